@@ -1,0 +1,67 @@
+"""GZSLData: the one in-memory form of a benchmark, whatever file it came from."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class GZSLData:
+    """Features, semantics and split roles of a generalized zero-shot benchmark; classes keep their original ids 0..C-1.
+
+    Attributes:
+        name: dataset name, for messages and results.
+        features: (N, dx) raw float features, as stored.
+        labels: (N,) int64 original class ids.
+        semantics: (C, da) float32 semantic vectors, by original id.
+        class_names: C names.
+        trainval, test_seen, test_unseen: int64 row numbers, 0-based.
+        extra_roles: further row lists some files carry (for example 'train' and 'val'), kept but never trained on.
+        declared_unseen: unseen class ids where a file states them; otherwise every class without trainval rows is unseen.
+        provenance: where it came from: 'source', 'feature_file', 'semantics', 'normalized' and 'sha256' by file.
+        keys: what the file calls a field, for messages ('labels' may be 'labels in res101.mat').
+    """
+
+    name: str
+    features: np.ndarray
+    labels: np.ndarray
+    semantics: np.ndarray
+    class_names: tuple[str, ...]
+    trainval: np.ndarray
+    test_seen: np.ndarray
+    test_unseen: np.ndarray
+    extra_roles: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    declared_unseen: np.ndarray | None = None
+    provenance: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def class_count(self) -> int:
+        """C = |S| + |U|."""
+        return self.semantics.shape[0]
+
+    @property
+    def feature_size(self) -> int:
+        """dx."""
+        return self.features.shape[1]
+
+    @property
+    def semantic_size(self) -> int:
+        """da."""
+        return self.semantics.shape[1]
+
+    @cached_property
+    def seen_classes(self) -> np.ndarray:
+        """Ascending int32 ids of the classes that have trainval rows."""
+        return np.unique(self.labels[self.trainval]).astype(np.int32)
+
+    @cached_property
+    def unseen_classes(self) -> np.ndarray:
+        """Ascending int32 ids of all other classes."""
+        return np.setdiff1d(np.arange(self.class_count), self.seen_classes).astype(np.int32)
+
+    def key(self, field: str) -> str:
+        """How a message should name `field`."""
+        return self.keys.get(field, field)

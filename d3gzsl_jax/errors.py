@@ -1,0 +1,9 @@
+"""The two ways a run is refused or stopped, each told to the user in one line."""
+
+
+class UserError(ValueError):
+    """Bad input: names the file, key, row or option and what to do. The command line prints it and exits with 2."""
+
+
+class NonFiniteError(ArithmeticError):
+    """Training produced NaN or infinity: names the outer step and the terms. The command line exits with 3."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: no keys, no configuration, no networks. They import jax and numpy only."""

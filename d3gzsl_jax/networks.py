@@ -1,0 +1,124 @@
+"""Flax Linen modules of D3GZSL: sizes in, arrays out; no losses and no configuration here.
+
+All linear layers have biases. LReLU is leaky ReLU with slope 0.2. Two initialisations occur: N(0, 0.02^2) weights with zero
+biases (generator, critic, both embeddings, teacher head) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases
+(student head: PyTorch's default for linear layers).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+NEGATIVE_SLOPE = 0.2
+_normal = nn.initializers.normal(0.02)
+
+
+def _gan_dense(features: int, name: str) -> nn.Dense:
+    return nn.Dense(features, kernel_init=_normal, bias_init=nn.initializers.zeros, name=name)
+
+
+class Generator(nn.Module):
+    """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0."""
+
+    hidden: int
+    features: int
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, semantics: jax.Array) -> jax.Array:
+        h = _gan_dense(self.hidden, "hidden")(jnp.concatenate([noise, semantics], axis=-1))
+        return nn.relu(_gan_dense(self.features, "output")(nn.leaky_relu(h, NEGATIVE_SLOPE)))
+
+
+class Critic(nn.Module):
+    """D(x, a) = Linear(LReLU(Linear([x, a]))): features (n, dx) and semantics (n, da) to scores (n,).
+
+    The first layer is kept as the sum of its two parts, x W_x + (a W_a + bias), which is the same map: the part of the
+    semantics is shared by real, synthesized and interpolated rows of a batch, and the first layer of an interpolate is the
+    interpolation of two first layers already computed.
+    """
+
+    hidden: int
+
+    def setup(self) -> None:
+        self.hidden_features = nn.Dense(self.hidden, use_bias=False, kernel_init=_normal)
+        self.hidden_semantics = nn.Dense(self.hidden, kernel_init=_normal)
+        self.output = nn.Dense(1, kernel_init=_normal)
+
+    def __call__(self, features: jax.Array, semantics: jax.Array) -> jax.Array:
+        return self.score(self.project_features(features) + self.project_semantics(semantics))
+
+    def project_features(self, features: jax.Array) -> jax.Array:
+        """x W_x: (n, dx) to (n, hidden), linear in x."""
+        return self.hidden_features(features)
+
+    def project_semantics(self, semantics: jax.Array) -> jax.Array:
+        """a W_a + bias: (n, da) to (n, hidden)."""
+        return self.hidden_semantics(semantics)
+
+    def score(self, projected: jax.Array) -> jax.Array:
+        """The rest of the network: sums of both projections (n, hidden) to scores (n,)."""
+        return self.output(nn.leaky_relu(projected, NEGATIVE_SLOPE))[..., 0]
+
+
+class Embedding(nn.Module):
+    """E(x) = ReLU(Linear(x)): features (n, dx) to embeddings (n, width) >= 0; of the teacher and of the student."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> jax.Array:
+        return nn.relu(_gan_dense(self.width, "linear")(features))
+
+
+class TeacherHead(nn.Module):
+    """C_o: embeddings (n, width) to logits (n, |S|) over seen indices (positions in the sorted list of seen ids)."""
+
+    seen: int
+
+    @nn.compact
+    def __call__(self, embedding: jax.Array) -> jax.Array:
+        return _gan_dense(self.seen, "linear")(embedding)
+
+
+class _TorchDense(nn.Module):
+    """A linear layer initialised as PyTorch does by default: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        bound = x.shape[-1] ** -0.5
+
+        def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+            return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+        return nn.Dense(self.features, kernel_init=init, bias_init=init, name="linear")(x)
+
+
+class StudentHead(nn.Module):
+    """C_s and H: logits over all classes, and the two out-of-distribution logits H(log_softmax(logits))."""
+
+    classes: int
+
+    def setup(self) -> None:
+        self.classifier = _TorchDense(self.classes)
+        self.ood = _TorchDense(2)
+
+    def __call__(self, embedding: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Embeddings (n, width) to class logits (n, C), by original id, and out-of-distribution logits (n, 2)."""
+        logits = self.classify(embedding)
+        return logits, self.ood(jax.nn.log_softmax(logits))
+
+    def classify(self, embedding: jax.Array) -> jax.Array:
+        """Embeddings (n, width) to class logits (n, C) alone, as prediction needs them."""
+        return self.classifier(embedding)
+
+
+class Confidence(nn.Module):
+    """c(s) = 1 / (1 + exp(-w (s + b))): scores (n,) to in-distribution confidences (n,) in (0, 1); w starts at 1, b at 0."""
+
+    @nn.compact
+    def __call__(self, score: jax.Array) -> jax.Array:
+        weight = self.param("weight", nn.initializers.ones, ())
+        offset = self.param("offset", nn.initializers.zeros, ())
+        return nn.sigmoid(weight * (score + offset))

@@ -1,0 +1,54 @@
+"""Where every random number of a run comes from.
+
+A key is fold_in(root, name), then the outer step, then the inner iteration. So no draw depends on how many devices run, how
+many steps are fused into a call, or whether the run was resumed. Threefry is named explicitly: the bits must not change with
+a process-wide setting.
+"""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.training.structures import Draws, StepDraws
+
+
+def root_key(seed: int) -> jax.Array:
+    """The key of a run, from its seed in [0, 2**32)."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
+def stream(root: jax.Array, name: str) -> jax.Array:
+    """The key of a named stream: fold_in of the CRC-32 of the name, which is the same on every machine."""
+    return jax.random.fold_in(root, zlib.crc32(name.encode()))
+
+
+def update_draws(key: jax.Array, batch: int, unseen_rows: int, noise: int) -> Draws:
+    """The draws of one update from its key: shapes (batch, noise), (batch, 1), (unseen_rows, noise)."""
+    return Draws(
+        noise=jax.random.normal(stream(key, "noise"), (batch, noise)),
+        interpolation=jax.random.uniform(stream(key, "interpolation"), (batch, 1)),
+        unseen_noise=jax.random.normal(stream(key, "unseen_noise"), (unseen_rows, noise)),
+    )
+
+
+def step_draws(
+    root: jax.Array, step: jax.Array, n_critic: int, batch: int, unseen_rows: int, noise: int
+) -> StepDraws:
+    """The draws of outer step `step`: n_critic critic updates, then the generator update."""
+    key = jax.random.fold_in(stream(root, "draws"), step)
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n_critic + 1))
+    draw = lambda k: update_draws(k, batch, unseen_rows, noise)  # noqa: E731
+    return StepDraws(critic=jax.vmap(draw)(keys[:-1]), generator=draw(keys[-1]))
+
+
+def sample_rows(root: jax.Array, step: jax.Array, rows: int, n_critic: int, batch: int) -> jax.Array:
+    """Row numbers (n_critic, batch) int32 of outer step `step`: uniform in [0, rows), without replacement within a batch.
+
+    Each row gets 32 random bits and the `batch` smallest win, ties going to the lower row. data/pipeline.py computes the same
+    numbers in TensorFlow; a test holds the two together.
+    """
+    key = jax.random.fold_in(stream(root, "rows"), step)
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n_critic))
+    bits = jax.vmap(lambda k: jax.random.bits(k, (rows,), jnp.uint32))(keys)
+    return jnp.argsort(bits, axis=-1, stable=True)[:, :batch].astype(jnp.int32)

@@ -1,0 +1,109 @@
+"""Reads a recording of the released PyTorch loop and names its parts in this package's terms (layout: tests/golden/README.md)."""
+
+import zipfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.training.structures import Params
+
+# Our parameter groups -> (recorded network/layer of each of our modules). A weight is (out, in) there, a kernel (in, out) here.
+LAYERS = {
+    "generator": {"hidden": "generator/fc1", "output": "generator/fc2"},
+    "student_embedding": {"linear": "student_embed/fc1"},
+    "student_head": {"classifier.linear": "student_head/fc1", "ood.linear": "student_head/fc2"},
+    "teacher.embedding": {"linear": "teacher_embed/fc1"},
+    "teacher.head": {"linear": "teacher_head/fc2"},
+}
+
+
+class Recording:
+    """A recording opened for reading.
+
+    Raises:
+        UserError: the file is missing, is no .npz, or lacks a key; the message names it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                self.arrays = {name: archive[name] for name in archive.files}
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: no such recording") from None
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            raise UserError(f"{self.path}: not a readable .npz recording ({error})") from None
+        if "init/comparator/fc1.weight" in self.arrays:
+            raise UserError(f"{self.path}: a recording of the cegzsl loop; only the wgan kind can be replayed")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.arrays
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self.arrays:
+            raise UserError(f"{self.path}: key {key!r} is missing from the recording")
+        return self.arrays[key]
+
+    def option(self, name: str) -> float:
+        """A recorded option value."""
+        return self["config/" + name].item()
+
+    def has(self, prefix: str) -> bool:
+        """Whether any key starts with `prefix`."""
+        return any(key.startswith(prefix) for key in self.arrays)
+
+    def steps(self) -> list[str]:
+        """The names of the recorded updates in order: 'step000', 'step001', ..."""
+        names = {key.split("/", 1)[0] for key in self.arrays if key.startswith("step")}
+        return sorted(names, key=lambda name: int(name.removeprefix("step")))
+
+    def epochs(self, prefix: str = "epoch") -> list[int]:
+        """Epoch numbers under 'epochN/' or, with prefix 'pretrain/epoch', of pretraining, ascending."""
+        numbers = {key[len(prefix):].split("/", 1)[0] for key in self.arrays if key.startswith(prefix)}
+        return sorted(int(number) for number in numbers if number.isdigit())
+
+    def pairs(self, group: str, prefix: str, params: Params) -> list[tuple[str, object, np.ndarray]]:
+        """(recorded key, our array, recorded array) of one parameter group (or of gradients to it), in our layout."""
+        tree = params["params"]
+        if group == "confidence":
+            recorded = [(f"{prefix}confidence/{name}", tree[name]) for name in ("weight", "offset")]
+            return [(key, ours, self[key].reshape(())) for key, ours in recorded]
+        if group == "critic":
+            # Its first layer is recorded as one matrix over [x, a]; here it is two.
+            key = f"{prefix}critic/fc1.weight"
+            split = tree["hidden_features"]["kernel"].shape[0]
+            kernel = self[key].T
+            return [
+                (f"{key} (features)", tree["hidden_features"]["kernel"], kernel[:split]),
+                (f"{key} (semantics)", tree["hidden_semantics"]["kernel"], kernel[split:]),
+                (f"{prefix}critic/fc1.bias", tree["hidden_semantics"]["bias"], self[f"{prefix}critic/fc1.bias"]),
+                (f"{prefix}critic/fc2.weight", tree["output"]["kernel"], self[f"{prefix}critic/fc2.weight"].T),
+                (f"{prefix}critic/fc2.bias", tree["output"]["bias"], self[f"{prefix}critic/fc2.bias"]),
+            ]
+        found = []
+        for module, layer in LAYERS[group].items():
+            node = tree
+            for name in module.split("."):
+                node = node[name]
+            found.append((f"{prefix}{layer}.weight", node["kernel"], self[f"{prefix}{layer}.weight"].T))
+            found.append((f"{prefix}{layer}.bias", node["bias"], self[f"{prefix}{layer}.bias"]))
+        return found
+
+    def load(self, group: str, prefix: str, params: Params) -> Params:
+        """A parameter tree shaped like `params`, filled from the recording.
+
+        Raises:
+            UserError: a recorded shape does not fit the sizes the options state.
+        """
+        import jax
+
+        pairs = self.pairs(group, prefix, params)
+        for key, ours, theirs in pairs:
+            if ours.shape != theirs.shape:
+                raise UserError(
+                    f"{self.path}: {key} has shape {theirs.shape} in our layout, the recorded options make it {ours.shape}"
+                )
+        by_identity = {id(ours): jnp.asarray(theirs) for _, ours, theirs in pairs}
+        return jax.tree.map(lambda leaf: by_identity[id(leaf)], params)
