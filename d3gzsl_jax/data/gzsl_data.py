@@ -21,7 +21,8 @@ class GZSLData:
         extra_roles: further row lists some files carry (for example 'train' and 'val'), kept but never trained on.
         declared_unseen: unseen class ids where a file states them; otherwise every class without trainval rows is unseen.
         provenance: where it came from: 'source', 'feature_file', 'semantics', 'normalized' and 'sha256' by file.
-        keys: what the file calls a field, for messages ('labels' may be 'labels in res101.mat').
+        keys: what the files call a field, for messages ('labels' may be "'labels' in res101.mat").
+        first: the number files count rows and classes from (1 in `.mat` files, 0 elsewhere), for messages.
     """
 
     name: str
@@ -36,6 +37,7 @@ class GZSLData:
     declared_unseen: np.ndarray | None = None
     provenance: Mapping[str, object] = dataclasses.field(default_factory=dict)
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    first: int = 0
 
     @property
     def class_count(self) -> int:
@@ -63,5 +65,5 @@ class GZSLData:
         return np.setdiff1d(np.arange(self.class_count), self.seen_classes).astype(np.int32)
 
     def key(self, field: str) -> str:
-        """How a message should name `field`."""
+        """How a message should name `field`, for example \"'labels' in CUB/res101.mat\"."""
         return self.keys.get(field, field)

@@ -1,6 +1,5 @@
 """Many outer steps per call: the one place where the step is jitted, its state donated and its batches fetched."""
 
-from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -27,9 +26,9 @@ class Constants:
 
 @chex.dataclass(frozen=True)
 class Report:
-    """What one call tells of its steps, without a host sync per step.
+    """What was seen of the steps since the report was last empty, without a host sync per step.
 
-    sums: terms by phase, summed over the steps; count () steps run; bad_step () first step with a non-finite term, -1 if none;
+    sums: terms by phase, summed over the steps; count () steps; bad_step () first step with a non-finite term, -1 if none;
     bad_terms: by phase and term, whether it was non-finite at bad_step.
     """
 
@@ -38,20 +37,26 @@ class Report:
     bad_step: jax.Array
     bad_terms: Any
 
-    def means(self) -> dict[str, dict[str, float]]:
-        """Mean of each term over the call, on the host.
+    def check(self) -> None:
+        """Waits for the steps to be done.
 
         Raises:
             NonFiniteError: naming the step and the terms that went bad.
         """
-        report = jax.device_get(self)
-        if report.bad_step >= 0:
-            names = [f"{phase} {term}" for phase, terms in report.bad_terms.items() for term, bad in terms.items() if bad]
-            raise NonFiniteError(
-                f"training stopped: not finite at outer step {int(report.bad_step)}: {', '.join(names)}; "
-                "lower config.train.learning_rate or the weights in config.distillation"
-            )
-        return jax.tree.map(lambda total: float(total) / max(int(report.count), 1), report.sums)
+        if int(self.bad_step) < 0:
+            return
+        bad = jax.device_get(self.bad_terms)
+        names = [f"{phase} {term}" for phase, terms in bad.items() for term, is_bad in terms.items() if is_bad]
+        raise NonFiniteError(
+            f"training stopped at outer step {int(self.bad_step)}: not finite: {', '.join(names)}; "
+            "lower config.train.learning_rate, or the weights in config.distillation"
+        )
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Mean of each term over the steps, on the host; `check`s first."""
+        self.check()
+        sums, count = jax.device_get((self.sums, self.count))
+        return jax.tree.map(lambda total: float(total) / max(int(count), 1), sums)
 
 
 def fetch_batches(
@@ -71,45 +76,57 @@ def fetch_batches(
     return jax.tree.map(lambda table: table[inputs], constants.rows)
 
 
-def build_run(
-    objective: Objective, optimization: Optimization, n_critic: int, batch: int
-) -> Callable[[TrainState, Constants, Any, int], tuple[TrainState, Report]]:
-    """The jitted function (state, constants, inputs, count) -> (state, report) that runs `count` outer steps.
+class Loop:
+    """The compiled loop of a run: outer steps, any number of them per call, in one trace.
 
-    The state is donated. `inputs` has a leading axis of at least `count` steps (or is None, see `fetch_batches`). `count` is a
-    traced number, so that calls of different lengths share one trace.
+    Args:
+        objective, optimization: what is trained, and how.
+        n_critic, batch: critic updates per outer step, rows per batch.
     """
 
-    def one_step(state: TrainState, constants: Constants, inputs: Any) -> tuple[TrainState, Any]:
-        batches = fetch_batches(objective, constants, state.step, inputs, n_critic, batch)
-        draws = step_draws(
-            constants.root, state.step, n_critic, batch, objective.unseen_rows(constants.classes),
-            objective.framework.noise_size,
-        )
-        return train_step(objective, optimization, state, constants.teacher, constants.classes, batches, draws)
+    def __init__(self, objective: Objective, optimization: Optimization, n_critic: int, batch: int) -> None:
+        self._objective, self._optimization = objective, optimization
+        self._n_critic, self._batch = n_critic, batch
+        self.run = jax.jit(self._run, donate_argnums=0)
+        """(state, report, constants, inputs, start, count) -> (state, report): runs the `count` outer steps that begin at
+        inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the report. The state is donated.
+        Splitting steps into calls differently gives the same bits, the report's included."""
 
-    def run(state: TrainState, constants: Constants, inputs: Any, count: jax.Array) -> tuple[TrainState, Report]:
-        at = lambda i: jax.tree.map(lambda leaf: leaf[i], inputs)  # noqa: E731
-        _, shapes = jax.eval_shape(one_step, state, constants, at(0))
-        empty = Report(
+    def _one_step(self, state: TrainState, constants: Constants, inputs: Any) -> tuple[TrainState, Any]:
+        batches = fetch_batches(self._objective, constants, state.step, inputs, self._n_critic, self._batch)
+        draws = step_draws(
+            constants.root, state.step, self._n_critic, self._batch, self._objective.unseen_rows(constants.classes),
+            self._objective.framework.noise_size,
+        )
+        return train_step(
+            self._objective, self._optimization, state, constants.teacher, constants.classes, batches, draws
+        )
+
+    def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
+        """A report of no steps; `inputs` as for `run`."""
+        first = jax.tree.map(lambda leaf: leaf[0], inputs)
+        _, shapes = jax.eval_shape(self._one_step, state, constants, first)
+        return Report(
             sums=jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes),
-            count=count,
+            count=jnp.int32(0),
             bad_step=jnp.int32(-1),
             bad_terms=jax.tree.map(lambda s: jnp.zeros(s.shape, bool), shapes),
         )
 
+    def _run(
+        self, state: TrainState, report: Report, constants: Constants, inputs: Any, start: jax.Array, count: jax.Array
+    ) -> tuple[TrainState, Report]:
         def body(i: jax.Array, carry: tuple[TrainState, Report]) -> tuple[TrainState, Report]:
             state, report = carry
-            new_state, terms = one_step(state, constants, at(i))
+            here = jax.tree.map(lambda leaf: leaf[start + i], inputs)
+            new_state, terms = self._one_step(state, constants, here)
             bad = jax.tree.map(lambda term: ~jnp.isfinite(term), terms)
             first = (report.bad_step < 0) & jnp.any(jnp.stack(jax.tree.leaves(bad)))
             return new_state, Report(
                 sums=jax.tree.map(jnp.add, report.sums, terms),
-                count=report.count,
+                count=report.count + 1,
                 bad_step=jnp.where(first, state.step, report.bad_step),
                 bad_terms=jax.tree.map(lambda old, new: jnp.where(first, new, old), report.bad_terms, bad),
             )
 
-        return jax.lax.fori_loop(0, count, body, (state, empty))
-
-    return jax.jit(run, donate_argnums=0)
+        return jax.lax.fori_loop(0, count, body, (state, report))

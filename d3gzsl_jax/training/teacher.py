@@ -1,13 +1,16 @@
 """The teacher ("OOD model"): pretrained on real seen rows, then frozen; its outputs on real rows are constants."""
 
 import dataclasses
-from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from d3gzsl_jax import networks
+from d3gzsl_jax.errors import NonFiniteError
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
 from d3gzsl_jax.training.optimizers import scale_by_adam
@@ -85,23 +88,56 @@ def epoch_rows(key: jax.Array, epoch: jax.Array | int, rows: int, batch: int) ->
     return order[: batches * batch].reshape(batches, batch)
 
 
-@partial(jax.jit, static_argnames=("teacher", "training", "batch"), donate_argnames=("params", "opt_state"))
-def pretrain_epoch(
+def pretrain(
     teacher: Teacher,
     training: TeacherTraining,
-    params: Params,
-    opt_state: optax.OptState,
     key: jax.Array,
-    epoch: jax.Array,
-    features: jax.Array,
-    seen_index: jax.Array,
+    features: np.ndarray,
+    seen_index: np.ndarray,
+    epochs: int,
     batch: int,
-) -> tuple[Params, optax.OptState, jax.Array]:
-    """One epoch over device-resident features (N, dx) and seen indices (N,); returns the sum of the batch losses."""
+    resident: bool,
+    advance: Callable[[], None],
+) -> Params:
+    """Fits a fresh teacher to all real seen rows.
 
-    def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], jax.Array]:
-        *carry, value = training.update(teacher, *carry, features[rows], seen_index[rows])
-        return tuple(carry), value
+    Args:
+        key: of the run; initial weights and shuffles follow from it.
+        features, seen_index: (N, dx) float32 and (N,) int32.
+        epochs, batch: shuffled batches, the last partial one dropped.
+        resident: whether the features go to the device as a whole, one call an epoch; else batch by batch, same result.
+        advance: called after every epoch.
 
-    (params, opt_state), losses = jax.lax.scan(body, (params, opt_state), epoch_rows(key, epoch, features.shape[0], batch))
-    return params, opt_state, losses.sum()
+    Raises:
+        NonFiniteError: naming the epoch at which the loss was not finite.
+    """
+    params = teacher.init(key, features.shape[1])
+    opt_state = training.init(params)
+    rows_of = jax.jit(lambda epoch: epoch_rows(key, epoch, len(features), batch))
+
+    def update(carry: tuple[Params, optax.OptState], rows: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        params, opt_state, loss = training.update(teacher, *carry, *rows)
+        return (params, opt_state), loss
+
+    step = jax.jit(update, donate_argnums=0)
+    whole = jax.jit(
+        lambda carry, features, labels, rows: jax.lax.scan(lambda c, r: update(c, (features[r], labels[r])), carry, rows),
+        donate_argnums=0,
+    )
+    table = jax.device_put((features, seen_index)) if resident else None
+    carry = (params, opt_state)
+    for epoch in range(epochs):
+        rows = rows_of(epoch)
+        if resident:
+            carry, losses = whole(carry, *table, rows)
+        else:
+            losses = []
+            for chosen in np.asarray(rows):
+                carry, loss = step(carry, (features[chosen], seen_index[chosen]))
+                losses.append(loss)
+        if not np.isfinite(np.asarray(losses)).all():
+            raise NonFiniteError(
+                f"teacher pretraining stopped at epoch {epoch}: the loss is not finite; lower config.teacher.learning_rate"
+            )
+        advance()
+    return carry[0]

@@ -1,0 +1,1 @@
+"""Experiment configurations; default.py documents every field, the others start from it."""

@@ -1,0 +1,68 @@
+"""Every field of a configuration, with the released D3GZSL settings for CUB as values (arXiv 2402.11424 on a WGAN-GP base).
+
+Other files in this folder call `get_config` from here and change what differs. On the command line any field is overridden by
+`--config.group.field=value`. Sizes and class counts are never typed: they are read off the data.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The default configuration."""
+    config = ConfigDict()
+    config.dataset = "CUB"  # name in messages and results; for source=tfds also which dataset
+    config.framework = "wgan"  # generative base method: wgan (WGAN-GP)
+    config.seed = 0  # every draw of the run follows from it; 0 <= seed < 2**32
+
+    config.data = data = ConfigDict()
+    data.source = "mat"  # mat (xlsa17 folder), npz (data/open_npz.py), tfds (builder xlsa17), digits (embedded)
+    data.root = "data/xlsa17/data/CUB"  # mat: the folder; npz: the file; tfds: TFDS data_dir ('' for its default)
+    data.manual_dir = ""  # tfds only: folder with CUB/res101.mat and the like, where the archive is not to be downloaded
+    data.feature_file = "res101.mat"  # mat only: name of the feature file in root
+    data.semantics = "att"  # att or sent: reads att_splits.mat or sent_splits.mat
+    data.normalize_semantics = False  # divide each class's vector by its L2 norm (the released code does not)
+    data.pipeline = "auto"  # auto, index (tf.data row numbers), stream (tf.data features), device (no TensorFlow); same batches
+
+    config.networks = networks = ConfigDict()
+    networks.noise = 0  # size of z; 0: as many as semantic dimensions
+    networks.generator_hidden = 4096
+    networks.critic_hidden = 4096
+    networks.embedding = 2048  # width of the teacher's and the student's embedding
+
+    config.teacher = teacher = ConfigDict()  # the out-of-distribution model, pretrained on seen rows, then frozen
+    teacher.epochs = 30
+    teacher.batch_size = 128
+    teacher.learning_rate = 1e-4
+    teacher.loss_weight = 0.001  # the loss is this times the negative log-likelihood
+    teacher.threshold = -1.2  # of the score max log_softmax, for the reported id_accuracy and ood_accuracy
+
+    config.train = train = ConfigDict()
+    train.epochs = 2000  # an epoch is ceil(trainval rows / batch_size) outer steps
+    train.batch_size = 256
+    train.n_critic = 5  # critic updates per outer step, each on a batch of its own
+    train.learning_rate = 1e-4  # of every Adam
+    train.beta1 = 0.5
+    train.beta2 = 0.999
+    train.gradient_penalty_weight = 10.0
+    train.decay_every = 20  # at the end of every so many epochs learning rates are multiplied by:
+    train.generator_factor = 1.09
+    train.critic_factor = 1.09
+    train.student_factor = 0.98  # student embedding and student head
+    train.confidence_factor = 0.99
+    train.steps_per_call = 16  # outer steps per compiled call: more means less dispatch, fewer means quicker progress and ctrl-C
+
+    config.distillation = distillation = ConfigDict()
+    distillation.n_syn = 5  # synthesized rows per unseen class and update; 0: train the student on real rows only
+    distillation.weight_cls = 1e-4  # L_cls, classification in label space
+    distillation.weight_od = 1e-4  # L_od, batch out-of-distribution distillation (O2DBD)
+    distillation.weight_be = 1e-4  # L_be, embedding distillation (ID2SD)
+    distillation.weight_kl = 1e-4  # L_kl, label distillation (ID2SD)
+    distillation.variant = "released"  # released (the published code) or described (the paper)
+    distillation.score = "msp"  # the teacher's score in L_od: msp, energy or max_logit
+    distillation.target = "class"  # matching pairs in L_od: class or domain
+    distillation.temperature = 1.0  # of L_kl, variant described only
+
+    config.eval = evaluation = ConfigDict()
+    evaluation.every_epochs = 1  # evaluate after every so many epochs, and after the last
+    evaluation.batch_size = 4096  # rows per prediction call
+    return config

@@ -1,0 +1,19 @@
+"""D3GZSL on Oxford Flowers (FLO), 1024-d sentence vectors (which FLO's att_splits.mat holds), ResNet-101 features, WGAN-GP base.
+
+Paper: arXiv 2402.11424 (AAAI 2024). Expected: unknown for this base.
+For orientation: f-CLSWGAN without D3 has 59.0 / 73.8 / 65.6 (U/S/H; Xian et al. 2018).
+
+    python -m d3gzsl_jax.main --config=configs/flo.py --config.data.root=FOLDER
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """The released CUB settings on FLO."""
+    config = default.get_config()
+    config.dataset = "FLO"
+    config.data.root = "data/xlsa17/data/FLO"
+    return config

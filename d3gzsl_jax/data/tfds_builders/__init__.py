@@ -1,0 +1,1 @@
+"""TensorFlow Datasets builders; importing a module here registers its builder."""

@@ -1,0 +1,77 @@
+"""The command line: flags, process set-up, dispatch; nothing else.
+
+    python -m d3gzsl_jax.main --config=configs/cub.py [--workdir=FOLDER] [--config.group.field=value ...]
+
+Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite), 130 ended by ctrl-C with results.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax  # noqa: E402
+from absl import app, flags  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+from d3gzsl_jax.errors import NonFiniteError, UserError  # noqa: E402
+from d3gzsl_jax.train import train  # noqa: E402
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, for example configs/cub.py.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default: a new one under runs/.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs what the flags ask for; returns the exit code."""
+    if len(argv) > 1:
+        return _refuse(f"unexpected argument {argv[1]!r}; options are written --config.group.field=value")
+    jax.config.update("jax_default_matmul_precision", "highest")
+    try:
+        return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
+    except UserError as error:
+        return _refuse(str(error))
+    except NonFiniteError as error:
+        print(f"d3gzsl_jax: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("d3gzsl_jax: stopped", file=sys.stderr)
+        return 130
+
+
+def parse(argv: list[str]) -> list[str]:
+    """absl's flag parser, with one line instead of a traceback for everything a user can get wrong."""
+    if any(arg in ("--help", "-h", "--helpfull", "-help", "-helpfull") for arg in argv):
+        print(__doc__)
+        print("Every field of a configuration is documented in configs/default.py.")
+        sys.exit(0)
+    path = next((arg.split("=", 1)[1] for arg in argv if re.match(r"--?config=", arg)), None)
+    if path is not None:
+        # Configurations import their neighbours as `configs.<name>`, from wherever this is started.
+        sys.path.insert(0, str(Path(path).resolve().parent.parent))
+        if not Path(path).is_file():
+            near = difflib.get_close_matches(path, [str(p) for p in Path(path).parent.glob("*.py")], n=1)
+            sys.exit(_refuse(f"--config={path}: no such file" + (f"; did you mean {near[0]}?" if near else "")))
+    try:
+        rest = flags.FLAGS(argv)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError, SyntaxError) as error:
+        sys.exit(_refuse(_one_line(error)))
+    if _CONFIG.value is None:
+        sys.exit(_refuse("--config is missing; try --config=configs/digits.py, which needs no download"))
+    return rest
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
+
+
+def _refuse(message: str) -> int:
+    print(f"d3gzsl_jax: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse)

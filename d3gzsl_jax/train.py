@@ -1,0 +1,244 @@
+"""One run, top to bottom: data, teacher, adversarial loop, evaluation, results."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import model as model_module
+from d3gzsl_jax import settings
+from d3gzsl_jax.data import pipeline
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.preprocess import SplitArrays, scale_splits
+from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.model import Model
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder, environment
+from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.randomness import root_key, stream
+from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainState
+from d3gzsl_jax.training.teacher import pretrain
+
+# A call of the compiled loop is made longer while it takes less than the first and shorter when more than the second (seconds):
+# long enough that dispatch costs nothing, short enough that progress moves and ctrl-C is heard. The bits do not depend on it.
+_CALL_SECONDS = (0.5, 2.0)
+
+
+def train(config: ConfigDict, workdir: str = "", display: Display | None = None) -> dict[str, Any]:
+    """Trains and evaluates as `config` says and writes the run folder.
+
+    Args:
+        config: see configs/default.py.
+        workdir: the run folder; '' for a new one under runs/.
+        display: where progress goes.
+
+    Returns:
+        What results.json holds. Its 'interrupted' is true if ctrl-C ended training early.
+
+    Raises:
+        UserError: bad configuration, data or folder. NonFiniteError: training broke down.
+    """
+    display = display or Display()
+    settings.check(config)
+    data = load(config.dataset, config.data)
+    model = model_module.build(config, data)
+    folder = RunFolder(workdir, data.name)
+    folder.write("config.json", config.to_dict())
+    display.say(
+        f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
+        f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; {jax.devices()[0].device_kind}"
+    )
+    arrays = scale_splits(data)
+    mode = pipeline.resolve_mode(config.data.pipeline)
+    evaluator = Evaluator(
+        model.objective.distillation, arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, mode != "stream"
+    )
+    run = _Run(config, data, model, arrays, mode, evaluator, folder, display)
+    try:
+        with _first_interrupt_asks(run):
+            return run.to_the_end()
+    finally:
+        display.stop()
+
+
+class _Run:
+    """The state of `train` between its phases."""
+
+    def __init__(
+        self, config: ConfigDict, data: GZSLData, model: Model, arrays: SplitArrays, mode: str, evaluator: Evaluator,
+        folder: RunFolder, display: Display,
+    ) -> None:
+        self.config, self.data, self.model, self.arrays, self.mode = config, data, model, arrays, mode
+        self.evaluator, self.folder, self.display = evaluator, folder, display
+        self.root = root_key(config.seed)
+        self.interrupted = False
+        self.best: tuple[int, Evaluation] | None = None
+        self.seconds = 0.0
+
+    def to_the_end(self) -> dict[str, Any]:
+        """Teacher, loop, results."""
+        teacher = self.fit_teacher()
+        report = self.evaluator.teacher(teacher, self.config.teacher.threshold)
+        self.display.say(
+            f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC {report['auroc']:.3f}, "
+            f"FPR@95 {report['fpr_at_95']:.3f}"
+        )
+        constants = self.constants(teacher)
+        state = self.fresh_state()
+        state, steps, evaluation = self.loop(state, constants)
+        return self.finish(steps, evaluation, report)
+
+    def fit_teacher(self) -> Params:
+        """Pretrains the teacher."""
+        settings_ = self.config.teacher
+        self.display.start("teacher", settings_.epochs)
+        index = np.searchsorted(self.data.seen_classes, self.arrays.train_labels).astype(np.int32)
+        teacher = pretrain(
+            self.model.teacher, self.model.teacher_training, stream(self.root, "teacher"), self.arrays.train_features, index,
+            settings_.epochs, settings_.batch_size, self.mode != "stream", lambda: self.display.advance(1),
+        )
+        self.display.stop()
+        return teacher
+
+    def constants(self, teacher: Params) -> Constants:
+        """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device."""
+        rows = None
+        if self.mode != "stream":
+            features = jax.device_put(self.arrays.train_features)
+            outputs = jax.jit(self.model.teacher.outputs)
+            size = self.config.eval.batch_size
+            parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
+            merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+            rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
+        return Constants(root=self.root, teacher=teacher, classes=self.model.classes, rows=rows)
+
+    def fresh_state(self) -> TrainState:
+        """Initial parameters and optimiser states."""
+        key = stream(self.root, "init")
+        objective = self.model.objective
+        params = objective.framework.init(key) | objective.distillation.init(key, self.data.feature_size)
+        return TrainState(step=jnp.int32(0), params=params, opt_state=self.model.optimization.init(params))
+
+    def loop(self, state: TrainState, constants: Constants) -> tuple[TrainState, int, Evaluation]:
+        """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the state, its step and its evaluation."""
+        train = self.config.train
+        per_epoch = self.model.optimization.steps_per_epoch
+        every = self.config.eval.every_epochs
+        epochs = [*range(every, train.epochs, every), train.epochs]
+        calls = pipeline.plan_calls(0, [epoch * per_epoch for epoch in epochs], train.steps_per_call)
+        loop = Loop(self.model.objective, self.model.optimization, train.n_critic, train.batch_size)
+        feed = self.feed(calls)
+        self.display.start("training", calls[-1].first + calls[-1].count)
+        began, step, length = time.monotonic(), 0, 1
+        report = evaluation = None
+        for call, inputs in zip(calls, feed, strict=True):
+            end = call.first + call.count
+            while step < end and not self.interrupted:
+                if report is None:
+                    report = loop.empty_report(state, constants, inputs)
+                count = min(length, end - step)
+                sent = time.monotonic()
+                state, report = loop.run(state, report, constants, inputs, step - call.first, count)
+                report.check()
+                took = time.monotonic() - sent
+                step += count
+                self.display.advance(count)
+                if took < _CALL_SECONDS[0]:
+                    length = min(2 * length, train.steps_per_call)
+                elif took > _CALL_SECONDS[1]:
+                    length = max(length // 2, 1)
+            if self.interrupted or end in (epoch * per_epoch for epoch in epochs):
+                self.seconds = time.monotonic() - began
+                evaluation = self.evaluate(state, step, {} if report is None else report.means())
+                report = None
+            if self.interrupted:
+                break
+        return state, step, evaluation
+
+    def feed(self, calls: list[pipeline.Call]) -> Iterator[Any]:
+        """What each call of the loop is given."""
+        if self.mode == "device":
+            return iter([None] * len(calls))
+        train = self.config.train
+        features = self.arrays.train_features if self.mode == "stream" else None
+        items = pipeline.host_batches(
+            self.config.seed, calls, train.steps_per_call, train.n_critic, train.batch_size, features, self.arrays.train_labels
+        )
+        return pipeline.prefetch_to_device(items)
+
+    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any]) -> Evaluation:
+        """Evaluates the student, logs the epoch and remembers the best one by test H."""
+        evaluation = self.evaluator.student(state.params)
+        epoch = step // self.model.optimization.steps_per_epoch
+        found = evaluation.metrics
+        if self.best is None or found["harmonic"] > self.best[1].metrics["harmonic"]:
+            self.best = (epoch, evaluation)
+        self.folder.append("metrics.jsonl", {"epoch": epoch, "step": step, "metrics": found, "losses": losses})
+        self.display.say(
+            f"epoch {epoch}/{self.config.train.epochs}  U {100 * found['unseen']:.1f}  S {100 * found['seen']:.1f}  "
+            f"H {100 * found['harmonic']:.1f}  T1 {100 * found['zsl']:.1f}  ({self.display.timing()})"
+        )
+        return evaluation
+
+    def finish(self, steps: int, last: Evaluation, teacher: dict[str, float]) -> dict[str, Any]:
+        """Prints the table and writes results.json."""
+        epoch, best = self.best
+        completed = steps // self.model.optimization.steps_per_epoch
+        names = self.data.class_names
+        provenance = dict(self.data.provenance) | environment()
+        results = {
+            "dataset": self.data.name,
+            "framework": self.config.framework,
+            "features": provenance["feature_file"],
+            "semantics": provenance["semantics"],
+            "seed": self.config.seed,
+            "epochs": completed,
+            "selection": "last",
+            "metrics": last.metrics,
+            "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
+            "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics},
+            "teacher": teacher,
+            "steps": steps,
+            "interrupted": self.interrupted,
+            "pipeline": self.mode,
+            "seconds": round(self.seconds, 2),
+            "provenance": provenance,
+            "config": self.config.to_dict(),
+        }
+        self.display.stop()
+        path = self.folder.write("results.json", results)
+        self.display.results(
+            f"{self.data.name}, seed {self.config.seed}, percent",
+            [(f"last ({completed})", last.metrics), (f"test-selected ({epoch})", best.metrics)],
+        )
+        self.display.say("The test-selected row picks its epoch on the test set, as published code does: it is no result.")
+        self.display.say(f"{'interrupted; ' if self.interrupted else ''}{self.seconds:.0f} s of training; wrote {path}")
+        return results
+
+
+@contextmanager
+def _first_interrupt_asks(run: _Run) -> Iterator[None]:
+    """The first ctrl-C lets the call under way end and the run finish with what there is; the second stops at once."""
+
+    def handler(number: int, frame: Any) -> None:
+        if run.interrupted:
+            raise KeyboardInterrupt
+        run.interrupted = True
+        run.display.say("interrupted: finishing with what there is (again to stop at once)")
+
+    try:
+        previous = signal.signal(signal.SIGINT, handler)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
