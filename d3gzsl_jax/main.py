@@ -8,14 +8,18 @@ Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not
 import difflib
 import os
 import re
+import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+# TensorFlow only orders rows here; keep its start-up messages off the screen.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import jax  # noqa: E402
-from absl import app, flags  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from d3gzsl_jax.errors import NonFiniteError, UserError  # noqa: E402
@@ -29,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs what the flags ask for; returns the exit code."""
     if len(argv) > 1:
         return _refuse(f"unexpected argument {argv[1]!r}; options are written --config.group.field=value")
+    logging.set_verbosity(logging.WARNING)
     jax.config.update("jax_default_matmul_precision", "highest")
     try:
         return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
@@ -58,14 +63,34 @@ def parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError, SyntaxError) as error:
-        sys.exit(_refuse(_one_line(error)))
+        sys.exit(_refuse(_unknown_field(argv, path) or " ".join(str(error).split())))
     if _CONFIG.value is None:
         sys.exit(_refuse("--config is missing; try --config=configs/digits.py, which needs no download"))
     return rest
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
+def _unknown_field(argv: Sequence[str], path: str | None) -> str | None:
+    """What to say of the first override that names no field of the configuration at `path`; None if all do."""
+    try:
+        config = runpy.run_path(path)["get_config"]() if path else None
+    except Exception:  # the configuration itself is broken: the parser's own message says how
+        return None
+    fields = sorted(_dotted(config)) if config else []
+    for arg in argv:
+        match = re.match(r"--?config\.([^=]+)(=|$)", arg)
+        if match and not any(field == match[1] or field.startswith(match[1] + ".") for field in fields):
+            near = difflib.get_close_matches(match[1], fields, n=1)
+            guess = f"; did you mean --config.{near[0]}?" if near else "; configs/default.py documents every field"
+            return f"--config.{match[1]}: no such field{guess}"
+    return None
+
+
+def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in config.items():
+        if hasattr(value, "items"):
+            yield from _dotted(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
 
 
 def _refuse(message: str) -> int:

@@ -1,6 +1,7 @@
 """Reads a recording of the released PyTorch loop and names its parts in this package's terms (layout: tests/golden/README.md)."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -29,11 +30,11 @@ class Recording:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with zipfile.ZipFile(self.path), np.load(self.path, allow_pickle=False) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
         except FileNotFoundError:
             raise UserError(f"{self.path}: no such recording") from None
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UserError(f"{self.path}: not a readable .npz recording ({error})") from None
         if "init/comparator/fc1.weight" in self.arrays:
             raise UserError(f"{self.path}: a recording of the cegzsl loop; only the wgan kind can be replayed")
@@ -47,17 +48,30 @@ class Recording:
         return self.arrays[key]
 
     def option(self, name: str) -> float:
-        """A recorded option value."""
-        return self["config/" + name].item()
+        """A recorded option value, a number."""
+        value = self["config/" + name]
+        if value.size != 1 or value.dtype.kind not in "fiu":
+            raise UserError(f"{self.path}: config/{name} is {value.dtype} of shape {value.shape}, expected one number")
+        return value.item()
+
+    def shaped(self, key: str, *shape: int) -> np.ndarray:
+        """The array of `key`, which must have this shape."""
+        if self[key].shape != shape:
+            raise UserError(f"{self.path}: {key} has shape {self[key].shape}, the recorded options make it {shape}")
+        return self[key]
 
     def has(self, prefix: str) -> bool:
         """Whether any key starts with `prefix`."""
         return any(key.startswith(prefix) for key in self.arrays)
 
     def steps(self) -> list[str]:
-        """The names of the recorded updates in order: 'step000', 'step001', ..."""
+        """The names of the recorded updates in order: 'step000', 'step001', ... without a gap, at least one."""
         names = {key.split("/", 1)[0] for key in self.arrays if key.startswith("step")}
-        return sorted(names, key=lambda name: int(name.removeprefix("step")))
+        numbers = {int(name.removeprefix("step")): name for name in names if name.removeprefix("step").isdigit()}
+        for expected in range(max(len(numbers), 1)):
+            if expected not in numbers:
+                raise UserError(f"{self.path}: update step{expected:03d} is missing from the recording")
+        return [numbers[number] for number in sorted(numbers)]
 
     def epochs(self, prefix: str = "epoch") -> list[int]:
         """Epoch numbers under 'epochN/' or, with prefix 'pretrain/epoch', of pretraining, ascending."""

@@ -44,9 +44,13 @@ class Setup:
 
 
 def build(recording: Recording) -> Setup:
-    """Objects at the recorded sizes and options."""
+    """Objects at the recorded sizes and options (`batch_size` is that of training, `gan_batch_size` that of pretraining)."""
     option = recording.option
     width = int(option("embedSize"))
+    count, seen = int(option("n_class_all")), int(option("n_class_seen"))
+    recording.shaped("data/attribute", count, int(option("attr_dim")))
+    recording.shaped("data/seen_classes", seen)
+    recording.shaped("data/unseen_classes", count - seen)
     classes = Classes(
         semantics=jnp.asarray(recording["data/attribute"], jnp.float32),
         seen=jnp.asarray(recording["data/seen_classes"], jnp.int32),
@@ -66,7 +70,7 @@ def build(recording: Recording) -> Setup:
     rows = recording["data/train_label"].shape[0]
     optimization = Optimization(
         learning_rates=dict.fromkeys(GROUPS, option("lr")), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
-        steps_per_epoch=math.ceil(rows / int(option("gan_batch_size"))), beta1=option("beta1"),
+        steps_per_epoch=math.ceil(rows / int(option("batch_size"))), beta1=option("beta1"),
     )
     training = TeacherTraining(
         learning_rate=option("lr"), loss_weight=option("oodtrain_loss_para"), beta1=option("beta1")
@@ -108,11 +112,15 @@ def replay_pretraining(recording: Recording, setup: Setup, out: Comparison) -> P
     opt_state = setup.teacher_training.init(params)
     step = jax.jit(lambda *args: setup.teacher_training.update(setup.teacher, *args))
     logits = jax.jit(setup.teacher.logits)
-    for epoch in recording.epochs("pretrain/epoch"):
+    epochs = int(recording.option("o_epoch"))
+    out.add("counts", "pretrain epochs", epochs, len(recording.epochs("pretrain/epoch")), EXACT)
+    for epoch in range(epochs):
         at = f"pretrain/epoch{epoch}/"
         total, batch = 0.0, 0
         while f"{at}batch{batch}/features" in recording:
-            features, labels = recording[f"{at}batch{batch}/features"], recording[f"{at}batch{batch}/seen_label"]
+            rows = int(recording.option("gan_batch_size"))
+            features = recording.shaped(f"{at}batch{batch}/features", rows, setup.objective.framework.feature_size)
+            labels = recording.shaped(f"{at}batch{batch}/seen_label", rows)
             params, opt_state, loss = step(params, opt_state, features, labels.astype(np.int32))
             total += float(loss)
             batch += 1
@@ -160,19 +168,30 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
 
     step = jax.jit(measured, static_argnums=0)
     logits = jax.jit(distillation.logits)
-    epochs = {int(recording[f"epoch{e}/nsteps"]): e for e in recording.epochs() if f"epoch{e}/nsteps" in recording}
-    for number, name in enumerate(recording.steps()):
+    steps, epochs = recording.steps(), int(recording.option("g_epoch"))
+    per_epoch = optimization.steps_per_epoch * (setup.n_critic + 1)
+    out.add("counts", "epochs", epochs, len(recording.epochs()), EXACT)
+    out.add("counts", "updates", epochs * per_epoch, len(steps), EXACT)
+    rows, width = int(recording.option("batch_size")), objective.framework.feature_size
+    noise_size, unseen_rows = objective.framework.noise_size, objective.distillation.unseen_labels(classes).shape[0]
+    for number, name in enumerate(steps):
         kind = str(recording[f"{name}/kind"])
         if kind not in ("critic", "generator"):
             raise UserError(f"{recording.path}: {name}/kind is {kind!r}, expected 'critic' or 'generator'")
-        features = jnp.asarray(recording[f"{name}/batch/features"])
-        labels = jnp.asarray(recording[f"{name}/batch/label"], jnp.int32)
+        expected = "critic" if number % (setup.n_critic + 1) < setup.n_critic else "generator"
+        out.add("order of updates", f"{name}/kind (1: {kind})", expected == kind, True, EXACT)
+        features = jnp.asarray(recording.shaped(f"{name}/batch/features", rows, width))
+        labels = jnp.asarray(recording.shaped(f"{name}/batch/label", rows), jnp.int32)
+        if not 0 <= labels.min() <= labels.max() < len(classes.semantics):
+            raise UserError(f"{recording.path}: {name}/batch/label holds {labels.min()} to {labels.max()}, not class ids")
         batch = Batch(features=features, labels=labels, teacher=outputs(teacher, features))
         out.add("batch semantics", f"{name}/batch/att", classes.semantics[labels], recording[f"{name}/batch/att"], EXACT)
-        interpolation = recording[f"{name}/noise/interp"] if kind == "critic" else np.zeros((len(labels), 1), np.float32)
+        critic = kind == "critic"
+        interpolation = recording.shaped(f"{name}/noise/interp", rows, 1) if critic else np.zeros((rows, 1), np.float32)
         draws = Draws(
-            noise=jnp.asarray(recording[f"{name}/noise/fake"]), interpolation=jnp.asarray(interpolation),
-            unseen_noise=jnp.asarray(recording[f"{name}/noise/unseen"]),
+            noise=jnp.asarray(recording.shaped(f"{name}/noise/fake", rows, noise_size)),
+            interpolation=jnp.asarray(interpolation),
+            unseen_noise=jnp.asarray(recording.shaped(f"{name}/noise/unseen", unseen_rows, noise_size)),
         )
         rates = {group: float(optimization.learning_rate(group, int(state.step) // optimization.steps_per_epoch)) for group in GROUPS}
         state, terms, every_term, gradients = step(kind, state, batch, draws)
@@ -198,8 +217,8 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
                     out.add(f"parameters {group}", key, ours, theirs, PARAMETER, rates[group])
         if kind == "generator":
             state = state.replace(step=state.step + 1)
-        if number + 1 in epochs:
-            compare_epoch(recording, setup, state, logits, epochs[number + 1], rates, out)
+        if (number + 1) % per_epoch == 0:
+            compare_epoch(recording, setup, state, logits, (number + 1) // per_epoch - 1, rates, out)
 
 
 def compare_epoch(
@@ -207,11 +226,14 @@ def compare_epoch(
 ) -> None:
     """What the recording holds at the end of an epoch: parameters, the learning rates from here on, accuracies."""
     at = f"epoch{epoch}/"
+    done = (epoch + 1) * setup.optimization.steps_per_epoch * (setup.n_critic + 1)
+    out.add("counts", f"{at}nsteps", done, recording[f"{at}nsteps"], EXACT)
     for group in GROUPS:
         for key, ours, theirs in recording.pairs(group, f"{at}after/", state.params[group]):
             out.add(f"parameters {group}", key, ours, theirs, PARAMETER, rates[group])
     for name, group in RATE_NAMES.items():
-        ours = setup.optimization.learning_rate(group, epoch + 1)
+        # The rate the next update will really use.
+        ours = setup.optimization.learning_rate(group, int(state.step) // setup.optimization.steps_per_epoch)
         out.add("learning rates", f"{at}lr/{name}", ours, recording[f"{at}lr/{name}"], RATE)
     for split, classes in (("seen", setup.classes.seen), ("unseen", setup.classes.unseen)):
         predicted = np.asarray(logits(state.params, recording[f"data/test_{split}_feature"]).argmax(-1))

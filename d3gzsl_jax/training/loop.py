@@ -5,6 +5,7 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from d3gzsl_jax.errors import NonFiniteError
 from d3gzsl_jax.training.objective import Objective
@@ -28,8 +29,9 @@ class Constants:
 class Report:
     """What was seen of the steps since the report was last empty, without a host sync per step.
 
-    sums: terms by phase, summed over the steps; count () steps; bad_step () first step with a non-finite term, -1 if none;
-    bad_terms: by phase and term, whether it was non-finite at bad_step.
+    sums: terms by phase, summed over the steps (critic terms: their mean over a step's updates); count () steps; bad_step ()
+    first step with a non-finite term, -1 if none; bad_terms: by phase and term, whether it was non-finite then, for critic
+    terms in which of the step's updates.
     """
 
     sums: Any
@@ -45,10 +47,9 @@ class Report:
         """
         if int(self.bad_step) < 0:
             return
-        bad = jax.device_get(self.bad_terms)
-        names = [f"{phase} {term}" for phase, terms in bad.items() for term, is_bad in terms.items() if is_bad]
+        where, names = _first_bad(jax.device_get(self.bad_terms))
         raise NonFiniteError(
-            f"training stopped at outer step {int(self.bad_step)}: not finite: {', '.join(names)}; "
+            f"training stopped at outer step {int(self.bad_step)}, {where}: not finite: {', '.join(names)}; "
             "lower config.train.learning_rate, or the weights in config.distillation"
         )
 
@@ -57,6 +58,18 @@ class Report:
         self.check()
         sums, count = jax.device_get((self.sums, self.count))
         return jax.tree.map(lambda total: float(total) / max(int(count), 1), sums)
+
+
+def _first_bad(bad: dict[str, dict[str, np.ndarray]]) -> tuple[str, list[str]]:
+    """Which update of a step went bad first, and its terms; the sums 'loss' and 'distillation' only where no part of them did."""
+    updates = np.stack(list(bad["critic"].values())).any(axis=0)
+    if updates.any():
+        index = int(np.argmax(updates))
+        where, terms = f"critic update {index + 1}", {name: flags[index] for name, flags in bad["critic"].items()}
+    else:
+        where, terms = "generator update", bad["generator"]
+    names = sorted(name for name, is_bad in terms.items() if is_bad)
+    return where, [name for name in names if name not in ("loss", "distillation")] or names
 
 
 def fetch_batches(
@@ -107,7 +120,7 @@ class Loop:
         first = jax.tree.map(lambda leaf: leaf[0], inputs)
         _, shapes = jax.eval_shape(self._one_step, state, constants, first)
         return Report(
-            sums=jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes),
+            sums=jax.tree.map(lambda s: jnp.zeros((), s.dtype), shapes),
             count=jnp.int32(0),
             bad_step=jnp.int32(-1),
             bad_terms=jax.tree.map(lambda s: jnp.zeros(s.shape, bool), shapes),
@@ -121,9 +134,9 @@ class Loop:
             here = jax.tree.map(lambda leaf: leaf[start + i], inputs)
             new_state, terms = self._one_step(state, constants, here)
             bad = jax.tree.map(lambda term: ~jnp.isfinite(term), terms)
-            first = (report.bad_step < 0) & jnp.any(jnp.stack(jax.tree.leaves(bad)))
+            first = (report.bad_step < 0) & jnp.any(jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(bad)]))
             return new_state, Report(
-                sums=jax.tree.map(jnp.add, report.sums, terms),
+                sums=jax.tree.map(lambda total, term: total + term.mean(), report.sums, terms),
                 count=report.count + 1,
                 bad_step=jnp.where(first, state.step, report.bad_step),
                 bad_terms=jax.tree.map(lambda old, new: jnp.where(first, new, old), report.bad_terms, bad),

@@ -54,7 +54,7 @@ def train_step(
         draws: of all n_critic + 1 updates.
 
     Returns:
-        The new state, and the terms: {'critic': mean over the critic updates, 'generator': those of the generator update}.
+        The new state, and the terms by phase: 'critic' ones are (n_critic,), one per update, 'generator' ones ().
     """
 
     def critic_update(state: TrainState, inputs: tuple[Batch, Draws]) -> tuple[TrainState, Terms]:
@@ -65,5 +65,4 @@ def train_step(
     state, generator_terms = update(
         "generator", objective, optimization, state, teacher, classes, last, draws.generator
     )
-    means = jax.tree.map(lambda values: values.mean(axis=0), critic_terms)
-    return state.replace(step=state.step + 1), {"critic": means, "generator": generator_terms}
+    return state.replace(step=state.step + 1), {"critic": critic_terms, "generator": generator_terms}

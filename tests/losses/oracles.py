@@ -1,0 +1,63 @@
+"""Every loss again, written from the equations with plain numpy loops in double precision."""
+
+import math
+
+import numpy as np
+
+
+def softmax(v):
+    e = [math.exp(x - max(v)) for x in v]
+    return [x / sum(e) for x in e]
+
+
+def cosine(a, b):
+    return float(a @ b) / (max(np.linalg.norm(a), 1e-8) * max(np.linalg.norm(b), 1e-8))
+
+
+def entropy_of_logit(s, y):
+    return max(s, 0) - s * y + math.log(1 + math.exp(-abs(s)))
+
+
+def entropy_of_probability(p, y):
+    p = min(max(p, 1e-6), 1 - 1e-6)
+    return -(y * math.log(p) + (1 - y) * math.log(1 - p))
+
+
+def pairs(a, b, groups, variant):
+    entropy = entropy_of_logit if variant == "released" else entropy_of_probability
+    n = len(groups)
+    values = [entropy((1 + cosine(a[i], b[j])) / 2, float(groups[i] == groups[j])) for i in range(n) for j in range(n)]
+    return sum(values) / n**2
+
+
+def classification(logits, labels):
+    return -sum(math.log(softmax(row)[y]) for row, y in zip(logits, labels, strict=True)) / len(labels)
+
+
+def label_distillation(t, v, variant, tau):
+    total = 0.0
+    for ti, vi in zip(t, v, strict=True):
+        if variant == "released":
+            p, q, scale = softmax(softmax(list(ti))), softmax(softmax(list(vi))), 1.0
+        else:
+            p, q, scale = softmax([x / tau for x in ti]), softmax([x / tau for x in vi]), tau**2
+        total += scale * sum(pk * (math.log(pk) - math.log(qk)) for pk, qk in zip(p, q, strict=True))
+    return total / len(t)
+
+
+def score(t, kind):
+    if kind == "msp":
+        return [math.log(max(softmax(list(row)))) for row in t]
+    if kind == "energy":
+        return [math.log(sum(math.exp(x) for x in row)) for row in t]
+    return [max(row) for row in t]
+
+
+def batch_ood(confidence, ood_logits, groups, variant):
+    student = np.array([softmax(list(row)) for row in ood_logits])
+    teacher = np.array([softmax([c, 1 - c]) for c in confidence])
+    return pairs(student, teacher, groups, variant)
+
+
+def gradient_penalty(gradients):
+    return sum((math.sqrt(sum(x * x for x in g)) - 1) ** 2 for g in gradients) / len(gradients)

@@ -1,0 +1,106 @@
+"""Small problems for tests: a benchmark in the xlsa17 layout, and the objects of a training step."""
+
+import dataclasses
+from pathlib import Path
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.io
+
+from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.loop import Constants
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.randomness import root_key
+from d3gzsl_jax.training.structures import Batch, Classes, TrainState
+from d3gzsl_jax.training.teacher import Teacher
+
+
+def mat_arrays() -> dict[str, dict[str, np.ndarray]]:
+    """The variables of `res101.mat` and `att_splits.mat`: 60 rows of 12 features, 6 classes (4 seen), 1-based."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(1, 7), 10)
+    seen_rows = np.flatnonzero(labels <= 4)
+    test_seen = seen_rows[seen_rows % 5 == 0]
+    trainval = np.setdiff1d(seen_rows, test_seen)
+    column = lambda rows: (rows + 1).astype(np.uint16)[:, None]  # noqa: E731
+    return {
+        "res101": {"features": rng.uniform(0, 5, (12, 60)), "labels": labels.astype(np.uint8)[:, None]},
+        "att_splits": {
+            "att": rng.uniform(0, 1, (5, 6)),
+            "allclasses_names": np.array([f"bird {c}" for c in range(1, 7)], object)[:, None],
+            "trainval_loc": column(trainval),
+            "test_seen_loc": column(test_seen),
+            "test_unseen_loc": column(np.flatnonzero(labels > 4)),
+        },
+    }
+
+
+def write_mat_folder(folder: Path, **changes: dict[str, object]) -> None:
+    """Writes the folder as MATLAB 5 files. `changes` by file: variables to replace, None to leave one out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, variables in mat_arrays().items():
+        variables |= changes.get(name, {})
+        scipy.io.savemat(folder / f"{name}.mat", {key: value for key, value in variables.items() if value is not None})
+
+
+def write_hdf5_folder(folder: Path) -> None:
+    """Writes the same folder as MATLAB 7.3 files: HDF5, every matrix transposed, cells as references to characters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, variables in mat_arrays().items():
+        with h5py.File(folder / f"{name}.mat", "w") as file:
+            for key, value in variables.items():
+                if value.dtype == object:
+                    refs = []
+                    for index, text in enumerate(value.ravel()):
+                        codes = file.create_dataset(f"#refs#/{key}{index}", data=np.array([[ord(c)] for c in text], np.uint16))
+                        refs.append(codes.ref)
+                    file.create_dataset(key, data=np.array([refs], object), dtype=h5py.ref_dtype)
+                else:
+                    file.create_dataset(key, data=value.T)
+
+
+@dataclasses.dataclass
+class Problem:
+    """Everything a step or a loop needs, at sizes where a step takes a millisecond."""
+
+    objective: Objective
+    optimization: Optimization
+    state: TrainState
+    constants: Constants
+    n_critic: int = 3
+    batch: int = 16
+
+
+def problem(seed: int = 0, **distillation: object) -> Problem:
+    """30 features, 10 semantic dimensions, 12 classes (8 seen), 100 rows."""
+    rng = np.random.default_rng(5)
+    features, semantics, seen, classes, rows = 30, 10, 8, 12, 100
+    teacher = Teacher(seen=seen, embedding_width=14)
+    options = {"n_syn": 2, "weight_cls": 1e-1, "weight_od": 1e-1, "weight_be": 1e-1, "weight_kl": 1e-1} | distillation
+    objective = Objective(
+        WGAN(feature_size=features, semantic_size=semantics, noise_size=6, generator_hidden=20, critic_hidden=18),
+        Distillation(teacher=teacher, classes=classes, embedding_width=14, **options),
+    )
+    groups = ("generator", "critic", "student_embedding", "student_head", "confidence")
+    optimization = Optimization(learning_rates=dict.fromkeys(groups, 1e-3), factors={}, decay_every=20, steps_per_epoch=7)
+    root = root_key(seed)
+    params = objective.framework.init(root) | objective.distillation.init(root, features)
+    x = jnp.asarray(rng.uniform(size=(rows, features)), jnp.float32)
+    ids = rng.permutation(classes)
+    classes_ = Classes(
+        semantics=jnp.asarray(rng.uniform(size=(classes, semantics)), jnp.float32),
+        seen=jnp.asarray(np.sort(ids[:seen]), jnp.int32), unseen=jnp.asarray(np.sort(ids[seen:]), jnp.int32),
+    )
+    labels = classes_.seen[jnp.asarray(rng.integers(0, seen, rows))]
+    teacher_params = teacher.init(root, features)
+    # A fresh teacher is nearly constant; scale it so that its scores differ between rows.
+    teacher_params = jax.tree.map(lambda leaf: 20.0 * leaf, teacher_params)
+    table = Batch(features=x, labels=labels, teacher=teacher.outputs(teacher_params, x))
+    return Problem(
+        objective, optimization, TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params)),
+        Constants(root=root, teacher=teacher_params, classes=classes_, rows=table),
+    )

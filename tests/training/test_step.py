@@ -1,0 +1,180 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from d3gzsl_jax.errors import NonFiniteError
+from d3gzsl_jax.training.loop import Loop, fetch_batches
+from d3gzsl_jax.training.randomness import sample_rows, step_draws
+from d3gzsl_jax.training.step import train_step, update
+from tests import small
+
+
+def inputs_of(p, step=0):
+    batches = fetch_batches(p.objective, p.constants, jnp.int32(step), None, p.n_critic, p.batch)
+    rows = p.objective.unseen_rows(p.constants.classes)
+    return batches, step_draws(p.constants.root, step, p.n_critic, p.batch, rows, p.objective.framework.noise_size)
+
+
+def one_step(p, state, step=0):
+    batches, draws = inputs_of(p, step)
+    step = jax.jit(lambda *args: train_step(p.objective, p.optimization, *args))
+    return step(state, p.constants.teacher, p.constants.classes, batches, draws)
+
+
+def jitted_update(phase, p, state, batch, draws):
+    step = jax.jit(lambda *args: update(phase, p.objective, p.optimization, *args))
+    return step(state, p.constants.teacher, p.constants.classes, batch, draws)
+
+
+def copy(tree):
+    return jax.tree.map(jnp.array, tree)
+
+
+def loop_of(p):
+    return Loop(p.objective, p.optimization, p.n_critic, p.batch)
+
+
+def run(p, lengths, inputs=None):
+    """The state and report after calls of these lengths."""
+    loop, state = loop_of(p), copy(p.state)
+    report, done = loop.empty_report(state, p.constants, inputs), 0
+    for count in lengths:
+        state, report = loop.run(state, report, p.constants, inputs, done, count)
+        done += count
+    return state, report
+
+
+def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(problem):
+    """The fused step equals n_critic critic updates and then one generator update on the LAST batch, each on what the one
+    before left behind."""
+    p = problem
+    batches, draws = inputs_of(p)
+    state = p.state
+    for i in range(p.n_critic):
+        at = lambda tree, i=i: jax.tree.map(lambda leaf: leaf[i], tree)  # noqa: E731
+        before = state
+        state, _ = jitted_update("critic", p, state, at(batches), at(draws.critic))
+        chex.assert_trees_all_equal(state.params["generator"], before.params["generator"])
+    last = jax.tree.map(lambda leaf: leaf[-1], batches)
+    after, _ = jitted_update("generator", p, state, last, draws.generator)
+    chex.assert_trees_all_equal(after.params["critic"], state.params["critic"])
+    fused, _ = one_step(p, p.state)
+    chex.assert_trees_all_close(fused.params, after.params, rtol=0, atol=2e-6)
+    # With the critic of the start instead, the generator would have gone elsewhere.
+    stale = state.replace(params=state.params | {"critic": p.state.params["critic"]})
+    wrong, _ = jitted_update("generator", p, stale, last, draws.generator)
+    difference = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), wrong.params["generator"], fused.params["generator"])
+    assert max(jax.tree.leaves(difference)) > 1e-5
+
+
+def test_every_group_is_stepped_as_often_as_the_method_says(problem):
+    state, _ = one_step(problem, problem.state)
+    counts = {group: int(opt.count) for group, opt in state.opt_state.items()}
+    n = problem.n_critic
+    assert counts == {"generator": 1, "critic": n, "student_embedding": n + 1, "student_head": n + 1, "confidence": n + 1}
+    assert int(state.step) == 1
+
+
+def test_all_weights_zero_leaves_exactly_the_base_method():
+    """The same base parameters bit for bit, with and without D3 around, and D3's own groups untouched."""
+    off = small.problem(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
+    other = small.problem(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0, n_syn=7, variant="described")
+    assert off.objective.unseen_rows(off.constants.classes) == 0
+    assert off.objective.critic_groups == ("critic",)
+    one, _ = one_step(off, off.state)
+    two, _ = one_step(other, other.state)
+    chex.assert_trees_all_equal(one.params, two.params)
+    for group in off.objective.distillation.groups:
+        chex.assert_trees_all_equal(one.params[group], off.state.params[group])
+
+
+@pytest.mark.parametrize("name", ["cls", "od", "be", "kl"])
+def test_a_term_without_weight_is_not_computed(name):
+    p = small.problem(**{f"weight_{name}": 0.0})
+    _, terms = one_step(p, p.state)
+    assert name not in terms["critic"] and len({"cls", "od", "be", "kl"} & set(terms["critic"])) == 3
+
+
+@pytest.mark.parametrize("options", [{"variant": "described"}, {"score": "energy"}, {"score": "max_logit"}, {"target": "domain"},
+                                     {"variant": "described", "temperature": 4.0}, {"n_syn": 0}])  # fmt: skip
+def test_options_reach_the_step(options):
+    p, default = small.problem(**options), small.problem()
+    ours, terms = one_step(p, p.state)
+    theirs, _ = one_step(default, default.state)
+    assert np.isfinite(jax.tree.leaves(terms)[0]).all()
+    difference = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), ours.params, theirs.params)
+    assert max(jax.tree.leaves(difference)) > 1e-6
+
+
+def test_one_trace_for_calls_of_any_length(problem):
+    p = problem
+    loop = loop_of(p)
+    chex.clear_trace_counter()
+    counted = jax.jit(chex.assert_max_traces(loop._run, n=1), donate_argnums=0)
+    state = copy(p.state)
+    report = loop.empty_report(state, p.constants, None)
+    for start, count in ((0, 1), (1, 3), (4, 2)):
+        state, report = counted(state, report, p.constants, None, start, count)
+    assert int(state.step) == 6
+
+
+def test_same_seed_same_bits_and_splitting_into_calls_changes_nothing(problem):
+    one = run(problem, [6])
+    two = run(problem, [1, 2, 3])
+    again = run(problem, [6])
+    chex.assert_trees_all_equal(one, two)
+    chex.assert_trees_all_equal(one, again)
+    other, _ = run(small.problem(seed=1), [6])
+    assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(one[0].params), jax.tree.leaves(other.params), strict=True))
+
+
+def test_row_numbers_and_on_device_sampling_give_the_same_run(problem):
+    p = problem
+    rows = jnp.stack([sample_rows(p.constants.root, s, 100, p.n_critic, p.batch) for s in range(4)])
+    chex.assert_trees_all_equal(run(p, [4]), run(p, [4], rows))
+
+
+def test_streamed_features_give_the_same_run_up_to_rounding(problem):
+    p = problem
+    rows = jnp.stack([sample_rows(p.constants.root, s, 100, p.n_critic, p.batch) for s in range(4)])
+    streamed = (p.constants.rows.features[rows], p.constants.rows.labels[rows])
+    state, _ = run(p, [4], streamed)
+    chex.assert_trees_all_close(state.params, run(p, [4])[0].params, rtol=0, atol=1e-5)
+
+
+def test_the_step_can_be_mapped_over_seeds(problem):
+    """A leading seed axis on state and root key: several seeds as one program."""
+    p = problem
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), p.state)
+    mapped = jax.vmap(lambda state: one_step(p, state)[0])(states)
+    single, _ = one_step(p, p.state)
+    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[1], mapped).params, single.params, rtol=0, atol=1e-5)
+
+
+def test_not_finite_names_step_update_and_term(problem):
+    p = problem
+    broken = p.constants.replace(
+        rows=p.constants.rows.replace(teacher=p.constants.rows.teacher.replace(logits=p.constants.rows.teacher.logits * jnp.nan))
+    )
+    p.constants = broken
+    _, report = run(p, [3])
+    with pytest.raises(NonFiniteError, match=r"outer step 0, critic update 1: not finite: kl, od;"):
+        report.check()
+
+
+def test_means_are_over_all_steps(problem):
+    _, one = run(problem, [1])
+    _, two = run(problem, [2])
+    mean = two.means()["generator"]["cls"]
+    assert 0 < mean < 2 * one.means()["generator"]["cls"] and int(two.count) == 2
+
+
+def test_learning_rates_follow_the_epoch():
+    p = small.problem()
+    optimization = p.optimization.__class__(
+        learning_rates={"generator": 1e-4}, factors={"generator": 1.09}, decay_every=20, steps_per_epoch=28
+    )
+    rates = [float(optimization.learning_rate("generator", epoch)) for epoch in (0, 19, 20, 39, 40, 1999)]
+    np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-5)
