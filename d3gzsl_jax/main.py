@@ -18,12 +18,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import jax  # noqa: E402
-from absl import app, flags, logging  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
 
-from d3gzsl_jax.errors import NonFiniteError, UserError  # noqa: E402
-from d3gzsl_jax.train import train  # noqa: E402
+from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, for example configs/cub.py.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default: a new one under runs/.")

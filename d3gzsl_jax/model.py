@@ -27,6 +27,7 @@ class Model:
 
     @property
     def teacher(self) -> Teacher:
+        """The teacher network."""
         return self.objective.distillation.teacher
 
 

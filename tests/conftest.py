@@ -6,15 +6,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from pathlib import Path  # noqa: E402
+import tempfile
+from pathlib import Path
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import numpy as np
+import pytest
 
-from tests import small  # noqa: E402
+from tests import small
 
 jax.config.update("jax_default_matmul_precision", "highest")
+# Many tests compile the same programs; keep them for this machine and user. (A trace counter is not fooled: it counts traces.)
+jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), f"d3gzsl-jax-test-cache-{os.getuid()}"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"

@@ -16,11 +16,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rich.console import Console  # noqa: E402
+from rich.console import Console
 
-from d3gzsl_jax.errors import UserError  # noqa: E402
-from tools.recording import Recording  # noqa: E402
-from tools.replay import replay  # noqa: E402
+from d3gzsl_jax.errors import UserError
+from tools.recording import Recording
+from tools.replay import replay
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -40,6 +40,7 @@ class Setup:
 
     @property
     def teacher(self) -> Teacher:
+        """The teacher network."""
         return self.objective.distillation.teacher
 
 
@@ -172,6 +173,8 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
     per_epoch = optimization.steps_per_epoch * (setup.n_critic + 1)
     out.add("counts", "epochs", epochs, len(recording.epochs()), EXACT)
     out.add("counts", "updates", epochs * per_epoch, len(steps), EXACT)
+    if out.rows["counts"].first_failure:
+        return  # nothing after this could be lined up
     rows, width = int(recording.option("batch_size")), objective.framework.feature_size
     noise_size, unseen_rows = objective.framework.noise_size, objective.distillation.unseen_labels(classes).shape[0]
     for number, name in enumerate(steps):

@@ -28,12 +28,16 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
         from d3gzsl_jax.data.tfds_builders import xlsa17
     except ImportError as error:
         raise UserError(
-            f"config.data.source=tfds needs tensorflow and tensorflow-datasets ({error}); install them, or use config.data.source=mat"
+            f"config.data.source=tfds needs tensorflow and tensorflow-datasets ({error}); install them, or use "
+            "config.data.source=mat"
         ) from None
     config = f"{name.lower()}_{semantics}"
     known = [c.name for c in xlsa17.Xlsa17.BUILDER_CONFIGS]
     if config not in known:
-        raise UserError(f"TFDS builder xlsa17 has no config {config!r} (from config.dataset and config.data.semantics); it has {', '.join(known)}")
+        raise UserError(
+            f"TFDS builder xlsa17 has no config {config!r} (from config.dataset and config.data.semantics); "
+            f"it has {', '.join(known)}"
+        )
     builder = xlsa17.Xlsa17(data_dir=data_dir, config=config)
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))

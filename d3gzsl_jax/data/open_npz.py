@@ -46,7 +46,9 @@ def read_npz(path: str | Path, name: str = "") -> GZSLData:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; set --config.data.root to a .npz in the format of d3gzsl_jax/data/open_npz.py") from None
+        raise UserError(
+            f"{path}: no such file; set --config.data.root to a .npz in the format of d3gzsl_jax/data/open_npz.py"
+        ) from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable .npz of plain arrays ({error})") from None
     for key in REQUIRED:

@@ -28,10 +28,12 @@ class WGAN:
 
     @property
     def generator(self) -> networks.Generator:
+        """G at the sizes of this method."""
         return networks.Generator(hidden=self.generator_hidden, features=self.feature_size)
 
     @property
     def critic(self) -> networks.Critic:
+        """D at the sizes of this method."""
         return networks.Critic(hidden=self.critic_hidden)
 
     def init(self, key: jax.Array) -> Params:

@@ -49,14 +49,17 @@ class Distillation:
 
     @property
     def embedding(self) -> networks.Embedding:
+        """E at the width of this part."""
         return networks.Embedding(width=self.embedding_width)
 
     @property
     def head(self) -> networks.StudentHead:
+        """The classifier on top of the embedding."""
         return networks.StudentHead(classes=self.classes)
 
     @property
     def confidence(self) -> networks.Confidence:
+        """c(s)."""
         return networks.Confidence()
 
     def init(self, key: jax.Array, feature_size: int) -> Params:

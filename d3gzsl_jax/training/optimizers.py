@@ -60,6 +60,7 @@ class Optimization:
 
     @property
     def adam(self) -> optax.GradientTransformation:
+        """Adam with the decays of this run."""
         return scale_by_adam(self.beta1, self.beta2)
 
     def init(self, params: Params) -> Params:

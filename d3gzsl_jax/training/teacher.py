@@ -27,10 +27,12 @@ class Teacher:
 
     @property
     def embedding(self) -> networks.Embedding:
+        """E at the width of this part."""
         return networks.Embedding(width=self.embedding_width)
 
     @property
     def head(self) -> networks.TeacherHead:
+        """The classifier on top of the embedding."""
         return networks.TeacherHead(seen=self.seen)
 
     def init(self, key: jax.Array, feature_size: int) -> Params:
@@ -61,6 +63,7 @@ class TeacherTraining:
 
     @property
     def adam(self) -> optax.GradientTransformation:
+        """Adam with the decays of this run."""
         return scale_by_adam(self.beta1, self.beta2)
 
     def init(self, params: Params) -> optax.OptState:

@@ -24,7 +24,7 @@ def test_draws_are_standard():
     draws = step_draws(root_key(1), 0, 4, 500, 500, 20)
     assert abs(float(draws.critic.noise.mean())) < 0.02 and abs(float(draws.critic.noise.std()) - 1) < 0.02
     alpha = draws.critic.interpolation
-    assert 0 <= float(alpha.min()) and float(alpha.max()) < 1 and abs(float(alpha.mean()) - 0.5) < 0.03
+    assert float(alpha.min()) >= 0 and float(alpha.max()) < 1 and abs(float(alpha.mean()) - 0.5) < 0.03
 
 
 def test_streams_keep_their_bits():

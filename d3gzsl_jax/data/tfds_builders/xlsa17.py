@@ -10,7 +10,7 @@ test_unseen; semantics and class names, which belong to classes and not to rows,
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -53,8 +53,8 @@ class Xlsa17(tfds.core.GeneratorBasedBuilder):
     """ResNet-101 features and class semantics of CUB, AWA1, AWA2, SUN, aPY and FLO (Xian et al. 2018, arXiv 1707.00600)."""
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "Initial release."}
-    BUILDER_CONFIGS = _configs()
+    RELEASE_NOTES: ClassVar = {"1.0.0": "Initial release."}
+    BUILDER_CONFIGS: ClassVar = _configs()
     # TFDS offers manual_dir only to builders that say what to put there; for those in the archive it stays optional.
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "manual_dir/<CUB|AWA1|AWA2|SUN|APY|FLO>/ holds res101.mat and att_splits.mat (cub_sent: sent_splits.mat), as xlsa17.zip "

@@ -1,0 +1,67 @@
+"""Who may import whom, and how large a file may grow."""
+
+import ast
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "d3gzsl_jax"
+OWN = "d3gzsl_jax"
+# module or folder -> top-level packages it may import (the standard library always), and which of ours
+ALLOWED = {
+    "losses": ({"jax", "numpy"}, {f"{OWN}.losses"}),
+    "evaluation/metrics.py": ({"jax", "numpy"}, set()),
+    "networks.py": ({"jax", "flax"}, set()),
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(name):
+    path = PACKAGE / name
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_pure_modules_import_only_what_they_may(name):
+    outside, inside = ALLOWED[name]
+    import sys
+
+    for path in files(name):
+        for module in imports(path):
+            top = module.split(".")[0]
+            if top == OWN:
+                assert any(module.startswith(own) for own in inside), f"{path}: {module}"
+            else:
+                assert top in outside or top in sys.stdlib_module_names, f"{path}: {module}"
+
+
+@pytest.mark.parametrize("name", ["training", "frameworks"])
+def test_training_knows_no_data_and_no_configuration(name):
+    for path in files(name):
+        for module in imports(path):
+            assert not module.startswith((f"{OWN}.data", f"{OWN}.runs", "ml_collections", "configs", "tensorflow")), f"{path}: {module}"
+
+
+def test_tensorflow_is_imported_only_inside_functions():
+    for path in PACKAGE.rglob("*.py"):
+        if "tfds_builders" in path.parts:
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+                assert not any(name.startswith("tensorflow") for name in names), path
+
+
+def test_files_stay_small():
+    for folder in ("d3gzsl_jax", "configs", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 320, path

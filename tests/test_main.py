@@ -1,0 +1,156 @@
+"""The real entry point, as a subprocess."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests import small
+from tests.conftest import ROOT
+
+QUICK = ["--config.train.epochs=2", "--config.eval.every_epochs=1", "--config.teacher.epochs=3"]
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "d3gzsl_jax.main", *map(str, arguments)]
+
+
+def main(*arguments, cwd=ROOT, env=None):
+    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | (env or {}))
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def deterministic(found):
+    """Results without what a clock or a folder name puts in."""
+    return {key: value for key, value in found.items() if key not in ("seconds",)}
+
+
+def test_digits_from_start_to_results(tmp_path):
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    found = results(tmp_path / "run")
+    assert {"dataset", "framework", "features", "semantics", "seed", "epochs", "selection", "metrics"} <= set(found)
+    assert (found["dataset"], found["framework"], found["epochs"], found["selection"]) == ("digits", "wgan", 2, "last")
+    u, s, h = (found["metrics"][key] for key in ("unseen", "seen", "harmonic"))
+    assert all(0 <= value <= 1 for value in found["metrics"].values())
+    assert h == pytest.approx(2 * u * s / (u + s) if u + s else 0.0)
+    assert found["test_selected"]["selection"] == "test" and found["test_selected"]["metrics"]["harmonic"] >= h
+    assert len(found["per_class"]) == 10 and 0 <= found["teacher"]["auroc"] <= 1
+    assert np.mean([found["per_class"][f"{c} {c}"] for c in (3, 6, 9)]) == pytest.approx(u)
+    assert found["provenance"]["versions"]["jax"] and found["provenance"]["device"]["platform"] == "cpu"
+    assert found["config"]["train"]["epochs"] == 2
+    assert "test-selected" in run.stdout and re.search(r"epoch 2/2  U [\d.]+  S [\d.]+  H [\d.]+  T1", run.stdout)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2] and lines[0]["losses"]["critic"]["gradient_penalty"] > 0
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
+    found = {}
+    for name, mode in (("index", "index"), ("again", "index"), ("device", "device"), ("stream", "stream")):
+        run = main("--config=configs/digits.py", f"--workdir={tmp_path / name}", *QUICK, f"--config.data.pipeline={mode}",
+                   "--config.train.steps_per_call=5")  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        found[name] = deterministic(results(tmp_path / name))
+    assert found["index"] == found["again"]
+    assert found["index"]["metrics"] == found["device"]["metrics"]
+    assert (tmp_path / "index" / "metrics.jsonl").read_text() == (tmp_path / "device" / "metrics.jsonl").read_text()
+    assert found["stream"]["metrics"] == pytest.approx(found["index"]["metrics"], abs=0.02)
+
+
+def test_it_runs_where_tensorflow_is_not_installed(tmp_path):
+    """A module that cannot be imported stands in for a missing one."""
+    for name in ("tensorflow", "tensorflow_datasets"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')")
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.data.pipeline=device",
+               env={"PYTHONPATH": str(tmp_path)})  # fmt: skip
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_mat_folder_from_another_working_directory(mat_folder, tmp_path):
+    run = main(
+        f"--config={ROOT / 'configs' / 'cub.py'}", f"--config.data.root={mat_folder}", f"--workdir={tmp_path / 'run'}",
+        "--config.networks.generator_hidden=8", "--config.networks.critic_hidden=8", "--config.networks.embedding=8",
+        "--config.train.epochs=1", "--config.train.batch_size=8", "--config.teacher.batch_size=8", cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = results(tmp_path / "run")
+    assert found["features"] == "res101.mat" and found["semantics"] == "att" and found["epochs"] == 1
+    assert set(found["provenance"]["sha256"]) == {"res101.mat", "att_splits.mat"}
+
+
+def test_control_c_ends_with_results(tmp_path):
+    process = subprocess.Popen(
+        command("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", "--config.train.epochs=100000"),
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    log = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "interrupted" in out
+    found = results(tmp_path / "run")
+    assert found["interrupted"] and 0 < found["epochs"] < 100000
+
+
+BAD = {
+    "no config": ([], "--config is missing; try --config=configs/digits.py"),
+    "config that does not exist": (["--config=configs/digit.py"], "no such file; did you mean configs/digits.py?"),
+    "unknown flag": (["--config=configs/digits.py", "--wrkdir=x"], "'wrkdir'. Did you mean: workdir"),
+    "unknown field": (["--config=configs/digits.py", "--config.train.epoch=3"], "did you mean --config.train.epochs?"),
+    "unknown group": (["--config=configs/digits.py", "--config.trian.epochs=3"], "did you mean --config.train.epochs?"),
+    "word for a number": (["--config=configs/digits.py", "--config.train.epochs=many"], "--config.train.epochs=many"),
+    "stray argument": (["--config=configs/digits.py", "train"], "unexpected argument 'train'"),
+    "data not there": (["--config=configs/cub.py"], "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"),
+    "batch too large": (["--config=configs/digits.py", "--config.train.batch_size=2000"], "larger than the 1003 trainval rows"),
+    "unwritable folder": (["--config=configs/digits.py", "--workdir=/proc/none/run"], "--workdir=/proc/none/run: cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case):
+    arguments, message = BAD[case]
+    run = main(*arguments)
+    assert run.returncode == 2
+    assert message in run.stderr and run.stderr.count("\n") == 1 and run.stdout == ""
+
+
+def test_a_broken_configuration_file(tmp_path):
+    (tmp_path / "broken.py").write_text("def get_config(:\n")
+    run = main(f"--config={tmp_path / 'broken.py'}")
+    assert run.returncode == 2 and "Traceback" not in run.stderr and "broken.py" in run.stderr
+
+
+def test_bad_data_leaves_no_folder_behind(tmp_path):
+    small.write_mat_folder(tmp_path / "CUB", res101={"features": None})
+    run = main("--config=configs/cub.py", f"--config.data.root={tmp_path / 'CUB'}", f"--workdir={tmp_path / 'run'}")
+    assert run.returncode == 2 and "variable 'features' is missing" in run.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_results_are_not_overwritten(tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path}")
+    assert run.returncode == 2 and "holds the results of an earlier run" in run.stderr
+    assert (tmp_path / "results.json").read_text() == "{}"
+
+
+def test_not_finite_stops_with_step_and_term(tmp_path):
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.train.learning_rate=1e30")
+    assert run.returncode == 3 and run.stderr.count("\n") == 1
+    assert re.search(r"stopped at outer step \d+, critic update \d: not finite: .*cls", run.stderr)
+    assert not (tmp_path / "run" / "results.json").exists()
