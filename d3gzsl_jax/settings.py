@@ -77,7 +77,8 @@ def check(config: ConfigDict) -> None:
     weights = config.distillation
     if weights.weight_cls == 0.0:
         raise UserError(
-            "config.distillation.weight_cls=0: nothing would teach the student, which is what predicts, its classes; give it a weight above 0"
+            "config.distillation.weight_cls=0: nothing would teach the student, which is what predicts, its classes; "
+            "give it a weight above 0"
         )
 
 

@@ -1,0 +1,1 @@
+"""Command-line tools around the package; run them from the repository root."""

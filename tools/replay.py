@@ -196,7 +196,8 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
             interpolation=jnp.asarray(interpolation),
             unseen_noise=jnp.asarray(recording.shaped(f"{name}/noise/unseen", unseen_rows, noise_size)),
         )
-        rates = {group: float(optimization.learning_rate(group, int(state.step) // optimization.steps_per_epoch)) for group in GROUPS}
+        epoch = int(state.step) // optimization.steps_per_epoch
+        rates = {group: float(optimization.learning_rate(group, epoch)) for group in GROUPS}
         state, terms, every_term, gradients = step(kind, state, batch, draws)
 
         out.add(f"{kind} loss", f"{name}/loss", terms["loss"], recording[f"{name}/loss"], LOSS)

@@ -111,8 +111,11 @@ def _check_classes(data: GZSLData) -> None:
     unseen[data.labels[data.test_unseen]] = True
     if data.declared_unseen is not None:
         declared = np.asarray(data.declared_unseen)
-        if declared.dtype.kind not in "iu" or (declared.size and not (declared.min() >= 0 and declared.max() < data.class_count)):
-            raise UserError(f"{data.key('declared_unseen')}: need class ids from 0 to {data.class_count - 1}, found {_describe(declared)}")
+        if declared.size and not (declared.min() >= 0 and declared.max() < data.class_count):
+            raise UserError(
+                f"{data.key('declared_unseen')}: need class ids from 0 to {data.class_count - 1}, found {declared.min()} to "
+                f"{declared.max()}"
+            )
         unseen[declared] = True
     both = trained & unseen
     if both.any():

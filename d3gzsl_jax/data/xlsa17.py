@@ -44,7 +44,8 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", s
     ):
         for key in needed:
             if key not in found:
-                raise UserError(f"{path}: variable {key!r} is missing; it holds {', '.join(sorted(found)) or 'none of those needed'}")
+                held = ", ".join(sorted(found)) or "none of those needed"
+                raise UserError(f"{path}: variable {key!r} is missing; it holds {held}")
     attributes = splits["att"]
     class_count = attributes.shape[-1]
     names = splits.get("allclasses_names")

@@ -36,7 +36,7 @@ class Batch:
 
 @chex.dataclass(frozen=True)
 class Draws:
-    """The random numbers of one update: noise z (B, dz) ~ N(0, 1), interpolation (B, 1) ~ U[0, 1), unseen_noise (M, dz) ~ N(0, 1)."""
+    """The random numbers of one update: noise z (B, dz) and unseen_noise z_u (M, dz) ~ N(0, 1), interpolation (B, 1) ~ U[0, 1)."""
 
     noise: jax.Array
     interpolation: jax.Array
