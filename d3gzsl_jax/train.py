@@ -45,9 +45,14 @@ def train(config: ConfigDict, workdir: str = "", display: Display | None = None)
     Raises:
         UserError: bad configuration, data or folder. NonFiniteError: training broke down.
     """
-    display = display or Display()
     settings.check(config)
-    data = load(config.dataset, config.data)
+    return train_on(load(config.dataset, config.data), config, workdir, display)
+
+
+def train_on(data: GZSLData, config: ConfigDict, workdir: str = "", display: Display | None = None) -> dict[str, Any]:
+    """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
+    settings.check(config)
+    display = display or Display()
     model = model_module.build(config, data)
     folder = RunFolder(workdir, data.name)
     folder.write("config.json", config.to_dict())

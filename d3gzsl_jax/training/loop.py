@@ -105,7 +105,8 @@ class Loop:
         inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the report. The state is donated.
         Splitting steps into calls differently gives the same bits, the report's included."""
 
-    def _one_step(self, state: TrainState, constants: Constants, inputs: Any) -> tuple[TrainState, Any]:
+    def one_step(self, state: TrainState, constants: Constants, inputs: Any) -> tuple[TrainState, Any]:
+        """One outer step on its own, not compiled; `inputs` as in `fetch_batches`."""
         batches = fetch_batches(self._objective, constants, state.step, inputs, self._n_critic, self._batch)
         draws = step_draws(
             constants.root, state.step, self._n_critic, self._batch, self._objective.unseen_rows(constants.classes),
@@ -118,7 +119,7 @@ class Loop:
     def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
         """A report of no steps; `inputs` as for `run`."""
         first = jax.tree.map(lambda leaf: leaf[0], inputs)
-        _, shapes = jax.eval_shape(self._one_step, state, constants, first)
+        _, shapes = jax.eval_shape(self.one_step, state, constants, first)
         return Report(
             sums=jax.tree.map(lambda s: jnp.zeros((), s.dtype), shapes),
             count=jnp.int32(0),
@@ -132,7 +133,7 @@ class Loop:
         def body(i: jax.Array, carry: tuple[TrainState, Report]) -> tuple[TrainState, Report]:
             state, report = carry
             here = jax.tree.map(lambda leaf: leaf[start + i], inputs)
-            new_state, terms = self._one_step(state, constants, here)
+            new_state, terms = self.one_step(state, constants, here)
             bad = jax.tree.map(lambda term: ~jnp.isfinite(term), terms)
             first = (report.bad_step < 0) & jnp.any(jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(bad)]))
             return new_state, Report(

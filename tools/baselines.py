@@ -1,0 +1,94 @@
+"""Does synthesis help? One configuration over several seeds, the same networks without synthesis, and closed-form ESZSL.
+
+    python tools/baselines.py --config configs/digits.py --seeds 5 [--root FOLDER] [--output FILE.json]
+
+Every figure is the last epoch's; nothing is chosen on the test set. "Without synthesis" trains the same student by the same losses
+on real rows only (config.distillation.n_syn=0). ESZSL chooses its two ridges on pseudo-unseen classes inside trainval, drawn by
+the seed. Prints mean and standard deviation (n - 1) over seeds, in percent.
+"""
+
+import argparse
+import json
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from d3gzsl_jax import settings  # noqa: E402
+from d3gzsl_jax.baselines import eszsl_metrics  # noqa: E402
+from d3gzsl_jax.data.loading import load  # noqa: E402
+from d3gzsl_jax.data.preprocess import scale_splits  # noqa: E402
+from d3gzsl_jax.errors import NonFiniteError, UserError  # noqa: E402
+from d3gzsl_jax.runs.console import Display  # noqa: E402
+from d3gzsl_jax.train import train_on  # noqa: E402
+
+METRICS = ("unseen", "seen", "harmonic", "zsl")
+
+
+def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[dict[str, float]]]:
+    """Metrics by method, one entry a seed."""
+    config = runpy.run_path(config_path)["get_config"]()
+    if root is not None:
+        config.data.root = root
+    settings.check(config)
+    data = load(config.dataset, config.data)
+    arrays = scale_splits(data)
+    config.eval.every_epochs = config.train.epochs
+    found: dict[str, list[dict[str, float]]] = {"D3GZSL": [], "same networks without synthesis": [], "ESZSL": []}
+    for seed in range(seeds):
+        config.seed = seed
+        for method, n_syn in (("D3GZSL", config.distillation.n_syn), ("same networks without synthesis", 0)):
+            run = config.copy_and_resolve_references()
+            run.distillation.n_syn = n_syn
+            with tempfile.TemporaryDirectory() as folder:
+                found[method].append(train_on(data, run, folder, Display(Console(quiet=True)))["metrics"])
+        found["ESZSL"].append(eszsl_metrics(data, arrays, seed))
+        harmonic = "  ".join(f"{method} H {100 * rows[-1]['harmonic']:.1f}" for method, rows in found.items())
+        print(f"seed {seed}: {harmonic}", flush=True)
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the comparison; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="a configuration file, for example configs/digits.py")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--root", help="instead of config.data.root")
+    parser.add_argument("--output", help="also write every seed's metrics to this JSON file")
+    arguments = parser.parse_args(argv)
+    jax.config.update("jax_default_matmul_precision", "highest")
+    try:
+        if not Path(arguments.config).is_file():
+            raise UserError(f"--config {arguments.config}: no such file")
+        found = measure(arguments.config, arguments.seeds, arguments.root)
+    except (UserError, NonFiniteError) as error:
+        print(f"baselines: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 3
+    table = Table(title=f"{arguments.config}, {arguments.seeds} seeds, last epoch, percent (mean ± std)")
+    table.add_column("method")
+    for heading in ("U", "S", "H", "T1"):
+        table.add_column(heading, justify="right")
+    for method, rows in found.items():
+        cells = []
+        for name in METRICS:
+            values = 100 * np.array([row[name] for row in rows])
+            cells.append(f"{values.mean():.1f} ± {values.std(ddof=min(1, len(values) - 1)):.1f}")
+        table.add_row(method, *cells)
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

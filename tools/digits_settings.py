@@ -1,0 +1,88 @@
+"""Chooses settings for configs/digits.py without touching its test rows or its unseen digits.
+
+    python tools/digits_settings.py --vary train.epochs=50,100 --vary distillation.n_syn=30,60,100
+
+Only training rows of the seven seen digits are used. Folds hold out two of them as pseudo-unseen, and a fifth of the rows of the
+other five as pseudo test_seen; every candidate is trained on every fold, and the means of H and T1 over folds and seeds are
+printed. 0 and 1 have strokes that no other digit has and stay seen; each of the other five is held out in two folds.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from configs import digits  # noqa: E402
+from d3gzsl_jax.data.digits import read_digits  # noqa: E402
+from d3gzsl_jax.data.gzsl_data import GZSLData  # noqa: E402
+from d3gzsl_jax.data.validate import validate  # noqa: E402
+from d3gzsl_jax.runs.console import Display  # noqa: E402
+from d3gzsl_jax.train import train_on  # noqa: E402
+
+FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
+
+
+def fold(data: GZSLData, held_out: tuple[int, ...]) -> GZSLData:
+    """A benchmark inside the training rows of `data`, with `held_out` of its seen classes as unseen ones."""
+    classes = data.seen_classes
+    index = {int(c): i for i, c in enumerate(classes)}
+    labels = np.array([index[int(label)] for label in data.labels[data.trainval]], np.int64)
+    unseen = np.array(sorted(index[c] for c in held_out))
+    known = np.flatnonzero(~np.isin(labels, unseen))
+    test_seen = np.sort(np.random.default_rng(1).permutation(known)[: len(known) // 5])
+    return validate(
+        dataclasses.replace(
+            data, features=data.features[data.trainval], labels=labels, semantics=data.semantics[classes],
+            class_names=tuple(data.class_names[c] for c in classes), trainval=np.setdiff1d(known, test_seen), test_seen=test_seen,
+            test_unseen=np.flatnonzero(np.isin(labels, unseen)), declared_unseen=unseen,
+        )
+    )
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def main() -> int:
+    """Prints mean H of every candidate, best last."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--vary", action="append", required=True, metavar="FIELD=V1,V2", help="a field and its candidates")
+    arguments = parser.parse_args()
+    grid = {field: [_value(v) for v in values.split(",")] for field, _, values in (text.partition("=") for text in arguments.vary)}
+    data = validate(read_digits())
+    folds = [fold(data, held_out) for held_out in FOLDS]
+    quiet = Display(Console(quiet=True))
+    found = []
+    for values in itertools.product(*grid.values()):
+        candidate = dict(zip(grid, values, strict=True))
+        harmonic, zsl = [], []
+        for benchmark, seed in itertools.product(folds, range(arguments.seeds)):
+            config = digits.get_config()
+            config.update_from_flattened_dict(candidate)
+            config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
+            with tempfile.TemporaryDirectory() as folder:
+                metrics = train_on(benchmark, config, folder, quiet)["metrics"]
+            harmonic.append(metrics["harmonic"])
+            zsl.append(metrics["zsl"])
+        found.append((float(np.mean(harmonic)), candidate))
+        by_fold = " ".join(f"{100 * h:.0f}" for h in harmonic)
+        print(f"H {100 * found[-1][0]:5.1f} ({by_fold})  T1 {100 * np.mean(zsl):5.1f}  {candidate}", flush=True)
+    print(f"best: {max(found, key=lambda pair: pair[0])[1]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
