@@ -35,6 +35,9 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(f"unexpected argument {argv[1]!r}; options are written --config.group.field=value")
     logging.set_verbosity(logging.WARNING)
     jax.config.update("jax_default_matmul_precision", "highest")
+    # The same bits whatever the environment says.
+    jax.config.update("jax_threefry_partitionable", True)
+    jax.config.update("jax_enable_x64", False)
     try:
         return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
     except UserError as error:
@@ -54,6 +57,8 @@ def parse(argv: list[str]) -> list[str]:
         print("Every field of a configuration is documented in configs/default.py.")
         sys.exit(0)
     path = next((arg.split("=", 1)[1] for arg in argv if re.match(r"--?config=", arg)), None)
+    if path is None and "--config" in argv[:-1]:
+        path = argv[argv.index("--config") + 1]
     if path is not None:
         # Configurations import their neighbours as `configs.<name>`, from wherever this is started.
         sys.path.insert(0, str(Path(path).resolve().parent.parent))
@@ -62,8 +67,8 @@ def parse(argv: list[str]) -> list[str]:
             sys.exit(_refuse(f"--config={path}: no such file" + (f"; did you mean {near[0]}?" if near else "")))
     try:
         rest = flags.FLAGS(argv)
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError, SyntaxError) as error:
-        sys.exit(_refuse(_unknown_field(argv, path) or " ".join(str(error).split())))
+    except Exception as error:  # a configuration file is code: it can fail in any way
+        sys.exit(_refuse(_unknown_field(argv, path) or " ".join(f"{path or ''}: {error}".split()).removeprefix(": ")))
     if _CONFIG.value is None:
         sys.exit(_refuse("--config is missing; try --config=configs/digits.py, which needs no download"))
     return rest

@@ -31,6 +31,7 @@ RANGES = {
     "teacher.batch_size": (1, math.inf, True),
     "teacher.learning_rate": (0.0, math.inf, False),
     "teacher.loss_weight": (0.0, math.inf, False),
+    "teacher.threshold": (-1e9, 1e9, True),
     "train.epochs": (1, math.inf, True),
     "train.batch_size": (2, math.inf, True),
     "train.n_critic": (1, math.inf, True),
@@ -69,16 +70,19 @@ def check(config: ConfigDict) -> None:
             raise UserError(f"config.{field}={value!r}: expected one of {', '.join(choices)}{guess}")
     for field, (low, high, closed) in RANGES.items():
         value = _get(config, field)
+        whole = isinstance(low, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise UserError(f"config.{field}={value!r}: must be a {'whole ' if whole else ''}number")
         inside = (low <= value if closed else low < value) and value <= high and math.isfinite(value)
         if not inside:
             bounds = f"at least {low:g}" if closed else f"more than {low:g}"
-            bounds += f" and at most {high:g}" if high < math.inf else ""
+            bounds += f" and less than {math.ceil(high):g}" if 0 < high < 1 else f" and at most {high:g}" if high < math.inf else ""
             raise UserError(f"config.{field}={value!r}: must be {bounds}")
     weights = config.distillation
-    if weights.weight_cls == 0.0:
+    if weights.weight_cls == 0.0 and weights.weight_kl == 0.0:
         raise UserError(
-            "config.distillation.weight_cls=0: nothing would teach the student, which is what predicts, its classes; "
-            "give it a weight above 0"
+            "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student, which is what predicts, its "
+            "classes; give one of them a weight above 0"
         )
 
 

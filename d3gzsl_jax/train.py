@@ -21,7 +21,7 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder, environment
-from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.loop import Constants, Loop, check_finite
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.training.teacher import pretrain
@@ -29,6 +29,8 @@ from d3gzsl_jax.training.teacher import pretrain
 # A call of the compiled loop is made longer while it takes less than the first and shorter when more than the second (seconds):
 # long enough that dispatch costs nothing, short enough that progress moves and ctrl-C is heard. The bits do not depend on it.
 _CALL_SECONDS = (0.5, 2.0)
+# Streamed features of one call of the loop; a few calls are under way at a time.
+_STREAM_BYTES = 64 * 2**20
 
 
 def train(config: ConfigDict, workdir: str = "", display: Display | None = None) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class _Run:
         self.evaluator, self.folder, self.display = evaluator, folder, display
         self.root = root_key(config.seed)
         self.interrupted = False
-        self.best: tuple[int, Evaluation] | None = None
+        self.best: tuple[int, Evaluation] | None = None  # epoch and evaluation with the highest test H
         self.seconds = 0.0
 
     def to_the_end(self) -> dict[str, Any]:
@@ -107,10 +109,16 @@ class _Run:
         index = np.searchsorted(self.data.seen_classes, self.arrays.train_labels).astype(np.int32)
         teacher = pretrain(
             self.model.teacher, self.model.teacher_training, stream(self.root, "teacher"), self.arrays.train_features, index,
-            settings_.epochs, settings_.batch_size, self.mode != "stream", lambda: self.display.advance(1),
+            settings_.epochs, settings_.batch_size, self.mode != "stream", self.teacher_epoch_done,
         )
         self.display.stop()
         return teacher
+
+    def teacher_epoch_done(self) -> None:
+        """Progress; and ctrl-C stops here at once, since there is no result to save yet."""
+        self.display.advance(1)
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device."""
@@ -126,24 +134,30 @@ class _Run:
 
     def fresh_state(self) -> TrainState:
         """Initial parameters and optimiser states."""
-        key = stream(self.root, "init")
         objective = self.model.objective
-        params = objective.framework.init(key) | objective.distillation.init(key, self.data.feature_size)
-        return TrainState(step=jnp.int32(0), params=params, opt_state=self.model.optimization.init(params))
+
+        def init(key: jax.Array) -> TrainState:
+            params = objective.framework.init(key) | objective.distillation.init(key, self.data.feature_size)
+            return TrainState(step=jnp.int32(0), params=params, opt_state=self.model.optimization.init(params))
+
+        return jax.jit(init)(stream(self.root, "init"))
 
     def loop(self, state: TrainState, constants: Constants) -> tuple[TrainState, int, Evaluation]:
         """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the state, its step and its evaluation."""
         train = self.config.train
         per_epoch = self.model.optimization.steps_per_epoch
         every = self.config.eval.every_epochs
-        epochs = [*range(every, train.epochs, every), train.epochs]
-        calls = pipeline.plan_calls(0, [epoch * per_epoch for epoch in epochs], train.steps_per_call)
+        stops = [epoch * per_epoch for epoch in (*range(every, train.epochs, every), train.epochs)]
+        evaluated = set(stops)
+        row_bytes = 4 * self.data.feature_size * train.n_critic * train.batch_size
+        longest = min(train.steps_per_call, max(_STREAM_BYTES // row_bytes, 1)) if self.mode == "stream" else train.steps_per_call
+        calls = pipeline.plan_calls(0, stops, longest)
         loop = Loop(self.model.objective, self.model.optimization, train.n_critic, train.batch_size)
         feed = self.feed(calls)
         self.display.start("training", calls[-1].first + calls[-1].count)
         began, step, length = time.monotonic(), 0, 1
         report = evaluation = None
-        for call, inputs in zip(calls, feed, strict=True):
+        for call, inputs in zip(calls, feed, strict=False):
             end = call.first + call.count
             while step < end and not self.interrupted:
                 if report is None:
@@ -159,9 +173,11 @@ class _Run:
                     length = min(2 * length, train.steps_per_call)
                 elif took > _CALL_SECONDS[1]:
                     length = max(length // 2, 1)
-            if self.interrupted or end in (epoch * per_epoch for epoch in epochs):
+            if self.interrupted and step == 0:
+                raise KeyboardInterrupt  # nothing was trained: there is no result
+            if step in evaluated or (self.interrupted and report is not None):
                 self.seconds = time.monotonic() - began
-                evaluation = self.evaluate(state, step, {} if report is None else report.means())
+                evaluation = self.evaluate(state, step, report.means(), step in evaluated)
                 report = None
             if self.interrupted:
                 break
@@ -174,16 +190,17 @@ class _Run:
         train = self.config.train
         features = self.arrays.train_features if self.mode == "stream" else None
         items = pipeline.host_batches(
-            self.config.seed, calls, train.steps_per_call, train.n_critic, train.batch_size, features, self.arrays.train_labels
+            self.config.seed, calls, train.n_critic, train.batch_size, features, self.arrays.train_labels
         )
         return pipeline.prefetch_to_device(items)
 
-    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any]) -> Evaluation:
-        """Evaluates the student, logs the epoch and remembers the best one by test H."""
+    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any], whole: bool) -> Evaluation:
+        """Evaluates the student, logs it and, after whole epochs, remembers the one with the highest test H."""
+        check_finite(state)
         evaluation = self.evaluator.student(state.params)
         epoch = step // self.model.optimization.steps_per_epoch
         found = evaluation.metrics
-        if self.best is None or found["harmonic"] > self.best[1].metrics["harmonic"]:
+        if self.best is None or (whole and found["harmonic"] > self.best[1].metrics["harmonic"]):
             self.best = (epoch, evaluation)
         self.folder.append("metrics.jsonl", {"epoch": epoch, "step": step, "metrics": found, "losses": losses})
         self.display.say(
@@ -219,9 +236,10 @@ class _Run:
         }
         self.display.stop()
         path = self.folder.write("results.json", results)
+        ended = f"last ({completed}{', interrupted' if self.interrupted else ''})"
         self.display.results(
             f"{self.data.name}, seed {self.config.seed}, percent",
-            [(f"last ({completed})", last.metrics), (f"test-selected ({epoch})", best.metrics)],
+            [(ended, last.metrics), (f"test-selected ({epoch})", best.metrics)],
         )
         self.display.say("The test-selected row picks its epoch on the test set, as published code does: it is no result.")
         self.display.say(f"{'interrupted; ' if self.interrupted else ''}{self.seconds:.0f} s of training; wrote {path}")

@@ -19,18 +19,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from d3gzsl_jax import settings  # noqa: E402
-from d3gzsl_jax.baselines import eszsl_metrics  # noqa: E402
-from d3gzsl_jax.data.loading import load  # noqa: E402
-from d3gzsl_jax.data.preprocess import scale_splits  # noqa: E402
-from d3gzsl_jax.errors import NonFiniteError, UserError  # noqa: E402
-from d3gzsl_jax.runs.console import Display  # noqa: E402
-from d3gzsl_jax.train import train_on  # noqa: E402
+from d3gzsl_jax import settings
+from d3gzsl_jax.baselines import eszsl_metrics
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.train import train_on
 
 METRICS = ("unseen", "seen", "harmonic", "zsl")
 
@@ -51,7 +51,10 @@ def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[di
             run = config.copy_and_resolve_references()
             run.distillation.n_syn = n_syn
             with tempfile.TemporaryDirectory() as folder:
-                found[method].append(train_on(data, run, folder, Display(Console(quiet=True)))["metrics"])
+                results = train_on(data, run, folder, Display(Console(quiet=True)))
+            if results["interrupted"]:
+                raise KeyboardInterrupt
+            found[method].append(results["metrics"])
         found["ESZSL"].append(eszsl_metrics(data, arrays, seed))
         harmonic = "  ".join(f"{method} H {100 * rows[-1]['harmonic']:.1f}" for method, rows in found.items())
         print(f"seed {seed}: {harmonic}", flush=True)
@@ -70,7 +73,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not Path(arguments.config).is_file():
             raise UserError(f"--config {arguments.config}: no such file")
+        if arguments.seeds < 1:
+            raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
+        if arguments.output and not Path(arguments.output).resolve().parent.is_dir():
+            raise UserError(f"--output {arguments.output}: its folder does not exist")
         found = measure(arguments.config, arguments.seeds, arguments.root)
+    except KeyboardInterrupt:
+        print("baselines: stopped", file=sys.stderr)
+        return 130
     except (UserError, NonFiniteError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3

@@ -19,20 +19,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-from d3gzsl_jax.frameworks.wgan import WGAN  # noqa: E402
-from d3gzsl_jax.training.distillation import Distillation  # noqa: E402
-from d3gzsl_jax.training.loop import Constants, Loop  # noqa: E402
-from d3gzsl_jax.training.objective import Objective  # noqa: E402
-from d3gzsl_jax.training.optimizers import Optimization  # noqa: E402
-from d3gzsl_jax.training.randomness import root_key, sample_rows  # noqa: E402
-from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS  # noqa: E402
-from d3gzsl_jax.training.structures import Batch, Classes, TrainState  # noqa: E402
-from d3gzsl_jax.training.teacher import Teacher  # noqa: E402
-from tools.flops import matmul_flops  # noqa: E402
+from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.randomness import root_key, sample_rows
+from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from d3gzsl_jax.training.structures import Batch, Classes, TrainState
+from d3gzsl_jax.training.teacher import Teacher
+from tools.flops import matmul_flops
 
 # rows, feature size, semantic size, seen, unseen, generator and critic width, embedding width, batch, n_syn
 SIZES = {
@@ -65,9 +65,8 @@ def build(size: str) -> tuple[Loop, TrainState, Constants]:
     x = jax.random.uniform(root, (rows, features))
     labels = jax.random.randint(root, (rows,), 0, seen)
     teacher_params = teacher.init(root, features)
-    classes = Classes(
-        semantics=jax.random.uniform(root, (seen + unseen, semantics)), seen=jnp.arange(seen), unseen=jnp.arange(seen, seen + unseen)
-    )
+    ids = jnp.arange(seen + unseen)
+    classes = Classes(semantics=jax.random.uniform(root, (len(ids), semantics)), seen=ids[:seen], unseen=ids[seen:])
     table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
     constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
     state = TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params))
@@ -134,6 +133,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
+    if arguments.repeats < 1 or arguments.steps < 1:
+        parser.error("--repeats and --steps must be at least 1")
     jax.config.update("jax_default_matmul_precision", "highest")
     found = measure(arguments.size, arguments.repeats, arguments.steps)
     if arguments.json:

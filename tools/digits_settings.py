@@ -16,15 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
+import numpy as np
+from rich.console import Console
 
-from configs import digits  # noqa: E402
-from d3gzsl_jax.data.digits import read_digits  # noqa: E402
-from d3gzsl_jax.data.gzsl_data import GZSLData  # noqa: E402
-from d3gzsl_jax.data.validate import validate  # noqa: E402
-from d3gzsl_jax.runs.console import Display  # noqa: E402
-from d3gzsl_jax.train import train_on  # noqa: E402
+from configs import digits
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.train import train_on
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
 
@@ -71,10 +71,14 @@ def main() -> int:
         harmonic, zsl = [], []
         for benchmark, seed in itertools.product(folds, range(arguments.seeds)):
             config = digits.get_config()
-            config.update_from_flattened_dict(candidate)
+            with config.lock():
+                config.update_from_flattened_dict(candidate)
             config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
             with tempfile.TemporaryDirectory() as folder:
-                metrics = train_on(benchmark, config, folder, quiet)["metrics"]
+                results = train_on(benchmark, config, folder, quiet)
+            if results["interrupted"]:
+                return 130
+            metrics = results["metrics"]
             harmonic.append(metrics["harmonic"])
             zsl.append(metrics["zsl"])
         found.append((float(np.mean(harmonic)), candidate))

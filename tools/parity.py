@@ -33,6 +33,10 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"parity: {error}", file=sys.stderr)
         return 2
+    except Exception as error:  # arrays that do not fit each other fail in numpy or JAX, in many ways
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"parity: {arguments.golden}: its arrays do not fit together ({reason})", file=sys.stderr)
+        return 2
     comparison.print(Console(width=None if sys.stdout.isatty() else 140), f"Replay of {arguments.golden}")
     for failure in comparison.failures:
         print(f"outside tolerance: {failure}")

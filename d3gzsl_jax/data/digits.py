@@ -4,16 +4,16 @@ Images: the 1797 digits shipped inside scikit-learn (UCI Optical Recognition of 
 Kaynak 1998). Features are the 64 grey values.
 
 Attributes (21 per digit, 0 or 1) say what the usual handwritten form of a digit looks like:
-- where its strokes run, on a grid of 5 rows and 3 columns (the middle cells of the top and the bottom row are left out: all have them);
+- where its strokes run, on a grid of 5 rows and 3 columns (without the middle cells of top and bottom row, which all digits have);
 - closed loops: in the upper half, in the lower half, over the full height;
 - openings of its upper half (to the left, to the right, to the top) and of its lower half (to the left, to the right).
 
-Unseen digits are 3, 6 and 9. They were chosen for what they look like, before anything was trained: each is a new combination
-of an upper half and a lower half that seen digits show. 3 is the upper half of 2 over the lower half of 5; 6 the upper half of
-5 over the lower half of 8; 9 the upper half of 8 over the lower half of 4 and 7. Every attribute is present in at least one seen
-digit and absent in at least one. (The attributes were revised once: seven-segment strokes in place of the grid did not carry over
-to classes held out among the seven seen digits. BUILD_NOTES.md tells.) Trainval and test_seen are a fixed, seeded 80/20 split
-within each seen digit.
+Unseen digits are 3, 6 and 9. They were chosen for what they look like, before anything was trained: each is roughly a new
+combination of an upper half and a lower half that seen digits show. 3 is the upper half of 2 over the lower half of 5; 6 the
+upper half of 5, bent, over the lower half of 8; 9 the upper half of 8 over the lower half of 4 and 7. Every attribute is present
+in at least one seen digit and absent in at least one. (The attributes were revised once: seven-segment strokes in place of the
+grid did not carry over to classes held out among the seven seen digits. BUILD_NOTES.md tells.) Trainval and test_seen are a
+fixed, seeded 80/20 split within each seen digit.
 """
 
 import numpy as np

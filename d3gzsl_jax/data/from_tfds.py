@@ -1,10 +1,13 @@
 """GZSLData from the TFDS builder `xlsa17`; imports TensorFlow Datasets only when called."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.matfile import sha256
 from d3gzsl_jax.data.validate import ROLES
 from d3gzsl_jax.errors import UserError
 
@@ -49,6 +52,7 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
             f"tfds xlsa17/{config}: could not be prepared ({reason}); set --config.data.manual_dir to a folder with "
             f"{name.upper()}/res101.mat and {name.upper()}/{semantics}_splits.mat"
         ) from None
+    _refuse_stale(builder, manual_dir, f"tfds xlsa17/{config}")
     parts = {role: tfds.as_numpy(builder.as_dataset(split=role, batch_size=-1)) for role in ROLES}
     rows = np.concatenate([part["row"] for part in parts.values()])
     # Rows of no split are not in TFDS: number the ones there are, in the file's order.
@@ -71,3 +75,13 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
         },
         keys={key: f"{where}: {key!r}" for key in ("features", "labels", "semantics", "class_names", *ROLES)},
     )
+
+
+def _refuse_stale(builder: Any, manual_dir: str | None, where: str) -> None:
+    """Prepared data is kept; files in manual_dir that changed since would be ignored silently."""
+    for folder in () if manual_dir is None else (Path(manual_dir) / builder.builder_config.folder,):
+        for name, digest in builder.info.metadata["sha256"].items():
+            if (folder / name).is_file() and sha256(folder / name) != digest:
+                raise UserError(
+                    f"{where}: {folder / name} has changed since this was prepared; remove {builder.data_path} to prepare it again"
+                )

@@ -20,7 +20,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     """Reads, validates and, where asked, normalises the semantics of one benchmark.
 
     Args:
-        name: config.dataset.
+        name: config.dataset; an npz file brings its own.
         config: config.data (source, root, manual_dir, feature_file, semantics, normalize_semantics).
 
     Raises:
@@ -29,7 +29,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     if config.source == "digits":
         data = read_digits()
     elif config.source == "npz":
-        data = read_npz(config.root, name)
+        data = read_npz(config.root)
     elif config.source == "tfds":
         data = read_tfds(name, config.semantics, config.root or None, config.manual_dir or None)
     else:

@@ -19,15 +19,17 @@ def read_variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return {name: _from_hdf5(file, file[name]) for name in names if name in file}
+                return {name: _from_hdf5(file, file[name]) for name in names if isinstance(file.get(name), h5py.Dataset)}
         found = scipy.io.loadmat(path, variable_names=names)
-    except (ValueError, OSError, NotImplementedError, TypeError, scipy.io.matlab.MatReadError) as error:
-        raise UserError(f"{path}: not a readable MATLAB file ({error}); download or convert it again") from None
-    return {name: _strings(found[name]) if found[name].dtype == object else found[name] for name in names if name in found}
+    except Exception as error:  # a broken file makes these readers raise nearly anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{path}: not a readable MATLAB file ({reason}); download or convert it again") from None
+    cells = lambda value: isinstance(value, np.ndarray) and value.dtype.kind == "O"  # noqa: E731
+    return {name: _strings(found[name]) if cells(found[name]) else found[name] for name in names if name in found}
 
 
 def _strings(cells: np.ndarray) -> np.ndarray:
-    return np.array([str(np.asarray(cell).ravel()[0]) if np.size(cell) else "" for cell in cells.ravel()])
+    return np.array([str(np.asarray(cell).ravel()[0]) if np.size(cell) else "" for cell in np.atleast_1d(cells).ravel()])
 
 
 def _from_hdf5(file: h5py.File, dataset: h5py.Dataset) -> np.ndarray:

@@ -5,7 +5,6 @@ optionally `class_names` (C,), `unseen_classes` (class ids; classes that only ha
 """
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +43,17 @@ def read_npz(path: str | Path, name: str = "") -> GZSLData:
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            arrays = {key: archive[key] for key in archive.files}  # a bare .npy has no `files`
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; set --config.data.root to a .npz in the format of d3gzsl_jax/data/open_npz.py"
         ) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable .npz of plain arrays ({error})") from None
+    except Exception as error:  # a broken file makes numpy raise nearly anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{path}: not a readable .npz of plain arrays ({reason})") from None
+    odd = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if odd:
+        raise UserError(f"{path}: not a readable .npz of plain arrays ({odd[0]!r} is none)")
     for key in REQUIRED:
         if key not in arrays:
             raise UserError(f"{path}: key {key!r} is missing; it holds {', '.join(sorted(arrays)) or 'nothing'}")
@@ -61,12 +64,16 @@ def read_npz(path: str | Path, name: str = "") -> GZSLData:
         name=name or str(arrays.get("name", path.stem)),
         features=arrays["features"],
         semantics=semantics.astype(np.float32) if semantics.dtype.kind in "fiu" else semantics,
-        class_names=tuple(map(str, names)) if names is not None else tuple(f"class {c}" for c in range(len(semantics))),
+        class_names=tuple(map(str, names.ravel())) if names is not None else _numbered(semantics),
         **numbers,
         declared_unseen=_whole(arrays["unseen_classes"], path, "unseen_classes") if "unseen_classes" in arrays else None,
         provenance={"source": "npz", "feature_file": path.name, "semantics": "npz", "sha256": {path.name: sha256(path)}},
         keys={key: f"{path}: {key!r}" for key in (*REQUIRED, "class_names")} | {"declared_unseen": f"{path}: 'unseen_classes'"},
     )
+
+
+def _numbered(semantics: np.ndarray) -> tuple[str, ...]:
+    return tuple(f"class {c}" for c in range(len(semantics) if semantics.ndim else 0))
 
 
 def _whole(array: np.ndarray, path: Path, key: str) -> np.ndarray:

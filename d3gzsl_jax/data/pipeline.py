@@ -46,22 +46,23 @@ def plan_calls(start: int, stops: list[int], longest: int) -> list[Call]:
 
 
 def host_batches(
-    seed: int, calls: list[Call], longest: int, n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray
+    seed: int, calls: list[Call], n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray
 ) -> Iterator[Any]:
     """What the loop is fed, one item per call, by tf.data.
 
     Args:
         seed: the run's seed.
-        calls: the calls, in order; any suffix of a run's calls gives the same items as the whole run.
-        longest: every item holds this many steps, so that all calls share one shape (a shorter call ignores the rest).
+        calls: the calls, in order; any suffix of a run's calls gives the same items as the whole run. Every item holds as many
+            steps as the longest call, so that all calls share one shape (a shorter call ignores the rest).
         n_critic, batch: batches per step and rows per batch, without replacement within a batch.
-        features: None to yield row numbers (longest, n_critic, batch) int32; or all N feature rows (N, dx), an array or a
-            memory map, to yield pairs of features (longest, n_critic, batch, dx) and labels (longest, n_critic, batch).
+        features: None to yield row numbers (steps, n_critic, batch) int32; or all N feature rows (N, dx), an array or a
+            memory map, to yield pairs of features (steps, n_critic, batch, dx) and labels (steps, n_critic, batch).
         labels: (N,) int32.
     """
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")
+    longest = max(call.count for call in calls)
     key = np.asarray(jax.random.key_data(stream(root_key(seed), "rows")))
     steps = tf.data.Dataset.from_tensor_slices(np.array([call.first for call in calls], np.int64))
 
@@ -74,9 +75,9 @@ def host_batches(
         gather = lambda rows: (np.asarray(features[rows], np.float32), labels[rows])  # noqa: E731
         dataset = dataset.map(
             lambda rows: tuple(tf.numpy_function(gather, [rows], (tf.float32, tf.int32))),
-            num_parallel_calls=tf.data.AUTOTUNE, deterministic=True,
+            num_parallel_calls=1, deterministic=True,
         )
-    return dataset.prefetch(2).as_numpy_iterator()
+    return dataset.prefetch(1 if features is not None else 2).as_numpy_iterator()
 
 
 def prefetch_to_device(items: Iterator[Any], size: int = 2) -> Iterator[Any]:

@@ -46,6 +46,10 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", s
             if key not in found:
                 held = ", ".join(sorted(found)) or "none of those needed"
                 raise UserError(f"{path}: variable {key!r} is missing; it holds {held}")
+    for path, key, array in ((features_path, "features", arrays["features"]), (splits_path, "att", splits["att"])):
+        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
+            shape = f"{getattr(array, 'dtype', type(array).__name__)} of shape {getattr(array, 'shape', '?')}"
+            raise UserError(f"{path}: {key!r}: need a matrix of numbers, found {shape}")
     attributes = splits["att"]
     class_count = attributes.shape[-1]
     names = splits.get("allclasses_names")
@@ -76,9 +80,9 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", s
 
 def _numbers(array: np.ndarray, path: Path, key: str) -> np.ndarray:
     """A 1-based vector of whole numbers as 0-based int64 (n,)."""
-    flat = np.asarray(array).ravel()
+    flat = np.atleast_1d(np.asarray(array)).ravel()
     if flat.dtype.kind == "f":
-        odd = flat != np.round(flat)
+        odd = ~np.isfinite(flat) | (flat != np.round(flat))
         if odd.any():
             index = int(np.argmax(odd))
             raise UserError(f"{path}: {key!r}: entry {index + 1} is {flat[index]}; need whole numbers from 1")

@@ -60,6 +60,28 @@ class Report:
         return jax.tree.map(lambda total: float(total) / max(int(count), 1), sums)
 
 
+def check_finite(state: TrainState) -> None:
+    """Looks at the parameters themselves, whose last update no loss has seen yet.
+
+    Raises:
+        NonFiniteError: naming the step and the parameter groups.
+    """
+    finite = _all_finite(state.params)
+    bad = [group for group, is_finite in jax.device_get(finite).items() if not is_finite]
+    if bad:
+        raise NonFiniteError(
+            f"training stopped after outer step {int(state.step) - 1}: not finite: parameters of {', '.join(bad)}; "
+            "lower config.train.learning_rate, or the weights in config.distillation"
+        )
+
+
+@jax.jit
+def _all_finite(params: Params) -> dict[str, jax.Array]:
+    return {
+        group: jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)])) for group, tree in params.items()
+    }
+
+
 def _first_bad(bad: dict[str, dict[str, np.ndarray]]) -> tuple[str, list[str]]:
     """Which update of a step went bad first, and its terms; the sums 'loss' and 'distillation' only where no part of them did."""
     updates = np.stack(list(bad["critic"].values())).any(axis=0)
@@ -100,6 +122,7 @@ class Loop:
     def __init__(self, objective: Objective, optimization: Optimization, n_critic: int, batch: int) -> None:
         self._objective, self._optimization = objective, optimization
         self._n_critic, self._batch = n_critic, batch
+        self._shapes: Any = None
         self.run = jax.jit(self._run, donate_argnums=0)
         """(state, report, constants, inputs, start, count) -> (state, report): runs the `count` outer steps that begin at
         inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the report. The state is donated.
@@ -118,8 +141,10 @@ class Loop:
 
     def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
         """A report of no steps; `inputs` as for `run`."""
-        first = jax.tree.map(lambda leaf: leaf[0], inputs)
-        _, shapes = jax.eval_shape(self.one_step, state, constants, first)
+        if self._shapes is None:  # once: it costs a trace
+            first = jax.tree.map(lambda leaf: leaf[0], inputs)
+            _, self._shapes = jax.eval_shape(self.one_step, state, constants, first)
+        shapes = self._shapes
         return Report(
             sums=jax.tree.map(lambda s: jnp.zeros((), s.dtype), shapes),
             count=jnp.int32(0),

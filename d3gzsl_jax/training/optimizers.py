@@ -5,9 +5,12 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from d3gzsl_jax.training.structures import Params
+
+_DECAYS = 2048  # 1.09 to this power is 1e76: more decays than any run has
 
 
 def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.GradientTransformation:
@@ -70,7 +73,11 @@ class Optimization:
     def learning_rate(self, group: str, epoch: jax.Array | int) -> jax.Array:
         """The group's learning rate () float32 during the 0-based `epoch`: base * factor ** (epoch // decay_every)."""
         decays = jnp.asarray(epoch, jnp.int32) // self.decay_every
-        return jnp.float32(self.learning_rates[group]) * jnp.float32(self.factors.get(group, 1.0)) ** decays
+        # Powers formed in double: in float32 the rounding of the factor itself would grow with the epoch.
+        with np.errstate(over="ignore"):
+            powers = self.factors.get(group, 1.0) ** np.arange(_DECAYS, dtype=np.float64)
+        rates = jnp.asarray(np.minimum(self.learning_rates[group] * powers, np.finfo(np.float32).max), jnp.float32)
+        return rates[jnp.minimum(decays, _DECAYS - 1)]
 
     def apply(
         self, groups: tuple[str, ...], params: Params, opt_state: Params, gradients: Params, step: jax.Array

@@ -1,8 +1,8 @@
 """Where every random number of a run comes from.
 
 A key is fold_in(root, name), then the outer step, then the inner iteration. So no draw depends on how many devices run, how
-many steps are fused into a call, or whether the run was resumed. Threefry is named explicitly: the bits must not change with
-a process-wide setting.
+many steps are fused into a call, or whether the run was resumed. Threefry is named explicitly, and main.py fixes the two
+process-wide settings that would change its bits.
 """
 
 import zlib
@@ -26,9 +26,9 @@ def stream(root: jax.Array, name: str) -> jax.Array:
 def update_draws(key: jax.Array, batch: int, unseen_rows: int, noise: int) -> Draws:
     """The draws of one update from its key: shapes (batch, noise), (batch, 1), (unseen_rows, noise)."""
     return Draws(
-        noise=jax.random.normal(stream(key, "noise"), (batch, noise)),
-        interpolation=jax.random.uniform(stream(key, "interpolation"), (batch, 1)),
-        unseen_noise=jax.random.normal(stream(key, "unseen_noise"), (unseen_rows, noise)),
+        noise=jax.random.normal(stream(key, "noise"), (batch, noise), jnp.float32),
+        interpolation=jax.random.uniform(stream(key, "interpolation"), (batch, 1), jnp.float32),
+        unseen_noise=jax.random.normal(stream(key, "unseen_noise"), (unseen_rows, noise), jnp.float32),
     )
 
 

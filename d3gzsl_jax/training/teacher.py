@@ -114,7 +114,7 @@ def pretrain(
     Raises:
         NonFiniteError: naming the epoch at which the loss was not finite.
     """
-    params = teacher.init(key, features.shape[1])
+    params = jax.jit(lambda key: teacher.init(key, features.shape[1]))(key)
     opt_state = training.init(params)
     rows_of = jax.jit(lambda epoch: epoch_rows(key, epoch, len(features), batch))
 

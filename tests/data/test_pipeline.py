@@ -11,8 +11,8 @@ FEATURES = np.random.default_rng(0).normal(size=(ROWS, 4)).astype(np.float32)
 LABELS = np.random.default_rng(1).integers(0, 5, ROWS).astype(np.int32)
 
 
-def delivered(calls, longest, features=None, seed=3):
-    return list(host_batches(seed, calls, longest, N_CRITIC, BATCH, features, LABELS))
+def delivered(calls, features=None, seed=3):
+    return list(host_batches(seed, calls, N_CRITIC, BATCH, features, LABELS))
 
 
 def test_calls_stop_where_asked_and_are_never_too_long():
@@ -24,20 +24,20 @@ def test_calls_stop_where_asked_and_are_never_too_long():
 @pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
 def test_tensorflow_draws_the_rows_that_jax_draws(seed):
     calls = plan_calls(0, [5, 12], 4)
-    rows = np.concatenate([item[: call.count] for item, call in zip(delivered(calls, 4, seed=seed), calls, strict=True)])
+    rows = np.concatenate([item[: call.count] for item, call in zip(delivered(calls, seed=seed), calls, strict=True)])
     ours = jax.vmap(lambda step: sample_rows(root_key(seed), step, ROWS, N_CRITIC, BATCH))(jnp.arange(12))
     np.testing.assert_array_equal(rows, ours)
 
 
 def test_batches_do_not_depend_on_where_a_run_starts_or_how_calls_are_cut():
-    whole = delivered([Call(0, 6)], 6)[0]
-    later = delivered([Call(4, 2)], 6)[0]
+    whole = delivered([Call(0, 6)])[0]
+    later = delivered([Call(4, 2)])[0]
     np.testing.assert_array_equal(whole[4:6], later[:2])
 
 
 def test_streamed_features_are_those_of_the_rows():
     calls = plan_calls(0, [6], 3)
-    for rows, (features, labels) in zip(delivered(calls, 3), delivered(calls, 3, FEATURES), strict=True):
+    for rows, (features, labels) in zip(delivered(calls), delivered(calls, FEATURES), strict=True):
         np.testing.assert_array_equal(features, FEATURES[rows])
         np.testing.assert_array_equal(labels, LABELS[rows])
 
@@ -45,8 +45,8 @@ def test_streamed_features_are_those_of_the_rows():
 def test_streaming_reads_a_memory_map(tmp_path):
     np.save(tmp_path / "features.npy", FEATURES)
     mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
-    features, _ = delivered([Call(0, 2)], 2, mapped)[0]
-    np.testing.assert_array_equal(features, delivered([Call(0, 2)], 2, FEATURES)[0][0])
+    features, _ = delivered([Call(0, 2)], mapped)[0]
+    np.testing.assert_array_equal(features, delivered([Call(0, 2)], FEATURES)[0][0])
 
 
 def test_prefetch_keeps_order_and_puts_on_the_device():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import NonFiniteError
-from d3gzsl_jax.training.loop import Loop, fetch_batches
+from d3gzsl_jax.training.loop import Loop, check_finite, fetch_batches
 from d3gzsl_jax.training.randomness import sample_rows, step_draws
 from d3gzsl_jax.training.step import train_step, update
 from tests import small
@@ -78,16 +80,38 @@ def test_every_group_is_stepped_as_often_as_the_method_says(problem):
 
 
 def test_all_weights_zero_leaves_exactly_the_base_method():
-    """The same base parameters bit for bit, with and without D3 around, and D3's own groups untouched."""
+    """The same parameters, bit for bit, as a step that knows of no D3, and D3's own groups untouched."""
     off = small.problem(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
-    other = small.problem(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0, n_syn=7, variant="described")
-    assert off.objective.unseen_rows(off.constants.classes) == 0
-    assert off.objective.critic_groups == ("critic",)
-    one, _ = one_step(off, off.state)
-    two, _ = one_step(other, other.state)
-    chex.assert_trees_all_equal(one.params, two.params)
+    base, optimization, classes = off.objective.framework, off.optimization, off.constants.classes
+    assert off.objective.unseen_rows(classes) == 0
+    batches, draws = inputs_of(off)
+
+    def plain_update(phase, params, opt_state, batch, draws):
+        semantics = classes.semantics[batch.labels]
+
+        def loss(trained):
+            merged = params | trained
+            fake = base.synthesize(merged, semantics, draws.noise)
+            return getattr(base, f"{phase}_loss")(merged, batch, semantics, fake, draws)[0]
+
+        gradient = jax.grad(loss)({phase: params[phase]})
+        return optimization.apply((phase,), params, opt_state, gradient, jnp.int32(0))
+
+    @jax.jit
+    def plain(params, opt_state, batches, draws):
+        def critic(carry, inputs):
+            return plain_update("critic", *carry, *inputs), None
+
+        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, draws.critic))
+        return plain_update("generator", *carry, jax.tree.map(lambda leaf: leaf[-1], batches), draws.generator)[0]
+
+    groups = ("generator", "critic")
+    pick = lambda tree: {group: tree[group] for group in groups}  # noqa: E731
+    expected = plain(pick(off.state.params), pick(off.state.opt_state), batches, draws)
+    ours, _ = one_step(off, off.state)
+    chex.assert_trees_all_equal(pick(ours.params), expected)
     for group in off.objective.distillation.groups:
-        chex.assert_trees_all_equal(one.params[group], off.state.params[group])
+        chex.assert_trees_all_equal(ours.params[group], off.state.params[group])
 
 
 @pytest.mark.parametrize("name", ["cls", "od", "be", "kl"])
@@ -117,6 +141,7 @@ def test_one_trace_for_calls_of_any_length(problem):
     report = loop.empty_report(state, p.constants, None)
     for start, count in ((0, 1), (1, 3), (4, 2)):
         state, report = counted(state, report, p.constants, None, start, count)
+        report = loop.empty_report(state, p.constants, None)
     assert int(state.step) == 6
 
 
@@ -144,13 +169,19 @@ def test_streamed_features_give_the_same_run_up_to_rounding(problem):
     chex.assert_trees_all_close(state.params, run(p, [4])[0].params, rtol=0, atol=1e-5)
 
 
-def test_the_step_can_be_mapped_over_seeds(problem):
-    """A leading seed axis on state and root key: several seeds as one program."""
-    p = problem
-    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), p.state)
-    mapped = jax.vmap(lambda state: one_step(p, state)[0])(states)
-    single, _ = one_step(p, p.state)
-    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[1], mapped).params, single.params, rtol=0, atol=1e-5)
+def test_the_step_can_be_mapped_over_seeds():
+    """A leading seed axis on state and root key: two seeds as one program, each as on its own."""
+    p, q = small.problem(seed=0), small.problem(seed=1)
+
+    def step(state, root):
+        constants = p.constants.replace(root=root)
+        return loop_of(p).one_step(state, constants, None)[0].params
+
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), p.state, q.state)
+    mapped = jax.jit(jax.vmap(step))(states, jnp.stack([p.constants.root, q.constants.root]))
+    for i, one in enumerate((p, q)):
+        single = jax.jit(step)(one.state, one.constants.root)
+        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], mapped), single, rtol=0, atol=1e-5)
 
 
 def test_not_finite_names_step_update_and_term(problem):
@@ -162,6 +193,32 @@ def test_not_finite_names_step_update_and_term(problem):
     _, report = run(p, [3])
     with pytest.raises(NonFiniteError, match=r"outer step 0, critic update 1: not finite: kl, od;"):
         report.check()
+
+
+def test_parameters_of_the_last_update_are_looked_at_too(problem):
+    broken = jax.tree.map(lambda leaf: leaf * jnp.nan, problem.state.params["generator"])
+    check_finite(problem.state)
+    with pytest.raises(NonFiniteError, match="parameters of generator"):
+        check_finite(problem.state.replace(params=problem.state.params | {"generator": broken}, step=jnp.int32(5)))
+
+
+def test_the_step_uses_the_rate_of_its_epoch():
+    """The same update before and after a change of the rate: the parameters move in proportion."""
+    p = small.problem()
+    factors = {"generator": 3.0, "critic": 0.5, "student_embedding": 2.0, "student_head": 4.0, "confidence": 0.25}
+    p.optimization = dataclasses.replace(p.optimization, factors=factors, decay_every=2, steps_per_epoch=3)
+    batches, draws = inputs_of(p)
+    first = jax.tree.map(lambda leaf: leaf[0], (batches, draws.critic))
+
+    def moved(step):
+        after, _ = jitted_update("critic", p, p.state.replace(step=jnp.int32(step)), *first)
+        return jax.tree.map(lambda a, b: a - b, after.params, p.state.params)
+
+    base = moved(0)
+    for step, decays in ((5, 0), (6, 1), (11, 1), (12, 2)):
+        for group in p.objective.critic_groups:
+            expected = jax.tree.map(lambda leaf, g=group, d=decays: leaf * factors[g] ** d, base[group])
+            chex.assert_trees_all_close(moved(step)[group], expected, rtol=1e-3, atol=2e-7)
 
 
 def test_means_are_over_all_steps(problem):
@@ -177,4 +234,4 @@ def test_learning_rates_follow_the_epoch():
         learning_rates={"generator": 1e-4}, factors={"generator": 1.09}, decay_every=20, steps_per_epoch=28
     )
     rates = [float(optimization.learning_rate("generator", epoch)) for epoch in (0, 19, 20, 39, 40, 1999)]
-    np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-5)
+    np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-7)

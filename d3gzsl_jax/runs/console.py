@@ -1,0 +1,66 @@
+"""What a person sees of a run: a progress bar with ETA on a terminal, plain lines elsewhere, a table at the end."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+class Display:
+    """Progress of the phases of a run.
+
+    Args:
+        console: where to print; a default one on standard output if None.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(soft_wrap=True, highlight=False)
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._started, self._done, self._total = time.monotonic(), 0, 0
+
+    def say(self, text: str) -> None:
+        """One line, above the bar where there is one."""
+        (self._progress.console if self._progress else self.console).print(text, markup=False)
+
+    def start(self, phase: str, total: int) -> None:
+        """Begins a phase of `total` units; ends the one before."""
+        self.stop()
+        self._started, self._done, self._total = time.monotonic(), 0, total
+        if self.console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"),
+                TimeRemainingColumn(), console=self.console, transient=True,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(phase, total=total)
+
+    def advance(self, units: int) -> None:
+        """Some units of the phase are done."""
+        self._done += units
+        if self._progress:
+            self._progress.advance(self._task, units)
+
+    def stop(self) -> None:
+        """Ends the phase."""
+        if self._progress:
+            self._progress.stop()
+        self._progress = None
+
+    def timing(self) -> str:
+        """'12 s, ETA 0:34' of the phase under way."""
+        elapsed = time.monotonic() - self._started
+        left = elapsed / max(self._done, 1) * (self._total - self._done)
+        return f"{elapsed:.0f} s, ETA {int(left) // 3600}:{int(left) % 3600 // 60:02d}:{int(left) % 60:02d}"
+
+    def results(self, title: str, rows: list[tuple[str, dict[str, float]]]) -> None:
+        """The final table: one row a selection rule; percentages of U, S, H and T1."""
+        table = Table(title=title)
+        table.add_column("epoch reported")
+        for heading in ("U", "S", "H", "T1"):
+            table.add_column(heading, justify="right")
+        for name, metrics in rows:
+            table.add_row(name, *(f"{100 * metrics[key]:.1f}" for key in ("unseen", "seen", "harmonic", "zsl")))
+        self.console.print(table)

@@ -1,0 +1,74 @@
+"""From configuration to objects: every field arrives where it belongs, and the recording replays through it."""
+
+import jax
+import numpy as np
+
+from configs import default
+from d3gzsl_jax import model
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+
+
+def odd_config():
+    """A configuration in which no two fields of a kind agree."""
+    config = default.get_config()
+    config.networks.update(noise=9, generator_hidden=21, critic_hidden=22, embedding=23)
+    config.teacher.update(batch_size=5, learning_rate=0.011, loss_weight=0.012)
+    config.train.update(
+        batch_size=6, learning_rate=0.013, beta1=0.4, beta2=0.95, gradient_penalty_weight=7.0, decay_every=3,
+        generator_factor=1.1, critic_factor=1.2, student_factor=0.7, confidence_factor=0.6,
+    )  # fmt: skip
+    config.distillation.update(
+        n_syn=4, weight_cls=0.1, weight_od=0.2, weight_be=0.3, weight_kl=0.4, variant="described", score="energy",
+        target="domain", temperature=2.5,
+    )  # fmt: skip
+    return config
+
+
+def test_every_field_arrives(mat_folder):
+    data = validate(read_xlsa17(mat_folder, "CUB"))
+    built = model.build(odd_config(), data)
+    base, d3 = built.objective.framework, built.objective.distillation
+    assert (base.feature_size, base.semantic_size, base.noise_size) == (12, 5, 9)
+    assert (base.generator_hidden, base.critic_hidden, base.gradient_penalty_weight) == (21, 22, 7.0)
+    assert (d3.n_syn, d3.classes, d3.embedding_width, d3.teacher.seen, d3.teacher.embedding_width) == (4, 6, 23, 4, 23)
+    assert d3.weights == {"cls": 0.1, "od": 0.2, "be": 0.3, "kl": 0.4}
+    assert (d3.variant, d3.score, d3.target, d3.temperature) == ("described", "energy", "domain", 2.5)
+    optimization = built.optimization
+    assert optimization.factors == {
+        "generator": 1.1, "critic": 1.2, "student_embedding": 0.7, "student_head": 0.7, "confidence": 0.6
+    }  # fmt: skip
+    assert set(optimization.learning_rates.values()) == {0.013} and len(optimization.learning_rates) == 5
+    assert (optimization.decay_every, optimization.beta1, optimization.beta2) == (3, 0.4, 0.95)
+    assert optimization.steps_per_epoch == -(-len(data.trainval) // 6) and len(data.trainval) % 6
+    training = built.teacher_training
+    assert (training.learning_rate, training.loss_weight, training.beta1, training.beta2) == (0.011, 0.012, 0.4, 0.95)
+    np.testing.assert_array_equal(built.classes.unseen, [4, 5])
+    np.testing.assert_allclose(built.classes.semantics, data.semantics)
+
+
+def test_defaults_are_the_released_settings(mat_folder):
+    config = default.get_config()
+    config.train.batch_size = config.teacher.batch_size = 8
+    built = model.build(config, validate(read_xlsa17(mat_folder, "CUB")))
+    assert built.optimization.factors == RELEASED_FACTORS and built.optimization.decay_every == RELEASED_DECAY_EVERY
+    assert built.objective.framework.noise_size == 5  # as many as semantic dimensions
+
+
+def test_normalised_semantics_have_unit_norm(mat_folder):
+    config = default.get_config()
+    config.data.root = str(mat_folder)
+    raw = load("CUB", config.data)
+    config.data.normalize_semantics = True
+    unit = load("CUB", config.data)
+    np.testing.assert_allclose(np.linalg.norm(unit.semantics, axis=1), 1, rtol=1e-6)
+    assert np.ptp(np.linalg.norm(raw.semantics, axis=1)) > 0.1
+    assert unit.provenance["normalized"] and not raw.provenance["normalized"]
+
+
+def test_the_seed_decides_the_initial_parameters(mat_folder):
+    built = model.build(odd_config(), validate(read_xlsa17(mat_folder, "CUB")))
+    init = lambda seed: jax.tree.leaves(built.objective.framework.init(jax.random.key(seed)))  # noqa: E731
+    assert any((a != b).any() for a, b in zip(init(0), init(1), strict=True))
