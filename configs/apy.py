@@ -1,7 +1,7 @@
 """D3GZSL on aPY, 64 attributes, ResNet-101 features, WGAN-GP base.
 
 Paper: arXiv 2402.11424 (AAAI 2024). Expected: unknown for this base.
-For orientation: f-CLSWGAN without D3 has 32.9 / 61.7 / 42.9 (U/S/H).
+For orientation: f-CLSWGAN without D3 has 32.9 / 61.7 / 42.9 (U/S/H; as quoted by later papers).
 
     python -m d3gzsl_jax.main --config=configs/apy.py --config.data.root=FOLDER
 """

@@ -2,7 +2,7 @@
 
 Paper: arXiv 2402.11424 (AAAI 2024). Expected: unknown for this base.
 For orientation: 64.6 / 76.7 / 70.1 (U/S/H) is quoted for D3GZSL by later papers (base inferred: CE-GZSL); f-CLSWGAN
-without D3 has 56.1 / 65.5 / 60.4.
+without D3 has 56.1 / 65.5 / 60.4 (as quoted by later papers).
 
     python -m d3gzsl_jax.main --config=configs/awa2.py --config.data.root=FOLDER
 """

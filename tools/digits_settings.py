@@ -71,8 +71,12 @@ def main() -> int:
         harmonic, zsl = [], []
         for benchmark, seed in itertools.product(folds, range(arguments.seeds)):
             config = digits.get_config()
-            with config.lock():
+            config.lock()
+            try:
                 config.update_from_flattened_dict(candidate)
+            except (KeyError, TypeError) as error:
+                print(f"digits_settings: --vary: {' '.join(str(error).split())}", file=sys.stderr)
+                return 2
             config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
             with tempfile.TemporaryDirectory() as folder:
                 results = train_on(benchmark, config, folder, quiet)

@@ -17,7 +17,7 @@ REQUIRED = ("features", "labels", "semantics", "trainval", "test_seen", "test_un
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
-    """Writes `data` to `path` atomically: a file of that name is whole or absent."""
+    """Writes `data` to `path` atomically: a file of that name is whole or absent. `extra_roles` are left out."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     extra = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}

@@ -4,9 +4,7 @@ from typing import Protocol
 
 import jax
 
-from d3gzsl_jax.training.structures import Batch, Draws, Params
-
-Terms = dict[str, jax.Array]
+from d3gzsl_jax.training.structures import Batch, Draws, Params, Terms
 
 
 class Framework(Protocol):

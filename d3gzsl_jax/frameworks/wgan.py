@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax import networks
-from d3gzsl_jax.frameworks.base import Terms
 from d3gzsl_jax.losses import adversarial
 from d3gzsl_jax.training.randomness import stream
-from d3gzsl_jax.training.structures import Batch, Draws, Params
+from d3gzsl_jax.training.structures import Batch, Draws, Params, Terms
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.frameworks.base import Framework, Terms
+from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params
+from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Terms
 
 
 @dataclasses.dataclass(frozen=True)

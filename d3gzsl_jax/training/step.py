@@ -5,10 +5,9 @@ jit, donation and the loop over outer steps are applied once, at the edge (train
 
 import jax
 
-from d3gzsl_jax.frameworks.base import Terms
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, TrainState
+from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
 
 
 def update(

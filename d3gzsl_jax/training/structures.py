@@ -6,6 +6,7 @@ import chex
 import jax
 
 Params = dict[str, Any]
+Terms = dict[str, jax.Array]  # named scalars of a loss
 
 
 @chex.dataclass(frozen=True)

@@ -108,7 +108,7 @@ def pretrain(
         key: of the run; initial weights and shuffles follow from it.
         features, seen_index: (N, dx) float32 and (N,) int32.
         epochs, batch: shuffled batches, the last partial one dropped.
-        resident: whether the features go to the device as a whole, one call an epoch; else batch by batch, same result.
+        resident: whether the features go to the device as a whole, one call an epoch; else batch by batch, the same up to rounding.
         advance: called after every epoch.
 
     Raises:
