@@ -13,6 +13,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
+from d3gzsl_jax.model import Model
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
@@ -29,19 +30,10 @@ TERMS = {"cls": "cls", "od": "od", "embedding_kd": "be", "label_kd": "kl"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Setup:
-    """The package's objects at the sizes and option values of a recording."""
+class Setup(Model):
+    """The package's objects at the sizes and option values of a recording, which also says how many critic updates there are."""
 
-    objective: Objective
-    optimization: Optimization
-    teacher_training: TeacherTraining
-    classes: Classes
     n_critic: int
-
-    @property
-    def teacher(self) -> Teacher:
-        """The teacher network."""
-        return self.objective.distillation.teacher
 
 
 def build(recording: Recording) -> Setup:
