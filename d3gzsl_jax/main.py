@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"d3gzsl_jax: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        print("d3gzsl_jax: stopped", file=sys.stderr)
+        print("d3gzsl_jax: stopped before there was a result", file=sys.stderr)
         return 130
 
 

@@ -154,3 +154,26 @@ def test_not_finite_stops_with_step_and_term(tmp_path):
     assert run.returncode == 3 and run.stderr.count("\n") == 1
     assert re.search(r"stopped at outer step \d+, critic update \d: not finite: .*cls", run.stderr)
     assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
+    process = subprocess.Popen(
+        command("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", "--config.teacher.epochs=1000000"),
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "config.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err and "stopped before there was a result" in err
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_runs_without_a_folder_get_one_each(tmp_path):
+    arguments = ["--config=" + str(ROOT / "configs" / "digits.py"), *QUICK]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    runs = [subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
+    assert len(list(tmp_path.glob("runs/digits-*/results.json"))) == 2

@@ -151,3 +151,40 @@ def test_npz_files_that_are_none(tmp_path):
 
 def test_tfds_without_such_a_dataset():
     refused(r"no config 'imagenet_att' .*it has cub_att", name="ImageNet", source="tfds")
+
+
+def test_damaged_compressed_files_are_refused_in_one_line(tmp_path):
+    """MATLAB compresses; a flipped byte then fails anywhere inside the reader."""
+    import scipy.io
+
+    small.write_mat_folder(tmp_path)
+    scipy.io.savemat(tmp_path / "res101.mat", small.mat_arrays()["res101"], do_compression=True)
+    whole = (tmp_path / "res101.mat").read_bytes()
+    for position in range(130, len(whole), max(len(whole) // 25, 1)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        (tmp_path / "res101.mat").write_bytes(damaged)
+        message = ""
+        try:
+            load("CUB", config(root=tmp_path))
+        except UserError as error:
+            message = str(error)
+        assert "\n" not in message
+
+
+def test_semantics_of_the_wrong_kind(tmp_path):
+    small.write_mat_folder(tmp_path, att_splits={"att": "words"})
+    refused(r"att_splits.mat: 'att': need a matrix of numbers", root=tmp_path)
+    small.write_mat_folder(tmp_path, att_splits={"att": ROLE["att"] * (1 + 1j)})
+    refused(r"att_splits.mat: 'att': need a matrix of numbers, found complex128", root=tmp_path)
+
+
+def test_infinite_label(tmp_path):
+    small.write_mat_folder(tmp_path, **with_value("res101", "labels", 4, np.inf, float))
+    refused(r"'labels': entry 5 is inf", root=tmp_path)
+
+
+def test_an_npy_named_npz(tmp_path):
+    with open(tmp_path / "x.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    refused(r"x.npz: not a readable .npz", source="npz", root=tmp_path / "x.npz")

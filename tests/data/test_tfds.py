@@ -44,3 +44,15 @@ def test_the_archive_is_used_where_there_is_no_manual_folder(mat_folder, tmp_pat
 def test_what_is_not_in_the_archive_is_asked_for(tmp_path):
     with pytest.raises(UserError, match=r"xlsa17/cub_sent is not in .*manual_dir"):
         read_tfds("CUB", "sent", str(tmp_path / "tfds"), str(tmp_path / "none"))
+
+
+def test_changed_files_are_not_ignored(mat_folder, tmp_path):
+    import scipy.io
+
+    from tests import small
+
+    arguments = ("CUB", "att", str(tmp_path / "tfds"), str(mat_folder.parent))
+    read_tfds(*arguments)
+    scipy.io.savemat(mat_folder / "res101.mat", small.mat_arrays()["res101"] | {"features": np.ones((12, 60))})
+    with pytest.raises(UserError, match=r"res101.mat has changed since this was prepared; remove"):
+        read_tfds(*arguments)
