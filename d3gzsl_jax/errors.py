@@ -7,3 +7,8 @@ class UserError(ValueError):
 
 class NonFiniteError(ArithmeticError):
     """Training produced NaN or infinity: names the outer step and the terms. The command line exits with 3."""
+
+
+def reason(error: Exception) -> str:
+    """The kind and first line of an exception of another library, for a message of one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not
 """
 
 import difflib
-import os
 import re
 import runpy
 import sys
@@ -14,15 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# TensorFlow only orders rows here; keep its start-up messages off the screen.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
-import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.process import configure
 from d3gzsl_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, for example configs/cub.py.", lock_config=True)
@@ -34,10 +29,7 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) > 1:
         return _refuse(f"unexpected argument {argv[1]!r}; options are written --config.group.field=value")
     logging.set_verbosity(logging.WARNING)
-    jax.config.update("jax_default_matmul_precision", "highest")
-    # The same bits whatever the environment says.
-    jax.config.update("jax_threefry_partitionable", True)
-    jax.config.update("jax_enable_x64", False)
+    configure()
     try:
         return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
     except UserError as error:

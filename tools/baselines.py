@@ -9,17 +9,13 @@ the seed. Prints mean and standard deviation (n - 1) over seeds, in percent.
 
 import argparse
 import json
-import os
 import runpy
 import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import jax
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +25,7 @@ from d3gzsl_jax.baselines import eszsl_metrics
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
 
@@ -69,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", help="instead of config.data.root")
     parser.add_argument("--output", help="also write every seed's metrics to this JSON file")
     arguments = parser.parse_args(argv)
-    jax.config.update("jax_default_matmul_precision", "highest")
+    configure()
     try:
         if not Path(arguments.config).is_file():
             raise UserError(f"--config {arguments.config}: no such file")

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.process import configure
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.objective import Objective
@@ -135,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1 or arguments.steps < 1:
         parser.error("--repeats and --steps must be at least 1")
-    jax.config.update("jax_default_matmul_precision", "highest")
+    configure()
     found = measure(arguments.size, arguments.repeats, arguments.steps)
     if arguments.json:
         print(json.dumps(found))

@@ -23,6 +23,7 @@ from configs import digits
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
 
@@ -62,6 +63,7 @@ def main() -> int:
     parser.add_argument("--vary", action="append", required=True, metavar="FIELD=V1,V2", help="a field and its candidates")
     arguments = parser.parse_args()
     grid = {field: [_value(v) for v in values.split(",")] for field, _, values in (text.partition("=") for text in arguments.vary)}
+    configure()
     data = validate(read_digits())
     folds = [fold(data, held_out) for held_out in FOLDS]
     quiet = Display(Console(quiet=True))

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, reason
 from tools.recording import Recording
 from tools.replay import replay
 
@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"parity: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # arrays that do not fit each other fail in numpy or JAX, in many ways
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"parity: {arguments.golden}: its arrays do not fit together ({reason})", file=sys.stderr)
+        print(f"parity: {arguments.golden}: its arrays do not fit together ({reason(error)})", file=sys.stderr)
         return 2
     comparison.print(Console(width=None if sys.stdout.isatty() else 140), f"Replay of {arguments.golden}")
     for failure in comparison.failures:

@@ -3,10 +3,11 @@
 import zipfile
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.training.structures import Params
 
 # Our parameter groups -> (recorded network/layer of each of our modules). A weight is (out, in) there, a kernel (in, out) here.
@@ -34,8 +35,7 @@ class Recording:
         except FileNotFoundError:
             raise UserError(f"{self.path}: no such recording") from None
         except Exception as error:  # a broken file makes numpy raise nearly anything
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise UserError(f"{self.path}: not a readable .npz recording ({reason})") from None
+            raise UserError(f"{self.path}: not a readable .npz recording ({reason(error)})") from None
         if "init/comparator/fc1.weight" in self.arrays:
             raise UserError(f"{self.path}: a recording of the cegzsl loop; only the wgan kind can be replayed")
 
@@ -111,8 +111,6 @@ class Recording:
         Raises:
             UserError: a recorded shape does not fit the sizes the options state.
         """
-        import jax
-
         pairs = self.pairs(group, prefix, params)
         for key, ours, theirs in pairs:
             if ours.shape != theirs.shape:

@@ -79,9 +79,11 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
 
 def _refuse_stale(builder: Any, manual_dir: str | None, where: str) -> None:
     """Prepared data is kept; files in manual_dir that changed since would be ignored silently."""
-    for folder in () if manual_dir is None else (Path(manual_dir) / builder.builder_config.folder,):
-        for name, digest in builder.info.metadata["sha256"].items():
-            if (folder / name).is_file() and sha256(folder / name) != digest:
-                raise UserError(
-                    f"{where}: {folder / name} has changed since this was prepared; remove {builder.data_path} to prepare it again"
-                )
+    if manual_dir is None:
+        return
+    for name, digest in builder.info.metadata["sha256"].items():
+        path = Path(manual_dir) / builder.builder_config.folder / name
+        if path.is_file() and sha256(path) != digest:
+            raise UserError(
+                f"{where}: {path} has changed since this was prepared; remove {builder.data_path} to prepare it again"
+            )

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, reason
 
 
 def read_variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -22,8 +22,7 @@ def read_variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 return {name: _from_hdf5(file, file[name]) for name in names if isinstance(file.get(name), h5py.Dataset)}
         found = scipy.io.loadmat(path, variable_names=names)
     except Exception as error:  # a broken file makes these readers raise nearly anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path}: not a readable MATLAB file ({reason}); download or convert it again") from None
+        raise UserError(f"{path}: not a readable MATLAB file ({reason(error)}); download or convert it again") from None
     cells = lambda value: isinstance(value, np.ndarray) and value.dtype.kind == "O"  # noqa: E731
     return {name: _strings(found[name]) if cells(found[name]) else found[name] for name in names if name in found}
 

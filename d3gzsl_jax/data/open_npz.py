@@ -11,7 +11,7 @@ import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, reason
 
 REQUIRED = ("features", "labels", "semantics", "trainval", "test_seen", "test_unseen")
 
@@ -30,12 +30,8 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
     os.replace(part, path)
 
 
-def read_npz(path: str | Path, name: str = "") -> GZSLData:
-    """Reads a file of this format. It only reads; `validate` checks.
-
-    Args:
-        path: the file.
-        name: dataset name; the file's own, or its stem, where empty.
+def read_npz(path: str | Path) -> GZSLData:
+    """Reads a file of this format. It only reads; `validate` checks. Without a `name` in it, the dataset is called as the file.
 
     Raises:
         UserError: the file is missing, is no `.npz`, or lacks a key.
@@ -49,8 +45,7 @@ def read_npz(path: str | Path, name: str = "") -> GZSLData:
             f"{path}: no such file; set --config.data.root to a .npz in the format of d3gzsl_jax/data/open_npz.py"
         ) from None
     except Exception as error:  # a broken file makes numpy raise nearly anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path}: not a readable .npz of plain arrays ({reason})") from None
+        raise UserError(f"{path}: not a readable .npz of plain arrays ({reason(error)})") from None
     odd = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
     if odd:
         raise UserError(f"{path}: not a readable .npz of plain arrays ({odd[0]!r} is none)")
@@ -61,7 +56,7 @@ def read_npz(path: str | Path, name: str = "") -> GZSLData:
     numbers = {key: _whole(arrays[key], path, key) for key in ("labels", "trainval", "test_seen", "test_unseen")}
     names = arrays.get("class_names")
     return GZSLData(
-        name=name or str(arrays.get("name", path.stem)),
+        name=str(arrays.get("name", path.stem)),
         features=arrays["features"],
         semantics=semantics.astype(np.float32) if semantics.dtype.kind in "fiu" else semantics,
         class_names=tuple(map(str, names.ravel())) if names is not None else _numbered(semantics),

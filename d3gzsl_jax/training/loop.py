@@ -14,6 +14,8 @@ from d3gzsl_jax.training.randomness import sample_rows, step_draws
 from d3gzsl_jax.training.step import train_step
 from d3gzsl_jax.training.structures import Batch, Classes, Params, TrainState
 
+_ADVICE = "lower config.train.learning_rate, or the weights in config.distillation"
+
 
 @chex.dataclass(frozen=True)
 class Constants:
@@ -49,8 +51,7 @@ class Report:
             return
         where, names = _first_bad(jax.device_get(self.bad_terms))
         raise NonFiniteError(
-            f"training stopped at outer step {int(self.bad_step)}, {where}: not finite: {', '.join(names)}; "
-            "lower config.train.learning_rate, or the weights in config.distillation"
+            f"training stopped at outer step {int(self.bad_step)}, {where}: not finite: {', '.join(names)}; {_ADVICE}"
         )
 
     def means(self) -> dict[str, dict[str, float]]:
@@ -70,8 +71,7 @@ def check_finite(state: TrainState) -> None:
     bad = [group for group, is_finite in jax.device_get(finite).items() if not is_finite]
     if bad:
         raise NonFiniteError(
-            f"training stopped after outer step {int(state.step) - 1}: not finite: parameters of {', '.join(bad)}; "
-            "lower config.train.learning_rate, or the weights in config.distillation"
+            f"training stopped after outer step {int(state.step) - 1}: not finite: parameters of {', '.join(bad)}; {_ADVICE}"
         )
 
 
