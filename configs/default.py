@@ -1,17 +1,22 @@
 """Every field of a configuration, with the released D3GZSL settings for CUB as values (arXiv 2402.11424 on a WGAN-GP base).
 
 Other files in this folder call `get_config` from here and change what differs. On the command line any field is overridden by
-`--config.group.field=value`. Sizes and class counts are never typed: they are read off the data.
+`--config.group.field=value`. Sizes and class counts are never typed: they are read off the data. `--config=FILE.py:base` leaves
+D3 out: the base method alone, predicting by the final classifier.
 """
 
 from ml_collections import ConfigDict
 
+VARIANTS = ("d3", "base")
 
-def get_config() -> ConfigDict:
-    """The default configuration."""
+
+def get_config(variant: str = "d3") -> ConfigDict:
+    """The default configuration: 'd3' with D3 on its base method, 'base' without."""
+    if variant not in VARIANTS:
+        raise ValueError(f"unknown variant {variant!r} after the colon, expected one of {', '.join(VARIANTS)}")
     config = ConfigDict()
     config.dataset = "CUB"  # name in messages and results; for source=tfds also which dataset
-    config.framework = "wgan"  # generative base method: wgan (WGAN-GP)
+    config.framework = "wgan"  # generative base method: wgan (WGAN-GP), fclswgan (f-CLSWGAN), cegzsl (CE-GZSL)
     config.seed = 0  # every draw of the run follows from it; 0 <= seed < 2**32
 
     config.data = data = ConfigDict()
@@ -27,7 +32,22 @@ def get_config() -> ConfigDict:
     networks.noise = 0  # size of z; 0: as many as semantic dimensions
     networks.generator_hidden = 4096
     networks.critic_hidden = 4096
-    networks.embedding = 2048  # width of the teacher's and the student's embedding
+    networks.embedding = 2048  # width of the teacher's and the student's embedding, and of CE-GZSL's, which the student shares
+
+    config.fclswgan = fclswgan = ConfigDict()  # options of framework=fclswgan only
+    fclswgan.classification_weight = 0.01  # of the NLL of synthesized rows under a classifier of seen classes, frozen
+    fclswgan.classifier_epochs = 50  # that classifier's, fitted to real seen rows before training
+    fclswgan.classifier_batch_size = 100
+    fclswgan.classifier_learning_rate = 1e-3
+
+    config.cegzsl = cegzsl = ConfigDict()  # options of framework=cegzsl only
+    cegzsl.projection = 512  # size of z', which instances are contrasted in
+    cegzsl.comparator_hidden = 2048
+    cegzsl.weight_instance = 0.001  # of L_ins in the generator phase; the critic phase has it at 1
+    cegzsl.weight_class = 0.001  # of L_cl likewise
+    cegzsl.temperature_instance = 0.1
+    cegzsl.temperature_class = 0.1
+    cegzsl.comparator_gradient = "released"  # released: summed over the updates of an epoch; fresh: of each update alone
 
     config.teacher = teacher = ConfigDict()  # the out-of-distribution model, pretrained on seen rows, then frozen
     teacher.epochs = 30
@@ -47,22 +67,32 @@ def get_config() -> ConfigDict:
     train.decay_every = 20  # at the end of every so many epochs learning rates are multiplied by:
     train.generator_factor = 1.09
     train.critic_factor = 1.09
-    train.student_factor = 0.98  # student embedding and student head
+    train.student_factor = 0.98  # student head, and student embedding where it is the student's own
     train.confidence_factor = 0.99
     train.steps_per_call = 16  # outer steps per compiled call: more means less dispatch, fewer means quicker progress and ctrl-C
 
     config.distillation = distillation = ConfigDict()
     distillation.n_syn = 5  # synthesized rows per unseen class and update; 0: train the student on real rows only
-    distillation.weight_cls = 1e-4  # L_cls, classification in label space
-    distillation.weight_od = 1e-4  # L_od, batch out-of-distribution distillation (O2DBD)
-    distillation.weight_be = 1e-4  # L_be, embedding distillation (ID2SD)
-    distillation.weight_kl = 1e-4  # L_kl, label distillation (ID2SD)
+    weight = 1e-4 if variant == "d3" else 0.0  # all four 0: no teacher, no student, exactly the base method
+    distillation.weight_cls = weight  # L_cls, classification in label space
+    distillation.weight_od = weight  # L_od, batch out-of-distribution distillation (O2DBD)
+    distillation.weight_be = weight  # L_be, embedding distillation (ID2SD)
+    distillation.weight_kl = weight  # L_kl, label distillation (ID2SD)
     distillation.variant = "released"  # released (the published code) or described (the paper)
     distillation.score = "msp"  # the teacher's score in L_od: msp, energy or max_logit
     distillation.target = "class"  # matching pairs in L_od: class or domain
     distillation.temperature = 1.0  # of L_kl, variant described only
 
+    config.classifier = classifier = ConfigDict()  # final softmax over all classes, on real seen and synthesized unseen rows
+    classifier.fit = "last" if variant == "d3" else "every"  # last (at the end), every (after every evaluated epoch), never
+    classifier.n_syn = 300  # rows synthesized per unseen class
+    classifier.epochs = 25
+    classifier.batch_size = 100
+    classifier.learning_rate = 1e-3
+    classifier.beta1 = 0.5
+
     config.eval = evaluation = ConfigDict()
+    evaluation.prediction = "student" if variant == "d3" else "classifier"  # whose U, S, H, T1 are the run's result
     evaluation.every_epochs = 1  # evaluate after every so many epochs, and after the last
     evaluation.batch_size = 4096  # rows per prediction call
     return config

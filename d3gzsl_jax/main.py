@@ -1,6 +1,6 @@
 """The command line: flags, process set-up, dispatch; nothing else.
 
-    python -m d3gzsl_jax.main --config=configs/cub.py [--workdir=FOLDER] [--config.group.field=value ...]
+    python -m d3gzsl_jax.main --config=configs/cub.py[:base] [--workdir=FOLDER] [--config.group.field=value ...]
 
 Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite), 130 ended by ctrl-C with results.
 """
@@ -52,6 +52,7 @@ def parse(argv: list[str]) -> list[str]:
     if path is None and "--config" in argv[:-1]:
         path = argv[argv.index("--config") + 1]
     if path is not None:
+        path = re.sub(r"(?<=\.py):.*", "", path)  # the part after a colon goes to the file's get_config
         # Configurations import their neighbours as `configs.<name>`, from wherever this is started.
         sys.path.insert(0, str(Path(path).resolve().parent.parent))
         if not Path(path).is_file():

@@ -8,22 +8,26 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Classes
 from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """The objects of a run."""
+    """The objects of a run; final_classifier is None where none is fitted."""
 
     objective: Objective
     optimization: Optimization
     teacher_training: TeacherTraining
     classes: Classes
+    final_classifier: FinalClassifier | None = None
 
     @property
     def teacher(self) -> Teacher:
@@ -51,22 +55,33 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         weight_cls=weights.weight_cls, weight_od=weights.weight_od, weight_be=weights.weight_be, weight_kl=weights.weight_kl,
         variant=weights.variant, score=weights.score, target=weights.target, temperature=weights.temperature,
     )
-    framework = WGAN(
-        feature_size=data.feature_size, semantic_size=data.semantic_size, noise_size=networks.noise or data.semantic_size,
-        generator_hidden=networks.generator_hidden, critic_hidden=networks.critic_hidden,
-        gradient_penalty_weight=train.gradient_penalty_weight,
+    sizes = Sizes(
+        features=data.feature_size, semantics=data.semantic_size, noise=networks.noise or data.semantic_size,
+        seen=len(data.seen_classes), generator_hidden=networks.generator_hidden, critic_hidden=networks.critic_hidden,
+        embedding=networks.embedding,
     )
-    groups = (*framework.generator_groups, *framework.critic_groups, *distillation.groups)
+    framework = FRAMEWORKS[config.framework](
+        sizes=sizes, gradient_penalty_weight=train.gradient_penalty_weight, **config.get(config.framework, {})
+    )
+    objective = Objective(framework, distillation)
+    factors = dict.fromkeys(framework.critic_groups, train.critic_factor)
+    factors |= dict.fromkeys(framework.generator_groups, train.generator_factor)
+    factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
     optimization = Optimization(
-        learning_rates=dict.fromkeys(groups, train.learning_rate),
-        factors={
-            "generator": train.generator_factor, "critic": train.critic_factor, "student_embedding": train.student_factor,
-            "student_head": train.student_factor, "confidence": train.confidence_factor,
-        },
+        learning_rates=dict.fromkeys(objective.groups, train.learning_rate),
+        factors={group: factors[group] for group in objective.groups},
         decay_every=train.decay_every, steps_per_epoch=math.ceil(rows / train.batch_size),
-        beta1=train.beta1, beta2=train.beta2,
+        beta1=train.beta1, beta2=train.beta2, summed_groups=framework.summed_groups,
     )
     training = TeacherTraining(
         learning_rate=config.teacher.learning_rate, loss_weight=config.teacher.loss_weight, beta1=train.beta1, beta2=train.beta2
     )
-    return Model(Objective(framework, distillation), optimization, training, classes)
+    final = None
+    if config.classifier.fit != "never":
+        softmax = SoftmaxTraining(
+            classes=data.class_count, epochs=config.classifier.epochs, batch_size=config.classifier.batch_size,
+            learning_rate=config.classifier.learning_rate, beta1=config.classifier.beta1,
+        )
+        final = FinalClassifier(framework, softmax, config.classifier.n_syn)
+    return Model(objective, optimization, training, classes, final)
+

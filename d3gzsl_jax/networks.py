@@ -1,7 +1,7 @@
 """Flax Linen modules of D3GZSL: sizes in, arrays out; no losses and no configuration here.
 
 All linear layers have biases. LReLU is leaky ReLU with slope 0.2. Two initialisations occur: N(0, 0.02^2) weights with zero
-biases (generator, critic, both embeddings, teacher head) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases
+biases (generator, critic, comparator, embeddings, projection, linear classifiers) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases
 (student head: PyTorch's default for linear layers).
 """
 
@@ -60,8 +60,12 @@ class Critic(nn.Module):
         return self.output(nn.leaky_relu(projected, NEGATIVE_SLOPE))[..., 0]
 
 
+class Comparator(Critic):
+    """F([h, a]) = Linear(LReLU(Linear([h, a]))) of CE-GZSL: embeddings (n, width) in place of features, otherwise as the critic."""
+
+
 class Embedding(nn.Module):
-    """E(x) = ReLU(Linear(x)): features (n, dx) to embeddings (n, width) >= 0; of the teacher and of the student."""
+    """E(x) = ReLU(Linear(x)): features (n, dx) to embeddings (n, width) >= 0; of the teacher, the student and CE-GZSL."""
 
     width: int
 
@@ -70,14 +74,24 @@ class Embedding(nn.Module):
         return nn.relu(_gan_dense(self.width, "linear")(features))
 
 
-class TeacherHead(nn.Module):
-    """C_o: embeddings (n, width) to logits (n, |S|) over seen indices (positions in the sorted list of seen ids)."""
+class Projection(nn.Module):
+    """Linear: embeddings (n, width) to (n, size), before they are scaled to unit length (CE-GZSL)."""
 
-    seen: int
+    size: int
 
     @nn.compact
     def __call__(self, embedding: jax.Array) -> jax.Array:
-        return _gan_dense(self.seen, "linear")(embedding)
+        return _gan_dense(self.size, "linear")(embedding)
+
+
+class LinearClassifier(nn.Module):
+    """Linear: features or embeddings (n, d) to logits (n, classes); C_o of the teacher, and the softmax classifiers."""
+
+    classes: int
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        return _gan_dense(self.classes, "linear")(inputs)
 
 
 class _TorchDense(nn.Module):

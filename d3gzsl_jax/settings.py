@@ -8,17 +8,20 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.data.loading import SEMANTICS, SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 
-FRAMEWORKS = ("wgan",)
+PREDICTIONS = ("student", "classifier")
 CHOICES = {
-    "framework": FRAMEWORKS,
+    "framework": tuple(FRAMEWORKS),
     "data.source": SOURCES,
     "data.semantics": SEMANTICS,
     "data.pipeline": MODES,
     "distillation.variant": VARIANTS,
     "distillation.score": SCORES,
     "distillation.target": TARGETS,
+    "classifier.fit": ("never", "last", "every"),
+    "eval.prediction": PREDICTIONS,
 }
 # field -> (lowest, highest, may equal the lowest)
 RANGES = {
@@ -51,6 +54,11 @@ RANGES = {
     "distillation.weight_be": (0.0, math.inf, True),
     "distillation.weight_kl": (0.0, math.inf, True),
     "distillation.temperature": (0.0, math.inf, False),
+    "classifier.n_syn": (0, math.inf, True),
+    "classifier.epochs": (1, math.inf, True),
+    "classifier.batch_size": (1, math.inf, True),
+    "classifier.learning_rate": (0.0, math.inf, False),
+    "classifier.beta1": (0.0, 1.0 - 1e-9, True),
     "eval.every_epochs": (1, math.inf, True),
     "eval.batch_size": (1, math.inf, True),
 }
@@ -62,13 +70,41 @@ def check(config: ConfigDict) -> None:
     Raises:
         UserError: naming the option, its value and what it may be.
     """
-    for field, choices in CHOICES.items():
+    _check_choices(config, CHOICES)
+    _check_ranges(config, RANGES)
+    name = config.framework
+    own = FRAMEWORKS[name]
+    _check_choices(config, {f"{name}.{field}": words for field, words in own.CHOICES.items()})
+    _check_ranges(config, {f"{name}.{field}": bounds for field, bounds in own.RANGES.items()})
+    unknown = sorted(set(config.get(name, {})) - {*own.RANGES, *own.CHOICES})
+    if unknown:
+        raise UserError(f"config.{name}.{unknown[0]}: the base method {name!r} has no such option")
+    if config.eval.prediction == "classifier" and config.classifier.fit == "never":
+        raise UserError("config.eval.prediction='classifier' and config.classifier.fit='never': nothing would predict; fit it "
+                        "'last' (at the end) or 'every' (after every evaluated epoch)")
+    if config.eval.prediction == "student" and not has_student(config):
+        raise UserError(
+            "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
+            "config.eval.prediction='student' asks it; give one of them a weight above 0, or predict by the 'classifier'"
+        )
+
+
+def has_student(config: ConfigDict) -> bool:
+    """Whether D3 teaches a student its classes, so that it can predict."""
+    return config.distillation.weight_cls > 0.0 or config.distillation.weight_kl > 0.0
+
+
+def _check_choices(config: ConfigDict, choices_by_field: dict[str, tuple[str, ...]]) -> None:
+    for field, choices in choices_by_field.items():
         value = _get(config, field)
         if value not in choices:
             near = difflib.get_close_matches(str(value), choices, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
             raise UserError(f"config.{field}={value!r}: expected one of {', '.join(choices)}{guess}")
-    for field, (low, high, closed) in RANGES.items():
+
+
+def _check_ranges(config: ConfigDict, ranges: dict[str, tuple[float, float, bool]]) -> None:
+    for field, (low, high, closed) in ranges.items():
         value = _get(config, field)
         whole = isinstance(low, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
@@ -78,12 +114,6 @@ def check(config: ConfigDict) -> None:
             bounds = f"at least {low:g}" if closed else f"more than {low:g}"
             bounds += f" and less than {math.ceil(high):g}" if 0 < high < 1 else f" and at most {high:g}" if high < math.inf else ""
             raise UserError(f"config.{field}={value!r}: must be {bounds}")
-    weights = config.distillation
-    if weights.weight_cls == 0.0 and weights.weight_kl == 0.0:
-        raise UserError(
-            "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student, which is what predicts, its "
-            "classes; give one of them a weight above 0"
-        )
 
 
 def _get(config: ConfigDict, field: str) -> object:

@@ -19,7 +19,7 @@ from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.preprocess import SplitArrays, scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.model import Model
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder, environment
 from d3gzsl_jax.training.loop import Constants, Loop, check_finite
 from d3gzsl_jax.training.randomness import root_key, stream
@@ -64,9 +64,7 @@ def train_on(data: GZSLData, config: ConfigDict, workdir: str = "", display: Dis
     )
     arrays = scale_splits(data)
     mode = pipeline.resolve_mode(config.data.pipeline)
-    evaluator = Evaluator(
-        model.objective.distillation, arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, mode != "stream"
-    )
+    evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, mode != "stream")
     run = _Run(config, data, model, arrays, mode, evaluator, folder, display)
     try:
         with _first_interrupt_asks(run):
@@ -86,33 +84,43 @@ class _Run:
         self.evaluator, self.folder, self.display = evaluator, folder, display
         self.root = root_key(config.seed)
         self.interrupted = False
-        self.best: tuple[int, Evaluation] | None = None  # epoch and evaluation with the highest test H
         self.seconds = 0.0
+        self.last: dict[str, Evaluation] = {}  # by predictor, of the newest evaluation
+        self.best: dict[str, tuple[int, Evaluation]] = {}  # by predictor, epoch and evaluation with the highest test H
+        self.student = evaluator.predictor(model.objective.student_logits) if settings.has_student(config) else None
+        final = model.final_classifier
+        if final:
+            self.fit_classifier = jax.jit(final.fit)
+            self.classifier = evaluator.predictor(final.logits)
 
     def to_the_end(self) -> dict[str, Any]:
-        """Teacher, loop, results."""
-        teacher = self.fit_teacher()
-        report = self.evaluator.teacher(teacher, self.config.teacher.threshold)
-        self.display.say(
-            f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC {report['auroc']:.3f}, "
-            f"FPR@95 {report['fpr_at_95']:.3f}"
-        )
+        """Teacher (where D3 is on), loop, results."""
+        teacher, report = {}, None
+        if self.model.objective.distillation.active:
+            teacher = self.fit_teacher()
+            report = self.evaluator.teacher(self.model.teacher, teacher, self.config.teacher.threshold)
+            self.display.say(
+                f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC {report['auroc']:.3f}, "
+                f"FPR@95 {report['fpr_at_95']:.3f}"
+            )
         constants = self.constants(teacher)
-        state = self.fresh_state()
-        state, steps, evaluation = self.loop(state, constants)
-        return self.finish(steps, evaluation, report)
+        steps = self.loop(self.fresh_state(), constants)
+        return self.finish(steps, report)
 
     def fit_teacher(self) -> Params:
         """Pretrains the teacher."""
         settings_ = self.config.teacher
         self.display.start("teacher", settings_.epochs)
-        index = np.searchsorted(self.data.seen_classes, self.arrays.train_labels).astype(np.int32)
         teacher = pretrain(
-            self.model.teacher, self.model.teacher_training, stream(self.root, "teacher"), self.arrays.train_features, index,
-            settings_.epochs, settings_.batch_size, self.mode != "stream", self.teacher_epoch_done,
+            self.model.teacher, self.model.teacher_training, stream(self.root, "teacher"), self.arrays.train_features,
+            self.seen_index(), settings_.epochs, settings_.batch_size, self.mode != "stream", self.teacher_epoch_done,
         )
         self.display.stop()
         return teacher
+
+    def seen_index(self) -> np.ndarray:
+        """Positions of the training rows' classes among the seen ones, (N,) int32."""
+        return np.searchsorted(self.data.seen_classes, self.arrays.train_labels).astype(np.int32)
 
     def teacher_epoch_done(self) -> None:
         """Progress; and ctrl-C stops here at once, since there is no result to save yet."""
@@ -122,28 +130,32 @@ class _Run:
 
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device."""
-        rows = None
+        rows = merged = None
         if self.mode != "stream":
             features = jax.device_put(self.arrays.train_features)
-            outputs = jax.jit(self.model.teacher.outputs)
-            size = self.config.eval.batch_size
-            parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
-            merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+            if teacher:
+                outputs = jax.jit(self.model.teacher.outputs)
+                size = self.config.eval.batch_size
+                parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
+                merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
             rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
         return Constants(root=self.root, teacher=teacher, classes=self.model.classes, rows=rows)
 
     def fresh_state(self) -> TrainState:
-        """Initial parameters and optimiser states."""
+        """Initial parameters, those the base method fits beforehand, and optimiser states."""
         objective = self.model.objective
+        frozen = objective.framework.pretrain(stream(self.root, "pretrain"), self.arrays.train_features, self.seen_index())
+        check_finite(frozen, "fitting the frozen part of the base method", f"see its options, config.{self.config.framework}")
 
         def init(key: jax.Array) -> TrainState:
-            params = objective.framework.init(key) | objective.distillation.init(key, self.data.feature_size)
+            params = objective.init(key)
             return TrainState(step=jnp.int32(0), params=params, opt_state=self.model.optimization.init(params))
 
-        return jax.jit(init)(stream(self.root, "init"))
+        state = jax.jit(init)(stream(self.root, "init"))
+        return state.replace(params=state.params | frozen)
 
-    def loop(self, state: TrainState, constants: Constants) -> tuple[TrainState, int, Evaluation]:
-        """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the state, its step and its evaluation."""
+    def loop(self, state: TrainState, constants: Constants) -> int:
+        """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the outer steps done."""
         train = self.config.train
         per_epoch = self.model.optimization.steps_per_epoch
         every = self.config.eval.every_epochs
@@ -156,7 +168,7 @@ class _Run:
         feed = self.feed(calls)
         self.display.start("training", calls[-1].first + calls[-1].count)
         began, step, length = time.monotonic(), 0, 1
-        report = evaluation = None
+        report = None
         for call, inputs in zip(calls, feed, strict=False):
             end = call.first + call.count
             while step < end and not self.interrupted:
@@ -177,11 +189,11 @@ class _Run:
                 raise KeyboardInterrupt  # nothing was trained: there is no result
             if step in evaluated or (self.interrupted and report is not None):
                 self.seconds = time.monotonic() - began
-                evaluation = self.evaluate(state, step, report.means(), step in evaluated)
+                self.evaluate(state, step, report.means(), step in evaluated, self.interrupted or step == stops[-1])
                 report = None
             if self.interrupted:
                 break
-        return state, step, evaluation
+        return step
 
     def feed(self, calls: list[pipeline.Call]) -> Iterator[Any]:
         """What each call of the loop is given."""
@@ -194,38 +206,61 @@ class _Run:
         )
         return pipeline.prefetch_to_device(items)
 
-    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any], whole: bool) -> Evaluation:
-        """Evaluates the student, logs it and, after whole epochs, remembers the one with the highest test H."""
-        check_finite(state)
-        evaluation = self.evaluator.student(state.params)
+    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any], whole: bool, final: bool) -> None:
+        """Evaluates what there is to predict with, logs it and, after whole epochs, remembers the one with the highest test H."""
+        check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self.model.optimization.steps_per_epoch
-        found = evaluation.metrics
-        if self.best is None or (whole and found["harmonic"] > self.best[1].metrics["harmonic"]):
-            self.best = (epoch, evaluation)
-        self.folder.append("metrics.jsonl", {"epoch": epoch, "step": step, "metrics": found, "losses": losses})
-        self.display.say(
-            f"epoch {epoch}/{self.config.train.epochs}  U {100 * found['unseen']:.1f}  S {100 * found['seen']:.1f}  "
-            f"H {100 * found['harmonic']:.1f}  T1 {100 * found['zsl']:.1f}  ({self.display.timing()})"
+        self.last = {}
+        if self.student:
+            self.last["student"] = self.student(state.params)
+        if self.config.classifier.fit == "every" or (self.config.classifier.fit == "last" and final):
+            key = jax.random.fold_in(stream(self.root, "classifier"), step)
+            classifier = self.fit_classifier(
+                state.params, key, self.model.classes, self.arrays.train_features, self.arrays.train_labels
+            )
+            check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
+            self.last["classifier"] = self.classifier(state.params, classifier)
+        for name, evaluation in self.last.items():
+            found = evaluation.metrics
+            if name == "classifier" and self.config.classifier.fit == "last":
+                pass  # looked at once: there was nothing to choose
+            elif name not in self.best or (whole and found["harmonic"] > self.best[name][1].metrics["harmonic"]):
+                self.best[name] = (epoch, evaluation)
+            of = f"{name:10}  " if self.student and self.model.final_classifier else ""
+            percents = "  ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
+            self.display.say(f"epoch {epoch}/{self.config.train.epochs}  {of}{percents}  ({self.display.timing()})")
+        predictions = {name: evaluation.metrics for name, evaluation in self.last.items()}
+        headline = predictions.get(self.config.eval.prediction)
+        self.folder.append(
+            "metrics.jsonl",
+            {"epoch": epoch, "step": step, "metrics": headline, "predictions": predictions, "losses": losses},
         )
-        return evaluation
 
-    def finish(self, steps: int, last: Evaluation, teacher: dict[str, float]) -> dict[str, Any]:
+    def finish(self, steps: int, teacher: dict[str, float] | None) -> dict[str, Any]:
         """Prints the table and writes results.json."""
-        epoch, best = self.best
         completed = steps // self.model.optimization.steps_per_epoch
         names = self.data.class_names
         provenance = dict(self.data.provenance) | environment()
+        predictions = {}
+        for name, last in self.last.items():
+            epoch, best = self.best.get(name, (completed, None))
+            predictions[name] = {
+                "metrics": last.metrics,
+                "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
+                "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics} if best else None,
+            }
         results = {
             "dataset": self.data.name,
             "framework": self.config.framework,
+            "distillation": self.model.objective.distillation.active,
             "features": provenance["feature_file"],
             "semantics": provenance["semantics"],
             "seed": self.config.seed,
             "epochs": completed,
             "selection": "last",
-            "metrics": last.metrics,
-            "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
-            "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics},
+            "prediction": self.config.eval.prediction,
+            **predictions[self.config.eval.prediction],
+            "predictions": predictions,
             "teacher": teacher,
             "steps": steps,
             "interrupted": self.interrupted,
@@ -237,11 +272,13 @@ class _Run:
         self.display.stop()
         path = self.folder.write("results.json", results)
         ended = f"last ({completed}{', interrupted' if self.interrupted else ''})"
-        self.display.results(
-            f"{self.data.name}, seed {self.config.seed}, percent",
-            [(ended, last.metrics), (f"test-selected ({epoch})", best.metrics)],
-        )
-        self.display.say("The test-selected row picks its epoch on the test set, as published code does: it is no result.")
+        rows = []
+        for name, found in predictions.items():
+            rows.append((name, ended, found["metrics"]))
+            if selected := found["test_selected"]:
+                rows.append(("", f"test-selected ({selected['epochs']})", selected["metrics"]))
+        self.display.results(f"{self.data.name}, seed {self.config.seed}, percent", rows)
+        self.display.say("A test-selected row picks its epoch on the test set, as published code does: it is no result.")
         self.display.say(f"{'interrupted; ' if self.interrupted else ''}{self.seconds:.0f} s of training; wrote {path}")
         return results
 

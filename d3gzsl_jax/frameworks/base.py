@@ -1,39 +1,67 @@
-"""What a generative base method offers to the training step."""
+"""What a generative base method offers to the training step (docs/adding_a_base.md shows how to add one)."""
 
-from typing import Protocol
+import dataclasses
+from typing import Any, ClassVar, Protocol
 
 import jax
 
-from d3gzsl_jax.training.structures import Batch, Draws, Params, Terms
+from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Sizes of data and networks. features dx, semantics da and seen |S| are the data's; noise dz and the widths are settings."""
+
+    features: int
+    semantics: int
+    noise: int
+    seen: int
+    generator_hidden: int = 4096
+    critic_hidden: int = 4096
+    embedding: int = 2048
 
 
 class Framework(Protocol):
     """A generative base method: its networks, which of them each phase updates, and its losses. It knows nothing of D3.
 
-    `params` maps parameter groups to their trees; each group has an Adam and a learning rate of its own. In either phase only
-    the groups named for it are differentiated, so a loss needs no stop_gradient for the others.
+    `params` maps parameter groups to their trees; each trained group has an Adam and a learning rate of its own. In either phase
+    only the groups named for it are differentiated, so a loss needs no stop_gradient for the others.
+
+    A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those of config.<name>.
     """
 
+    RANGES: ClassVar[dict[str, tuple[float, float, bool]]]
+    """Options of the method's own that are numbers, as fields of config.<name>: lowest, highest, may equal the lowest."""
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]]
+    """Options that are words, with the words."""
+
+    sizes: Sizes
     critic_groups: tuple[str, ...]
     generator_groups: tuple[str, ...]
-    noise_size: int
+
+    @property
+    def embedding_width(self) -> int | None:
+        """Width of `embed` where the method learns an embedding, which D3's student then shares; None where it has none."""
+
+    @property
+    def summed_groups(self) -> tuple[str, ...]:
+        """Groups whose Adam is given the running sum of the gradients since the epoch began instead of the gradient."""
 
     def init(self, key: jax.Array) -> Params:
-        """Fresh parameters of every group of the method."""
+        """Fresh parameters of every trained group of the method."""
+
+    def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
+        """Further groups, fitted to the real rows (N, dx) and their seen indices (N,) and then frozen; {} for most."""
 
     def synthesize(self, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
         """Features (n, dx) for semantics (n, da) and noise (n, dz)."""
 
-    def critic_loss(
-        self, params: Params, batch: Batch, semantics: jax.Array, fake: jax.Array, draws: Draws
-    ) -> tuple[jax.Array, Terms]:
-        """The critic phase's scalar loss and its terms. semantics (B, da) are those of batch.labels; fake (B, dx) is
-        `synthesize(params, semantics, draws.noise)`, made once by the caller together with the rows D3 needs."""
-
-    def generator_loss(
-        self, params: Params, batch: Batch, semantics: jax.Array, fake: jax.Array, draws: Draws
-    ) -> tuple[jax.Array, Terms]:
-        """The generator phase's scalar loss and its terms; arguments as in `critic_loss`."""
-
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
-        """The representation the method's own classifier works on; the features themselves where it has none."""
+        """The representation the final classifier works on; the features themselves for a method without an embedding."""
+
+    def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+        """The critic phase's scalar loss and its terms. rows.fake is `synthesize(params, rows.semantics, noise)`, made once by
+        the caller together with the rows D3 needs, as are the embeddings."""
+
+    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+        """The generator phase's scalar loss and its terms; arguments as in `critic_loss`."""

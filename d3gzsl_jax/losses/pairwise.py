@@ -7,10 +7,10 @@ NORM_FLOOR = 1e-8
 PROBABILITY_FLOOR = 1e-6
 
 
-def unit_rows(x: jax.Array) -> jax.Array:
-    """Rows of x (n, d) divided by their norm, the norm clamped at 1e-8 (so a zero row stays zero, with finite gradient)."""
+def unit_rows(x: jax.Array, floor: float = NORM_FLOOR) -> jax.Array:
+    """Rows of x (n, d) divided by their norm, the norm clamped at `floor` (so a zero row stays zero, with finite gradient)."""
     squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
-    return x / jnp.sqrt(jnp.maximum(squares, NORM_FLOOR**2))
+    return x / jnp.sqrt(jnp.maximum(squares, floor**2))
 
 
 def half_cosine(a: jax.Array, b: jax.Array) -> jax.Array:

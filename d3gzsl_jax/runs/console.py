@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl"}
+"""What metrics are called on screen, and in results."""
+
 
 class Display:
     """Progress of the phases of a run.
@@ -55,12 +58,13 @@ class Display:
         left = elapsed / max(self._done, 1) * (self._total - self._done)
         return f"{elapsed:.0f} s, ETA {int(left) // 3600}:{int(left) % 3600 // 60:02d}:{int(left) % 60:02d}"
 
-    def results(self, title: str, rows: list[tuple[str, dict[str, float]]]) -> None:
-        """The final table: one row a selection rule; percentages of U, S, H and T1."""
+    def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
+        """The final table: one row a predictor and selection rule; percentages of U, S, H and T1."""
         table = Table(title=title)
+        table.add_column("prediction")
         table.add_column("epoch reported")
-        for heading in ("U", "S", "H", "T1"):
+        for heading in METRICS:
             table.add_column(heading, justify="right")
-        for name, metrics in rows:
-            table.add_row(name, *(f"{100 * metrics[key]:.1f}" for key in ("unseen", "seen", "harmonic", "zsl")))
+        for predictor, name, metrics in rows:
+            table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()))
         self.console.print(table)

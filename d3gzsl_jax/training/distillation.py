@@ -1,4 +1,8 @@
-"""D3 as a part that can be added to any generative base method: the student, the confidence, and L_D3."""
+"""D3 as a part that can be added to any generative base method: the student, the confidence, and L_D3.
+
+The student's embedding is a network of its own on a base without one, and the base's on a base that has one; which of the two is
+training/objective.py's business, so embeddings come in as arrays here.
+"""
 
 import dataclasses
 
@@ -16,7 +20,7 @@ TERM_NAMES = ("cls", "od", "be", "kl")
 
 @dataclasses.dataclass(frozen=True)
 class Distillation:
-    """L_D3 = w_cls L_cls + w_od L_od + w_be L_be + w_kl L_kl (arXiv 2402.11424), with its three parameter groups.
+    """L_D3 = w_cls L_cls + w_od L_od + w_be L_be + w_kl L_kl (arXiv 2402.11424), with its parameter groups.
 
     A term of weight 0 is not computed in training; with all four at 0 nothing of D3 is, and no unseen row is synthesized.
     """
@@ -34,8 +38,6 @@ class Distillation:
     target: str = "class"
     temperature: float = 1.0
 
-    groups = ("student_embedding", "student_head", "confidence")
-
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each term by its name."""
@@ -46,9 +48,13 @@ class Distillation:
         """Whether any term has weight."""
         return any(self.weights.values())
 
+    def groups(self, own_embedding: bool) -> tuple[str, ...]:
+        """Parameter groups, stepped in both phases: none unless active; without an embedding of its own, the base's is shared."""
+        return (("student_embedding",) if own_embedding else ()) + ("student_head", "confidence") if self.active else ()
+
     @property
     def embedding(self) -> networks.Embedding:
-        """E at the width of this part."""
+        """E_s, where it is a network of its own."""
         return networks.Embedding(width=self.embedding_width)
 
     @property
@@ -70,27 +76,32 @@ class Distillation:
             "confidence": self.confidence.init(stream(key, "confidence"), jnp.zeros((1,))),
         }
 
+    def embed(self, params: Params, features: jax.Array) -> jax.Array:
+        """E_s(x) by the student's own embedding: features (n, dx) to (n, width)."""
+        with jax.named_scope("student"):
+            return self.embedding.apply(params["student_embedding"], features)
+
     def unseen_labels(self, classes: Classes) -> jax.Array:
         """Original ids (M,) of the synthesized rows, class-major: all n_syn rows of the first unseen class, then the next."""
         return jnp.repeat(classes.unseen, self.n_syn)
 
     def terms(
-        self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array,
+        self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array, embedding: jax.Array,
         names: tuple[str, ...] = TERM_NAMES,
     ) -> Terms:
         """The named unweighted terms of one evaluation.
 
         Args:
-            params: groups 'student_embedding', 'student_head', 'confidence'.
+            params: groups 'student_head' and 'confidence'.
             teacher: the frozen teacher's parameters; gradients flow through it to the synthesized rows.
             batch: B real rows.
             unseen: (M, dx) synthesized rows for `unseen_labels`.
+            embedding: (M + B, width) the student's embedding of the synthesized rows, then of the real ones.
             names: which of 'cls', 'od', 'be', 'kl' to compute.
         """
         count = unseen.shape[0]
         labels = jnp.concatenate([self.unseen_labels(classes), batch.labels])
         with jax.named_scope("student"):
-            embedding = self.embedding.apply(params["student_embedding"], jnp.concatenate([unseen, batch.features]))
             logits, ood_logits = self.head.apply(params["student_head"], embedding)
         found = {}
         if "cls" in names:
@@ -112,16 +123,15 @@ class Distillation:
         return found
 
     def loss(
-        self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array
+        self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array, embedding: jax.Array
     ) -> tuple[jax.Array, Terms]:
         """L_D3 and the terms that have weight; arguments as in `terms`."""
         found = self.terms(
-            params, teacher, classes, batch, unseen, tuple(n for n in TERM_NAMES if self.weights[n] != 0.0)
+            params, teacher, classes, batch, unseen, embedding, tuple(n for n in TERM_NAMES if self.weights[n] != 0.0)
         )
         total = sum((self.weights[name] * value for name, value in found.items()), jnp.float32(0.0))
         return total, found
 
-    def logits(self, params: Params, features: jax.Array) -> jax.Array:
-        """The student's logits (n, C) for features (n, dx): prediction is their argmax and nothing else."""
-        embedding = self.embedding.apply(params["student_embedding"], features)
-        return self.head.apply(params["student_head"], embedding, method=self.head.classify)
+    def classify(self, params: Params, embedding: jax.Array) -> jax.Array:
+        """The student's logits (n, C) for its embeddings (n, width): prediction is their argmax and nothing else."""
+        return self.head.apply(params["student_head"], embedding, method="classify")

@@ -19,7 +19,8 @@ _ADVICE = "lower config.train.learning_rate, or the weights in config.distillati
 
 @chex.dataclass(frozen=True)
 class Constants:
-    """What a run never changes. rows: all N trainval rows with their teacher outputs, on device; None when streaming."""
+    """What a run never changes. teacher: {} without D3; rows: all N trainval rows with their teacher outputs, on device, None when
+    streaming."""
 
     root: jax.Array
     teacher: Params
@@ -61,18 +62,21 @@ class Report:
         return jax.tree.map(lambda total: float(total) / max(int(count), 1), sums)
 
 
-def check_finite(state: TrainState) -> None:
-    """Looks at the parameters themselves, whose last update no loss has seen yet.
+def check_finite(params: Params, where: str, advice: str = _ADVICE) -> None:
+    """Looks at parameters themselves, whose last update no loss has seen yet.
+
+    Args:
+        params: by group.
+        where: begins the message.
+        advice: ends it.
 
     Raises:
-        NonFiniteError: naming the step and the parameter groups.
+        NonFiniteError: naming the parameter groups.
     """
-    finite = _all_finite(state.params)
+    finite = _all_finite(params)
     bad = [group for group, is_finite in jax.device_get(finite).items() if not is_finite]
     if bad:
-        raise NonFiniteError(
-            f"training stopped after outer step {int(state.step) - 1}: not finite: parameters of {', '.join(bad)}; {_ADVICE}"
-        )
+        raise NonFiniteError(f"{where}: not finite: parameters of {', '.join(bad)}; {advice}")
 
 
 @jax.jit
@@ -104,7 +108,8 @@ def fetch_batches(
     """
     if isinstance(inputs, tuple):
         features, labels = inputs
-        teacher = objective.distillation.teacher.outputs(constants.teacher, features)
+        distillation = objective.distillation
+        teacher = distillation.teacher.outputs(constants.teacher, features) if distillation.active else None
         return Batch(features=features, labels=labels, teacher=teacher)
     if inputs is None:
         inputs = sample_rows(constants.root, step, constants.rows.labels.shape[0], n_critic, batch)
@@ -133,7 +138,7 @@ class Loop:
         batches = fetch_batches(self._objective, constants, state.step, inputs, self._n_critic, self._batch)
         draws = step_draws(
             constants.root, state.step, self._n_critic, self._batch, self._objective.unseen_rows(constants.classes),
-            self._objective.framework.noise_size,
+            self._objective.framework.sizes.noise,
         )
         return train_step(
             self._objective, self._optimization, state, constants.teacher, constants.classes, batches, draws

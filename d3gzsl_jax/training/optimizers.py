@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +46,43 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Gr
     return optax.GradientTransformation(init, update)
 
 
+def descend(
+    adam: optax.GradientTransformation, learning_rate: float, loss: Callable[[Params], jax.Array], params: Params,
+    opt_state: optax.OptState,
+) -> tuple[Params, optax.OptState, jax.Array]:
+    """One update of a plain fit; returns the loss before it as well."""
+    value, gradients = jax.value_and_grad(loss)(params)
+    directions, opt_state = adam.update(gradients, opt_state)
+    return jax.tree.map(lambda p, d: p - jnp.float32(learning_rate) * d, params, directions), opt_state, value
+
+
+class RunningSumState(NamedTuple):
+    """total: sum of the gradients of the epoch; epoch () int32, which one that is."""
+
+    total: optax.Updates
+    epoch: jax.Array
+
+
+def running_sum() -> optax.GradientTransformationExtraArgs:
+    """Replaces a gradient by the sum of the gradients since the epoch began, `epoch` being an extra argument of update.
+
+    What happens to gradients in PyTorch code that zeroes them once an epoch only: the comparator of the published CE-GZSL.
+    """
+
+    def init(params: optax.Params) -> RunningSumState:
+        return RunningSumState(total=jax.tree.map(jnp.zeros_like, params), epoch=jnp.int32(-1))
+
+    def update(
+        gradients: optax.Updates, state: RunningSumState, params: optax.Params | None = None, *, epoch: jax.Array
+    ) -> tuple[optax.Updates, RunningSumState]:
+        del params
+        goes_on = epoch == state.epoch
+        total = jax.tree.map(lambda t, g: jnp.where(goes_on, t + g, g), state.total, gradients)
+        return total, RunningSumState(total=total, epoch=jnp.asarray(epoch, jnp.int32))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
 @dataclasses.dataclass(frozen=True)
 class Optimization:
     """The optimisers of a run.
@@ -52,6 +91,7 @@ class Optimization:
         learning_rates: group -> learning rate of the first epochs.
         factors: group -> what its learning rate is multiplied by at the end of every `decay_every`-th epoch (default 1).
         steps_per_epoch: outer steps in an epoch; learning rates follow the epoch, not the number of optimiser updates.
+        summed_groups: groups whose Adam is given the running sum of the epoch's gradients.
     """
 
     learning_rates: dict[str, float]
@@ -60,15 +100,16 @@ class Optimization:
     steps_per_epoch: int
     beta1: float = 0.5
     beta2: float = 0.999
+    summed_groups: tuple[str, ...] = ()
 
-    @property
-    def adam(self) -> optax.GradientTransformation:
-        """Adam with the decays of this run."""
-        return scale_by_adam(self.beta1, self.beta2)
+    def transformation(self, group: str) -> optax.GradientTransformationExtraArgs:
+        """What makes a group's directions of its gradients: Adam with the decays of this run, the running sum before it or not."""
+        adam = scale_by_adam(self.beta1, self.beta2)
+        return optax.with_extra_args_support(optax.chain(running_sum(), adam) if group in self.summed_groups else adam)
 
     def init(self, params: Params) -> Params:
-        """A fresh optimiser state for each group."""
-        return {group: self.adam.init(tree) for group, tree in params.items()}
+        """A fresh optimiser state for each group that has a learning rate; the others never change."""
+        return {group: self.transformation(group).init(params[group]) for group in self.learning_rates}
 
     def learning_rate(self, group: str, epoch: jax.Array | int) -> jax.Array:
         """The group's learning rate () float32 during the 0-based `epoch`: base * factor ** (epoch // decay_every)."""
@@ -87,6 +128,6 @@ class Optimization:
         params, opt_state = dict(params), dict(opt_state)
         for group in groups:
             rate = self.learning_rate(group, epoch)
-            directions, opt_state[group] = self.adam.update(gradients[group], opt_state[group])
+            directions, opt_state[group] = self.transformation(group).update(gradients[group], opt_state[group], epoch=epoch)
             params[group] = jax.tree.map(lambda p, d, rate=rate: p - rate * d, params[group], directions)
         return params, opt_state

@@ -28,11 +28,29 @@ class TeacherOutputs:
 
 @chex.dataclass(frozen=True)
 class Batch:
-    """Real seen rows: features (B, dx) float32, labels (B,) int32 original ids, teacher outputs on them."""
+    """Real seen rows: features (B, dx) float32, labels (B,) int32 original ids, teacher outputs on them (None without D3)."""
 
     features: jax.Array
     labels: jax.Array
-    teacher: TeacherOutputs
+    teacher: TeacherOutputs | None
+
+
+@chex.dataclass(frozen=True)
+class Rows:
+    """The rows of one update, as the losses of a base method see them.
+
+    real, fake (B, dx): real seen features, and synthesized ones of the same classes; labels (B,) int32 original ids and semantics
+    (B, da), those of both; interpolation (B, 1) in [0, 1). real_embedding, fake_embedding (B, width): `embed` of both, made once
+    for all losses; None for a base without an embedding, and fake_embedding None in the critic phase, which learns it on real rows.
+    """
+
+    real: jax.Array
+    fake: jax.Array
+    labels: jax.Array
+    semantics: jax.Array
+    interpolation: jax.Array
+    real_embedding: jax.Array | None
+    fake_embedding: jax.Array | None
 
 
 @chex.dataclass(frozen=True)

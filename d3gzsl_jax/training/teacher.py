@@ -13,7 +13,7 @@ from d3gzsl_jax import networks
 from d3gzsl_jax.errors import NonFiniteError
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
-from d3gzsl_jax.training.optimizers import scale_by_adam
+from d3gzsl_jax.training.optimizers import descend, scale_by_adam
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Params, TeacherOutputs
 
@@ -31,9 +31,9 @@ class Teacher:
         return networks.Embedding(width=self.embedding_width)
 
     @property
-    def head(self) -> networks.TeacherHead:
-        """The classifier on top of the embedding."""
-        return networks.TeacherHead(seen=self.seen)
+    def head(self) -> networks.LinearClassifier:
+        """C_o: logits over seen indices (positions in the sorted list of seen ids)."""
+        return networks.LinearClassifier(classes=self.seen)
 
     def init(self, key: jax.Array, feature_size: int) -> Params:
         """Fresh parameters: {'embedding', 'head'}."""
@@ -78,10 +78,7 @@ class TeacherTraining:
         def loss(params: Params) -> jax.Array:
             return self.loss_weight * classification_loss(teacher.logits(params, features), seen_index)
 
-        value, gradients = jax.value_and_grad(loss)(params)
-        directions, opt_state = self.adam.update(gradients, opt_state)
-        params = jax.tree.map(lambda p, d: p - jnp.float32(self.learning_rate) * d, params, directions)
-        return params, opt_state, value
+        return descend(self.adam, self.learning_rate, loss, params, opt_state)
 
 
 def epoch_rows(key: jax.Array, epoch: jax.Array | int, rows: int, batch: int) -> jax.Array:

@@ -1,0 +1,122 @@
+"""CE-GZSL (Han et al. 2021, arXiv 2103.16173): WGAN-GP, and an embedding learned by instance-wise and class-wise contrast."""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax import networks
+from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.losses import contrastive
+from d3gzsl_jax.losses.pairwise import unit_rows
+from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
+
+_NORM_FLOOR = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class CEGZSL(WGAN):
+    """L_D = WGAN-GP + L_ins(z'(x)) + L_cl(h(x)), which critic, embedding, projection and comparator minimise together;
+    L_G = - mean D(x~, a) + weight_instance * L_ins([z'(x~); z'(x)]) + weight_class * L_cl(h(x~)).
+
+    h = E(x) is the embedding, z' its projection to unit length, and the comparator F([h, a_c]) scores it against every seen class.
+    """
+
+    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {
+        "projection": (1, math.inf, True),
+        "comparator_hidden": (1, math.inf, True),
+        "weight_instance": (0.0, math.inf, True),
+        "weight_class": (0.0, math.inf, True),
+        "temperature_instance": (0.0, math.inf, False),
+        "temperature_class": (0.0, math.inf, False),
+    }
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"comparator_gradient": ("released", "fresh")}
+
+    projection: int = 512
+    comparator_hidden: int = 2048
+    weight_instance: float = 0.001
+    weight_class: float = 0.001
+    temperature_instance: float = 0.1
+    temperature_class: float = 0.1
+    comparator_gradient: str = "released"
+
+    critic_groups = ("critic", "embedding", "projection", "comparator")
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of h, which D3's student shares."""
+        return self.sizes.embedding
+
+    @property
+    def summed_groups(self) -> tuple[str, ...]:
+        """The published code zeroes the comparator's gradient once an epoch only ('released'; 'fresh' zeroes it every update)."""
+        return ("comparator",) if self.comparator_gradient == "released" else ()
+
+    @property
+    def embedding(self) -> networks.Embedding:
+        """E at the width of this method."""
+        return networks.Embedding(width=self.sizes.embedding)
+
+    @property
+    def projector(self) -> networks.Projection:
+        """The linear map before z' is scaled to unit length."""
+        return networks.Projection(size=self.projection)
+
+    @property
+    def comparator(self) -> networks.Comparator:
+        """F at the width of this method."""
+        return networks.Comparator(hidden=self.comparator_hidden)
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters of 'generator', 'critic', 'embedding', 'projection' and 'comparator'."""
+        x, h, a = (jnp.zeros((1, n)) for n in (self.sizes.features, self.sizes.embedding, self.sizes.semantics))
+        return super().init(key) | {
+            "embedding": self.embedding.init(stream(key, "embedding"), x),
+            "projection": self.projector.init(stream(key, "projection"), h),
+            "comparator": self.comparator.init(stream(key, "comparator"), h, a),
+        }
+
+    def embed(self, params: Params, features: jax.Array) -> jax.Array:
+        """h = E(x), (n, width)."""
+        with jax.named_scope("embedding"):
+            return self.embedding.apply(params["embedding"], features)
+
+    def project(self, params: Params, embedding: jax.Array) -> jax.Array:
+        """z' (n, projection): unit rows."""
+        with jax.named_scope("projection"):
+            return unit_rows(self.projector.apply(params["projection"], embedding), _NORM_FLOOR)
+
+    def class_contrast(self, params: Params, classes: Classes, embedding: jax.Array, labels: jax.Array) -> jax.Array:
+        """L_cl of embeddings (n, width) with labels (n,), original ids of seen classes.
+
+        F's output bias is left out: a softmax over classes does not see it, so its gradient is exactly 0 and it keeps its initial
+        value, where the published code feeds rounding noise of that gradient to Adam.
+        """
+        with jax.named_scope("comparator"):
+            of = params["comparator"]
+            rows = self.comparator.apply(of, embedding, method="project_features")
+            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics")
+            weights = of["params"]["output"]["kernel"][:, 0]
+            scores = contrastive.pair_scores(rows, columns, weights, networks.NEGATIVE_SLOPE)
+            return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
+
+    def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+        """L_D with the terms of WGAN-GP, 'instance_contrast' and 'class_contrast'."""
+        loss, terms = super().critic_loss(params, classes, rows)
+        projected = self.project(params, rows.real_embedding)
+        instance = contrastive.instance_contrast(projected, rows.labels, self.temperature_instance)
+        of_classes = self.class_contrast(params, classes, rows.real_embedding, rows.labels)
+        return loss + instance + of_classes, terms | {"instance_contrast": instance, "class_contrast": of_classes}
+
+    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+        """L_G with the terms 'adversarial', 'instance_contrast' and 'class_contrast' (unweighted). Real rows are constants."""
+        loss, terms = super().generator_loss(params, classes, rows)
+        projected = self.project(params, jnp.concatenate([rows.fake_embedding, rows.real_embedding]))
+        labels = jnp.concatenate([rows.labels, rows.labels])
+        instance = contrastive.instance_contrast(projected, labels, self.temperature_instance)
+        of_classes = self.class_contrast(params, classes, rows.fake_embedding, rows.labels)
+        total = loss + self.weight_instance * instance + self.weight_class * of_classes
+        return total, terms | {"instance_contrast": instance, "class_contrast": of_classes}

@@ -1,0 +1,50 @@
+"""f-CLSWGAN (Xian et al. 2018, arXiv 1712.00981): WGAN-GP, and a frozen classifier of seen classes the generator has to satisfy."""
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.softmax import SoftmaxTraining
+from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
+
+
+@dataclasses.dataclass(frozen=True)
+class FCLSWGAN(WGAN):
+    """L_D as WGAN-GP; L_G = - mean D(x~, a) + classification_weight * NLL(softmax(W x~), y), W fitted to real seen rows first."""
+
+    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {
+        "classification_weight": (0.0, math.inf, True),
+        "classifier_epochs": (0, math.inf, True),
+        "classifier_batch_size": (1, math.inf, True),
+        "classifier_learning_rate": (0.0, math.inf, False),
+    }
+
+    classification_weight: float = 0.01
+    classifier_epochs: int = 50
+    classifier_batch_size: int = 100
+    classifier_learning_rate: float = 1e-3
+
+    @property
+    def classifier(self) -> SoftmaxTraining:
+        """The softmax classifier of seen classes, on features."""
+        return SoftmaxTraining(
+            classes=self.sizes.seen, epochs=self.classifier_epochs, batch_size=self.classifier_batch_size,
+            learning_rate=self.classifier_learning_rate,
+        )
+
+    def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
+        """The frozen group 'seen_classifier'."""
+        return {"seen_classifier": jax.jit(self.classifier.fit)(stream(key, "seen_classifier"), features, seen_index)}
+
+    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+        """L_G with the terms 'adversarial' and 'classification' (unweighted)."""
+        loss, terms = super().generator_loss(params, classes, rows)
+        logits = self.classifier.logits(params["seen_classifier"], rows.fake)
+        classification = classification_loss(logits, jnp.searchsorted(classes.seen, rows.labels))
+        return loss + self.classification_weight * classification, terms | {"classification": classification}

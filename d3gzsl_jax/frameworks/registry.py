@@ -1,0 +1,12 @@
+"""The base methods by name. A new one is a file of its own in this folder and a line here (docs/adding_a_base.md)."""
+
+from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.cegzsl import CEGZSL
+from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
+from d3gzsl_jax.frameworks.wgan import WGAN
+
+FRAMEWORKS: dict[str, type[Framework]] = {
+    "wgan": WGAN,
+    "fclswgan": FCLSWGAN,
+    "cegzsl": CEGZSL,
+}

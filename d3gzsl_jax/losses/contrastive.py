@@ -1,0 +1,94 @@
+"""The two contrastive terms of CE-GZSL (Han et al. 2021, arXiv 2103.16173), and the scores of all pairs the second one needs."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.losses.distillation import classification_loss
+
+# The largest intermediate of `pair_scores`: about what stays in the caches of a CPU, and enough for an accelerator to be busy.
+_BLOCK_BYTES = 8 * 2**20
+_MASKED = -1e30  # a logit no softmax sees; finite, so that a lone anchor gives no NaN
+
+
+def instance_contrast(projections: jax.Array, labels: jax.Array, temperature: float) -> jax.Array:
+    """L_ins: each row against all others, those of its own class being its positives (supervised contrastive loss).
+
+    For anchor i with positives P(i) (same label, not itself): - mean_{p in P(i)} log softmax_{k != i}(z_i . z_k / tau)_p; the mean
+    over the anchors that have a positive. Anchors without one are dropped; with none left the loss is 0.
+
+    Args:
+        projections: (n, d) unit rows z.
+        labels: (n,) class ids.
+        temperature: tau > 0.
+    """
+    itself = jnp.eye(labels.shape[0], dtype=bool)
+    logits = projections @ projections.T / temperature
+    normalizer = jax.nn.logsumexp(jnp.where(itself, _MASKED, logits), axis=-1)
+    positive = (labels[:, None] == labels[None, :]) & ~itself
+    count = positive.sum(axis=-1)
+    mean_positive = jnp.sum(jnp.where(positive, logits, 0.0), axis=-1) / jnp.maximum(count, 1)
+    anchors = count > 0
+    return jnp.sum(jnp.where(anchors, normalizer - mean_positive, 0.0)) / jnp.maximum(anchors.sum(), 1)
+
+
+def class_contrast(scores: jax.Array, seen_index: jax.Array, temperature: float) -> jax.Array:
+    """L_cl: mean negative log-likelihood of softmax(F([h_i, a_c]) / tau) over the seen classes c.
+
+    Args:
+        scores: (n, |S|) comparator scores; a constant added to all of them changes nothing.
+        seen_index: (n,) positions of the rows' classes among the seen ones.
+        temperature: tau > 0.
+    """
+    return classification_loss(scores / temperature, seen_index)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def pair_scores(rows: jax.Array, columns: jax.Array, weights: jax.Array, slope: float) -> jax.Array:
+    """sum_k w_k LReLU(r_ik + c_jk), (n, m): a two-layer network on every pair of a row and a column.
+
+    With Linear([h, a]) = W_h h + W_a a + bias, the first layer of all n m pairs is the sum of n and of m vectors. They are added
+    block by block, in bounded memory, never as (n m, K); the backward pass forms the blocks again instead of keeping them.
+
+    Args:
+        rows: (n, K), W_h h.
+        columns: (m, K), W_a a + bias.
+        weights: (K,) of the second layer; its bias is the caller's.
+        slope: of the leaky ReLU for negative arguments, and at 0 (as in PyTorch); in [0, 1].
+    """
+
+    def scores(row: jax.Array) -> jax.Array:
+        total = row + columns
+        return jnp.maximum(total, slope * total) @ weights
+
+    return _blocks(scores, columns, rows)
+
+
+def _blocks(function: Callable[..., jax.Array], others: jax.Array, *inputs: jax.Array) -> jax.Array:
+    """`function` of each leading slice of the inputs, as many at a time as keep (slices, *others.shape) in bounds."""
+    size = max(_BLOCK_BYTES // (4 * others.size), 1)
+    return jax.lax.map(lambda slices: function(*slices), inputs, batch_size=min(size, inputs[0].shape[0]))
+
+
+def _slopes(rows: jax.Array, columns: jax.Array, pulls: jax.Array, slope: float) -> jax.Array:
+    """sum_j g_ij LReLU'(r_ik + c_jk), (n, K), for pulls g (n, m)."""
+    return _blocks(lambda row, pull: pull @ jnp.where(row + columns > 0.0, 1.0, slope), columns, rows, pulls)
+
+
+def _forward(
+    rows: jax.Array, columns: jax.Array, weights: jax.Array, slope: float
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    return pair_scores(rows, columns, weights, slope), (rows, columns, weights)
+
+
+def _backward(slope: float, kept: tuple[jax.Array, ...], pulls: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    rows, columns, weights = kept
+    row_slopes, column_slopes = _slopes(rows, columns, pulls, slope), _slopes(columns, rows, pulls.T, slope)
+    # LReLU(x) = x LReLU'(x): the gradient of the weights needs no third pass over the pairs.
+    of_weights = jnp.sum(rows * row_slopes, axis=0) + jnp.sum(columns * column_slopes, axis=0)
+    return row_slopes * weights, column_slopes * weights, of_weights
+
+
+pair_scores.defvjp(_forward, _backward)

@@ -1,0 +1,81 @@
+"""A linear softmax classifier fitted from scratch in one compiled scan: the final classifier, and f-CLSWGAN's frozen one."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from d3gzsl_jax import networks
+from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.training.optimizers import descend, scale_by_adam
+from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.structures import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftmaxTraining:
+    """Adam on the mean negative log-likelihood, as the published f-CLSWGAN and CE-GZSL code fits its classifiers.
+
+    Attributes:
+        classes: outputs.
+        epochs: each of ceil(n / batch_size) updates.
+        batch_size: rows of an update.
+        learning_rate, beta1, beta2: of Adam.
+    """
+
+    classes: int
+    epochs: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+    @property
+    def network(self) -> networks.LinearClassifier:
+        """The linear layer."""
+        return networks.LinearClassifier(classes=self.classes)
+
+    @property
+    def adam(self) -> optax.GradientTransformation:
+        """Adam with the decays of this classifier."""
+        return scale_by_adam(self.beta1, self.beta2)
+
+    def init(self, key: jax.Array, width: int) -> Params:
+        """Fresh parameters for inputs of this width."""
+        return self.network.init(stream(key, "classifier"), jnp.zeros((1, width)))
+
+    def logits(self, params: Params, inputs: jax.Array) -> jax.Array:
+        """Logits (n, classes) of inputs (n, width)."""
+        return self.network.apply(params, inputs)
+
+    def update(
+        self, params: Params, opt_state: optax.OptState, inputs: jax.Array, labels: jax.Array
+    ) -> tuple[Params, optax.OptState, jax.Array]:
+        """One update on inputs (b, width) and labels (b,); returns the loss before it as well."""
+        loss = lambda p: classification_loss(self.logits(p, inputs), labels)  # noqa: E731
+        return descend(self.adam, self.learning_rate, loss, params, opt_state)
+
+    def rows(self, key: jax.Array, count: int) -> jax.Array:
+        """Row numbers (updates, batch_size) int32 in [0, count): one shuffle of all rows after another, cut into batches, so that
+        a batch may hold the end of one shuffle and the start of the next, and no row is left out of any."""
+        updates = self.epochs * math.ceil(count / self.batch_size)
+        shuffles = math.ceil(updates * self.batch_size / count)
+        keys = jax.vmap(lambda i: jax.random.fold_in(stream(key, "rows"), i))(jnp.arange(shuffles))
+        order = jax.vmap(lambda k: jax.random.permutation(k, count))(keys).reshape(-1)
+        return order[: updates * self.batch_size].reshape(updates, self.batch_size).astype(jnp.int32)
+
+    def fit(self, key: jax.Array, inputs: jax.Array, labels: jax.Array) -> Params:
+        """The fitted parameters; to be jitted by the caller.
+
+        Args:
+            key: initial weights and shuffles follow from it.
+            inputs, labels: (n, width) float32 and (n,) int32 in [0, classes).
+        """
+        params = self.init(key, inputs.shape[1])
+
+        def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:
+            return self.update(*carry, inputs[rows], labels[rows])[:2], None
+
+        return jax.lax.scan(body, (params, self.adam.init(params)), self.rows(key, len(inputs)))[0][0]
