@@ -11,9 +11,9 @@ from ml_collections import ConfigDict
 from configs import default
 
 
-def get_config() -> ConfigDict:
+def get_config(variant: str = "d3") -> ConfigDict:
     """Small networks, small batches, a larger learning rate, 60 epochs."""
-    config = default.get_config()
+    config = default.get_config(variant)
     config.data.feature_file = "vgg768.mat"
     config.data.semantics = "sent"
     config.data.normalize_semantics = True

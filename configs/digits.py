@@ -11,9 +11,9 @@ from ml_collections import ConfigDict
 from configs import default
 
 
-def get_config() -> ConfigDict:
+def get_config(variant: str = "d3") -> ConfigDict:
     """Small networks for 64 grey values."""
-    config = default.get_config()
+    config = default.get_config(variant)
     config.dataset = "digits"
     config.data.source = "digits"
     config.data.root = ""

@@ -61,7 +61,10 @@ def parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except Exception as error:  # a configuration file is code: it can fail in any way
-        sys.exit(_refuse(_unknown_field(argv, path) or " ".join(f"{path or ''}: {error}".split()).removeprefix(": ")))
+        text = str(error)
+        if "Traceback" in text:  # of the configuration's own code: its last line says what went wrong
+            text = text.strip().splitlines()[-1]
+        sys.exit(_refuse(_unknown_field(argv, path) or " ".join(f"{path or ''}: {text}".split()).removeprefix(": ")))
     if _CONFIG.value is None:
         sys.exit(_refuse("--config is missing; try --config=configs/digits.py, which needs no download"))
     return rest

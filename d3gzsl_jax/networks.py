@@ -1,8 +1,8 @@
 """Flax Linen modules of D3GZSL: sizes in, arrays out; no losses and no configuration here.
 
 All linear layers have biases. LReLU is leaky ReLU with slope 0.2. Two initialisations occur: N(0, 0.02^2) weights with zero
-biases (generator, critic, comparator, embeddings, projection, linear classifiers) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases
-(student head: PyTorch's default for linear layers).
+biases (generator, critic, comparator, embeddings, projection, linear classifiers) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for
+weights and biases (student head: PyTorch's default for linear layers).
 """
 
 import jax
@@ -32,16 +32,18 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """D(x, a) = Linear(LReLU(Linear([x, a]))): features (n, dx) and semantics (n, da) to scores (n,).
 
-    The first layer is kept as the sum of its two parts, x W_x + (a W_a + bias), which is the same map: the part of the
-    semantics is shared by real, synthesized and interpolated rows of a batch, and the first layer of an interpolate is the
-    interpolation of two first layers already computed.
+    The first layer is kept as the sum of its parts, x W_x + a W_a + bias, which is the same map: the part of the semantics is
+    shared by real, synthesized and interpolated rows of a batch, and the first layer of an interpolate is the interpolation of
+    two first layers already computed. The bias comes last, so that its gradient is a sum over real rows plus one over synthesized
+    rows, as in PyTorch: where the two cancel but for rounding, Adam turns what is left into a step that can be seen.
     """
 
     hidden: int
 
     def setup(self) -> None:
         self.hidden_features = nn.Dense(self.hidden, use_bias=False, kernel_init=_normal)
-        self.hidden_semantics = nn.Dense(self.hidden, kernel_init=_normal)
+        self.hidden_semantics = nn.Dense(self.hidden, use_bias=False, kernel_init=_normal)
+        self.hidden_bias = self.param("hidden_bias", nn.initializers.zeros, (self.hidden,))
         self.output = nn.Dense(1, kernel_init=_normal)
 
     def __call__(self, features: jax.Array, semantics: jax.Array) -> jax.Array:
@@ -52,12 +54,12 @@ class Critic(nn.Module):
         return self.hidden_features(features)
 
     def project_semantics(self, semantics: jax.Array) -> jax.Array:
-        """a W_a + bias: (n, da) to (n, hidden)."""
+        """a W_a: (n, da) to (n, hidden)."""
         return self.hidden_semantics(semantics)
 
     def score(self, projected: jax.Array) -> jax.Array:
         """The rest of the network: sums of both projections (n, hidden) to scores (n,)."""
-        return self.output(nn.leaky_relu(projected, NEGATIVE_SLOPE))[..., 0]
+        return self.output(nn.leaky_relu(projected + self.hidden_bias, NEGATIVE_SLOPE))[..., 0]
 
 
 class Comparator(Critic):

@@ -100,8 +100,8 @@ class _Run:
             teacher = self.fit_teacher()
             report = self.evaluator.teacher(self.model.teacher, teacher, self.config.teacher.threshold)
             self.display.say(
-                f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC {report['auroc']:.3f}, "
-                f"FPR@95 {report['fpr_at_95']:.3f}"
+                f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC "
+                f"{report['auroc']:.3f}, FPR@95 {report['fpr_at_95']:.3f}"
             )
         constants = self.constants(teacher)
         steps = self.loop(self.fresh_state(), constants)

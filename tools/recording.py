@@ -1,4 +1,4 @@
-"""Reads a recording of the released PyTorch loop and names its parts in this package's terms (layout: tests/golden/README.md)."""
+"""Reads a recording of a published PyTorch loop and names its parts in this package's terms (layout: tests/golden/README.md)."""
 
 import zipfile
 from pathlib import Path
@@ -17,7 +17,12 @@ LAYERS = {
     "student_head": {"classifier.linear": "student_head/fc1", "ood.linear": "student_head/fc2"},
     "teacher.embedding": {"linear": "teacher_embed/fc1"},
     "teacher.head": {"linear": "teacher_head/fc2"},
+    "embedding": {"linear": "embed/fc1"},
+    "projection": {"linear": "embed/fc2"},
+    "final_classifier": {"linear": "fc"},
 }
+# First layers recorded as one matrix over [x, a] (or [h, a]); here it is two.
+SPLIT = ("critic", "comparator")
 
 
 class Recording:
@@ -36,8 +41,7 @@ class Recording:
             raise UserError(f"{self.path}: no such recording") from None
         except Exception as error:  # a broken file makes numpy raise nearly anything
             raise UserError(f"{self.path}: not a readable .npz recording ({reason(error)})") from None
-        if "init/comparator/fc1.weight" in self.arrays:
-            raise UserError(f"{self.path}: a recording of the cegzsl loop; only the wgan kind can be replayed")
+        self.kind = "cegzsl" if "init/comparator/fc1.weight" in self.arrays else "wgan"
 
     def __contains__(self, key: str) -> bool:
         return key in self.arrays
@@ -84,17 +88,16 @@ class Recording:
         if group == "confidence":
             recorded = [(f"{prefix}confidence/{name}", tree[name]) for name in ("weight", "offset")]
             return [(key, ours, self[key].reshape(())) for key, ours in recorded]
-        if group == "critic":
-            # Its first layer is recorded as one matrix over [x, a]; here it is two.
-            key = f"{prefix}critic/fc1.weight"
+        if group in SPLIT:
+            key = f"{prefix}{group}/fc1.weight"
             split = tree["hidden_features"]["kernel"].shape[0]
             kernel = self[key].T
             return [
                 (f"{key} (features)", tree["hidden_features"]["kernel"], kernel[:split]),
                 (f"{key} (semantics)", tree["hidden_semantics"]["kernel"], kernel[split:]),
-                (f"{prefix}critic/fc1.bias", tree["hidden_semantics"]["bias"], self[f"{prefix}critic/fc1.bias"]),
-                (f"{prefix}critic/fc2.weight", tree["output"]["kernel"], self[f"{prefix}critic/fc2.weight"].T),
-                (f"{prefix}critic/fc2.bias", tree["output"]["bias"], self[f"{prefix}critic/fc2.bias"]),
+                (f"{prefix}{group}/fc1.bias", tree["hidden_bias"], self[f"{prefix}{group}/fc1.bias"]),
+                (f"{prefix}{group}/fc2.weight", tree["output"]["kernel"], self[f"{prefix}{group}/fc2.weight"].T),
+                (f"{prefix}{group}/fc2.bias", tree["output"]["bias"], self[f"{prefix}{group}/fc2.bias"]),
             ]
         found = []
         for module, layer in LAYERS[group].items():

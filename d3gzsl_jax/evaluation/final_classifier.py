@@ -1,4 +1,4 @@
-"""The final classifier of generative zero-shot learning: real seen rows and synthesized unseen rows, one softmax over all classes."""
+"""The final classifier of generative zero-shot learning: one softmax over real seen rows and synthesized unseen rows."""
 
 import dataclasses
 
@@ -28,8 +28,8 @@ class FinalClassifier:
     n_syn: int
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
-        """Embedded synthesized rows (|U| n_syn, width), class-major, made a few classes at a time. The noise of a class follows from
-        its id, so neither the chunks nor the other classes change it."""
+        """Embedded synthesized rows (|U| n_syn, width), class-major, made a few classes at a time. The noise of a class follows
+        from its id, so neither the chunks nor the other classes change it."""
 
         def one_class(label: jax.Array) -> jax.Array:
             noise = jax.random.normal(jax.random.fold_in(key, label), (self.n_syn, self.framework.sizes.noise))

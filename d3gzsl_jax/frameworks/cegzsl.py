@@ -96,11 +96,10 @@ class CEGZSL(WGAN):
         value, where the published code feeds rounding noise of that gradient to Adam.
         """
         with jax.named_scope("comparator"):
-            of = params["comparator"]
+            of, inner = params["comparator"], params["comparator"]["params"]
             rows = self.comparator.apply(of, embedding, method="project_features")
-            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics")
-            weights = of["params"]["output"]["kernel"][:, 0]
-            scores = contrastive.pair_scores(rows, columns, weights, networks.NEGATIVE_SLOPE)
+            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics") + inner["hidden_bias"]
+            scores = contrastive.pair_scores(rows, columns, inner["output"]["kernel"][:, 0], networks.NEGATIVE_SLOPE)
             return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
 
     def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:

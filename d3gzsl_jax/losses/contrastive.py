@@ -49,12 +49,12 @@ def class_contrast(scores: jax.Array, seen_index: jax.Array, temperature: float)
 def pair_scores(rows: jax.Array, columns: jax.Array, weights: jax.Array, slope: float) -> jax.Array:
     """sum_k w_k LReLU(r_ik + c_jk), (n, m): a two-layer network on every pair of a row and a column.
 
-    With Linear([h, a]) = W_h h + W_a a + bias, the first layer of all n m pairs is the sum of n and of m vectors. They are added
+    With Linear([h, a]) = h W_h + a W_a + bias, the first layer of all n m pairs is the sum of n and of m vectors. They are added
     block by block, in bounded memory, never as (n m, K); the backward pass forms the blocks again instead of keeping them.
 
     Args:
-        rows: (n, K), W_h h.
-        columns: (m, K), W_a a + bias.
+        rows: (n, K), h W_h.
+        columns: (m, K), a W_a + bias.
         weights: (K,) of the second layer; its bias is the caller's.
         slope: of the leaky ReLU for negative arguments, and at 0 (as in PyTorch); in [0, 1].
     """
