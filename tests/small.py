@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.io
 
-from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.objective import Objective
@@ -75,20 +76,32 @@ class Problem:
     batch: int = 16
 
 
-def problem(seed: int = 0, **distillation: object) -> Problem:
+OPTIONS = {
+    "wgan": {},
+    "fclswgan": {"classification_weight": 0.5, "classifier_epochs": 2, "classifier_batch_size": 20},
+    "cegzsl": {"projection": 7, "comparator_hidden": 11, "weight_instance": 0.3, "weight_class": 0.2},
+}
+
+
+def problem(seed: int = 0, framework: str = "wgan", **distillation: object) -> Problem:
     """30 features, 10 semantic dimensions, 12 classes (8 seen), 100 rows."""
     rng = np.random.default_rng(5)
     features, semantics, seen, classes, rows = 30, 10, 8, 12, 100
     teacher = Teacher(seen=seen, embedding_width=14)
     options = {"n_syn": 2, "weight_cls": 1e-1, "weight_od": 1e-1, "weight_be": 1e-1, "weight_kl": 1e-1} | distillation
+    sizes = Sizes(
+        features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14
+    )
+    base = FRAMEWORKS[framework](sizes, **OPTIONS[framework])
     objective = Objective(
-        WGAN(feature_size=features, semantic_size=semantics, noise_size=6, generator_hidden=20, critic_hidden=18),
+        base,
         Distillation(teacher=teacher, classes=classes, embedding_width=14, **options),
     )
-    groups = ("generator", "critic", "student_embedding", "student_head", "confidence")
-    optimization = Optimization(learning_rates=dict.fromkeys(groups, 1e-3), factors={}, decay_every=20, steps_per_epoch=7)
+    optimization = Optimization(
+        learning_rates=dict.fromkeys(objective.groups, 1e-3), factors={}, decay_every=20, steps_per_epoch=7,
+        summed_groups=base.summed_groups,
+    )
     root = root_key(seed)
-    params = objective.framework.init(root) | objective.distillation.init(root, features)
     x = jnp.asarray(rng.uniform(size=(rows, features)), jnp.float32)
     ids = rng.permutation(classes)
     classes_ = Classes(
@@ -96,6 +109,7 @@ def problem(seed: int = 0, **distillation: object) -> Problem:
         seen=jnp.asarray(np.sort(ids[:seen]), jnp.int32), unseen=jnp.asarray(np.sort(ids[seen:]), jnp.int32),
     )
     labels = classes_.seen[jnp.asarray(rng.integers(0, seen, rows))]
+    params = objective.init(root) | base.pretrain(root, x, jnp.searchsorted(classes_.seen, labels))
     teacher_params = teacher.init(root, features)
     # A fresh teacher is nearly constant; scale it so that its scores differ between rows.
     teacher_params = jax.tree.map(lambda leaf: 20.0 * leaf, teacher_params)

@@ -9,16 +9,13 @@ the seed. Prints mean and standard deviation (n - 1) over seeds, in percent.
 
 import argparse
 import json
-import runpy
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from d3gzsl_jax import settings
 from d3gzsl_jax.baselines import eszsl_metrics
@@ -28,15 +25,13 @@ from d3gzsl_jax.errors import NonFiniteError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
-
-METRICS = ("unseen", "seen", "harmonic", "zsl")
+from tools.config_file import load_config
+from tools.seed_table import print_seed_table
 
 
 def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[dict[str, float]]]:
     """Metrics by method, one entry a seed."""
-    config = runpy.run_path(config_path)["get_config"]()
-    if root is not None:
-        config.data.root = root
+    config = load_config(config_path, root)
     settings.check(config)
     data = load(config.dataset, config.data)
     arrays = scale_splits(data)
@@ -68,8 +63,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     configure()
     try:
-        if not Path(arguments.config).is_file():
-            raise UserError(f"--config {arguments.config}: no such file")
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
         if arguments.output and not Path(arguments.output).resolve().parent.is_dir():
@@ -81,17 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     except (UserError, NonFiniteError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
-    table = Table(title=f"{arguments.config}, {arguments.seeds} seeds, last epoch, percent (mean ± std)")
-    table.add_column("method")
-    for heading in ("U", "S", "H", "T1"):
-        table.add_column(heading, justify="right")
-    for method, rows in found.items():
-        cells = []
-        for name in METRICS:
-            values = 100 * np.array([row[name] for row in rows])
-            cells.append(f"{values.mean():.1f} ± {values.std(ddof=min(1, len(values) - 1)):.1f}")
-        table.add_row(method, *cells)
-    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    print_seed_table(f"{arguments.config}, last epoch, percent (mean ± std)", found)
     if arguments.output:
         Path(arguments.output).write_text(json.dumps(found, indent=2) + "\n")
     return 0

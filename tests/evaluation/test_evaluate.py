@@ -6,10 +6,14 @@ import pytest
 
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.teacher import Teacher
 
 SEEN, UNSEEN = np.array([0, 2, 3]), np.array([1, 4])
+TEACHER = Teacher(seen=3, embedding_width=5)
 
 
 def dense(kernel):
@@ -18,10 +22,6 @@ def dense(kernel):
 
 def evaluator(features_seen, labels_seen, features_unseen, labels_unseen, batch):
     """A student whose logits are its 5 input features, and a teacher whose logits are features 0, 2 and 3."""
-    distillation = Distillation(
-        teacher=Teacher(seen=3, embedding_width=5), classes=5, embedding_width=5, n_syn=1, weight_cls=1.0, weight_od=1.0,
-        weight_be=1.0, weight_kl=1.0,
-    )  # fmt: skip
     arrays = SplitArrays(
         np.zeros((1, 5), np.float32), np.zeros(1, np.int32), np.asarray(features_seen, np.float32),
         np.asarray(labels_seen, np.int32), np.asarray(features_unseen, np.float32), np.asarray(labels_unseen, np.int32),
@@ -31,7 +31,7 @@ def evaluator(features_seen, labels_seen, features_unseen, labels_unseen, batch)
         "student_head": {"params": {"classifier": {"linear": dense(np.eye(5))}, "ood": {"linear": dense(np.zeros((5, 2)))}}},
     }
     teacher = {"embedding": {"params": {"linear": dense(np.eye(5))}}, "head": {"params": {"linear": dense(np.eye(5)[:, SEEN])}}}
-    return Evaluator(distillation, arrays, SEEN, UNSEEN, batch, True), student, teacher
+    return Evaluator(arrays, SEEN, UNSEEN, batch, True), student, teacher
 
 
 def one_hot(*classes, second=None):
@@ -50,7 +50,11 @@ UNSEEN_ROWS = (one_hot(1, 0, 0, second=(0, 1, 1)), [1, 1, 4])
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
 def test_student(batch):
     tool, student, _ = evaluator(*SEEN_ROWS, *UNSEEN_ROWS, batch)
-    found = tool.student(student)
+    distillation = Distillation(
+        teacher=TEACHER, classes=5, embedding_width=5, n_syn=1, weight_cls=1.0, weight_od=1.0, weight_be=1.0, weight_kl=1.0
+    )
+    objective = Objective(WGAN(Sizes(features=5, semantics=1, noise=1, seen=3)), distillation)
+    found = tool.predictor(objective.student_logits)(student)
     assert found.metrics["seen"] == pytest.approx((1.0 + 0.0) / 2)  # class 3 is left out
     assert found.metrics["unseen"] == pytest.approx((0.5 + 0.0) / 2)
     assert found.metrics["zsl"] == pytest.approx((1.0 + 0.0) / 2)  # among unseen classes only: 1, 1, 1
@@ -64,7 +68,7 @@ def test_teacher():
     unseen = one_hot(0, 2, 2) * np.array([[0.5], [0.0], [0.0]])
     tool, _, teacher = evaluator(seen, [0, 2, 3, 2], unseen, [1, 4, 4], 2)
     score = lambda top: top - np.log(np.exp(top) + 2)  # noqa: E731
-    found = tool.teacher(teacher, threshold=float(score(1.5)))
+    found = tool.teacher(TEACHER, teacher, threshold=float(score(1.5)))
     assert found["seen_accuracy"] == pytest.approx((1 + 0.5 + 1) / 3)
     assert found["id_accuracy"] == pytest.approx(3 / 4)  # tops 4, 4, 4, 1 against 1.5
     assert found["ood_accuracy"] == pytest.approx(2 / 3)  # tops 2, 0, 0

@@ -1,0 +1,122 @@
+"""Trains several configurations over several seeds and tables what each of their predictors reaches.
+
+    python tools/compare.py configs/cegzsl_cub_small.py:base configs/cegzsl_cub_small.py --seeds 3 --root FOLDER --output FILE.json
+
+Every figure is the last epoch's; nothing is chosen on the test set. The final classifier is fitted after every evaluated epoch, so
+that --output holds whole curves. A run that --output holds already is not trained again: give the same command to go on.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+
+from d3gzsl_jax import settings
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.train import train
+from tools.config_file import load_config
+from tools.seed_table import print_seed_table
+
+
+def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
+    """Trains one configuration with one seed: last metrics by predictor, the curve of every evaluation, seconds, and the
+    configuration itself."""
+    config = load_config(spec, root)
+    config.seed = seed
+    config.classifier.fit = "every"
+    with tempfile.TemporaryDirectory() as folder:
+        results = train(config, folder, Display(Console(quiet=True)))
+        lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+    if results["interrupted"]:
+        raise KeyboardInterrupt
+    return {
+        "spec": spec,
+        "seed": seed,
+        "last": {name: found["metrics"] for name, found in results["predictions"].items()},
+        "curve": [{"epoch": line["epoch"], **line["predictions"]} for line in lines],
+        "seconds": results["seconds"],
+        "config": results["config"],
+    }
+
+
+def read_runs(path: Path) -> list[dict[str, Any]]:
+    """The runs an output file holds; none if it is not there.
+
+    Raises:
+        UserError: it is no output of this tool.
+    """
+    if not path.exists():
+        return []
+    try:
+        runs = json.loads(path.read_text())
+        return [entry for entry in runs if {"spec", "seed", "last", "config"} <= set(entry)]
+    except (ValueError, TypeError, OSError):
+        raise UserError(f"--output {path}: not an output of this tool; name another file") from None
+
+
+def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> list[dict[str, Any]]:
+    """All runs, seed by seed; `output` is written after each."""
+    for spec in specs:  # every configuration is looked at before any is trained
+        config = load_config(spec, root)
+        settings.check(config)
+        load(config.dataset, config.data)
+    runs = read_runs(output)
+    for seed in range(seeds):
+        for spec in specs:
+            if any((entry["spec"], entry["seed"]) == (spec, seed) for entry in runs):
+                continue
+            runs.append(run(spec, seed, root))
+            part = output.with_name(output.name + ".part")
+            part.write_text(json.dumps(runs, indent=1) + "\n")
+            os.replace(part, output)
+            last = "  ".join(
+                f"{name} " + " ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
+                for name, found in runs[-1]["last"].items()
+            )
+            print(f"{spec}, seed {seed}, {runs[-1]['seconds']:.0f} s: {last}", flush=True)
+    return [entry for entry in runs if entry["spec"] in specs and entry["seed"] < seeds]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the comparison; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="+", metavar="FILE.py[:variant]", help="configurations")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, ... of each")
+    parser.add_argument("--root", help="instead of config.data.root")
+    parser.add_argument("--output", required=True, type=Path, help="JSON file of all runs; a partial one is gone on with")
+    arguments = parser.parse_args(argv)
+    configure()
+    try:
+        if arguments.seeds < 1:
+            raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
+        if not arguments.output.resolve().parent.is_dir():
+            raise UserError(f"--output {arguments.output}: its folder does not exist")
+        runs = measure(arguments.configs, arguments.seeds, arguments.root, arguments.output)
+    except KeyboardInterrupt:
+        print("compare: stopped; the same command goes on", file=sys.stderr)
+        return 130
+    except (UserError, NonFiniteError) as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 3
+    rows: dict[str, list[dict[str, float]]] = {}
+    for spec in arguments.configs:
+        for entry in runs:
+            if entry["spec"] == spec:
+                for name, metrics in entry["last"].items():
+                    rows.setdefault(f"{spec}, {name}", []).append(metrics)
+    print_seed_table("last epoch, percent (mean ± std)", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
