@@ -8,7 +8,13 @@ from d3gzsl_jax import model
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.cegzsl import CEGZSL
+from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
+from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from d3gzsl_jax.training.softmax import SoftmaxTraining
 
 
 def odd_config():
@@ -24,6 +30,7 @@ def odd_config():
         n_syn=4, weight_cls=0.1, weight_od=0.2, weight_be=0.3, weight_kl=0.4, variant="described", score="energy",
         target="domain", temperature=2.5,
     )  # fmt: skip
+    config.classifier.update(n_syn=13, epochs=11, batch_size=12, learning_rate=0.014, beta1=0.3)
     return config
 
 
@@ -31,8 +38,8 @@ def test_every_field_arrives(mat_folder):
     data = validate(read_xlsa17(mat_folder, "CUB"))
     built = model.build(odd_config(), data)
     base, d3 = built.objective.framework, built.objective.distillation
-    assert (base.feature_size, base.semantic_size, base.noise_size) == (12, 5, 9)
-    assert (base.generator_hidden, base.critic_hidden, base.gradient_penalty_weight) == (21, 22, 7.0)
+    sizes = Sizes(features=12, semantics=5, noise=9, seen=4, generator_hidden=21, critic_hidden=22, embedding=23)
+    assert base == WGAN(sizes, gradient_penalty_weight=7.0)
     assert (d3.n_syn, d3.classes, d3.embedding_width, d3.teacher.seen, d3.teacher.embedding_width) == (4, 6, 23, 4, 23)
     assert d3.weights == {"cls": 0.1, "od": 0.2, "be": 0.3, "kl": 0.4}
     assert (d3.variant, d3.score, d3.target, d3.temperature) == ("described", "energy", "domain", 2.5)
@@ -45,8 +52,39 @@ def test_every_field_arrives(mat_folder):
     assert optimization.steps_per_epoch == -(-len(data.trainval) // 6) and len(data.trainval) % 6
     training = built.teacher_training
     assert (training.learning_rate, training.loss_weight, training.beta1, training.beta2) == (0.011, 0.012, 0.4, 0.95)
+    final = built.final_classifier
+    assert final == FinalClassifier(base, SoftmaxTraining(6, 11, 12, 0.014, 0.3), n_syn=13)
     np.testing.assert_array_equal(built.classes.unseen, [4, 5])
     np.testing.assert_allclose(built.classes.semantics, data.semantics)
+
+
+def test_fields_of_other_base_methods_arrive(mat_folder):
+    data, config = validate(read_xlsa17(mat_folder, "CUB")), odd_config()
+    config.framework = "cegzsl"
+    config.cegzsl.update(projection=31, comparator_hidden=32, weight_instance=0.33, weight_class=0.34, temperature_instance=0.35,
+                         temperature_class=0.36, comparator_gradient="fresh")  # fmt: skip
+    built = model.build(config, data)
+    sizes = built.objective.framework.sizes
+    assert built.objective.framework == CEGZSL(sizes, 7.0, 31, 32, 0.33, 0.34, 0.35, 0.36, "fresh")
+    # Embedding, projection and comparator follow the critic; the student has no embedding of its own.
+    assert built.optimization.factors == {
+        "generator": 1.1, "critic": 1.2, "embedding": 1.2, "projection": 1.2, "comparator": 1.2, "student_head": 0.7,
+        "confidence": 0.6,
+    }  # fmt: skip
+    assert built.optimization.summed_groups == ()
+    config.cegzsl.comparator_gradient = "released"
+    assert model.build(config, data).optimization.summed_groups == ("comparator",)
+    config.framework = "fclswgan"
+    config.fclswgan.update(classification_weight=0.41, classifier_epochs=42, classifier_batch_size=43, classifier_learning_rate=0.44)
+    assert model.build(config, data).objective.framework == FCLSWGAN(sizes, 7.0, 0.41, 42, 43, 0.44)
+
+
+def test_without_d3_there_is_nothing_of_it(mat_folder):
+    config = odd_config()
+    config.distillation.update(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
+    config.classifier.fit = "never"
+    built = model.build(config, validate(read_xlsa17(mat_folder, "CUB")))
+    assert set(built.optimization.learning_rates) == {"generator", "critic"} and built.final_classifier is None
 
 
 def test_defaults_are_the_released_settings(mat_folder):
@@ -54,7 +92,7 @@ def test_defaults_are_the_released_settings(mat_folder):
     config.train.batch_size = config.teacher.batch_size = 8
     built = model.build(config, validate(read_xlsa17(mat_folder, "CUB")))
     assert built.optimization.factors == RELEASED_FACTORS and built.optimization.decay_every == RELEASED_DECAY_EVERY
-    assert built.objective.framework.noise_size == 5  # as many as semantic dimensions
+    assert built.objective.framework.sizes.noise == 5  # as many as semantic dimensions
 
 
 def test_normalised_semantics_have_unit_norm(mat_folder):

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 
 import pytest
@@ -5,16 +6,63 @@ import pytest
 from configs import default
 from d3gzsl_jax import settings
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from tests.conftest import ROOT
 
-CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "bases"))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_configuration_passes_and_documents_itself(name):
     module = importlib.import_module(f"configs.{name}")
-    settings.check(module.get_config())
     assert name == "default" or (f"--config=configs/{name}.py" in module.__doc__ and "Expected" in module.__doc__)
+    d3, base = module.get_config(), module.get_config("base")
+    for config in (d3, base):
+        settings.check(config)
+    assert settings.has_student(d3) and d3.eval.prediction == "student" and d3.classifier.fit == "last"
+    assert not settings.has_student(base) and base.eval.prediction == "classifier" and base.classifier.fit == "every"
+    # The two differ in D3's weights and in what predicts, and in nothing else.
+    for config in (d3, base):
+        config.eval.prediction, config.classifier.fit = "student", "last"
+        config.distillation.update(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
+    assert d3.to_dict() == base.to_dict()
+
+
+def test_there_is_a_configuration_for_every_published_setting():
+    benchmarks = {"cub", "awa1", "awa2", "flo", "sun", "apy"}
+    expected = benchmarks | {f"fclswgan_{name}" for name in benchmarks} | {f"cegzsl_{name}" for name in benchmarks - {"apy"}}
+    assert set(CONFIGS) == expected | {"cegzsl_cub_att", "cub_small", "cegzsl_cub_small", "digits", "default"}
+
+
+# CE-GZSL's published settings: dz, batch, width of F, weights, learning rate, decay, synthesized rows per class.
+CEGZSL = {
+    "awa1": (0, 4096, 2048, 0.001, 1e-4, 50, 1800, "att"),
+    "awa2": (0, 4096, 2048, 0.001, 1e-4, 10, 2400, "att"),
+    "cub": (0, 2048, 2048, 0.001, 1e-4, 100, 100, "sent"),
+    "cub_att": (0, 2048, 2048, 0.001, 1e-4, 100, 100, "att"),
+    "flo": (512, 4096, 1024, 0.01, 1e-4, 100, 600, "att"),
+    "sun": (0, 1024, 1024, 0.01, 5e-5, 100, 100, "att"),
+}
+
+
+@pytest.mark.parametrize("name", CEGZSL)
+def test_cegzsl_settings_are_the_published_ones(name):
+    config = importlib.import_module(f"configs.cegzsl_{name}").get_config()
+    own, train = config.cegzsl, config.train
+    assert own.weight_instance == own.weight_class
+    found = (config.networks.noise, train.batch_size, own.comparator_hidden, own.weight_class, train.learning_rate,
+             train.decay_every, config.classifier.n_syn, config.data.semantics)  # fmt: skip
+    assert found == CEGZSL[name]
+    assert (own.projection, own.temperature_instance, own.temperature_class, own.comparator_gradient) == (512, 0.1, 0.1, "released")
+    assert {train.generator_factor, train.critic_factor} == {0.99}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_defaults_of_a_base_method_are_those_documented(framework):
+    config = default.get_config()
+    documented = dict(config.get(framework, {}))
+    made = {f.name: f.default for f in dataclasses.fields(FRAMEWORKS[framework]) if f.name in documented}
+    assert documented == made and set(documented) == {*FRAMEWORKS[framework].RANGES, *FRAMEWORKS[framework].CHOICES}
 
 
 def test_every_field_is_checked_or_free():
@@ -22,7 +70,8 @@ def test_every_field_is_checked_or_free():
     free = {"dataset", "data.root", "data.manual_dir", "data.feature_file", "data.normalize_semantics"}
     fields = set()
     for key, value in default.get_config().items():
-        fields |= {f"{key}.{inner}" for inner in value} if hasattr(value, "items") else {key}
+        if key not in FRAMEWORKS:  # a base method has its own ranges
+            fields |= {f"{key}.{inner}" for inner in value} if hasattr(value, "items") else {key}
     assert fields == set(settings.CHOICES) | set(settings.RANGES) | free
 
 
@@ -36,6 +85,11 @@ def test_every_field_is_checked_or_free():
         ("data.semantics", "attributes", r"expected one of att, sent"),
         ("data.pipeline", "streaming", r"did you mean 'stream'"),
         ("framework", "cgan", r"did you mean 'wgan'"),
+        ("framework", "ce-gzsl", r"did you mean 'cegzsl'"),
+        ("classifier.fit", "always", r"expected one of never, last, every"),
+        ("classifier.n_syn", -1, r"must be at least 0"),
+        ("classifier.batch_size", 0, r"must be at least 1"),
+        ("eval.prediction", "teacher", r"expected one of student, classifier"),
         ("seed", -1, r"config.seed=-1: must be at least 0 and at most 4.29497e\+09"),
         ("train.epochs", 0, r"config.train.epochs=0: must be at least 1"),
         ("train.learning_rate", 0.0, r"must be more than 0"),
@@ -66,6 +120,38 @@ def test_something_must_teach_the_student():
     settings.check(config)
     config.distillation.weight_kl = 0.0
     with pytest.raises(UserError, match="nothing would teach the student"):
+        settings.check(config)
+    config.eval.prediction = "classifier"
+    settings.check(config)
+    config.classifier.fit = "never"
+    with pytest.raises(UserError, match="nothing would predict"):
+        settings.check(config)
+
+
+@pytest.mark.parametrize(
+    ("framework", "field", "value", "message"),
+    [
+        ("cegzsl", "temperature_class", 0.0, r"config.cegzsl.temperature_class=0.0: must be more than 0"),
+        ("cegzsl", "comparator_gradient", "frech", r"config.cegzsl.comparator_gradient='frech': .* did you mean 'fresh'"),
+        ("cegzsl", "projection", 12.5, r"must be a whole number"),
+        ("fclswgan", "classification_weight", -1.0, r"config.fclswgan.classification_weight=-1.0: must be at least 0"),
+    ],
+)
+def test_options_of_a_base_method_are_checked_where_it_is_used(framework, field, value, message):
+    config = default.get_config()
+    with config.ignore_type():
+        config[framework][field] = value
+    settings.check(config)  # of no interest to wgan
+    config.framework = framework
+    with pytest.raises(UserError, match=message):
+        settings.check(config)
+
+
+def test_an_option_no_base_method_has_is_named():
+    config = default.get_config()
+    config.framework = "cegzsl"
+    config.cegzsl.temprature = 1.0
+    with pytest.raises(UserError, match=r"config.cegzsl.temprature: the base method 'cegzsl' has no such option"):
         settings.check(config)
 
 

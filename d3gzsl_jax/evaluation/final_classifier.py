@@ -36,7 +36,9 @@ class FinalClassifier:
             semantics = jnp.broadcast_to(classes.semantics[label], (self.n_syn, classes.semantics.shape[1]))
             return self.framework.embed(params, self.framework.synthesize(params, semantics, noise))
 
-        chunk = min(max(_CHUNK_ROWS // max(self.n_syn, 1), 1), len(classes.unseen))
+        if self.n_syn == 0:
+            return self.framework.embed(params, jnp.zeros((0, self.framework.sizes.features)))
+        chunk = min(max(_CHUNK_ROWS // self.n_syn, 1), len(classes.unseen))
         rows = jax.lax.map(one_class, classes.unseen, batch_size=chunk)
         return rows.reshape(-1, rows.shape[-1])
 

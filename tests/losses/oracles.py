@@ -61,3 +61,19 @@ def batch_ood(confidence, ood_logits, groups, variant):
 
 def gradient_penalty(gradients):
     return sum((math.sqrt(sum(x * x for x in g)) - 1) ** 2 for g in gradients) / len(gradients)
+
+
+def instance_contrast(z, labels, tau):
+    n, anchors = len(z), []
+    for i in range(n):
+        others = [k for k in range(n) if k != i]
+        positives = [k for k in others if labels[k] == labels[i]]
+        if positives:
+            probabilities = softmax([float(z[i] @ z[k]) / tau for k in others])
+            anchors.append(-sum(math.log(probabilities[others.index(p)]) for p in positives) / len(positives))
+    return sum(anchors) / len(anchors) if anchors else 0.0
+
+
+def pair_scores(rows, columns, weights, slope):
+    leaky = lambda x: x if x > 0 else slope * x  # noqa: E731
+    return np.array([[sum(w * leaky(a + b) for w, a, b in zip(weights, r, c, strict=True)) for c in columns] for r in rows])

@@ -1,0 +1,74 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from d3gzsl_jax.evaluation import final_classifier
+from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.training.softmax import SoftmaxTraining
+from tests import small
+
+
+def case(framework="wgan", **options):
+    p = small.problem(framework=framework)
+    softmax = SoftmaxTraining(classes=12, epochs=3, batch_size=25)
+    return p, FinalClassifier(p.objective.framework, softmax, **({"n_syn": 7} | options))
+
+
+@pytest.mark.parametrize("framework", ["wgan", "fclswgan", "cegzsl"])
+def test_synthesized_rows_are_class_major_and_embedded(framework):
+    p, final = case(framework)
+    base, params, classes, key = p.objective.framework, p.state.params, p.constants.classes, jax.random.key(1)
+    rows = final.synthesize(params, key, classes)
+    assert rows.shape == (4 * 7, 14 if framework == "cegzsl" else 30)
+    label = classes.unseen[2]
+    noise = jax.random.normal(jax.random.fold_in(key, label), (7, 6))
+    expected = base.embed(params, base.synthesize(params, jnp.tile(classes.semantics[label], (7, 1)), noise))
+    np.testing.assert_allclose(rows[14:21], expected, atol=1e-6)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    p, final = case()
+    arguments = (p.state.params, jax.random.key(1), p.constants.classes)
+    whole = final.synthesize(*arguments)
+    for rows in (1, 7, 14, 21):
+        monkeypatch.setattr(final_classifier, "_CHUNK_ROWS", rows)
+        np.testing.assert_allclose(final.synthesize(*arguments), whole, atol=1e-6)
+
+
+def test_a_class_keeps_its_noise_whatever_the_others_are():
+    p, final = case()
+    classes = p.constants.classes
+    alone = final.synthesize(p.state.params, jax.random.key(1), classes.replace(unseen=classes.unseen[1:2]))
+    np.testing.assert_allclose(final.synthesize(p.state.params, jax.random.key(1), classes)[7:14], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
+def test_it_separates_what_can_be_separated(framework):
+    """Real rows of one bright feature a class, and a generator that lights another feature for each unseen class."""
+    p, final = case(framework, n_syn=40)
+    final = dataclasses.replace(final, softmax=SoftmaxTraining(classes=12, epochs=60, batch_size=40, learning_rate=1e-2))
+    classes = p.constants.classes.replace(semantics=jnp.eye(12))
+    sizes = dataclasses.replace(final.framework.sizes, semantics=12)
+    base = dataclasses.replace(final.framework, sizes=sizes)
+    params = base.init(jax.random.key(0))
+    light = jnp.eye(12, 30) * 5.0
+    generator = params["generator"]["params"]
+    generator["hidden"]["kernel"] = jnp.zeros((18, 20)).at[6:, :12].set(jnp.eye(12))
+    generator["output"]["kernel"] = jnp.zeros((20, 30)).at[:12].set(light)
+    labels = jnp.tile(classes.seen, 20)
+    features = light[labels]
+    final = dataclasses.replace(final, framework=base)
+    classifier = jax.jit(final.fit)(params, jax.random.key(2), classes, features, labels)
+    every = jnp.arange(12)
+    assert (final.logits(params, classifier, light[every]).argmax(-1) == every).mean() > 0.9
+
+
+def test_without_synthesis_unseen_classes_are_never_learned():
+    p, final = case(n_syn=0)
+    rows = p.constants.rows
+    classifier = jax.jit(final.fit)(p.state.params, jax.random.key(2), p.constants.classes, rows.features, rows.labels)
+    logits = final.logits(p.state.params, classifier, rows.features)
+    assert logits.shape == (100, 12) and not np.isin(logits.argmax(-1), p.constants.classes.unseen).any()
