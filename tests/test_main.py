@@ -49,10 +49,37 @@ def test_digits_from_start_to_results(tmp_path):
     assert np.mean([found["per_class"][f"{c} {c}"] for c in (3, 6, 9)]) == pytest.approx(u)
     assert found["provenance"]["versions"]["jax"] and found["provenance"]["device"]["platform"] == "cpu"
     assert found["config"]["train"]["epochs"] == 2
-    assert "test-selected" in run.stdout and re.search(r"epoch 2/2  U [\d.]+  S [\d.]+  H [\d.]+  T1", run.stdout)
+    assert "test-selected" in run.stdout and re.search(r"epoch 2/2  student     U [\d.]+  S [\d.]+  H [\d.]+  T1", run.stdout)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2] and lines[0]["losses"]["critic"]["gradient_penalty"] > 0
     assert not list((tmp_path / "run").glob("*.part"))
+
+
+@pytest.mark.parametrize("framework", ["fclswgan", "cegzsl"])
+def test_other_base_methods_with_and_without_d3(tmp_path, framework):
+    """With D3 both predictors are reported; `:base` is D3 with all weights 0, has no teacher and predicts by the classifier."""
+    options = [f"--config.framework={framework}", *QUICK, "--config.classifier.epochs=3"]
+    zero = [f"--config.distillation.weight_{term}=0" for term in ("cls", "od", "be", "kl")]
+    by_hand = [*zero, "--config.eval.prediction=classifier", "--config.classifier.fit=every"]
+    for name, extra in (("d3", []), ("base", []), ("zero", by_hand)):
+        config = "configs/digits.py:base" if name == "base" else "configs/digits.py"
+        run = main(f"--config={config}", f"--workdir={tmp_path / name}", *options, *extra)
+        assert run.returncode == 0 and run.stderr == "", run.stderr
+        assert ("teacher:" in run.stdout) == (name == "d3")
+    d3, base, zero = (results(tmp_path / name) for name in ("d3", "base", "zero"))
+    assert (d3["framework"], d3["distillation"], d3["prediction"]) == (framework, True, "student")
+    assert set(d3["predictions"]) == {"student", "classifier"} and d3["predictions"]["student"]["metrics"] == d3["metrics"]
+    assert d3["predictions"]["classifier"]["test_selected"] is None  # fitted once: nothing was selected
+    assert (base["distillation"], base["prediction"], base["teacher"]) == (False, "classifier", None)
+    assert set(base["predictions"]) == {"classifier"} and base["predictions"]["classifier"]["metrics"] == base["metrics"]
+    assert base["test_selected"]["metrics"]["harmonic"] >= base["metrics"]["harmonic"]
+    for found in (d3, base):
+        for predictor in found["predictions"].values():
+            u, s, h = (predictor["metrics"][key] for key in ("unseen", "seen", "harmonic"))
+            assert h == pytest.approx(2 * u * s / (u + s) if u + s else 0.0)
+    assert base["metrics"] == zero["metrics"]
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("base", "zero")]
+    assert logs[0] == logs[1]  # losses to the last bit
 
 
 def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
@@ -117,6 +144,8 @@ BAD = {
     "stray argument": (["--config=configs/digits.py", "train"], "unexpected argument 'train'"),
     "data not there": (["--config=configs/cub.py"], "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"),
     "batch too large": (["--config=configs/digits.py", "--config.train.batch_size=2000"], "larger than the 1003 trainval rows"),
+    "unknown variant": (["--config=configs/digits.py:bse"], "unknown variant 'bse' after the colon, expected one of d3, base"),
+    "option of a base": (["--config=configs/digits.py", "--config.cegzsl.temperature=1"], "did you mean --config.cegzsl.temperature_class?"),
     "unwritable folder": (["--config=configs/digits.py", "--workdir=/proc/none/run"], "--workdir=/proc/none/run: cannot be written"),
 }
 
@@ -169,6 +198,11 @@ def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err and "stopped before there was a result" in err
     assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_classifier_that_breaks_down_is_named(tmp_path):
+    run = main("--config=configs/digits.py:base", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.classifier.learning_rate=1e38")
+    assert run.returncode == 3 and "final classifier of epoch 1: not finite" in run.stderr and run.stderr.count("\n") == 1
 
 
 def test_runs_without_a_folder_get_one_each(tmp_path):

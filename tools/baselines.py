@@ -36,6 +36,7 @@ def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[di
     data = load(config.dataset, config.data)
     arrays = scale_splits(data)
     config.eval.every_epochs = config.train.epochs
+    config.classifier.fit = "never"
     found: dict[str, list[dict[str, float]]] = {"D3GZSL": [], "same networks without synthesis": [], "ESZSL": []}
     for seed in range(seeds):
         config.seed = seed

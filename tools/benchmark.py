@@ -1,17 +1,22 @@
 """Times the outer step at the size of a benchmark and relates it to its own matrix products.
 
     python tools/benchmark.py --size cub
+    python tools/benchmark.py --size cegzsl_cub --public DIR    # DIR: a checkout of the public CE-GZSL code
 
 In one run and alternating: the machine's float32 matrix-multiply rate (2048 x 2048 x 2048, this framework), and one outer step
 (5 critic updates and 1 generator update, random data, index mode). Printed: medians, the step's own matrix-multiply FLOPs (counted
 from its jaxpr, dead code left out), the time those would take at the measured rate, the ratio of the two, first-call time
 (compilation included) and peak resident memory of the process. --json prints one JSON object instead.
+
+--public also times critic updates of the public CE-GZSL loop after every second round (tools/public_cegzsl.py, its own process).
+'public_ratio' is 5 of them over one whole outer step of ours, generator update included: a lower bound of what ours saves.
 """
 
 import argparse
 import json
 import platform
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,7 +28,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.loop import Constants, Loop
@@ -35,33 +42,38 @@ from d3gzsl_jax.training.structures import Batch, Classes, TrainState
 from d3gzsl_jax.training.teacher import Teacher
 from tools.flops import matmul_flops
 
-# rows, feature size, semantic size, seen, unseen, generator and critic width, embedding width, batch, n_syn
+# base method, rows, feature size, semantic size, seen, unseen, generator and critic width, embedding width, batch, n_syn (0: no D3)
 SIZES = {
-    "cub": (7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
-    "awa2": (23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
-    "flo": (5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
-    "sun": (10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
-    "tiny": (200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cub": ("wgan", 7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
+    "awa2": ("wgan", 23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
+    "flo": ("wgan", 5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
+    "sun": ("wgan", 10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
+    "cegzsl_cub": ("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 0),
+    "cegzsl_cub_d3": ("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
+    "tiny": ("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cegzsl_tiny": ("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
 }
 N_CRITIC = 5
 
 
 def build(size: str) -> tuple[Loop, TrainState, Constants]:
     """Loop, state and constants at a size, with random data."""
-    rows, features, semantics, seen, unseen, hidden, width, batch, n_syn = SIZES[size]
+    name, rows, features, semantics, seen, unseen, hidden, width, batch, n_syn = SIZES[size]
     root = root_key(0)
     teacher = Teacher(seen=seen, embedding_width=width)
+    framework = FRAMEWORKS[name](Sizes(features, semantics, semantics, seen, hidden, hidden, width))
+    weight = 1e-4 if n_syn else 0.0
     objective = Objective(
-        WGAN(feature_size=features, semantic_size=semantics, noise_size=semantics, generator_hidden=hidden, critic_hidden=hidden),
+        framework,
         Distillation(
-            teacher=teacher, classes=seen + unseen, embedding_width=width, n_syn=n_syn, weight_cls=1e-4, weight_od=1e-4,
-            weight_be=1e-4, weight_kl=1e-4,
+            teacher=teacher, classes=seen + unseen, embedding_width=width, n_syn=n_syn, weight_cls=weight, weight_od=weight,
+            weight_be=weight, weight_kl=weight,
         ),
     )
-    params = objective.framework.init(root) | objective.distillation.init(root, features)
+    params = objective.init(root)
     optimization = Optimization(
         learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
-        steps_per_epoch=-(-rows // batch),
+        steps_per_epoch=-(-rows // batch), summed_groups=framework.summed_groups,
     )
     x = jax.random.uniform(root, (rows, features))
     labels = jax.random.randint(root, (rows,), 0, seen)
@@ -74,10 +86,24 @@ def build(size: str) -> tuple[Loop, TrainState, Constants]:
     return Loop(objective, optimization, N_CRITIC, batch), state, constants
 
 
-def measure(size: str, repeats: int, steps: int) -> dict[str, Any]:
-    """All figures of one size: medians over `repeats` rounds of one rate measurement and one call of `steps` outer steps."""
+def public_critic_seconds(checkout: str, python: str) -> list[float]:
+    """Seconds of two critic updates of the public CE-GZSL loop, in a process of its own.
+
+    Raises:
+        UserError: it could not be run.
+    """
+    command = [python, str(Path(__file__).with_name("public_cegzsl.py")), checkout, "--updates", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"--public {checkout}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
+    return json.loads(done.stdout)["critic_seconds"]
+
+
+def measure(size: str, repeats: int, steps: int, public: str | None = None, python: str = sys.executable) -> dict[str, Any]:
+    """All figures of one size: medians over `repeats` rounds of one rate measurement and one call of `steps` outer steps, and, with
+    `public`, two critic updates of the public code run by `python` after every second round."""
     loop, state, constants = build(size)
-    rows, batch = SIZES[size][0], SIZES[size][7]
+    rows, batch = SIZES[size][1], SIZES[size][8]
     inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(steps)])
     report = loop.empty_report(state, constants, inputs)
     flops = matmul_flops(loop.one_step, state, constants, inputs[0])
@@ -104,11 +130,15 @@ def measure(size: str, repeats: int, steps: int) -> dict[str, Any]:
 
     first = call(1)
     rate()
-    rates, times = [], []
-    for _ in range(repeats):
+    rates, times, others = [], [], []
+    for round_ in range(repeats):
         rates.extend(rate() for _ in range(3))
         times.append(call(steps) / steps)
+        if public and round_ % 2 == 1:
+            others.extend(public_critic_seconds(public, python))
     step, machine = float(np.median(times)), float(np.median(rates))
+    critic = float(np.median(others)) if others else None
+    compared = {"public_seconds_per_critic_update": critic, "public_ratio": N_CRITIC * critic / step} if others else {}
     return {
         "size": size,
         "seconds_per_step": step,
@@ -118,6 +148,7 @@ def measure(size: str, repeats: int, steps: int) -> dict[str, Any]:
         "ratio": step * machine / flops,
         "first_call_seconds": first,
         "peak_resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        **compared,
         "repeats": repeats,
         "steps_per_call": steps,
         "device": jax.devices()[0].device_kind,
@@ -133,11 +164,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--public", metavar="DIR", help="with --size cegzsl_cub: also time the public CE-GZSL code there")
+    parser.add_argument("--public-python", default=sys.executable, help="an interpreter with torch, h5py, scikit-learn and scipy")
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1 or arguments.steps < 1:
         parser.error("--repeats and --steps must be at least 1")
+    if arguments.public and (not arguments.size.startswith("cegzsl_cub") or arguments.repeats < 2):
+        parser.error("--public is for --size cegzsl_cub or cegzsl_cub_d3, with at least 2 --repeats")
     configure()
-    found = measure(arguments.size, arguments.repeats, arguments.steps)
+    try:
+        found = measure(arguments.size, arguments.repeats, arguments.steps, arguments.public, arguments.public_python)
+    except UserError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 2
     if arguments.json:
         print(json.dumps(found))
     else:

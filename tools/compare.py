@@ -59,7 +59,9 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         runs = json.loads(path.read_text())
-        return [entry for entry in runs if {"spec", "seed", "last", "config"} <= set(entry)]
+        if not all({"spec", "seed", "last", "curve", "config"} <= set(entry) for entry in runs):
+            raise ValueError
+        return runs
     except (ValueError, TypeError, OSError):
         raise UserError(f"--output {path}: not an output of this tool; name another file") from None
 

@@ -127,7 +127,7 @@ CEGZSL_PERTURBATIONS = {
     "classifier rate": ({"classifier0/lr": lambda _: np.array(1.1e-3)}, "classifier parameters: classifier0/after"),
     "order of synthesized rows": ({"classifier1/train_label": lambda y: y[::-1]}, "classifier rows: classifier1/train_label"),
     "an accuracy": ({"classifier1/last_seen": bump(0.01)}, "accuracies: classifier1/last_seen"),
-    "a D3 draw": ({"distill/noise/unseen": bump(5.0)}, "D3 term cls: distill/term/cls"),
+    "a D3 draw": ({"distill/noise/unseen": bump(5.0)}, "D3 gradient student_head: distill/grad/student_head/fc1"),
     "a D3 head weight": ({"distill/params/student_head/fc2.weight": bump(0.01)}, "D3 term od: distill/term/od"),
     "the class scores": ({"scores/loop": bump(1e-3)}, "class contrast of the scores: scores/loop"),
 }

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from d3gzsl_jax.errors import UserError
+from tests.conftest import ROOT
+from tools import compare
+from tools.config_file import load_config
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """A configuration file that takes a second a run."""
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    path = folder / "quick.py"
+    path.write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from configs import digits\n\n\ndef get_config(variant='d3'):\n    config = digits.get_config(variant)\n"
+        "    config.train.epochs = 2\n    config.eval.every_epochs = 1\n    config.teacher.epochs = 1\n"
+        "    config.classifier.epochs = 2\n    return config\n"
+    )
+    return str(path)
+
+
+def test_every_predictor_of_every_configuration_over_seeds(quick, tmp_path, capsys):
+    output = tmp_path / "runs.json"
+    specs = [f"{quick}:base", quick]
+    assert compare.main([*specs, "--seeds", "2", "--output", str(output)]) == 0
+    runs = json.loads(output.read_text())
+    assert [(run["spec"], run["seed"]) for run in runs] == [(spec, seed) for seed in (0, 1) for spec in specs]
+    assert set(runs[0]["last"]) == {"classifier"} and set(runs[1]["last"]) == {"student", "classifier"}
+    for run in runs:
+        assert [point["epoch"] for point in run["curve"]] == [1, 2]
+        for name, metrics in run["last"].items():
+            assert run["curve"][-1][name] == metrics
+    printed = capsys.readouterr().out
+    assert "student" in printed and "±" in printed
+    # The same command again trains nothing; a third seed trains two runs more.
+    assert compare.main([*specs, "--seeds", "2", "--output", str(output)]) == 0
+    assert "seed 0" not in capsys.readouterr().out and json.loads(output.read_text()) == runs
+    assert compare.main([specs[0], "--seeds", "3", "--output", str(output)]) == 0
+    assert len(json.loads(output.read_text())) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.py", "--output", "{}/x.json"], "nowhere.py: no such configuration file"),
+        (["configs/digits.py:bse", "--output", "{}/x.json"], "unknown variant 'bse'"),
+        (["configs/digits.py", "--output", "{}/none/x.json"], "its folder does not exist"),
+        (["configs/digits.py", "--seeds", "0", "--output", "{}/x.json"], "--seeds 0: must be at least 1"),
+        (["configs/cub.py", "--root", "{}", "--output", "{}/x.json"], "res101.mat"),
+    ],
+)
+def test_bad_input_exits_2(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert compare.main([argument.replace("{}", str(tmp_path)) for argument in arguments]) == 2
+    captured = capsys.readouterr().err
+    assert message in captured and captured.count("\n") == 1
+
+
+def test_an_output_of_something_else_is_not_overwritten(quick, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text('"mine"')
+    assert compare.main([quick, "--output", str(other)]) == 2
+    assert "not an output of this tool" in capsys.readouterr().err and other.read_text() == '"mine"'
+
+
+def test_load_config_replaces_the_root():
+    assert load_config(str(ROOT / "configs" / "cub.py"), "elsewhere").data.root == "elsewhere"
+    with pytest.raises(UserError, match="no such configuration file"):
+        load_config("configs/none.py:base")
