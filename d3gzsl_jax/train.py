@@ -85,6 +85,7 @@ class _Run:
         self.root = root_key(config.seed)
         self.interrupted = False
         self.seconds = 0.0
+        self.real_rows = arrays.train_features, arrays.train_labels  # `constants` puts them on the device, unless streaming
         self.last: dict[str, Evaluation] = {}  # by predictor, of the newest evaluation
         self.best: dict[str, tuple[int, Evaluation]] = {}  # by predictor, epoch and evaluation with the highest test H
         self.student = evaluator.predictor(model.objective.student_logits) if settings.has_student(config) else None
@@ -139,6 +140,7 @@ class _Run:
                 parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
                 merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
             rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
+            self.real_rows = rows.features, rows.labels
         return Constants(root=self.root, teacher=teacher, classes=self.model.classes, rows=rows)
 
     def fresh_state(self) -> TrainState:
@@ -215,9 +217,7 @@ class _Run:
             self.last["student"] = self.student(state.params)
         if self.config.classifier.fit == "every" or (self.config.classifier.fit == "last" and final):
             key = jax.random.fold_in(stream(self.root, "classifier"), step)
-            classifier = self.fit_classifier(
-                state.params, key, self.model.classes, self.arrays.train_features, self.arrays.train_labels
-            )
+            classifier = self.fit_classifier(state.params, key, self.model.classes, *self.real_rows)
             check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
             self.last["classifier"] = self.classifier(state.params, classifier)
         for name, evaluation in self.last.items():
