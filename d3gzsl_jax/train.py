@@ -18,6 +18,7 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.preprocess import SplitArrays, scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder, environment
@@ -86,13 +87,10 @@ class _Run:
         self.interrupted = False
         self.seconds = 0.0
         self.real_rows = arrays.train_features, arrays.train_labels  # `constants` puts them on the device, unless streaming
-        self.last: dict[str, Evaluation] = {}  # by predictor, of the newest evaluation
-        self.best: dict[str, tuple[int, Evaluation]] = {}  # by predictor, epoch and evaluation with the highest test H
-        self.student = evaluator.predictor(model.objective.student_logits) if settings.has_student(config) else None
-        final = model.final_classifier
-        if final:
-            self.fit_classifier = jax.jit(final.fit)
-            self.classifier = evaluator.predictor(final.logits)
+        self.predictors = Predictors(
+            evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
+            self.root, model.classes,
+        )
 
     def to_the_end(self) -> dict[str, Any]:
         """Teacher (where D3 is on), loop, results."""
@@ -191,10 +189,12 @@ class _Run:
                 raise KeyboardInterrupt  # nothing was trained: there is no result
             if step in evaluated or (self.interrupted and report is not None):
                 self.seconds = time.monotonic() - began
-                self.evaluate(state, step, report.means(), step in evaluated, self.interrupted or step == stops[-1])
+                self.evaluate(state, step, report.means(), step in evaluated)
                 report = None
             if self.interrupted:
                 break
+        epoch = step // per_epoch
+        self.show(epoch, self.predictors.finish(state, step, epoch, self.real_rows))
         return step
 
     def feed(self, calls: list[pipeline.Call]) -> Iterator[Any]:
@@ -208,47 +208,28 @@ class _Run:
         )
         return pipeline.prefetch_to_device(items)
 
-    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any], whole: bool, final: bool) -> None:
-        """Evaluates what there is to predict with, logs it and, after whole epochs, remembers the one with the highest test H."""
+    def evaluate(self, state: TrainState, step: int, losses: dict[str, Any], whole: bool) -> None:
+        """Evaluates what there is to predict with and logs it; `whole`: after a whole epoch."""
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self.model.optimization.steps_per_epoch
-        self.last = {}
-        if self.student:
-            self.last["student"] = self.student(state.params)
-        if self.config.classifier.fit == "every" or (self.config.classifier.fit == "last" and final):
-            key = jax.random.fold_in(stream(self.root, "classifier"), step)
-            classifier = self.fit_classifier(state.params, key, self.model.classes, *self.real_rows)
-            check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
-            self.last["classifier"] = self.classifier(state.params, classifier)
-        for name, evaluation in self.last.items():
-            found = evaluation.metrics
-            if name == "classifier" and self.config.classifier.fit == "last":
-                pass  # looked at once: there was nothing to choose
-            elif name not in self.best or (whole and found["harmonic"] > self.best[name][1].metrics["harmonic"]):
-                self.best[name] = (epoch, evaluation)
-            of = f"{name:10}  " if self.student and self.model.final_classifier else ""
-            percents = "  ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
-            self.display.say(f"epoch {epoch}/{self.config.train.epochs}  {of}{percents}  ({self.display.timing()})")
-        predictions = {name: evaluation.metrics for name, evaluation in self.last.items()}
-        headline = predictions.get(self.config.eval.prediction)
-        self.folder.append(
-            "metrics.jsonl",
-            {"epoch": epoch, "step": step, "metrics": headline, "predictions": predictions, "losses": losses},
-        )
+        found = self.predictors.evaluate(state, step, epoch, whole, self.real_rows)
+        self.show(epoch, found)
+        metrics = {name: evaluation.metrics for name, evaluation in found.items()}
+        headline = metrics.get(self.config.eval.prediction)
+        line = {"epoch": epoch, "step": step, "metrics": headline, "predictions": metrics, "losses": losses}
+        self.folder.append("metrics.jsonl", line)
+
+    def show(self, epoch: int, found: dict[str, Evaluation]) -> None:
+        """A line for each predictor."""
+        for name, evaluation in found.items():
+            percents = "  ".join(f"{heading} {100 * evaluation.metrics[key]:.1f}" for heading, key in METRICS.items())
+            self.display.say(f"epoch {epoch}/{self.config.train.epochs}  {name:10}  {percents}  ({self.display.timing()})")
 
     def finish(self, steps: int, teacher: dict[str, float] | None) -> dict[str, Any]:
         """Prints the table and writes results.json."""
         completed = steps // self.model.optimization.steps_per_epoch
-        names = self.data.class_names
         provenance = dict(self.data.provenance) | environment()
-        predictions = {}
-        for name, last in self.last.items():
-            epoch, best = self.best.get(name, (completed, None))
-            predictions[name] = {
-                "metrics": last.metrics,
-                "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
-                "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics} if best else None,
-            }
+        predictions = self.predictors.results(self.data.class_names)
         results = {
             "dataset": self.data.name,
             "framework": self.config.framework,

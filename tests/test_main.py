@@ -117,9 +117,10 @@ def test_a_mat_folder_from_another_working_directory(mat_folder, tmp_path):
     assert set(found["provenance"]["sha256"]) == {"res101.mat", "att_splits.mat"}
 
 
-def test_control_c_ends_with_results(tmp_path):
+@pytest.mark.parametrize("arguments", [["--config=configs/digits.py"], ["--config=configs/digits.py:base", "--config.classifier.fit=last"]])
+def test_control_c_ends_with_results(tmp_path, arguments):
     process = subprocess.Popen(
-        command("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", "--config.train.epochs=100000"),
+        command(*arguments, f"--workdir={tmp_path / 'run'}", "--config.train.epochs=100000"),
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     log = tmp_path / "run" / "metrics.jsonl"
@@ -132,6 +133,7 @@ def test_control_c_ends_with_results(tmp_path):
     assert "Traceback" not in err and "interrupted" in out
     found = results(tmp_path / "run")
     assert found["interrupted"] and 0 < found["epochs"] < 100000
+    assert "classifier" in found["predictions"] and found["prediction"] in found["predictions"]
 
 
 BAD = {

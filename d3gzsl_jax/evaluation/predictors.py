@@ -1,0 +1,90 @@
+"""What a run predicts with, D3's student and the final classifier: evaluated as training goes on, remembered for the results."""
+
+from typing import Any
+
+import jax
+
+from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.training.loop import check_finite
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.structures import Classes, TrainState
+
+Rows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
+
+
+class Predictors:
+    """Evaluates the student, where there is one, and the final classifier, where one is fitted.
+
+    Args:
+        evaluator: of the test rows.
+        objective: with the student.
+        has_student: whether D3 teaches it its classes.
+        classifier: the final classifier, None for none.
+        every: fit the classifier at every evaluation, not only at the end.
+        root: key of the run.
+        classes: all classes.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, objective: Objective, has_student: bool, classifier: FinalClassifier | None, every: bool,
+        root: jax.Array, classes: Classes,
+    ) -> None:
+        self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
+        self.best: dict[str, tuple[int, Evaluation]] = {}  # by predictor, epoch and evaluation with the highest test H
+        self._student = evaluator.predictor(objective.student_logits) if has_student else None
+        self._every, self._key, self._classes = every, stream(root, "classifier"), classes
+        self._fit = jax.jit(classifier.fit) if classifier else None
+        self._classifier = evaluator.predictor(classifier.logits) if classifier else None
+
+    def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: Rows) -> dict[str, Evaluation]:
+        """Evaluates at outer step `step` what is due during training.
+
+        Args:
+            whole: whether the epoch is complete; only then can it become the one with the highest test H.
+            rows: real seen rows, for the final classifier.
+
+        Raises:
+            NonFiniteError: the classifier broke down.
+        """
+        found = {}
+        if self._student:
+            found["student"] = self._student(state.params)
+        if self._fit and self._every:
+            found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
+        for name, evaluation in found.items():
+            if name not in self.best or (whole and evaluation.metrics["harmonic"] > self.best[name][1].metrics["harmonic"]):
+                self.best[name] = (epoch, evaluation)
+        self.last = found
+        return found
+
+    def finish(self, state: TrainState, step: int, epoch: int, rows: Rows) -> dict[str, Evaluation]:
+        """Evaluates at the end what is due only then; arguments as in `evaluate`."""
+        if not self._fit or self._every:
+            return {}
+        found = {"classifier": self._evaluate_classifier(state, step, epoch, rows)}
+        self.last = self.last | found
+        return found
+
+    def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: Rows) -> Evaluation:
+        classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
+        check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
+        return self._classifier(state.params, classifier)
+
+    def results(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
+        (None where it was evaluated once, so that there was nothing to select).
+
+        Args:
+            names: of the classes, by original id.
+        """
+        found = {}
+        for name, last in self.last.items():
+            epoch, best = self.best.get(name, (0, None))
+            found[name] = {
+                "metrics": last.metrics,
+                "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
+                "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics} if best else None,
+            }
+        return found
