@@ -10,6 +10,7 @@ def fclswgan(config: ConfigDict, *, n_syn: int) -> ConfigDict:
     config.train.batch_size = 64
     config.train.update(generator_factor=1.0, critic_factor=1.0, student_factor=1.0, confidence_factor=1.0)
     config.classifier.n_syn = config.classifier.batch_size = n_syn
+    config.eval.every_epochs = 5
     return config
 
 

@@ -13,5 +13,4 @@ from configs import awa1, bases
 
 def get_config(variant: str = "d3") -> ConfigDict:
     """CE-GZSL's settings on AWA1, D3's as released for CUB."""
-    config = bases.cegzsl(awa1.get_config(variant), batch_size=4096, decay_every=50, n_syn=1800, epochs=130)
-    return config
+    return bases.cegzsl(awa1.get_config(variant), batch_size=4096, decay_every=50, n_syn=1800, epochs=130)

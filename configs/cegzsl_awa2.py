@@ -13,5 +13,4 @@ from configs import awa2, bases
 
 def get_config(variant: str = "d3") -> ConfigDict:
     """CE-GZSL's settings on AWA2, D3's as released for CUB."""
-    config = bases.cegzsl(awa2.get_config(variant), batch_size=4096, decay_every=10, n_syn=2400, epochs=130)
-    return config
+    return bases.cegzsl(awa2.get_config(variant), batch_size=4096, decay_every=10, n_syn=2400, epochs=130)

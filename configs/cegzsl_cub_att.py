@@ -14,5 +14,4 @@ from configs import bases, cub
 
 def get_config(variant: str = "d3") -> ConfigDict:
     """CE-GZSL's settings on CUB, D3's as released for CUB."""
-    config = bases.cegzsl(cub.get_config(variant), batch_size=2048, decay_every=100, n_syn=100, epochs=450)
-    return config
+    return bases.cegzsl(cub.get_config(variant), batch_size=2048, decay_every=100, n_syn=100, epochs=450)

@@ -12,7 +12,7 @@ from configs import bases, cub_small
 
 
 def get_config(variant: str = "d3") -> ConfigDict:
-    """CE-GZSL's settings for CUB where size does not matter, small networks and batches where it does."""
+    """cub_small's widths, learning rate and semantics, smaller batches, CE-GZSL's own weights and temperatures."""
     config = bases.cegzsl(cub_small.get_config(variant), batch_size=512, decay_every=100, n_syn=100, epochs=100)
     config.cegzsl.projection = 128
     config.cegzsl.comparator_hidden = 384

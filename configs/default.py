@@ -87,12 +87,12 @@ def get_config(variant: str = "d3") -> ConfigDict:
     classifier.fit = "last" if variant == "d3" else "every"  # last (at the end), every (after every evaluated epoch), never
     classifier.n_syn = 300  # rows synthesized per unseen class
     classifier.epochs = 25
-    classifier.batch_size = 100
+    classifier.batch_size = 300
     classifier.learning_rate = 1e-3
     classifier.beta1 = 0.5
 
     config.eval = evaluation = ConfigDict()
     evaluation.prediction = "student" if variant == "d3" else "classifier"  # whose U, S, H, T1 are the run's result
-    evaluation.every_epochs = 1  # evaluate after every so many epochs, and after the last
+    evaluation.every_epochs = 1 if variant == "d3" else 10  # evaluate after every so many epochs, and after the last
     evaluation.batch_size = 4096  # rows per prediction call
     return config

@@ -28,5 +28,6 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.train.batch_size = 64
     config.train.learning_rate = 1e-3
     config.distillation.n_syn = 100
+    config.classifier.batch_size = 100
     config.eval.every_epochs = 5
     return config

@@ -11,7 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.distillation import TERM_NAMES, Distillation
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.softmax import SoftmaxTraining
@@ -42,13 +42,15 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         UserError: a batch is larger than the training set.
     """
     rows = len(data.trainval)
-    for field, size in (("train.batch_size", config.train.batch_size), ("teacher.batch_size", config.teacher.batch_size)):
+    weights, train = config.distillation, config.train
+    teacher_batch = config.teacher.batch_size if any(weights[f"weight_{name}"] for name in TERM_NAMES) else 0
+    for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
     classes = Classes(
         semantics=jnp.asarray(data.semantics), seen=jnp.asarray(data.seen_classes), unseen=jnp.asarray(data.unseen_classes)
     )
-    networks, weights, train = config.networks, config.distillation, config.train
+    networks = config.networks
     teacher = Teacher(seen=len(data.seen_classes), embedding_width=networks.embedding)
     distillation = Distillation(
         teacher=teacher, classes=data.class_count, embedding_width=networks.embedding, n_syn=weights.n_syn,

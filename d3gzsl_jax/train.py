@@ -103,8 +103,15 @@ class _Run:
                 f"{report['auroc']:.3f}, FPR@95 {report['fpr_at_95']:.3f}"
             )
         constants = self.constants(teacher)
-        steps = self.loop(self.fresh_state(), constants)
-        return self.finish(steps, report)
+        state, steps = self.loop(self.fresh_state(), constants)
+        # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
+        results = self.save(steps, report)
+        epoch = results["epochs"]
+        if found := self.predictors.finish(state, steps, epoch, self.real_rows):
+            self.show(epoch, steps, found, {})
+            results = self.save(steps, report)
+        self.summarize(results)
+        return results
 
     def fit_teacher(self) -> Params:
         """Pretrains the teacher."""
@@ -128,7 +135,8 @@ class _Run:
             raise KeyboardInterrupt
 
     def constants(self, teacher: Params) -> Constants:
-        """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device."""
+        """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where
+        `real_rows` are from here on."""
         rows = merged = None
         if self.mode != "stream":
             features = jax.device_put(self.arrays.train_features)
@@ -144,7 +152,7 @@ class _Run:
     def fresh_state(self) -> TrainState:
         """Initial parameters, those the base method fits beforehand, and optimiser states."""
         objective = self.model.objective
-        frozen = objective.framework.pretrain(stream(self.root, "pretrain"), self.arrays.train_features, self.seen_index())
+        frozen = objective.framework.pretrain(stream(self.root, "pretrain"), self.real_rows[0], self.seen_index())
         check_finite(frozen, "fitting the frozen part of the base method", f"see its options, config.{self.config.framework}")
 
         def init(key: jax.Array) -> TrainState:
@@ -154,8 +162,8 @@ class _Run:
         state = jax.jit(init)(stream(self.root, "init"))
         return state.replace(params=state.params | frozen)
 
-    def loop(self, state: TrainState, constants: Constants) -> int:
-        """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the outer steps done."""
+    def loop(self, state: TrainState, constants: Constants) -> tuple[TrainState, int]:
+        """Trains to the last epoch, or to ctrl-C, evaluating on the way; returns the state and the outer steps done."""
         train = self.config.train
         per_epoch = self.model.optimization.steps_per_epoch
         every = self.config.eval.every_epochs
@@ -187,15 +195,13 @@ class _Run:
                     length = max(length // 2, 1)
             if self.interrupted and step == 0:
                 raise KeyboardInterrupt  # nothing was trained: there is no result
-            if step in evaluated or (self.interrupted and report is not None):
+            if report is not None and (step in evaluated or self.interrupted):
                 self.seconds = time.monotonic() - began
                 self.evaluate(state, step, report.means(), step in evaluated)
                 report = None
             if self.interrupted:
                 break
-        epoch = step // per_epoch
-        self.show(epoch, self.predictors.finish(state, step, epoch, self.real_rows))
-        return step
+        return state, step
 
     def feed(self, calls: list[pipeline.Call]) -> Iterator[Any]:
         """What each call of the loop is given."""
@@ -212,22 +218,20 @@ class _Run:
         """Evaluates what there is to predict with and logs it; `whole`: after a whole epoch."""
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self.model.optimization.steps_per_epoch
-        found = self.predictors.evaluate(state, step, epoch, whole, self.real_rows)
-        self.show(epoch, found)
+        self.show(epoch, step, self.predictors.evaluate(state, step, epoch, whole, self.real_rows), losses)
+
+    def show(self, epoch: int, step: int, found: dict[str, Evaluation], losses: dict[str, Any]) -> None:
+        """A line of metrics.jsonl, and one on the screen for each predictor."""
         metrics = {name: evaluation.metrics for name, evaluation in found.items()}
         headline = metrics.get(self.config.eval.prediction)
         line = {"epoch": epoch, "step": step, "metrics": headline, "predictions": metrics, "losses": losses}
         self.folder.append("metrics.jsonl", line)
-
-    def show(self, epoch: int, found: dict[str, Evaluation]) -> None:
-        """A line for each predictor."""
-        for name, evaluation in found.items():
-            percents = "  ".join(f"{heading} {100 * evaluation.metrics[key]:.1f}" for heading, key in METRICS.items())
+        for name, values in metrics.items():
+            percents = "  ".join(f"{heading} {100 * values[key]:.1f}" for heading, key in METRICS.items())
             self.display.say(f"epoch {epoch}/{self.config.train.epochs}  {name:10}  {percents}  ({self.display.timing()})")
 
-    def finish(self, steps: int, teacher: dict[str, float] | None) -> dict[str, Any]:
-        """Prints the table and writes results.json."""
-        completed = steps // self.model.optimization.steps_per_epoch
+    def save(self, steps: int, teacher: dict[str, float] | None) -> dict[str, Any]:
+        """Writes results.json, once what predicts has been evaluated; returns what it holds."""
         provenance = dict(self.data.provenance) | environment()
         predictions = self.predictors.results(self.data.class_names)
         results = {
@@ -237,10 +241,10 @@ class _Run:
             "features": provenance["feature_file"],
             "semantics": provenance["semantics"],
             "seed": self.config.seed,
-            "epochs": completed,
+            "epochs": steps // self.model.optimization.steps_per_epoch,
             "selection": "last",
             "prediction": self.config.eval.prediction,
-            **predictions[self.config.eval.prediction],
+            **predictions.get(self.config.eval.prediction, {}),
             "predictions": predictions,
             "teacher": teacher,
             "steps": steps,
@@ -250,18 +254,23 @@ class _Run:
             "provenance": provenance,
             "config": self.config.to_dict(),
         }
+        if self.config.eval.prediction in predictions:
+            self.folder.write("results.json", results)
+        return results
+
+    def summarize(self, results: dict[str, Any]) -> None:
+        """Prints the table."""
         self.display.stop()
-        path = self.folder.write("results.json", results)
-        ended = f"last ({completed}{', interrupted' if self.interrupted else ''})"
+        ended = f"last ({results['epochs']}{', interrupted' if self.interrupted else ''})"
         rows = []
-        for name, found in predictions.items():
+        for name, found in results["predictions"].items():
             rows.append((name, ended, found["metrics"]))
             if selected := found["test_selected"]:
                 rows.append(("", f"test-selected ({selected['epochs']})", selected["metrics"]))
         self.display.results(f"{self.data.name}, seed {self.config.seed}, percent", rows)
         self.display.say("A test-selected row picks its epoch on the test set, as published code does: it is no result.")
-        self.display.say(f"{'interrupted; ' if self.interrupted else ''}{self.seconds:.0f} s of training; wrote {path}")
-        return results
+        interrupted = "interrupted; " if self.interrupted else ""
+        self.display.say(f"{interrupted}{self.seconds:.0f} s of training and evaluation; wrote {self.folder.path / 'results.json'}")
 
 
 @contextmanager

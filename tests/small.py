@@ -92,7 +92,7 @@ def problem(seed: int = 0, framework: str = "wgan", **distillation: object) -> P
     sizes = Sizes(
         features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14
     )
-    base = FRAMEWORKS[framework](sizes, **OPTIONS[framework])
+    base = FRAMEWORKS[framework](sizes, **OPTIONS.get(framework, {}))
     objective = Objective(
         base,
         Distillation(teacher=teacher, classes=classes, embedding_width=14, **options),

@@ -51,7 +51,7 @@ def test_digits_from_start_to_results(tmp_path):
     assert found["config"]["train"]["epochs"] == 2
     assert "test-selected" in run.stdout and re.search(r"epoch 2/2  student     U [\d.]+  S [\d.]+  H [\d.]+  T1", run.stdout)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2] and lines[0]["losses"]["critic"]["gradient_penalty"] > 0
+    assert [line["epoch"] for line in lines] == [1, 2, 2] and lines[0]["losses"]["critic"]["gradient_penalty"] > 0
     assert not list((tmp_path / "run").glob("*.part"))
 
 
@@ -78,6 +78,8 @@ def test_other_base_methods_with_and_without_d3(tmp_path, framework):
             u, s, h = (predictor["metrics"][key] for key in ("unseen", "seen", "harmonic"))
             assert h == pytest.approx(2 * u * s / (u + s) if u + s else 0.0)
     assert base["metrics"] == zero["metrics"]
+    lines = [json.loads(line) for line in (tmp_path / "d3" / "metrics.jsonl").read_text().splitlines()]
+    assert [set(line["predictions"]) for line in lines] == [{"student"}, {"student"}, {"classifier"}]
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("base", "zero")]
     assert logs[0] == logs[1]  # losses to the last bit
 
@@ -93,6 +95,16 @@ def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
     assert found["index"]["metrics"] == found["device"]["metrics"]
     assert (tmp_path / "index" / "metrics.jsonl").read_text() == (tmp_path / "device" / "metrics.jsonl").read_text()
     assert found["stream"]["metrics"] == pytest.approx(found["index"]["metrics"], abs=0.02)
+
+
+@pytest.mark.parametrize("arguments", [["--config=configs/digits.py", "--config.framework=fclswgan"],
+                                       ["--config=configs/digits.py:base", "--config.framework=cegzsl"]])  # fmt: skip
+def test_other_base_methods_stream_too(tmp_path, arguments):
+    for mode in ("device", "stream"):
+        run = main(*arguments, f"--workdir={tmp_path / mode}", *QUICK, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
+        assert run.returncode == 0, run.stderr
+    device, stream = (results(tmp_path / mode)["metrics"] for mode in ("device", "stream"))
+    assert stream == pytest.approx(device, abs=0.05)
 
 
 def test_it_runs_where_tensorflow_is_not_installed(tmp_path):

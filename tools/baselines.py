@@ -33,6 +33,8 @@ def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[di
     """Metrics by method, one entry a seed."""
     config = load_config(config_path, root)
     settings.check(config)
+    if config.eval.prediction != "student":
+        raise UserError(f"{config_path}: predicts by the final classifier; give a configuration with D3, whose student predicts")
     data = load(config.dataset, config.data)
     arrays = scale_splits(data)
     config.eval.every_epochs = config.train.epochs

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -42,48 +42,65 @@ from d3gzsl_jax.training.structures import Batch, Classes, TrainState
 from d3gzsl_jax.training.teacher import Teacher
 from tools.flops import matmul_flops
 
-# base method, rows, feature size, semantic size, seen, unseen, generator and critic width, embedding width, batch, n_syn (0: no D3)
+
+class Size(NamedTuple):
+    """Sizes of a benchmark; n_syn 0 leaves D3 out."""
+
+    framework: str
+    rows: int
+    features: int
+    semantics: int
+    seen: int
+    unseen: int
+    hidden: int  # of generator and critic
+    embedding: int
+    batch: int
+    n_syn: int
+
+
 SIZES = {
-    "cub": ("wgan", 7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
-    "awa2": ("wgan", 23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
-    "flo": ("wgan", 5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
-    "sun": ("wgan", 10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
-    "cegzsl_cub": ("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 0),
-    "cegzsl_cub_d3": ("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
-    "tiny": ("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
-    "cegzsl_tiny": ("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cub": Size("wgan", 7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
+    "awa2": Size("wgan", 23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
+    "flo": Size("wgan", 5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
+    "sun": Size("wgan", 10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
+    "cegzsl_cub": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 0),
+    "cegzsl_cub_d3": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
+    "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
 }
 N_CRITIC = 5
 
 
 def build(size: str) -> tuple[Loop, TrainState, Constants]:
     """Loop, state and constants at a size, with random data."""
-    name, rows, features, semantics, seen, unseen, hidden, width, batch, n_syn = SIZES[size]
-    root = root_key(0)
-    teacher = Teacher(seen=seen, embedding_width=width)
-    framework = FRAMEWORKS[name](Sizes(features, semantics, semantics, seen, hidden, hidden, width))
-    weight = 1e-4 if n_syn else 0.0
+    of = SIZES[size]
+    root, count = root_key(0), of.seen + of.unseen
+    teacher = Teacher(seen=of.seen, embedding_width=of.embedding)
+    framework = FRAMEWORKS[of.framework](
+        Sizes(of.features, of.semantics, of.semantics, of.seen, of.hidden, of.hidden, of.embedding)
+    )
+    weight = 1e-4 if of.n_syn else 0.0
     objective = Objective(
         framework,
         Distillation(
-            teacher=teacher, classes=seen + unseen, embedding_width=width, n_syn=n_syn, weight_cls=weight, weight_od=weight,
+            teacher=teacher, classes=count, embedding_width=of.embedding, n_syn=of.n_syn, weight_cls=weight, weight_od=weight,
             weight_be=weight, weight_kl=weight,
         ),
     )
     params = objective.init(root)
     optimization = Optimization(
         learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
-        steps_per_epoch=-(-rows // batch), summed_groups=framework.summed_groups,
+        steps_per_epoch=-(-of.rows // of.batch), summed_groups=framework.summed_groups,
     )
-    x = jax.random.uniform(root, (rows, features))
-    labels = jax.random.randint(root, (rows,), 0, seen)
-    teacher_params = teacher.init(root, features)
-    ids = jnp.arange(seen + unseen)
-    classes = Classes(semantics=jax.random.uniform(root, (len(ids), semantics)), seen=ids[:seen], unseen=ids[seen:])
+    x = jax.random.uniform(root, (of.rows, of.features))
+    labels = jax.random.randint(root, (of.rows,), 0, of.seen)
+    teacher_params = teacher.init(root, of.features)
+    ids = jnp.arange(count)
+    classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
     table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
     constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
     state = TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params))
-    return Loop(objective, optimization, N_CRITIC, batch), state, constants
+    return Loop(objective, optimization, N_CRITIC, of.batch), state, constants
 
 
 def public_critic_seconds(checkout: str, python: str) -> list[float]:
@@ -93,7 +110,10 @@ def public_critic_seconds(checkout: str, python: str) -> list[float]:
         UserError: it could not be run.
     """
     command = [python, str(Path(__file__).with_name("public_cegzsl.py")), checkout, "--updates", "2"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise UserError(f"--public-python {python}: cannot be run ({error.strerror})") from None
     if done.returncode:
         raise UserError(f"--public {checkout}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
     return json.loads(done.stdout)["critic_seconds"]
@@ -103,7 +123,7 @@ def measure(size: str, repeats: int, steps: int, public: str | None = None, pyth
     """All figures of one size: medians over `repeats` rounds of one rate measurement and one call of `steps` outer steps, and, with
     `public`, two critic updates of the public code run by `python` after every second round."""
     loop, state, constants = build(size)
-    rows, batch = SIZES[size][1], SIZES[size][8]
+    rows, batch = SIZES[size].rows, SIZES[size].batch
     inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(steps)])
     report = loop.empty_report(state, constants, inputs)
     flops = matmul_flops(loop.one_step, state, constants, inputs[0])

@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from ml_collections import ConfigDict
 from rich.console import Console
 
 from d3gzsl_jax import settings
@@ -23,17 +24,24 @@ from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import NonFiniteError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.train import train
 from tools.config_file import load_config
 from tools.seed_table import print_seed_table
 
 
-def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
-    """Trains one configuration with one seed: last metrics by predictor, the curve of every evaluation, seconds, and the
-    configuration itself."""
+def configuration(spec: str, seed: int, root: str | None) -> ConfigDict:
+    """What one run is trained with."""
     config = load_config(spec, root)
     config.seed = seed
     config.classifier.fit = "every"
+    return config
+
+
+def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
+    """Trains one configuration with one seed: last metrics by predictor, the curve of every evaluation, seconds, and the
+    configuration itself."""
+    config = configuration(spec, seed, root)
     with tempfile.TemporaryDirectory() as folder:
         results = train(config, folder, Display(Console(quiet=True)))
         lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
@@ -59,7 +67,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         runs = json.loads(path.read_text())
-        if not all({"spec", "seed", "last", "curve", "config"} <= set(entry) for entry in runs):
+        if not isinstance(runs, list) or not all({"spec", "seed", "last", "curve", "config"} <= set(entry) for entry in runs):
             raise ValueError
         return runs
     except (ValueError, TypeError, OSError):
@@ -68,11 +76,14 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
 
 def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> list[dict[str, Any]]:
     """All runs, seed by seed; `output` is written after each."""
+    runs = read_runs(output)
     for spec in specs:  # every configuration is looked at before any is trained
-        config = load_config(spec, root)
+        config = configuration(spec, 0, root)
         settings.check(config)
         load(config.dataset, config.data)
-    runs = read_runs(output)
+        for entry in runs:
+            if entry["spec"] == spec and entry["config"] | {"seed": 0} != plain(config.to_dict()):
+                raise UserError(f"--output {output}: holds runs of {spec} with other settings or data; name another file")
     for seed in range(seeds):
         for spec in specs:
             if any((entry["spec"], entry["seed"]) == (spec, seed) for entry in runs):
@@ -103,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
         if not arguments.output.resolve().parent.is_dir():
             raise UserError(f"--output {arguments.output}: its folder does not exist")
-        runs = measure(arguments.configs, arguments.seeds, arguments.root, arguments.output)
+        specs = list(dict.fromkeys(arguments.configs))
+        runs = measure(specs, arguments.seeds, arguments.root, arguments.output)
     except KeyboardInterrupt:
         print("compare: stopped; the same command goes on", file=sys.stderr)
         return 130
@@ -111,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"compare: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
     rows: dict[str, list[dict[str, float]]] = {}
-    for spec in arguments.configs:
+    for spec in specs:
         for entry in runs:
             if entry["spec"] == spec:
                 for name, metrics in entry["last"].items():

@@ -42,16 +42,14 @@ class Setup(Model):
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """One replayed update: its name and kind, its inputs, the state before and after, our terms and gradients."""
+    """One replayed update: its name and kind, its inputs, the parameters before it, our terms."""
 
     name: str
     kind: str
     batch: Batch
     draws: Draws
-    before: TrainState
-    after: TrainState
+    params: Params
     terms: Terms
-    gradients: Params
 
 
 def read_classes(recording: Recording, semantics: str, seen: str, every: str) -> Classes:
@@ -116,7 +114,7 @@ def replay_updates(
         batch, draws = _inputs(recording, setup, name, kind, teacher, outputs, out)
         epoch = int(state.step) // optimization.steps_per_epoch
         rates = {group: float(optimization.learning_rate(group, epoch)) for group in objective.groups}
-        before = state
+        params = state.params
         state, terms, gradients = step(kind, state, batch, draws)
         for group in set(optimization.summed_groups) & set(gradients):
             gradients[group] = state.opt_state[group][0].total  # what the recorded loop had in .grad
@@ -125,7 +123,7 @@ def replay_updates(
         if kind == "critic":
             key = f"{name}/gradient_penalty"
             out.add("gradient penalty", key, terms["gradient_penalty"], recording[key], LOSS)
-        compare_terms(Update(name, kind, batch, draws, before, state, terms, gradients))
+        compare_terms(Update(name, kind, batch, draws, params, terms))
         if recording.has(f"{name}/grad/"):
             compare_groups(recording, setup, "gradient", f"{name}/grad/", gradients, GRADIENT, {}, out)
         if recording.has(f"{name}/after/"):
@@ -183,7 +181,7 @@ def compare_groups(
     """Parameter trees (or gradients to them) by group against the recorded ones under `prefix`."""
     for group, tree in trees.items():
         for key, ours, theirs in recording.pairs(group, prefix, tree):
-            if not key.endswith(setup.free or ("\0",)):
+            if not key.endswith(setup.free):
                 out.add(f"{quantity} {group}", key, ours, theirs, tolerance, units.get(group))
 
 

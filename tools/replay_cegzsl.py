@@ -20,8 +20,6 @@ from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.recording import Recording
 from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, read_labels, replay_updates
 
-CRITIC_GROUPS = ("critic", "embedding", "projection", "comparator")
-
 
 def build(recording: Recording) -> Setup:
     """Objects at the recorded sizes and options; D3 is off in the recorded loop."""

@@ -124,7 +124,7 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
     logits = jax.jit(setup.objective.student_logits)
 
     def compare_terms(done: Update) -> None:
-        name, found = done.name, every_term(done.before.params, done.batch, done.draws.unseen_noise)
+        name, found = done.name, every_term(done.params, done.batch, done.draws.unseen_noise)
         for key, ours in TERMS.items():
             out.add(f"term {key}", f"{name}/term/{key}", found[ours], recording[f"{name}/term/{key}"], LOSS)
         out.add("term kd", f"{name}/term/kd", found["be"] + found["kl"], recording[f"{name}/term/kd"], LOSS)

@@ -54,7 +54,8 @@ class Predictors:
         if self._fit and self._every:
             found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
-            if name not in self.best or (whole and evaluation.metrics["harmonic"] > self.best[name][1].metrics["harmonic"]):
+            best = self.best[name][1].metrics["harmonic"] if name in self.best else -1.0
+            if whole and evaluation.metrics["harmonic"] > best:
                 self.best[name] = (epoch, evaluation)
         self.last = found
         return found
@@ -74,7 +75,7 @@ class Predictors:
 
     def results(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
-        (None where it was evaluated once, so that there was nothing to select).
+        (None where it was evaluated at the end only, or after no whole epoch, so that there was nothing to select).
 
         Args:
             names: of the classes, by original id.

@@ -31,17 +31,16 @@ class Framework(Protocol):
     """
 
     RANGES: ClassVar[dict[str, tuple[float, float, bool]]]
-    """Options of the method's own that are numbers, as fields of config.<name>: lowest, highest, may equal the lowest."""
+    """Options of the method's own that are numbers, as fields of config.<name>: lowest (an int makes the option whole), highest,
+    may equal the lowest."""
     CHOICES: ClassVar[dict[str, tuple[str, ...]]]
     """Options that are words, with the words."""
 
     sizes: Sizes
     critic_groups: tuple[str, ...]
     generator_groups: tuple[str, ...]
-
-    @property
-    def embedding_width(self) -> int | None:
-        """Width of `embed` where the method learns an embedding, which D3's student then shares; None where it has none."""
+    learns_embedding: bool
+    """Whether `embed` is a network of the method, sizes.embedding wide like the teacher's: D3's student then shares it."""
 
     @property
     def summed_groups(self) -> tuple[str, ...]:
@@ -61,7 +60,8 @@ class Framework(Protocol):
 
     def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """The critic phase's scalar loss and its terms. rows.fake is `synthesize(params, rows.semantics, noise)`, made once by
-        the caller together with the rows D3 needs, as are the embeddings."""
+        the caller together with the rows D3 needs, as are the embeddings. Terms must not be named as D3's are ('cls', 'od', 'be',
+        'kl', 'distillation') nor 'loss'."""
 
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """The generator phase's scalar loss and its terms; arguments as in `critic_loss`."""

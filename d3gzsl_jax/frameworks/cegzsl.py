@@ -44,11 +44,7 @@ class CEGZSL(WGAN):
     comparator_gradient: str = "released"
 
     critic_groups = ("critic", "embedding", "projection", "comparator")
-
-    @property
-    def embedding_width(self) -> int:
-        """Width of h, which D3's student shares."""
-        return self.sizes.embedding
+    learns_embedding: ClassVar[bool] = True
 
     @property
     def summed_groups(self) -> tuple[str, ...]:

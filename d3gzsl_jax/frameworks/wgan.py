@@ -26,7 +26,7 @@ class WGAN:
     critic_groups = ("critic",)
     generator_groups = ("generator",)
     summed_groups: ClassVar[tuple[str, ...]] = ()
-    embedding_width: ClassVar[int | None] = None
+    learns_embedding: ClassVar[bool] = False
 
     @property
     def generator(self) -> networks.Generator:

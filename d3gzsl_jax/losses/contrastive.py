@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.losses.distillation import classification_loss
 
-# The largest intermediate of `pair_scores`: about what stays in the caches of a CPU, and enough for an accelerator to be busy.
+# Size of a block of `pair_scores`, unless one row of it is larger (n or m vectors of K): about what stays in the caches of a CPU.
 _BLOCK_BYTES = 8 * 2**20
 _MASKED = -1e30  # a logit no softmax sees; finite, so that a lone anchor gives no NaN
 

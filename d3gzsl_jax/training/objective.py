@@ -24,7 +24,7 @@ class Objective:
     @property
     def own_embedding(self) -> bool:
         """Whether the student has an embedding of its own, because the base has none to share."""
-        return self.framework.embedding_width is None
+        return not self.framework.learns_embedding
 
     @property
     def critic_groups(self) -> tuple[str, ...]:

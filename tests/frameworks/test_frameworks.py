@@ -1,23 +1,34 @@
 """The base methods against their definitions, and the seam a new one is added at."""
 
 import dataclasses
-from typing import ClassVar
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import digits
 from d3gzsl_jax import settings
 from d3gzsl_jax.frameworks import registry
+from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train
+from d3gzsl_jax.training.randomness import update_draws
 from d3gzsl_jax.training.structures import Rows
 from tests import small
+from tests.conftest import ROOT
 from tests.losses import oracles
+
+
+@pytest.mark.parametrize("name", registry.FRAMEWORKS)
+def test_every_base_has_all_members_of_the_interface(name):
+    base = small.problem(framework=name).objective.framework
+    members = {*Framework.__annotations__, *(member for member in vars(Framework) if not member.startswith("_"))}
+    assert {"critic_groups", "learns_embedding", "pretrain", "critic_loss", "RANGES"} <= members
+    assert all(hasattr(base, member) for member in members)
 
 
 def rows_of(p, phase):
@@ -25,7 +36,7 @@ def rows_of(p, phase):
     real, labels = table.features[:16], table.labels[:16]
     semantics = classes.semantics[labels]
     fake = base.synthesize(params, semantics, jax.random.normal(jax.random.key(1), (16, 6)))
-    embed = (lambda x: base.embed(params, x)) if base.embedding_width else (lambda x: None)
+    embed = (lambda x: base.embed(params, x)) if base.learns_embedding else (lambda x: None)
     return Rows(
         real=real, fake=fake, labels=labels, semantics=semantics, interpolation=jnp.full((16, 1), 0.3),
         real_embedding=embed(real), fake_embedding=embed(fake) if phase == "generator" else None,
@@ -85,11 +96,45 @@ def test_cegzsl_generator_loss_is_its_parts_and_reaches_synthesized_rows_only():
     np.testing.assert_allclose(loss, adversarial + 0.3 * terms["instance_contrast"] + 0.2 * of_classes, rtol=1e-5)
 
 
-def test_cegzsl_fresh_and_released_gradients_part_after_the_first_update_of_an_epoch():
-    released, fresh = small.problem(framework="cegzsl"), small.problem(framework="cegzsl")
-    assert released.objective.framework.summed_groups == ("comparator",)
-    base = dataclasses.replace(fresh.objective.framework, comparator_gradient="fresh")
-    assert base.summed_groups == ()
+def test_only_the_released_comparator_gradient_is_a_running_sum():
+    released = small.problem(framework="cegzsl").objective.framework
+    assert released.summed_groups == ("comparator",)
+    assert dataclasses.replace(released, comparator_gradient="fresh").summed_groups == ()
+
+
+@pytest.mark.parametrize("phase", ["critic", "generator"])
+def test_d3_on_cegzsl_is_both_losses_on_one_embedding(phase):
+    """The objective against base method and D3 computed apart, each row embedded on its own: value, and gradients of what the
+    phase trains. In the critic phase the embedding follows both, in the generator phase neither."""
+    p = scaled("cegzsl")
+    objective, params, classes = p.objective, p.state.params, p.constants.classes
+    base, d3, teacher = objective.framework, objective.distillation, p.constants.teacher
+    batch = jax.tree.map(lambda leaf: leaf[:16], p.constants.rows)
+    draws = update_draws(jax.random.key(5), 16, objective.unseen_rows(classes), 6)
+    groups = getattr(objective, f"{phase}_groups")
+    assert ("embedding" in groups) == (phase == "critic") and "student_embedding" not in groups
+
+    def apart(trained):
+        merged = params | trained
+        semantics = classes.semantics[batch.labels]
+        fake = base.synthesize(merged, semantics, draws.noise)
+        embed = lambda x: base.embed(merged, x)  # noqa: E731
+        rows = Rows(
+            real=batch.features, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
+            real_embedding=embed(batch.features), fake_embedding=embed(fake) if phase == "generator" else None,
+        )
+        unseen = base.synthesize(merged, jnp.repeat(classes.semantics[classes.unseen], d3.n_syn, axis=0), draws.unseen_noise)
+        student = jnp.concatenate([embed(unseen), embed(batch.features)])
+        terms = d3.terms(merged, teacher, classes, batch, unseen, student)
+        weighted = sum(0.1 * terms[name] for name in ("cls", "od", "be", "kl"))
+        return getattr(base, f"{phase}_loss")(merged, classes, rows)[0] + weighted
+
+    together = lambda trained: objective.loss(phase, params | trained, teacher, classes, batch, draws)[0]  # noqa: E731
+    trained = {group: params[group] for group in groups}
+    ours, theirs = (jax.jit(jax.value_and_grad(f))(trained) for f in (together, apart))
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-5), ours[1], theirs[1])
+    assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(ours[1]["student_head"]))
 
 
 def test_fclswgan_adds_the_likelihood_of_its_frozen_classifier():
@@ -114,29 +159,20 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
     assert (longer.classifier.logits(params["seen_classifier"], features).argmax(-1) == labels).all()
 
 
-@dataclasses.dataclass(frozen=True)
-class Cramped(WGAN):
-    """A base method of its own, as docs/adding_a_base.md describes it: WGAN-GP whose generator also keeps its features small."""
-
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {"size_weight": (0.0, 10.0, True)}
-
-    size_weight: float = 0.1
-
-    def generator_loss(self, params, classes, rows):
-        loss, terms = super().generator_loss(params, classes, rows)
-        size = jnp.mean(jnp.square(rows.fake))
-        return loss + self.size_weight * size, terms | {"size": size}
-
-
 @pytest.mark.parametrize("variant", ["d3", "base"])
-def test_a_new_base_is_a_class_a_registry_line_and_a_configuration(tmp_path, monkeypatch, variant):
-    monkeypatch.setitem(registry.FRAMEWORKS, "cramped", Cramped)
+def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypatch, variant):
+    """Its first block is the class, the second the registry's line, the third the configuration."""
+    page = (ROOT / "docs" / "adding_a_base.md").read_text()
+    method, line, configuration = (block.split("```")[0] for block in page.split("```python\n")[1:])
+    spaces = [{"__name__": "cramped"}, {"__name__": "configs.cramped"}]
+    monkeypatch.setitem(sys.modules, "cramped", types.ModuleType("cramped"))  # where dataclasses looks for it
+    for text, space in zip((method, configuration), spaces, strict=True):
+        exec(text, space)
+    assert line.split() == ['"cramped":', "Cramped,"] and issubclass(spaces[0]["Cramped"], WGAN)
+    monkeypatch.setitem(registry.FRAMEWORKS, "cramped", spaces[0]["Cramped"])
     monkeypatch.setitem(settings.CHOICES, "framework", tuple(registry.FRAMEWORKS))
-    config = digits.get_config(variant)
-    config.framework = "cramped"
-    config.cramped = {"size_weight": 0.5}
-    config.train.update(epochs=1)
-    config.teacher.epochs = 1
+    config = spaces[1]["get_config"](variant)
+    config.train.epochs = config.teacher.epochs = 1
     results = train(config, str(tmp_path / "run"), Display())
     assert results["framework"] == "cramped" and results["distillation"] == (variant == "d3")
     assert set(results["predictions"]) == ({"student", "classifier"} if variant == "d3" else {"classifier"})

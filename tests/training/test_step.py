@@ -118,7 +118,7 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
         def loss(trained):
             merged = params | trained
             fake = base.synthesize(merged, semantics, draws.noise)
-            embed = (lambda x: base.embed(merged, x)) if base.embedding_width else (lambda x: None)
+            embed = (lambda x: base.embed(merged, x)) if base.learns_embedding else (lambda x: None)
             rows = Rows(
                 real=real, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
                 real_embedding=embed(real), fake_embedding=embed(fake) if phase == "generator" else None,
@@ -198,9 +198,10 @@ def test_streamed_features_give_the_same_run_up_to_rounding(problem):
     chex.assert_trees_all_close(state.params, run(p, [4])[0].params, rtol=0, atol=1e-5)
 
 
-def test_the_step_can_be_mapped_over_seeds():
+@FRAMEWORKS
+def test_the_step_can_be_mapped_over_seeds(framework):
     """A leading seed axis on state and root key: two seeds as one program, each as on its own."""
-    p, q = small.problem(seed=0), small.problem(seed=1)
+    p, q = small.problem(seed=0, framework=framework), small.problem(seed=1, framework=framework)
 
     def step(state, root):
         constants = p.constants.replace(root=root)
