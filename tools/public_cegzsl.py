@@ -30,11 +30,12 @@ def write_data(folder: Path) -> None:
     """Simulated features and sentence vectors of CUB's size, 1-based, in the layout the script reads."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(200), 59)[:11788]
-    seen = np.flatnonzero(labels < 150)
+    seen = rng.permutation(np.flatnonzero(labels < 150))
     trainval, test_seen = seen[:7057], seen[7057:]
     folder.mkdir(parents=True)
     features = rng.random((2048, len(labels)), np.float32)
-    scipy.io.savemat(folder / "res101.mat", {"features": features, "labels": labels[:, None] + 1})
+    images = np.array([f"{i:05d}.jpg" for i in range(len(labels))], object)[:, None]
+    scipy.io.savemat(folder / "res101.mat", {"features": features, "labels": labels[:, None] + 1, "image_files": images})
     location = lambda rows: rows[:, None] + 1  # noqa: E731
     scipy.io.savemat(
         folder / "sent_splits.mat",
