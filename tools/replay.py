@@ -1,7 +1,6 @@
 """Replays a recording of a published PyTorch loop through the package's own functions: what both kinds of recording share."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -193,7 +192,9 @@ def accuracy(logits: Any, recording: Recording, split: str, classes: jax.Array) 
 
 def replay(recording: Recording) -> Comparison:
     """The whole recording, of either kind; float32 with the highest matmul precision."""
+    from tools import replay_cegzsl, replay_wgan  # here, because both build on this module
+
     out = Comparison()
     with jax.default_matmul_precision("highest"):
-        importlib.import_module(f"tools.replay_{recording.kind}").replay(recording, out)
+        {"wgan": replay_wgan, "cegzsl": replay_cegzsl}[recording.kind].replay(recording, out)
     return out
