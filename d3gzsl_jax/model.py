@@ -11,7 +11,8 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.training.distillation import TERM_NAMES, Distillation
+from d3gzsl_jax.settings import has_distillation
+from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.softmax import SoftmaxTraining
@@ -43,7 +44,7 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     """
     rows = len(data.trainval)
     weights, train = config.distillation, config.train
-    teacher_batch = config.teacher.batch_size if any(weights[f"weight_{name}"] for name in TERM_NAMES) else 0
+    teacher_batch = config.teacher.batch_size if has_distillation(config) else 0
     for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")

@@ -10,6 +10,7 @@ from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
+from d3gzsl_jax.training.distillation import TERM_NAMES
 
 PREDICTIONS = ("student", "classifier")
 CHOICES = {
@@ -80,13 +81,20 @@ def check(config: ConfigDict) -> None:
     if unknown:
         raise UserError(f"config.{name}.{unknown[0]}: the base method {name!r} has no such option")
     if config.eval.prediction == "classifier" and config.classifier.fit == "never":
-        raise UserError("config.eval.prediction='classifier' and config.classifier.fit='never': nothing would predict; fit it "
-                        "'last' (at the end) or 'every' (after every evaluated epoch)")
+        raise UserError(
+            "config.eval.prediction='classifier' and config.classifier.fit='never': what is to predict would never be fitted; fit "
+            "it 'last' (at the end) or 'every' (after every evaluated epoch), or let D3's 'student' predict"
+        )
     if config.eval.prediction == "student" and not has_student(config):
         raise UserError(
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
             "config.eval.prediction='student' asks it; give one of them a weight above 0, or predict by the 'classifier'"
         )
+
+
+def has_distillation(config: ConfigDict) -> bool:
+    """Whether D3 is on: any of its terms has weight."""
+    return any(config.distillation[f"weight_{name}"] > 0.0 for name in TERM_NAMES)
 
 
 def has_student(config: ConfigDict) -> bool:

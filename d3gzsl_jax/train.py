@@ -60,8 +60,9 @@ def train_on(data: GZSLData, config: ConfigDict, workdir: str = "", display: Dis
     folder = RunFolder(workdir, data.name)
     folder.write("config.json", config.to_dict())
     display.say(
-        f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
-        f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; {jax.devices()[0].device_kind}"
+        f"{method(config)} on {data.name}: {len(data.trainval)} training rows of {data.feature_size} features, "
+        f"{len(data.seen_classes)} seen and {len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; "
+        f"{jax.devices()[0].device_kind}"
     )
     arrays = scale_splits(data)
     mode = pipeline.resolve_mode(config.data.pipeline)
@@ -72,6 +73,11 @@ def train_on(data: GZSLData, config: ConfigDict, workdir: str = "", display: Dis
             return run.to_the_end()
     finally:
         display.stop()
+
+
+def method(config: ConfigDict) -> str:
+    """What a run is of, for people: the base method, and D3 where it is on."""
+    return f"{config.framework} {'+' if settings.has_distillation(config) else 'without'} D3"
 
 
 class _Run:
@@ -85,7 +91,7 @@ class _Run:
         self.evaluator, self.folder, self.display = evaluator, folder, display
         self.root = root_key(config.seed)
         self.interrupted = False
-        self.seconds = 0.0
+        self.began, self.seconds = 0.0, 0.0
         self.real_rows = arrays.train_features, arrays.train_labels  # `constants` puts them on the device, unless streaming
         self.predictors = Predictors(
             evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
@@ -108,6 +114,7 @@ class _Run:
         results = self.save(steps, report)
         epoch = results["epochs"]
         if found := self.predictors.finish(state, steps, epoch, self.real_rows):
+            self.seconds = time.monotonic() - self.began
             self.show(epoch, steps, found, {})
             results = self.save(steps, report)
         self.summarize(results)
@@ -175,7 +182,7 @@ class _Run:
         loop = Loop(self.model.objective, self.model.optimization, train.n_critic, train.batch_size)
         feed = self.feed(calls)
         self.display.start("training", calls[-1].first + calls[-1].count)
-        began, step, length = time.monotonic(), 0, 1
+        self.began, step, length = time.monotonic(), 0, 1
         report = None
         for call, inputs in zip(calls, feed, strict=False):
             end = call.first + call.count
@@ -196,8 +203,8 @@ class _Run:
             if self.interrupted and step == 0:
                 raise KeyboardInterrupt  # nothing was trained: there is no result
             if report is not None and (step in evaluated or self.interrupted):
-                self.seconds = time.monotonic() - began
                 self.evaluate(state, step, report.means(), step in evaluated)
+                self.seconds = time.monotonic() - self.began
                 report = None
             if self.interrupted:
                 break
@@ -267,8 +274,11 @@ class _Run:
             rows.append((name, ended, found["metrics"]))
             if selected := found["test_selected"]:
                 rows.append(("", f"test-selected ({selected['epochs']})", selected["metrics"]))
-        self.display.results(f"{self.data.name}, seed {self.config.seed}, percent", rows)
-        self.display.say("A test-selected row picks its epoch on the test set, as published code does: it is no result.")
+        self.display.results(f"{method(self.config)} on {self.data.name}, seed {self.config.seed}, percent", rows)
+        self.display.say(
+            f"The result is the {results['prediction']}'s last epoch (config.eval.prediction). A test-selected row picks its epoch "
+            "on the test set, as published code does: it is no result."
+        )
         interrupted = "interrupted; " if self.interrupted else ""
         self.display.say(f"{interrupted}{self.seconds:.0f} s of training and evaluation; wrote {self.folder.path / 'results.json'}")
 

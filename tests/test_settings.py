@@ -141,7 +141,7 @@ def test_something_must_teach_the_student():
     config.eval.prediction = "classifier"
     settings.check(config)
     config.classifier.fit = "never"
-    with pytest.raises(UserError, match="nothing would predict"):
+    with pytest.raises(UserError, match="would never be fitted"):
         settings.check(config)
 
 
