@@ -12,7 +12,6 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 from d3gzsl_jax.training.distillation import TERM_NAMES
 
-PREDICTIONS = ("student", "classifier")
 CHOICES = {
     "framework": tuple(FRAMEWORKS),
     "data.source": SOURCES,
@@ -22,7 +21,7 @@ CHOICES = {
     "distillation.score": SCORES,
     "distillation.target": TARGETS,
     "classifier.fit": ("never", "last", "every"),
-    "eval.prediction": PREDICTIONS,
+    "eval.prediction": ("student", "classifier"),
 }
 # field -> (lowest, highest, may equal the lowest)
 RANGES = {

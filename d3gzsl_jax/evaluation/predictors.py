@@ -11,7 +11,7 @@ from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Classes, TrainState
 
-Rows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
+RealRows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
 
 
 class Predictors:
@@ -38,7 +38,7 @@ class Predictors:
         self._fit = jax.jit(classifier.fit) if classifier else None
         self._classifier = evaluator.predictor(classifier.logits) if classifier else None
 
-    def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: Rows) -> dict[str, Evaluation]:
+    def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at outer step `step` what is due during training.
 
         Args:
@@ -60,7 +60,7 @@ class Predictors:
         self.last = found
         return found
 
-    def finish(self, state: TrainState, step: int, epoch: int, rows: Rows) -> dict[str, Evaluation]:
+    def finish(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at the end what is due only then; arguments as in `evaluate`."""
         if not self._fit or self._every:
             return {}
@@ -68,7 +68,7 @@ class Predictors:
         self.last = self.last | found
         return found
 
-    def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: Rows) -> Evaluation:
+    def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
         classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
         check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
         return self._classifier(state.params, classifier)
