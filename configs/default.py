@@ -71,6 +71,21 @@ def get_config(variant: str = "d3") -> ConfigDict:
     train.confidence_factor = 0.99
     train.steps_per_call = 16  # outer steps per compiled call: more means less dispatch, fewer means quicker progress and ctrl-C
 
+    train.resume = "auto"  # auto (go on where --workdir stopped, else start), must (refuse to start), never (refuse to go on)
+
+    config.checkpoint = checkpoint = ConfigDict()  # in the run folder; none of these changes a result
+    checkpoint.every_minutes = 5.0  # at most that much is lost; 0: after every call. Also at the end, and on SIGTERM and ctrl-C
+    checkpoint.keep = 2  # the newest so many
+    checkpoint.best = ""  # also the one with the highest: test_harmonic, test_unseen, test_seen, test_zsl (picked on the test set!)
+
+    config.guards = guards = ConfigDict()
+    guards.loss_limit = 1e6  # a loss term larger than this stops training, as one that is not finite does
+    guards.diversity = 0.01  # warn when an unseen class's synthesized rows vary less than this share of what real rows of a class do
+
+    config.log = log = ConfigDict()
+    log.report = True  # plots and report.html at the end
+    log.tensorboard = False  # events of all of metrics.jsonl (needs the extra `tensorboard`)
+
     config.distillation = distillation = ConfigDict()
     distillation.n_syn = 5  # synthesized rows per unseen class and update; 0: train the student on real rows only
     weight = 1e-4 if variant == "d3" else 0.0  # all four 0: no teacher, no student, exactly the base method

@@ -1,12 +1,16 @@
-"""The two ways a run is refused or stopped, each told to the user in one line."""
+"""The ways a run is refused or stopped, each told to the user in one line."""
 
 
 class UserError(ValueError):
     """Bad input: names the file, key, row or option and what to do. The command line prints it and exits with 2."""
 
 
-class NonFiniteError(ArithmeticError):
-    """Training produced NaN or infinity: names the outer step and the terms. The command line exits with 3."""
+class DivergenceError(ArithmeticError):
+    """Training produced NaN, infinity or an exploding loss: names the outer step and the terms. The command line exits with 3."""
+
+
+class Terminated(Exception):
+    """SIGTERM came: what could be saved is saved. The command line exits with 143."""
 
 
 def reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.train import train
 
@@ -34,9 +34,12 @@ def main(argv: Sequence[str]) -> int:
         return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
     except UserError as error:
         return _refuse(str(error))
-    except NonFiniteError as error:
+    except DivergenceError as error:
         print(f"d3gzsl_jax: {error}", file=sys.stderr)
         return 3
+    except Terminated as error:
+        print(f"d3gzsl_jax: {error}", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("d3gzsl_jax: stopped before there was a result", file=sys.stderr)
         return 130

@@ -10,6 +10,8 @@ from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
+from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.training.distillation import TERM_NAMES
 
 CHOICES = {
@@ -22,7 +24,10 @@ CHOICES = {
     "distillation.target": TARGETS,
     "classifier.fit": ("never", "last", "every"),
     "eval.prediction": ("student", "classifier"),
+    "train.resume": RESUME,
+    "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
+SWITCHES = ("log.report", "log.tensorboard")
 # field -> (lowest, highest, may equal the lowest)
 RANGES = {
     "seed": (0, 2**32 - 1, True),
@@ -48,6 +53,10 @@ RANGES = {
     "train.student_factor": (0.0, math.inf, False),
     "train.confidence_factor": (0.0, math.inf, False),
     "train.steps_per_call": (1, math.inf, True),
+    "checkpoint.every_minutes": (0.0, math.inf, True),
+    "checkpoint.keep": (1, math.inf, True),
+    "guards.loss_limit": (0.0, math.inf, False),
+    "guards.diversity": (0.0, math.inf, True),
     "distillation.n_syn": (0, math.inf, True),
     "distillation.weight_cls": (0.0, math.inf, True),
     "distillation.weight_od": (0.0, math.inf, True),
@@ -72,6 +81,9 @@ def check(config: ConfigDict) -> None:
     """
     _check_choices(config, CHOICES)
     _check_ranges(config, RANGES)
+    for field in SWITCHES:
+        if not isinstance(_get(config, field), bool):
+            raise UserError(f"config.{field}={_get(config, field)!r}: must be True or False")
     name = config.framework
     own = FRAMEWORKS[name]
     _check_choices(config, {f"{name}.{field}": words for field, words in own.CHOICES.items()})

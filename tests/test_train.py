@@ -6,7 +6,7 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax import train as train_module
-from d3gzsl_jax.errors import NonFiniteError
+from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train
@@ -38,10 +38,10 @@ def test_control_c_while_the_next_batches_are_made(tmp_path, monkeypatch, varian
 
 def test_a_failing_final_classifier_leaves_the_students_results(tmp_path, monkeypatch):
     def fail(self, *arguments):
-        raise NonFiniteError("final classifier")
+        raise DivergenceError("final classifier")
 
     monkeypatch.setattr(Predictors, "finish", fail)
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(DivergenceError):
         train(quick(), str(tmp_path / "run"), Display())
     found = json.loads((tmp_path / "run" / "results.json").read_text())
     assert set(found["predictions"]) == {"student"} and found["metrics"] == found["predictions"]["student"]["metrics"]

@@ -21,7 +21,7 @@ from d3gzsl_jax import settings
 from d3gzsl_jax.baselines import eszsl_metrics
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.preprocess import scale_splits
-from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("baselines: stopped", file=sys.stderr)
         return 130
-    except (UserError, NonFiniteError) as error:
+    except (UserError, DivergenceError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
     print_seed_table(f"{arguments.config}, last epoch, percent (mean ± std)", found)

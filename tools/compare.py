@@ -21,7 +21,7 @@ from rich.console import Console
 
 from d3gzsl_jax import settings
 from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.errors import NonFiniteError, UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import plain
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("compare: stopped; the same command goes on", file=sys.stderr)
         return 130
-    except (UserError, NonFiniteError) as error:
+    except (UserError, DivergenceError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
     rows: dict[str, list[dict[str, float]]] = {}

@@ -9,8 +9,42 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 
 
 @dataclasses.dataclass(frozen=True)
+class Scaling:
+    """What the features of any row go through: min-max scaling per dimension, fitted on trainval, then division by `top`.
+
+    Attributes:
+        scale, offset: (dx,) float64, of min-max scaling.
+        top: the maximum of scaled trainval.
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+    top: float
+
+    @classmethod
+    def fit(cls, features: np.ndarray) -> "Scaling":
+        """Fits to trainval rows (n, dx), which then lie in [0, 1]; a dimension that is constant there becomes 0."""
+        scaler = MinMaxScaler().fit(features)
+        unit = cls(scale=scaler.scale_, offset=scaler.min_, top=1.0)
+        return dataclasses.replace(unit, top=float(unit.apply(features).max()))
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """Scaled float32 rows of raw ones (n, dx); rows that were not fitted to may leave [0, 1]."""
+        if not len(features):
+            return np.zeros((0, len(self.scale)), np.float32)
+        scaler = MinMaxScaler()
+        scaler.scale_, scaler.min_, scaler.n_features_in_ = self.scale, self.offset, len(self.scale)
+        scaled = scaler.transform(features).astype(np.float32)
+        return scaled if self.top == 1.0 else np.asarray(scaled / np.float32(self.top), np.float32)
+
+    def invert(self, features: np.ndarray) -> np.ndarray:
+        """Raw rows of scaled ones (n, dx), float32."""
+        return ((features.astype(np.float64) * self.top - self.offset) / self.scale).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
 class SplitArrays:
-    """Preprocessed float32 features (n, dx) and int32 original labels (n,) of the three splits."""
+    """Preprocessed float32 features (n, dx) and int32 original labels (n,) of the three splits, and how they were scaled."""
 
     train_features: np.ndarray
     train_labels: np.ndarray
@@ -18,28 +52,14 @@ class SplitArrays:
     test_seen_labels: np.ndarray
     test_unseen_features: np.ndarray
     test_unseen_labels: np.ndarray
+    scaling: Scaling
 
 
 def scale_splits(data: GZSLData) -> SplitArrays:
-    """Min-max scaling per dimension, fitted on trainval and applied to all; then division by the maximum of scaled trainval.
-
-    So trainval lies in [0, 1]; test rows may leave that range. A dimension that is constant on trainval becomes 0 there.
-    """
-    scaler = MinMaxScaler()
-    train = scaler.fit_transform(data.features[data.trainval]).astype(np.float32)
-    top = train.max()
-    train /= top
-
-    def apply(rows: np.ndarray) -> np.ndarray:
-        scaled = scaler.transform(data.features[rows]).astype(np.float32) if rows.size else np.zeros((0, train.shape[1]))
-        return np.asarray(scaled / top, np.float32)
-
+    """The three splits, scaled as trainval asks for."""
+    scaling = Scaling.fit(data.features[data.trainval])
     labels = data.labels.astype(np.int32)
-    return SplitArrays(
-        train_features=train,
-        train_labels=labels[data.trainval],
-        test_seen_features=apply(data.test_seen),
-        test_seen_labels=labels[data.test_seen],
-        test_unseen_features=apply(data.test_unseen),
-        test_unseen_labels=labels[data.test_unseen],
-    )
+    arrays = {}
+    for name, rows in (("train", data.trainval), ("test_seen", data.test_seen), ("test_unseen", data.test_unseen)):
+        arrays |= {f"{name}_features": scaling.apply(data.features[rows]), f"{name}_labels": labels[rows]}
+    return SplitArrays(**arrays, scaling=scaling)

@@ -5,12 +5,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Classes, Params
-
-_CHUNK_ROWS = 2048  # rows synthesized at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,19 +27,8 @@ class FinalClassifier:
     n_syn: int
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
-        """Embedded synthesized rows (|U| n_syn, width), class-major, made a few classes at a time. The noise of a class follows
-        from its id, so neither the chunks nor the other classes change it."""
-
-        def one_class(label: jax.Array) -> jax.Array:
-            noise = jax.random.normal(jax.random.fold_in(key, label), (self.n_syn, self.framework.sizes.noise))
-            semantics = jnp.broadcast_to(classes.semantics[label], (self.n_syn, classes.semantics.shape[1]))
-            return self.framework.embed(params, self.framework.synthesize(params, semantics, noise))
-
-        if self.n_syn == 0:
-            return self.framework.embed(params, jnp.zeros((0, self.framework.sizes.features)))
-        chunk = min(max(_CHUNK_ROWS // self.n_syn, 1), len(classes.unseen))
-        rows = jax.lax.map(one_class, classes.unseen, batch_size=chunk)
-        return rows.reshape(-1, rows.shape[-1])
+        """Embedded synthesized rows (|U| n_syn, width), class-major."""
+        return synthesize_classes(self.framework, params, key, classes.semantics, classes.unseen, self.n_syn, self.framework.embed)
 
     def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
         """The fitted classifier; to be jitted by the caller.

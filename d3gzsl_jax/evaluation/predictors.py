@@ -6,10 +6,10 @@ import jax
 
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.training.loop import check_finite
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
-from d3gzsl_jax.training.structures import Classes, TrainState
+from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.structures import Classes, Params, TrainState
 
 RealRows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
 
@@ -32,7 +32,8 @@ class Predictors:
         root: jax.Array, classes: Classes,
     ) -> None:
         self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
-        self.best: dict[str, tuple[int, Evaluation]] = {}  # by predictor, epoch and evaluation with the highest test H
+        self.best: dict[str, tuple[int, dict[str, float]]] = {}  # by predictor, epoch and metrics with the highest test H
+        self.classifier: Params | None = None  # the final classifier fitted last
         self._student = evaluator.predictor(objective.student_logits) if has_student else None
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
         self._fit = jax.jit(classifier.fit) if classifier else None
@@ -46,7 +47,7 @@ class Predictors:
             rows: real seen rows, for the final classifier.
 
         Raises:
-            NonFiniteError: the classifier broke down.
+            DivergenceError: the classifier broke down.
         """
         found = {}
         if self._student:
@@ -54,9 +55,9 @@ class Predictors:
         if self._fit and self._every:
             found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
-            best = self.best[name][1].metrics["harmonic"] if name in self.best else -1.0
+            best = self.best[name][1]["harmonic"] if name in self.best else -1.0
             if whole and evaluation.metrics["harmonic"] > best:
-                self.best[name] = (epoch, evaluation)
+                self.best[name] = (epoch, evaluation.metrics)
         self.last = found
         return found
 
@@ -69,9 +70,9 @@ class Predictors:
         return found
 
     def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
-        classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
-        check_finite({"classifier": classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
-        return self._classifier(state.params, classifier)
+        self.classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
+        check_finite({"classifier": self.classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
+        return self._classifier(state.params, self.classifier)
 
     def results(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
@@ -86,6 +87,6 @@ class Predictors:
             found[name] = {
                 "metrics": last.metrics,
                 "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
-                "test_selected": {"selection": "test", "epochs": epoch, "metrics": best.metrics} if best else None,
+                "test_selected": {"selection": "test", "epochs": epoch, "metrics": best} if best else None,
             }
         return found

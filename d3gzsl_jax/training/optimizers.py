@@ -24,9 +24,6 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Gr
     that need it instead of to every element. The state is optax's own.
     """
 
-    def correction(count: jax.Array, beta: float) -> jax.Array:
-        return -jnp.expm1(count * (math.log(beta) if beta > 0 else -math.inf))
-
     def init(params: optax.Params) -> optax.ScaleByAdamState:
         zeros = lambda: jax.tree.map(jnp.zeros_like, params)  # noqa: E731
         return optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros(), nu=zeros())
@@ -38,12 +35,20 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Gr
         count = state.count + 1
         mu = jax.tree.map(lambda m, g: m + (1.0 - beta1) * (g - m), state.mu, gradients)
         nu = jax.tree.map(lambda v, g: beta2 * v + (1.0 - beta2) * jnp.square(g), state.nu, gradients)
-        scale1 = 1.0 / correction(count, beta1)
-        scale2 = jax.lax.rsqrt(correction(count, beta2))
-        directions = jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), mu, nu)
-        return directions, optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
+        state = optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
+        return adam_directions(state, beta1, beta2, epsilon), state
 
     return optax.GradientTransformation(init, update)
+
+
+def adam_directions(state: optax.ScaleByAdamState, beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Updates:
+    """The directions of the update that left `state`: they depend on nothing else."""
+
+    def correction(beta: float) -> jax.Array:
+        return -jnp.expm1(state.count * (math.log(beta) if beta > 0 else -math.inf))
+
+    scale1, scale2 = 1.0 / correction(beta1), jax.lax.rsqrt(correction(beta2))
+    return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, state.nu)
 
 
 def descend(
@@ -131,3 +136,15 @@ class Optimization:
             directions, opt_state[group] = self.transformation(group).update(gradients[group], opt_state[group], epoch=epoch)
             params[group] = jax.tree.map(lambda p, d, rate=rate: p - rate * d, params[group], directions)
         return params, opt_state
+
+    def norms(self, groups: tuple[str, ...], opt_state: Params, gradients: Params, step: jax.Array) -> dict[str, Params]:
+        """L2 norms of the gradients and of the updates `apply` made of them, by group, from the optimiser states it left.
+
+        Made anew from the states, so that a training loop that asks for them now and then pays for them only then.
+        """
+        epoch, updates = step // self.steps_per_epoch, {}
+        for group in groups:
+            adam = opt_state[group][-1] if group in self.summed_groups else opt_state[group]
+            directions = adam_directions(adam, self.beta1, self.beta2)
+            updates[group] = self.learning_rate(group, epoch) * optax.tree.norm(directions)
+        return {"gradient": {group: optax.tree.norm(gradients[group]) for group in groups}, "update": updates}

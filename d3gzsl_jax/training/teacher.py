@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from d3gzsl_jax import networks
-from d3gzsl_jax.errors import NonFiniteError
+from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
 from d3gzsl_jax.training.optimizers import descend, scale_by_adam
@@ -109,7 +109,7 @@ def pretrain(
         advance: called after every epoch.
 
     Raises:
-        NonFiniteError: naming the epoch at which the loss was not finite.
+        DivergenceError: naming the epoch at which the loss was not finite.
     """
     params = jax.jit(lambda key: teacher.init(key, features.shape[1]))(key)
     opt_state = training.init(params)
@@ -136,7 +136,7 @@ def pretrain(
                 carry, loss = step(carry, (features[chosen], seen_index[chosen]))
                 losses.append(loss)
         if not np.isfinite(np.asarray(losses)).all():
-            raise NonFiniteError(
+            raise DivergenceError(
                 f"teacher pretraining stopped at epoch {epoch}: the loss is not finite; lower config.teacher.learning_rate"
             )
         advance()

@@ -7,10 +7,11 @@ import numpy as np
 import optax
 import pytest
 
-from d3gzsl_jax.errors import NonFiniteError
+from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
-from d3gzsl_jax.training.loop import Loop, check_finite, fetch_batches
+from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.randomness import sample_rows, step_draws
+from d3gzsl_jax.training.report import check_finite
 from d3gzsl_jax.training.step import train_step, update
 from d3gzsl_jax.training.structures import Rows
 from tests import small
@@ -221,14 +222,14 @@ def test_not_finite_names_step_update_and_term(problem):
     )
     p.constants = broken
     _, report = run(p, [3])
-    with pytest.raises(NonFiniteError, match=r"outer step 0, critic update 1: not finite: kl, od;"):
+    with pytest.raises(DivergenceError, match=r"outer step 0, critic update 1: not finite: kl, od;"):
         report.check()
 
 
 def test_parameters_of_the_last_update_are_looked_at_too(problem):
     broken = jax.tree.map(lambda leaf: leaf * jnp.nan, problem.state.params["generator"])
     check_finite(problem.state.params, "step 5")
-    with pytest.raises(NonFiniteError, match="step 5: not finite: parameters of generator"):
+    with pytest.raises(DivergenceError, match="step 5: not finite: parameters of generator"):
         check_finite(problem.state.params | {"generator": broken}, "step 5")
 
 

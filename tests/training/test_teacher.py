@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from d3gzsl_jax.errors import NonFiniteError
+from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.training.randomness import root_key
 from d3gzsl_jax.training.teacher import Teacher, TeacherTraining, epoch_rows, pretrain
 
@@ -33,5 +33,5 @@ def test_an_epoch_drops_the_last_partial_batch_and_repeats_no_row():
 
 
 def test_not_finite_is_reported():
-    with pytest.raises(NonFiniteError, match=r"teacher pretraining stopped at epoch \d+"):
+    with pytest.raises(DivergenceError, match=r"teacher pretraining stopped at epoch \d+"):
         fit(True, learning_rate=1e38, epochs=3)

@@ -1,0 +1,145 @@
+"""What a run tells of itself: evaluations, lines of metrics.jsonl, warnings, results.json; and what it must remember of them."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import settings
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
+from d3gzsl_jax.evaluation.vital_signs import VitalSigns
+from d3gzsl_jax.model import Model
+from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.log import Log
+from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.training.report import Report, check_finite
+from d3gzsl_jax.training.structures import TrainState
+
+
+class Account:
+    """The account of a run.
+
+    Args:
+        config, data, model, arrays, evaluator: of the run.
+        root: its key.
+        folder, display: where it is told.
+    """
+
+    def __init__(
+        self, config: ConfigDict, data: GZSLData, model: Model, arrays: SplitArrays, evaluator: Evaluator, root: jax.Array,
+        folder: RunFolder, display: Display,
+    ) -> None:
+        self._config, self._data, self._model, self._folder, self._display = config, data, model, folder, display
+        self.predictors = Predictors(
+            evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
+            root, model.classes,
+        )
+        self._signs = VitalSigns(
+            model.objective.framework, model.optimization, model.classes, root, arrays.train_features, arrays.train_labels
+        )
+        self._per_epoch = model.optimization.steps_per_epoch
+        self._warnings: list[str] = []
+        self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
+        self._log: Log | None = None
+        self.past: dict[str, Any] = {}
+        """The history as of the steps before the newest evaluation; `turn` moves it on."""
+        self.turn()
+
+    def turn(self) -> None:
+        """More outer steps are about to be done: what was evaluated so far is the past now."""
+        self.past = {"best": dict(self.predictors.best), "warnings": list(self._warnings)}
+
+    def recall(self, history: dict[str, Any]) -> None:
+        """Goes on from a history that a checkpoint held."""
+        self.predictors.best = {name: tuple(best) for name, best in history["best"].items()}
+        self._warnings, self._seconds = list(history["warnings"]), history["seconds"]
+        self.turn()
+
+    def history(self) -> dict[str, Any]:
+        """`past`, with the seconds spent over all starts."""
+        return self.past | {"seconds": self._seconds + time.monotonic() - self._clock}
+
+    def begin(self, step: int, keep: Callable[[dict[str, Any]], bool]) -> None:
+        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so."""
+        self._log = Log(self._folder, self._config.log.tensorboard, keep, step)
+        self._clock, self._logged = time.monotonic(), step
+
+    def close(self) -> None:
+        """Ends the log."""
+        if self._log:
+            self._log.close()
+
+    def evaluate(
+        self, state: TrainState, report: Report, step: int, whole: bool, rows: RealRows,
+        save: Callable[[dict[str, float] | None], None],
+    ) -> None:
+        """Evaluates what there is to predict with, and tells it.
+
+        Args:
+            state, report, step: as the steps so far left them.
+            whole: whether an epoch is complete that is to be evaluated.
+            rows: real seen rows.
+            save: called with the metrics of what the run predicts with (None if that is fitted later), before anything is told.
+        """
+        check_finite(state.params, f"training stopped after outer step {step - 1}")
+        epoch = step // self._per_epoch
+        found = self.predictors.evaluate(state, step, epoch, whole, rows)
+        headline = found.get(self._config.eval.prediction)
+        save({f"test_{name}": value for name, value in headline.metrics.items()} if headline else None)
+        diversity = self._signs.diversity(state.params)
+        if whole and (worst := self._collapsed(diversity)) and not self._warnings:
+            self._warnings.append(f"epoch {epoch}: {worst}")
+            self._display.say(f"warning: {self._warnings[-1]}")
+        numbers = {"losses": report.means()} | self._signs.measure(state, report.norms, diversity)
+        self._tell("epoch" if whole else "interrupted", step, found, numbers)
+
+    def finish(self, state: TrainState, steps: int, rows: RealRows) -> bool:
+        """Evaluates at the end what is due only then; whether anything was."""
+        found = self.predictors.finish(state, steps, steps // self._per_epoch, rows)
+        if found:
+            self._tell("final", steps, found, {})
+        return bool(found)
+
+    def _collapsed(self, diversity: Any) -> str | None:
+        """What to say of a generator that makes the same row over and over for a class."""
+        bound = self._config.guards.diversity
+        if not len(diversity) or diversity.min() >= bound:
+            return None
+        worst = int(self._signs.classes[diversity.argmin()])
+        return (
+            f"the generator may have collapsed: for {int((diversity < bound).sum())} of {len(diversity)} unseen classes looked at, "
+            f"synthesized rows vary less than {bound:g} of what real rows of a class do (least for class {worst} "
+            f"{self._data.class_names[worst]!r}: {diversity.min():.2g}); see config.guards.diversity"
+        )
+
+    def _tell(self, kind: str, step: int, found: dict[str, Evaluation], numbers: dict[str, Any]) -> None:
+        """A line of metrics.jsonl, and one on the screen for each predictor."""
+        epoch, now = step // self._per_epoch, time.monotonic()
+        metrics = {name: evaluation.metrics for name, evaluation in found.items()}
+        seconds = max(now - self._clock, 1e-9)
+        clock = {"seconds": self._seconds + seconds}
+        if step > self._logged:
+            clock["steps_per_second"] = (step - self._logged) / seconds
+        self._seconds, self._clock, self._logged = clock["seconds"], now, step
+        line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._config.eval.prediction)}
+        self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
+        for name, values in metrics.items():
+            percents = "  ".join(f"{heading} {100 * values[key]:.1f}" for heading, key in METRICS.items())
+            self._display.say(f"epoch {epoch}/{self._config.train.epochs}  {name:10}  {percents}  ({self._display.timing()})")
+
+    def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, pipeline: str) -> dict[str, Any]:
+        """Writes results.json, once what predicts has been evaluated; returns what it holds."""
+        results = assemble(
+            self._config.to_dict(), self._data, self.predictors.results(self._data.class_names),
+            self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
+            warnings=self._warnings, pipeline=pipeline, seconds=round(self._seconds, 2),
+        )
+        if self._config.eval.prediction in results["predictions"]:
+            self._folder.write("results.json", results)
+        return results

@@ -1,0 +1,300 @@
+"""Feature rows of a file, chunk by chunk, so that a file larger than memory can be predicted.
+
+| format | streams | remarks |
+|---|---|---|
+| `.npy` | yes | Fortran order costs one read per column and chunk: slow with chunks of few rows |
+| `.npz` | yes | the member `key`, or `features`, or the only matrix; compressed or not; Fortran order is loaded whole |
+| `.mat` 7.3 | yes | the variable `key`, or `features` |
+| `.mat` 5 | no | loaded whole; the format itself ends at 2 GB a variable |
+| `.csv`, `.txt` | yes | commas, UTF-8; a first line of different cells, none a number, is a header; blank lines are skipped |
+
+Any real or integer type and byte order is read, and becomes float32. A `.mat` matrix of (columns, N) holds one row in each of
+its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages count from 0, lines from 1.
+"""
+
+import contextlib
+import csv
+import functools
+import itertools
+import math
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import h5py
+import numpy as np
+import scipy.io
+from numpy.lib import format as npy
+
+from d3gzsl_jax.data.matfile import read_variables
+from d3gzsl_jax.errors import UserError, reason
+
+FORMATS = ".npy, .npz, .mat, .csv, .txt"
+DEFAULT_KEY = "features"
+PIECE = 2**20  # bytes asked of a file at once; zipfile copies what it returns, so small pieces keep copies small
+HDF5_CACHE = 2**26  # bytes; with HDF5's own 1 MiB, large compressed blocks would be decompressed again for every chunk
+
+
+class FeatureFile(NamedTuple):
+    """A checked file: `rows` (None where only reading tells, as in `.csv`) of `columns` features under `key` ('' if none)."""
+
+    path: Path
+    key: str
+    rows: int | None
+    columns: int
+
+
+# An open matrix: its key, its number of rows, and `read(start, stop)`, asked for rows in order, which gives none at the end.
+_Matrix = tuple[str, int | None, Callable[[int, int], np.ndarray]]
+
+
+def open_features(path: str | Path, columns: int, key: str = "") -> FeatureFile:
+    """Checks by its header that a file has rows of `columns` features.
+
+    Args:
+        path: a file of one of `FORMATS`.
+        columns: features per row.
+        key: member of an `.npz` or variable of a `.mat` file.
+
+    Raises:
+        UserError: the file is missing, broken or cut short, of an unknown format, or holds no rows of that many numbers.
+    """
+    with _opened(Path(path), columns, key) as (found, rows, _):
+        return FeatureFile(Path(path), found, rows, columns)
+
+
+def chunks(source: FeatureFile, rows: int) -> Iterator[np.ndarray]:
+    """Yields float32 (<= rows, columns) in the order of the file, in memory of a few chunks for the formats that stream.
+
+    Raises:
+        UserError: a value is not finite (as float32), a line is no row of numbers, or the file turns out to be damaged.
+    """
+    if rows < 1:
+        raise UserError(f"{source.path}: cannot be read {rows} rows at a time; need at least 1")
+    with _opened(source.path, source.columns, source.key) as (key, total, read):
+        if total != source.rows:
+            raise UserError(f"{source.path}: had {source.rows} rows and has {total} now; do not write to it while it is read")
+        start = 0
+        while len(block := read(start, min(start + rows, total or start + rows))):
+            yield _finite(block, start, _name(source.path, key))
+            start += len(block)
+
+
+def _finite(block: np.ndarray, start: int, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what overflows is refused below, with its value
+        result = np.ascontiguousarray(block, np.float32)
+    finite = np.isfinite(result)
+    if not finite.all():
+        bad = ~finite.all(axis=1)
+        row = int(np.argmax(bad))
+        column = int(np.argmin(finite[row]))
+        value = block[row, column]
+        why = ", more than float32 holds," if np.isfinite(value) else ""
+        raise UserError(
+            f"{name}: row {start + row} has {value}{why} in dimension {column} ({int(bad.sum())} such rows among rows {start} to "
+            f"{start + len(block) - 1}); extract these features again or drop the rows"
+        )
+    return result
+
+
+@contextlib.contextmanager
+def _opened(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    opener = _OPENERS.get(path.suffix.lower())
+    if opener is None:
+        raise UserError(f"{path}: features cannot be read from {path.suffix or 'a file without a suffix'}; formats are {FORMATS}")
+    if not path.is_file():
+        raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; give a file of features ({FORMATS})")
+    if key and opener not in (_open_npz, _open_mat):
+        raise UserError(f"{path}: a {path.suffix} file has no keys; leave the key {key!r} out")
+    try:
+        with opener(path, columns, key) as matrix:
+            yield matrix
+    except UserError:
+        raise
+    except Exception as error:  # a broken file makes these readers raise nearly anything
+        raise UserError(f"{path}: not a readable {path.suffix} file ({reason(error)}); write or copy it again") from None
+
+
+def _name(path: Path, key: str) -> str:
+    return f"{path}: {key!r}" if key else str(path)
+
+
+def _check(name: str, shape: tuple[int, ...], dtype: np.dtype | str, columns: int, either_way: bool = False) -> None:
+    """Refuses what is no matrix (N, columns) of numbers, or (columns, N) where it may be `either_way`."""
+    if getattr(dtype, "kind", "") not in tuple("fiu"):
+        raise UserError(f"{name}: need a matrix of numbers, found {dtype} of shape {shape}")
+    if len(shape) != 2:
+        hint = f"; reshape it to (1, {columns}) if it is one row" if shape == (columns,) else ""
+        raise UserError(f"{name}: need a matrix (rows, {columns}), found shape {shape}{hint}")
+    if columns not in (shape if either_way else shape[1:]):
+        have = f"{shape[1]} or {shape[0]}" if either_way else shape[1]
+        hint = "; it looks transposed" if shape[0] == columns else ""
+        raise UserError(f"{name}: {have} features a row (shape {shape}), but the model takes {columns}{hint}")
+    if min(shape) < 1:
+        raise UserError(f"{name}: holds no rows")
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, Fortran order and dtype of an open `.npy`; the file is left at its first value."""
+    version = npy.read_magic(file)
+    return npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+
+
+def _checked_header(file: IO[bytes], name: str, size: int, columns: int) -> tuple[int, bool, np.dtype]:
+    """Rows, Fortran order and dtype of an open `.npy` of `size` bytes, if it is a whole matrix (rows, columns)."""
+    shape, fortran, dtype = _header(file)
+    _check(name, shape, dtype, columns)
+    have, need = size - file.tell(), math.prod(shape) * dtype.itemsize
+    if have < need:
+        raise UserError(f"{name}: cut short: {have} of {need} bytes of a matrix {shape} are there; write or copy it again")
+    return shape[0], fortran, dtype
+
+
+def _fill(file: IO[bytes], count: int, dtype: np.dtype) -> np.ndarray:
+    """The next `count` values of a file."""
+    buffer = np.empty(count * dtype.itemsize, np.uint8)
+    view, done = memoryview(buffer), 0
+    while done < len(view):
+        got = file.readinto(view[done : done + PIECE])
+        if not got:
+            raise ValueError(f"it ends {len(view) - done} bytes too early")
+        done += got
+    return buffer.view(dtype)
+
+
+@contextlib.contextmanager
+def _open_npy(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    with open(path, "rb", buffering=0) as file:  # a mapped file would count as resident page by page
+        rows, fortran, dtype = _checked_header(file, str(path), path.stat().st_size, columns)
+        first = file.tell()
+
+        def values(skip: int, count: int) -> np.ndarray:
+            file.seek(first + skip * dtype.itemsize)
+            return _fill(file, count, dtype)
+
+        def read(start: int, stop: int) -> np.ndarray:
+            if fortran:
+                return np.stack([values(column * rows + start, stop - start) for column in range(columns)], axis=1)
+            return values(start * columns, (stop - start) * columns).reshape(-1, columns)
+
+        yield "", rows, read
+
+
+@contextlib.contextmanager
+def _open_npz(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    with zipfile.ZipFile(path) as archive:
+        members = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+        def is_matrix(member: str) -> bool:
+            with archive.open(f"{member}.npy") as file:
+                shape, _, dtype = _header(file)
+            return len(shape) == 2 and dtype.kind in "fiu"
+
+        key = _choose(path, key, members, lambda: filter(is_matrix, members))
+        with archive.open(f"{key}.npy") as file:
+            rows, fortran, dtype = _checked_header(file, _name(path, key), archive.getinfo(f"{key}.npy").file_size, columns)
+            whole = _fill(file, rows * columns, dtype).reshape((rows, columns), order="F") if fortran else None
+
+            def read(start: int, stop: int) -> np.ndarray:
+                block = whole[start:stop] if fortran else _fill(file, (stop - start) * columns, dtype).reshape(-1, columns)
+                if stop == rows:
+                    file.read(1)  # zipfile compares checksums at the end of a member, and only if that is reached
+                return block
+
+            yield key, rows, read
+
+
+def _choose(path: Path, key: str, held: list[str], matrices: Callable[[], Iterable[str]] = tuple) -> str:
+    """The key to read: the one asked for, or the default one, or the only one of `matrices`."""
+    found = [name for name in (key or DEFAULT_KEY,) if name in held] or ([] if key else list(matrices()))
+    if len(found) != 1:
+        raise UserError(f"{path}: key {key or DEFAULT_KEY!r} is missing; it holds {', '.join(sorted(held)) or 'nothing'}")
+    return found[0]
+
+
+@contextlib.contextmanager
+def _open_mat(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r", rdcc_nbytes=HDF5_CACHE) as file:
+            key = _choose(path, key, [name for name in file if isinstance(file[name], h5py.Dataset)])
+            dataset = file[key]
+            said = dataset.attrs.get("MATLAB_class", b"")
+            dtype = said.decode() if said in (b"logical", b"char", b"cell") else dataset.dtype
+            # HDF5 holds MATLAB's matrices transposed, and of an empty one the shape in place of values
+            shape = (columns, 0) if "MATLAB_empty" in dataset.attrs else dataset.shape[::-1]
+            _check(_name(path, key), shape, dtype, columns, either_way=True)
+            if shape[0] == columns:
+                yield key, shape[1], lambda start, stop: dataset[start:stop]
+            else:
+                yield key, shape[0], lambda start, stop: dataset[:, start:stop].T
+            return
+    listed = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
+    shape, kind = listed[key := _choose(path, key, list(listed))]
+    dtype = np.dtype(kind) if kind in ("double", "single") or "int" in kind else kind
+    _check(_name(path, key), shape, dtype, columns, either_way=True)
+
+    @functools.cache  # and not before the first chunk: to check a file takes no memory
+    def whole() -> np.ndarray:
+        array = read_variables(path, (key,))[key]
+        _check(_name(path, key), array.shape, array.dtype, columns, either_way=True)  # what is listed as double may be complex
+        return array.T if shape[0] == columns else array
+
+    yield key, shape[1] if shape[0] == columns else shape[0], lambda start, stop: whole()[start:stop]
+
+
+@contextlib.contextmanager
+def _open_text(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    with open(path, encoding="utf-8-sig") as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
+        number, line = next(lines, (0, ""))
+        width = len(_cells(line))
+        if width not in (0, columns):
+            transposed = 1 + sum(1 for _ in itertools.islice(lines, columns)) == columns > 1
+            hint = "; it looks transposed" if transposed else "; values must be separated by commas" if width == 1 else ""
+            raise UserError(f"{path}: line {number} has {width} values, but the model takes {columns} features a row{hint}")
+        if is_header(_cells(line)):
+            number, line = next(lines, (0, ""))
+        if not line:
+            raise UserError(f"{path}: holds no rows")
+        lines = itertools.chain([(number, line)], lines)
+        yield "", None, lambda start, stop: _parse(path, list(itertools.islice(lines, stop - start)), columns)
+
+
+def _parse(path: Path, lines: list[tuple[int, str]], columns: int) -> np.ndarray:
+    if not lines:
+        return np.empty((0, columns))
+    with contextlib.suppress(ValueError):
+        block = np.loadtxt([line for _, line in lines], delimiter=",", comments=None, quotechar='"', ndmin=2)
+        if block.shape == (len(lines), columns):
+            return block
+    for number, line in lines:  # slow, but only to say where
+        cells = _cells(line)
+        if len(cells) != columns:
+            raise UserError(f"{path}: line {number} has {len(cells)} values, a row has {columns} features; correct it or drop it")
+        for column, cell in enumerate(cells, 1):
+            if not is_number(cell):
+                raise UserError(f"{path}: line {number}, column {column}: {cell[:40]!r} is no number; correct it or drop the line")
+    raise UserError(f"{path}: lines {lines[0][0]} to {lines[-1][0]} are no rows of {columns} plain numbers; correct them")
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]), [])
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of text is a number; nan and inf are (and are refused later, as such)."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def is_header(cells: list[str]) -> bool:
+    """Whether cells name columns: none is a number and all differ ('NA,NA' misses values), or at least 8 count from 0 or 1."""
+    counting = len(cells) >= 8 and any(cells == [str(first + i) for i in range(len(cells))] for first in (0, 1))
+    return counting or (len(set(cells)) == len(cells) > 0 and not any(map(is_number, cells)))
+
+
+_OPENERS = {".npy": _open_npy, ".npz": _open_npz, ".mat": _open_mat, ".csv": _open_text, ".txt": _open_text}

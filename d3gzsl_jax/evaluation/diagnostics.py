@@ -1,0 +1,131 @@
+"""What explains a run beyond its accuracies, as plain arrays: the seen-unseen trade-off, the confusion of seen with unseen, and a
+projection of real and synthesized features. The plots of a run are drawn from these."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Best(NamedTuple):
+    """Of n rows, the best seen and the best unseen class by logit.
+
+    Attributes:
+        seen_class, unseen_class: (n,) original ids, integers.
+        seen_logit, unseen_logit: (n,) their logits, finite floats.
+    """
+
+    seen_class: np.ndarray
+    seen_logit: np.ndarray
+    unseen_class: np.ndarray
+    unseen_logit: np.ndarray
+
+
+def trade_off(
+    seen_rows: Best, seen_labels: np.ndarray, unseen_rows: Best, unseen_labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+) -> dict[str, np.ndarray]:
+    """S and U under calibrated stacking (Chao et al. 2016), exactly: at every gamma that changes a prediction.
+
+    Gamma is subtracted from all seen logits; a row is predicted seen iff its margin, best seen minus best unseen logit, is at least
+    gamma, so a tie goes to the seen class. Accuracies are means over the classes that have rows, fractions in [0, 1].
+
+    Args:
+        seen_rows, unseen_rows: the best classes of test-seen and of test-unseen rows.
+        seen_labels, unseen_labels: original ids of these rows, integers >= 0.
+        seen, unseen: class ids; rows of other classes do not count.
+
+    Returns:
+        'gamma', 'unseen' and 'seen', each (k,) float64 with 2 <= k <= rows + 2, from the largest gamma, where nothing is predicted
+        seen (S = 0), to the smallest, where everything is (U = 0). Gamma 0, the uncalibrated predictor, is always among them. An
+        accuracy is NaN throughout where no class has rows.
+
+    Raises:
+        ValueError: a margin is not finite.
+    """
+    margin_seen, margin_unseen = _margin(seen_rows), _margin(unseen_rows)
+    margins = np.concatenate([margin_seen, margin_unseen, [0.0]])
+    # At the largest margin its row is still seen: the end where none is lies anywhere above.
+    gammas = np.unique(np.append(margins, margins.max() + max(abs(margins.max()), 1.0)))[::-1]
+    return {
+        "gamma": gammas,
+        # Unseen rows are right with margins below gamma, seen rows with margins that are not.
+        "unseen": _accuracy(margin_unseen, unseen_rows.unseen_class, unseen_labels, unseen, gammas, "left"),
+        "seen": _accuracy(-margin_seen, seen_rows.seen_class, seen_labels, seen, -gammas, "right"),
+    }
+
+
+def thin(curve: dict[str, np.ndarray], limit: int = 2000) -> dict[str, np.ndarray]:
+    """At most `limit` >= 3 points of a `trade_off`, evenly spaced along it, among them both ends and gamma 0."""
+    count = len(curve["gamma"])
+    if count <= limit:
+        return curve
+    kept = np.append(np.linspace(0, count - 1, limit - 1).astype(np.intp), np.flatnonzero(curve["gamma"] == 0.0))
+    kept = np.unique(kept)
+    return {name: values[kept] for name, values in curve.items()}
+
+
+def area(unseen: np.ndarray, seen: np.ndarray) -> float:
+    """AUSUC (Chao et al. 2016), the area under S (k,) against U (k,) by trapezoids, in [0, 1]; NaN where either is unknown."""
+    return float(abs(np.trapezoid(seen, unseen)))
+
+
+def confusion(seen_rows: Best, unseen_rows: Best) -> np.ndarray:
+    """Rows by what they are and what they are taken for, (2, 2) int64: [seen, unseen] x predicted [seen, unseen]. A tie goes to
+    the seen class, as in `trade_off`."""
+    taken_for_seen = [int(np.sum(_margin(rows) >= 0.0)) for rows in (seen_rows, unseen_rows)]
+    return np.array([[n, len(rows.seen_logit) - n] for n, rows in zip(taken_for_seen, (seen_rows, unseen_rows), strict=True)])
+
+
+def project(
+    real: np.ndarray, real_labels: np.ndarray, synthesized: np.ndarray, synthesized_labels: np.ndarray,
+    limit: int = 2000, seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Real and synthesized rows of unseen classes on the two principal axes of the real ones.
+
+    Args:
+        real, synthesized: features (n, d) and (m, d), finite.
+        real_labels, synthesized_labels: (n,) and (m,) original ids.
+        limit: at most so many rows of either are returned, drawn by `seed`; the axes come from all real rows.
+
+    Returns:
+        'projection/real' (<= limit, 2) and 'projection/synthesized' float32, each with its '_labels', and 'projection/explained'
+        (2,) float32, the axes' shares of the real rows' variance in [0, 1]. Empty where real rows span no plane (n or d below 2, or
+        no variance at all).
+    """
+    if min(real.shape) < 2 or not np.ptp(real, axis=0).any():
+        return {}
+    from sklearn.decomposition import PCA
+
+    axes = PCA(n_components=2, random_state=seed).fit(real)
+    rng = np.random.default_rng(seed)
+    found = {"projection/explained": axes.explained_variance_ratio_.astype(np.float32)}
+    for name, rows, labels in (("real", real, real_labels), ("synthesized", synthesized, synthesized_labels)):
+        kept = np.sort(rng.permutation(len(rows))[:limit])
+        # scikit-learn refuses to transform no rows at all.
+        flat = axes.transform(rows[kept]) if len(kept) else np.zeros((0, 2))
+        found |= {f"projection/{name}": flat.astype(np.float32), f"projection/{name}_labels": labels[kept]}
+    return found
+
+
+def _margin(rows: Best) -> np.ndarray:
+    """Best seen minus best unseen logit, (n,) float64."""
+    margin = np.asarray(rows.seen_logit, np.float64) - np.asarray(rows.unseen_logit, np.float64)
+    if not np.isfinite(margin).all():
+        raise ValueError("the best seen and unseen logits must be finite")
+    return margin
+
+
+def _accuracy(
+    values: np.ndarray, predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray, thresholds: np.ndarray, side: str
+) -> np.ndarray:
+    """Mean over `classes` of per-class accuracy (k,), where a row is right if it is `predicted` its label (n,) and its value (n,)
+    lies below ('left') or not above ('right') a threshold (k,). Exactly 0 where no value does, NaN where no class has rows."""
+    size = int(max(labels.max(initial=0), classes.max(initial=0))) + 1
+    rows = np.bincount(labels, minlength=size)
+    known = int(np.sum(rows[classes] > 0))
+    if not known:
+        return np.full(len(thresholds), np.nan)
+    # What a row adds to the mean: one of the rows of its class, which is one of the known classes.
+    share = (predicted == labels) * np.isin(labels, classes) / (rows[labels] * known)
+    order = np.argsort(values)
+    sums = np.concatenate([[0.0], np.cumsum(share[order])])
+    return sums[np.searchsorted(values[order], thresholds, side=side)]

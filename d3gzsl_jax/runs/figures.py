@@ -1,0 +1,100 @@
+"""What all plots of a run have in common: panels, lines over epochs, axes, legends, and the PNG they become."""
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MANY = 40  # from so many points on, a line has no markers
+
+
+def panels_of(
+    count: int, columns: int = 1, width: float = 8.0, height: float = 3.0, **shared: Any
+) -> tuple["Figure", list["Axes"]]:
+    """A figure, `width` inches wide, of `count` panels, each `height` inches tall, in at most `columns` columns; and the panels in
+    reading order. `shared`: see matplotlib's Figure.subplots."""
+    from matplotlib.figure import Figure  # not pyplot, which holds figures in a global state and asks for a display
+
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained", facecolor="white")
+    panels = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
+def png(figure: "Figure") -> bytes:
+    """The figure as a PNG file, 150 pixels an inch."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a class name in letters the font lacks shows as boxes
+        figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
+
+
+def line(axes: "Axes", x: np.ndarray, y: np.ndarray, **style: Any) -> None:
+    """A line over epochs; with markers where points are few, so that one point is seen too."""
+    if len(x):
+        axes.plot(x, y, marker="o" if len(x) < _MANY else "", markersize=4, linewidth=1.5, **style)
+
+
+def finish(
+    axes: "Axes", title: str = "", x: str = "", y: str = "", log_over: float = 0, grid: bool = True, whole_numbers: bool = True
+) -> None:
+    """Titles, a light grid, no frame.
+
+    Args:
+        title, x, y: of the panel and its axes; '' for none.
+        log_over: a logarithmic y axis where all values of lines are positive and the largest is more than so many times the
+            smallest, which a linear axis would hide; 0 for never.
+        grid: whether there is one.
+        whole_numbers: x counts epochs, from 0.
+    """
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(color="#e5e5e5", linewidth=0.8)
+        axes.set_axisbelow(True)
+    values = np.concatenate([np.zeros(0), *(line.get_ydata() for line in axes.lines)]) if log_over else np.zeros(0)
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() > log_over * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.get_major_locator().set_params(subs=(1, 3) if values.max() < 100 * values.min() else (1,))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    elif log_over:
+        axes.ticklabel_format(axis="y", scilimits=(-3, 5), useMathText=True)
+    if whole_numbers:
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(left=0)
+
+
+def legend_above(figure: "Figure", panels: Sequence["Axes"], **options: Any) -> None:
+    """One legend for all panels, each label once."""
+    entries = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if entries:
+        columns = min(len(entries), 5)
+        figure.legend(entries.values(), entries, loc="outside upper center", ncols=columns, frameon=False, fontsize=9, **options)
+
+
+def label_bottom(panels: Sequence["Axes"], columns: int, text: str) -> None:
+    """Names the x axis under the lowest panel of each column."""
+    for axes in panels[-columns:]:
+        axes.set_xlabel(text, fontsize=9)
+
+
+def plain(name: object) -> str:
+    """A name on one line, at most 28 characters, without its dollar signs meaning mathematics."""
+    text = " ".join(str(name).replace("_", " ").split())
+    return (text if len(text) <= 28 else f"{text[:27]}…").replace("$", r"\$")

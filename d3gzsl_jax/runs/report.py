@@ -1,0 +1,225 @@
+"""A run folder read back, and its report: report.html, one file that holds everything it shows.
+
+    python -m d3gzsl_jax.runs.report FOLDER
+
+draws the plots of a finished, interrupted or still running run again and writes its report.
+"""
+
+import argparse
+import dataclasses
+import functools
+import json
+import math
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from d3gzsl_jax.errors import UserError, reason
+
+_DOMAINS = ("seen", "unseen")
+
+
+class ClassAccuracy(NamedTuple):
+    """Of one class: its name, accuracy in [0, 1], and 'seen', 'unseen' or '' where the folder does not say."""
+
+    name: str
+    accuracy: float
+    domain: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """What a run folder holds. Whatever is missing is empty.
+
+    Attributes:
+        config: the resolved configuration, nested. overrides: of it, what the command line set, by dotted name.
+        starts: one entry per start of the run, the first and every resumption: time, versions, device, ...
+        lines: of metrics.jsonl, one per evaluation, in order.
+        results: results.json.
+        diagnostics: the arrays of diagnostics.npz.
+    """
+
+    config: dict[str, Any]
+    overrides: dict[str, Any]
+    starts: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+    results: dict[str, Any]
+    diagnostics: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Recorded":
+        """Reads a folder.
+
+        Raises:
+            UserError: it is no run, or a file in it is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / "config.json").is_file():
+            missing = "holds no run (no config.json)" if folder.is_dir() else "no such folder"
+            raise UserError(f"{folder}: {missing}; name the folder of a run, such as runs/digits-20260102-030405")
+        return cls(
+            config=_json(folder / "config.json"),
+            overrides=_json(folder / "overrides.json"),
+            starts=_json(folder / "environment.json").get("starts") or [],
+            lines=_json_lines(folder / "metrics.jsonl"),
+            results=_json(folder / "results.json"),
+            diagnostics=_arrays(folder / "diagnostics.npz"),
+        )
+
+    def names(self, *keys: str) -> list[str]:
+        """The names found under `keys` in any line, in order of appearance."""
+        return list(dict.fromkeys(name for line in self.lines for name in _inside(line, keys) or {}))
+
+    def series(self, *keys: str) -> tuple[np.ndarray, np.ndarray]:
+        """Epochs (n,) and values (n,) float64 of one number over the lines that have it, NaN where it is null. An interrupted epoch
+        counts as the part of it that was trained."""
+        found = {}
+        for line in self.lines:
+            value = _inside(line, keys)
+            if value is not None or keys[-1] in (_inside(line, keys[:-1]) or {}):
+                found[self.epoch(line)] = value if isinstance(value, int | float) else math.nan
+        return np.array(sorted(found), float), np.array([found[epoch] for epoch in sorted(found)], float)
+
+    def epoch(self, line: dict[str, Any]) -> float:
+        """Epochs trained up to a line; a fraction where the run was interrupted within one."""
+        epoch, step = line.get("epoch") or 0, line.get("step")
+        return max(step / self._steps_per_epoch, epoch) if step and self._steps_per_epoch else epoch
+
+    @functools.cached_property
+    def _steps_per_epoch(self) -> float:
+        """0 if unknown. Whole epochs have the fewest steps an epoch, so the smallest ratio is the length of one."""
+        return min((line["step"] / line["epoch"] for line in self.lines if line.get("step") and line.get("epoch")), default=0.0)
+
+    @property
+    def predictions(self) -> dict[str, dict[str, Any]]:
+        """Metrics, per-class accuracies and test-selected figures by predictor: of results.json or, while there is none, the newest
+        metrics of each."""
+        newest = {name: {"metrics": values} for line in self.lines for name, values in (line.get("predictions") or {}).items()}
+        return self.results.get("predictions") or newest
+
+    def finite(self, name: str) -> np.ndarray:
+        """The finite values of an array of diagnostics, (n,); none where there is no such array."""
+        values = np.ravel(self.diagnostics.get(name, np.zeros(0))).astype(np.float64)
+        return values[np.isfinite(values)]
+
+    def diagnosed(self, kind: str) -> list[str]:
+        """The predictors with arrays 'kind/predictor...' in diagnostics that hold finite values, in the order of `predictions`."""
+        names = {name.split("/")[1] for name in self.diagnostics if name.startswith(f"{kind}/") and self.finite(name).size}
+        return [*(name for name in self.predictions if name in names), *sorted(names - set(self.predictions))]
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Names by id, of the classes results.json names; 'id name' where two classes share a name."""
+        keys = {key: None for found in self.predictions.values() for key in found.get("per_class") or {}}
+        pairs = [key.partition(" ")[::2] for key in keys]
+        unique = len({name for _, name in pairs}) == len(pairs)
+        return {int(label): name if unique and name else f"{label} {name}" for label, name in pairs}
+
+    def accuracies(self, predictor: str) -> list[ClassAccuracy]:
+        """The classes with test rows by id, with what `predictor` reached at the end."""
+        domains, names = self._domains(), self.class_names
+        per_class = self.predictions[predictor].get("per_class") or {}
+        known = [(int(key.partition(" ")[0]), value) for key, value in per_class.items() if value is not None]
+        return [ClassAccuracy(names[label], value, domains.get(label, "")) for label, value in known]
+
+    def _domains(self) -> dict[int, str]:
+        """'seen' or 'unseen' by class id; empty where the folder does not say."""
+        classes = self.results.get("classes")
+        if classes:
+            return {int(label): domain for domain in _DOMAINS for label in classes.get(domain) or []}
+        # Otherwise the projected rows tell: they are of unseen classes. Of all of them, if their mean accuracy is U.
+        labels = np.concatenate([self.finite(f"projection/{kind}_labels") for kind in ("real", "synthesized")]).astype(int)
+        unseen = set(labels.tolist())
+        per_class, u = self.results.get("per_class") or {}, (self.results.get("metrics") or {}).get("unseen")
+        values = [value for key, value in per_class.items() if value is not None and int(key.partition(" ")[0]) in unseen]
+        if u is None or not values or not math.isclose(sum(values) / len(values), u, abs_tol=1e-6):
+            return {}
+        return {label: _DOMAINS[label in unseen] for label in self.class_names}
+
+
+def write(folder: Path) -> Path:
+    """Writes report.html, whole or as it was, of what the folder holds, with the pictures in its plots/ inside.
+
+    Raises:
+        UserError: the folder holds no run, or a file in it is damaged.
+    """
+    from d3gzsl_jax.runs import report_page
+
+    run, path = Recorded.read(folder), Path(folder) / "report.html"
+    pictures = {path.stem: path.read_bytes() for path in sorted((Path(folder) / "plots").glob("*.png"))}
+    replace(path, report_page.page(run, pictures).encode())
+    return path
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Writes a file so that it is whole or as it was."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    from d3gzsl_jax.runs import plots
+
+    parser = argparse.ArgumentParser("python -m d3gzsl_jax.runs.report", description="Draws a run's plots and writes its report.")
+    parser.add_argument("folder", type=Path, help="the folder of a run")
+    folder = parser.parse_args(argv).folder
+    try:
+        drawn = plots.write_all(folder)
+        print(f"{len(drawn)} plots in {folder / 'plots'}; wrote {write(folder)}")
+    except UserError as error:
+        print(f"d3gzsl_jax: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"d3gzsl_jax: {folder}: cannot be read or written ({error.strerror})", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _inside(value: Any, keys: tuple[str, ...]) -> Any:
+    """value[keys[0]][keys[1]]..., None where there is no such thing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object; {} where the file is absent."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({reason(error)}); remove it, or restore it from a copy") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    """One object a line; a line that was cut off while it was written is left out."""
+    found = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [line for line in found if isinstance(line, dict)]
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file; {} where it is absent."""
+    if not path.exists():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise UserError(f"{path}: damaged ({reason(error)}); remove it, or restore it from a copy") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

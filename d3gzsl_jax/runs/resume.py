@@ -1,0 +1,102 @@
+"""Whether a run folder can be continued with this configuration and this data."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.folder import RunFolder, plain
+
+RESUME = ("never", "auto", "must")
+# What may differ between the starts of a run: where the data lies (its content is compared), how long to train, and what leaves
+# every bit as it is.
+FREE = (
+    "data.root", "data.manual_dir", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
+    "guards.", "log.",
+)  # fmt: skip
+
+
+def digest(data: GZSLData) -> str:
+    """SHA-256 of everything of the data that a run depends on: equal content gives equal digests, wherever it came from."""
+    found = hashlib.sha256()
+    for array in (data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen):
+        array = np.ascontiguousarray(array)
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(array.view(np.uint8).data if array.size else b"")
+    return found.hexdigest()
+
+
+def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool, named: bool) -> None:
+    """Refuses to start in a folder that holds a run which is not this one, or that config.train.resume forbids or asks for.
+
+    Args:
+        folder: the run folder.
+        config: resolved, nested.
+        data_digest: of the data at hand.
+        has_checkpoint: whether the folder holds a whole checkpoint.
+        named: whether the user named the folder.
+
+    Raises:
+        UserError: naming the field that differs, or the option.
+    """
+    resume, where = config["train"]["resume"], f"--workdir={folder.path}"
+    results = folder.read("results.json")
+    if resume == "must" and not has_checkpoint:
+        what = "holds no checkpoint" if named else "is new, so it holds no checkpoint (name the folder of the run)"
+        raise UserError(f"{where}: {what}, and config.train.resume=must; with auto a run starts where it cannot go on")
+    if results is None and not has_checkpoint:
+        return
+    if resume == "never":
+        raise UserError(f"{where}: holds an earlier run, and config.train.resume=never; name another folder, or remove it")
+    if folder.read("config.json") is None or (results is not None and "epochs" not in results):
+        raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
+    if difference := why_another(folder, config, data_digest):
+        raise UserError(f"{where}: {difference}")
+    if results is not None and not has_checkpoint and (results["interrupted"] or results["epochs"] != config["train"]["epochs"]):
+        raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder, or remove it")
+
+
+def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
+    """Refuses to train a run for fewer outer steps than it has behind it.
+
+    Raises:
+        UserError: with both numbers of epochs.
+    """
+    if reached > wanted:
+        raise UserError(
+            f"--workdir={folder.path}: holds a run that has done {reached / per_epoch:g} epochs, and config.train.epochs="
+            f"{wanted // per_epoch}; give as many or more, or name another folder"
+        )
+
+
+def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) -> str | None:
+    """Why what the folder holds is not a beginning of this run, for a message; None if it is."""
+    if found := disagreement(folder.read("config.json") or {}, plain(dict(config))):
+        field, old, new = found
+        return (
+            f"holds a run with config.{field}={old!r}, now it is {new!r}; name another folder, or give --config.{field}={old} to "
+            "go on with that run"
+        )
+    if (folder.read("environment.json") or {}).get("data", {}).get("sha256") != data_digest:
+        return "holds a run on other data (what is under config.data.root has changed); name another folder"
+    return None
+
+
+def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first field that may not differ and does, as (field, before, now)."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    for field in sorted(old.keys() | new.keys()):
+        if old.get(field) != new.get(field) and not field.startswith(FREE):
+            return field, old.get(field), new.get(field)
+    return None
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
