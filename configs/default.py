@@ -25,6 +25,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     data.manual_dir = ""  # tfds only: folder with CUB/res101.mat and the like, where the archive is not to be downloaded
     data.feature_file = "res101.mat"  # mat only: name of the feature file in root
     data.semantics = "att"  # att or sent: reads att_splits.mat or sent_splits.mat
+    data.leave_out = ""  # classes to train without, ids and names: "9" or "zebra,3"; --mode=add_classes can add them later
     data.normalize_semantics = False  # divide each class's vector by its L2 norm (the released code does not)
     data.pipeline = "auto"  # auto, index (tf.data row numbers), stream (tf.data features), device (no TensorFlow); same batches
 

@@ -1,6 +1,85 @@
-"""What a run leaves behind besides its results."""
+"""What a run leaves behind besides its results: the model, the arrays of its plots, the report."""
+
+import importlib.util
+from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
 
-def leave(run: Any, state: Any, results: dict[str, Any]) -> None:
-    """Placeholder."""
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.evaluation import diagnostics
+from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.evaluation.predictors import Predictors
+from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.losses.distillation import in_distribution_score
+from d3gzsl_jax.model import Model
+from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.trained import TrainedModel
+from d3gzsl_jax.training.randomness import root_key, stream
+from d3gzsl_jax.training.structures import Params, TrainState
+
+_PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes
+
+
+def trained_model(
+    config: ConfigDict, data: GZSLData, arrays: SplitArrays, state: TrainState, teacher: Params, classifier: Params | None
+) -> TrainedModel:
+    """The model a run has made so far, by itself."""
+    return TrainedModel(
+        name=data.name, config=config, semantics=data.semantics, class_names=data.class_names, seen=data.seen_classes,
+        unseen=data.unseen_classes, scaling=arrays.scaling, params=state.params, teacher=teacher, classifier=classifier,
+        prediction=config.eval.prediction, step=int(state.step), data_digest=digest(data),
+    )
+
+
+def arrays_of_plots(
+    config: ConfigDict, data: GZSLData, arrays: SplitArrays, model: Model, evaluator: Evaluator, predictors: Predictors,
+    state: TrainState, teacher: Params,
+) -> dict[str, np.ndarray]:
+    """What diagnostics.npz holds, see evaluation/diagnostics.py; the trade-off and confusion of each predictor by its name."""
+    found = {}
+    for name, (seen_rows, unseen_rows) in predictors.best_classes(state).items():
+        curve = diagnostics.trade_off(
+            seen_rows, arrays.test_seen_labels, unseen_rows, arrays.test_unseen_labels, data.seen_classes, data.unseen_classes
+        )
+        found |= {f"curve/{name}/{key}": values for key, values in diagnostics.thin(curve).items()}
+        found[f"confusion/{name}"] = diagnostics.confusion(seen_rows, unseen_rows)
+    unseen = model.classes.unseen
+    if not len(unseen):
+        return found
+    labels = unseen[np.linspace(0, len(unseen) - 1, min(len(unseen), _PLOTTED_ROWS)).astype(int)]
+    count = _PLOTTED_ROWS // len(labels)
+    key = stream(root_key(config.seed), "plots")
+    synthesized = synthesize_classes(model.objective.framework, state.params, key, model.classes.semantics, labels, count)
+    if teacher:
+        scores = evaluator.scores(model.teacher, teacher)
+        scores["synthesized"] = np.asarray(in_distribution_score(model.teacher.logits(teacher, synthesized)))
+        found |= {f"scores/{split}": values for split, values in scores.items()}
+    return found | diagnostics.project(
+        arrays.test_unseen_features, arrays.test_unseen_labels, np.asarray(synthesized), np.asarray(jnp.repeat(labels, count))
+    )
+
+
+def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Writes diagnostics.npz, the plots and report.html; returns what to say of it."""
+    part = folder / "diagnostics.part.npz"
+    np.savez_compressed(part, **arrays)
+    part.replace(folder / "diagnostics.npz")
+    if importlib.util.find_spec("matplotlib") is None:
+        return "warning: no plots and no report, since matplotlib is not installed"
+    from d3gzsl_jax.runs import plots, report
+
+    plots.write_all(folder)
+    return f"wrote {report.write(folder)}"
+
+
+def leave(run: Any, state: TrainState) -> None:
+    """Leaves behind the model of a `Run` and, unless config.log.report is off, its plots and report."""
+    teacher, predictors = run.teacher, run.account.predictors
+    trained_model(run.config, run.data, run.arrays, state, teacher, predictors.classifier).save(run.folder.path / "model")
+    if run.config.log.report:
+        found = arrays_of_plots(run.config, run.data, run.arrays, run.model, run.evaluator, predictors, state, teacher)
+        run.display.say(draw(run.folder.path, found))

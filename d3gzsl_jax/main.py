@@ -1,27 +1,54 @@
 """The command line: flags, process set-up, dispatch; nothing else.
 
-    python -m d3gzsl_jax.main --config=configs/cub.py[:base] [--workdir=FOLDER] [--config.group.field=value ...]
+    python -m d3gzsl_jax.main --config=configs/cub.py[:base] [--workdir=RUN] [--config.group.field=value ...]
 
-Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite), 130 ended by ctrl-C with results.
+trains, or goes on with the run in the folder RUN. With what a run left behind:
+
+    ... --mode=evaluate    --workdir=RUN [--checkpoint=last|best|STEP]
+    ... --mode=predict     --workdir=RUN --input=FEATURES --output=FILE.csv [--top=K] [--predictor=student|classifier] [--key=NAME]
+    ... --mode=synthesize  --workdir=RUN --output=FILE.npz [--classes=all|seen|unseen|3,zebra] [--count=N] [--seed=N]
+    ... --mode=add_classes --workdir=RUN --semantics=FILE --output=MODEL [--key=NAME]
+
+predict and synthesize also take MODEL for RUN, and --checkpoint; --data_root=FOLDER says where a run's data is now.
+
+Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite, or exploded), 130 ended by ctrl-C with
+results, 143 SIGTERM (a checkpoint was saved, the same command goes on from it).
 """
 
 import difflib
 import re
 import runpy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
+from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, for example configs/cub.py.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default: a new one under runs/.")
+_WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default in training: a new one under runs/.")
+_MODE = flags.DEFINE_enum("mode", "train", ("train", *MODES), "What to do.")
+_OPTIONS = (
+    _WORKDIR,
+    flags.DEFINE_string("checkpoint", "", "Which checkpoint: last, best, or an outer step."),
+    flags.DEFINE_string("data_root", "", "Where the run's data is now, if it was moved."),
+    flags.DEFINE_string("input", "", "predict: features, .npy, .npz, .mat or .csv."),
+    flags.DEFINE_string("output", "", "Where to write."),
+    flags.DEFINE_string("key", "", "Which array of the input file."),
+    flags.DEFINE_integer("top", 1, "predict: classes per row.", lower_bound=1),
+    flags.DEFINE_string("predictor", "", "predict: student or classifier; default: the run's config.eval.prediction."),
+    flags.DEFINE_string("classes", "unseen", "synthesize: ids and names, or all, seen, unseen."),
+    flags.DEFINE_integer("count", 100, "synthesize: rows per class.", lower_bound=1),
+    flags.DEFINE_integer("seed", 0, "synthesize: of the noise.", lower_bound=0, upper_bound=2**32 - 1),
+    flags.DEFINE_string("semantics", "", "add_classes: semantics and names of the new classes."),
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +58,14 @@ def main(argv: Sequence[str]) -> int:
     logging.set_verbosity(logging.WARNING)
     configure()
     try:
-        return 130 if train(_CONFIG.value, _WORKDIR.value)["interrupted"] else 0
+        given = {flag.name for flag in _OPTIONS if flag.present}
+        if _MODE.value != "train":
+            run_mode(_MODE.value, {flag.name: flag.value for flag in _OPTIONS}, given, Display())
+            return 0
+        for name in sorted(given - {"workdir"}):
+            raise UserError(f"--{name} means nothing in training; --mode={', '.join(MODES)} are the other modes")
+        overrides = config_flags.get_override_values(_CONFIG)
+        return 130 if train(_CONFIG.value, _WORKDIR.value, overrides=overrides)["interrupted"] else 0
     except UserError as error:
         return _refuse(str(error))
     except DivergenceError as error:
@@ -68,7 +102,10 @@ def parse(argv: list[str]) -> list[str]:
         if "Traceback" in text:  # of the configuration's own code: its last line says what went wrong
             text = text.strip().splitlines()[-1]
         sys.exit(_refuse(_unknown_field(argv, path) or " ".join(f"{path or ''}: {text}".split()).removeprefix(": ")))
-    if _CONFIG.value is None:
+    if _MODE.value != "train":
+        if path is not None:
+            sys.exit(_refuse(f"--mode={_MODE.value}: --config means nothing here; the run in --workdir has its own"))
+    elif _CONFIG.value is None:
         sys.exit(_refuse("--config is missing; try --config=configs/digits.py, which needs no download"))
     return rest
 
@@ -79,7 +116,7 @@ def _unknown_field(argv: Sequence[str], path: str | None) -> str | None:
         config = runpy.run_path(path)["get_config"]() if path else None
     except Exception:  # the configuration itself is broken: the parser's own message says how
         return None
-    fields = sorted(_dotted(config)) if config else []
+    fields = sorted(dict(flat(config))) if config else []
     for arg in argv:
         match = re.match(r"--?config\.([^=]+)(=|$)", arg)
         if match and not any(field == match[1] or field.startswith(match[1] + ".") for field in fields):
@@ -87,14 +124,6 @@ def _unknown_field(argv: Sequence[str], path: str | None) -> str | None:
             guess = f"; did you mean --config.{near[0]}?" if near else "; configs/default.py documents every field"
             return f"--config.{match[1]}: no such field{guess}"
     return None
-
-
-def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in config.items():
-        if hasattr(value, "items"):
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def _refuse(message: str) -> int:

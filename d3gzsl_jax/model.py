@@ -4,12 +4,13 @@ import dataclasses
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.settings import has_distillation
 from d3gzsl_jax.training.distillation import Distillation
@@ -42,31 +43,14 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     Raises:
         UserError: a batch is larger than the training set.
     """
-    rows = len(data.trainval)
-    weights, train = config.distillation, config.train
+    rows, train = len(data.trainval), config.train
     teacher_batch = config.teacher.batch_size if has_distillation(config) else 0
     for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
-    classes = Classes(
-        semantics=jnp.asarray(data.semantics), seen=jnp.asarray(data.seen_classes), unseen=jnp.asarray(data.unseen_classes)
-    )
-    networks = config.networks
-    teacher = Teacher(seen=len(data.seen_classes), embedding_width=networks.embedding)
-    distillation = Distillation(
-        teacher=teacher, classes=data.class_count, embedding_width=networks.embedding, n_syn=weights.n_syn,
-        weight_cls=weights.weight_cls, weight_od=weights.weight_od, weight_be=weights.weight_be, weight_kl=weights.weight_kl,
-        variant=weights.variant, score=weights.score, target=weights.target, temperature=weights.temperature,
-    )
-    sizes = Sizes(
-        features=data.feature_size, semantics=data.semantic_size, noise=networks.noise or data.semantic_size,
-        seen=len(data.seen_classes), generator_hidden=networks.generator_hidden, critic_hidden=networks.critic_hidden,
-        embedding=networks.embedding,
-    )
-    framework = FRAMEWORKS[config.framework](
-        sizes=sizes, gradient_penalty_weight=train.gradient_penalty_weight, **config.get(config.framework, {})
-    )
-    objective = Objective(framework, distillation)
+    classes = class_table(data.semantics, data.seen_classes, data.unseen_classes)
+    objective = build_objective(config, classes, data.feature_size)
+    framework = objective.framework
     factors = dict.fromkeys(framework.critic_groups, train.critic_factor)
     factors |= dict.fromkeys(framework.generator_groups, train.generator_factor)
     factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
@@ -79,12 +63,40 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     training = TeacherTraining(
         learning_rate=config.teacher.learning_rate, loss_weight=config.teacher.loss_weight, beta1=train.beta1, beta2=train.beta2
     )
-    final = None
-    if config.classifier.fit != "never":
-        softmax = SoftmaxTraining(
-            classes=data.class_count, epochs=config.classifier.epochs, batch_size=config.classifier.batch_size,
-            learning_rate=config.classifier.learning_rate, beta1=config.classifier.beta1,
-        )
-        final = FinalClassifier(framework, softmax, config.classifier.n_syn)
+    fitted = config.classifier.fit != "never"
+    final = build_final_classifier(config, framework, data.class_count) if fitted else None
     return Model(objective, optimization, training, classes, final)
 
+
+def class_table(semantics: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Classes:
+    """Semantics (C, da) and ascending ids of seen and unseen classes, on the device."""
+    return Classes(semantics=jnp.asarray(semantics), seen=jnp.asarray(seen), unseen=jnp.asarray(unseen))
+
+
+def build_objective(config: ConfigDict, classes: Classes, features: int) -> Objective:
+    """The base method and D3 on it, for features of this size."""
+    count, size = classes.semantics.shape
+    networks, weights, seen = config.networks, config.distillation, len(classes.seen)
+    distillation = Distillation(
+        teacher=Teacher(seen=seen, embedding_width=networks.embedding), classes=count, embedding_width=networks.embedding,
+        n_syn=weights.n_syn, weight_cls=weights.weight_cls, weight_od=weights.weight_od, weight_be=weights.weight_be,
+        weight_kl=weights.weight_kl, variant=weights.variant, score=weights.score, target=weights.target,
+        temperature=weights.temperature,
+    )
+    sizes = Sizes(
+        features=features, semantics=size, noise=networks.noise or size, seen=seen, generator_hidden=networks.generator_hidden,
+        critic_hidden=networks.critic_hidden, embedding=networks.embedding,
+    )
+    framework = FRAMEWORKS[config.framework](
+        sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
+    )
+    return Objective(framework, distillation)
+
+
+def build_final_classifier(config: ConfigDict, framework: Framework, classes: int) -> FinalClassifier:
+    """The final classifier of `classes` classes."""
+    of = config.classifier
+    softmax = SoftmaxTraining(
+        classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
+    )
+    return FinalClassifier(framework, softmax, of.n_syn)

@@ -86,7 +86,7 @@ class Run:
             newest = self.checkpoints.newest()
             good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
             raise DivergenceError(f"{error}; {good}") from None
-        ending.leave(self, state, results)
+        ending.leave(self, state)
         summarize(results, self.folder.path, self.display)
         return results
 
@@ -95,10 +95,10 @@ class Run:
         self.checkpoints.close()
         self.account.close()
 
-    def pretrain(self) -> None:
-        """The teacher: read where an earlier start left it, else fitted and left in the folder."""
+    def pretrain(self, only_read: bool = False) -> None:
+        """The teacher: read where an earlier start left it, else (unless it is `only_read`) fitted and left in the folder."""
         path = self.folder.path / "teacher"
-        if path.is_dir():
+        if path.is_dir() or only_read:
             self.teacher, self.teacher_report = load_once(path)
             return
         settings_ = self.config.teacher

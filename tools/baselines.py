@@ -19,26 +19,26 @@ from rich.console import Console
 
 from d3gzsl_jax import settings
 from d3gzsl_jax.baselines import eszsl_metrics
+from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
-from tools.config_file import load_config
 from tools.seed_table import print_seed_table
 
 
 def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[dict[str, float]]]:
     """Metrics by method, one entry a seed."""
-    config = load_config(config_path, root)
+    config = load_config(config_path, {"data.root": root} if root else None)
     settings.check(config)
     if config.eval.prediction != "student":
         raise UserError(f"{config_path}: predicts by the final classifier; give a configuration with D3, whose student predicts")
     data = load(config.dataset, config.data)
     arrays = scale_splits(data)
     config.eval.every_epochs = config.train.epochs
-    config.classifier.fit = "never"
+    config.classifier.fit, config.log.report = "never", False
     found: dict[str, list[dict[str, float]]] = {"D3GZSL": [], "same networks without synthesis": [], "ESZSL": []}
     for seed in range(seeds):
         config.seed = seed

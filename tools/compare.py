@@ -20,21 +20,21 @@ from ml_collections import ConfigDict
 from rich.console import Console
 
 from d3gzsl_jax import settings
+from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.train import train
-from tools.config_file import load_config
 from tools.seed_table import print_seed_table
 
 
 def configuration(spec: str, seed: int, root: str | None) -> ConfigDict:
     """What one run is trained with."""
-    config = load_config(spec, root)
+    config = load_config(spec, {"data.root": root} if root else None)
     config.seed = seed
-    config.classifier.fit = "every"
+    config.classifier.fit, config.log.report = "every", False
     return config
 
 

@@ -80,6 +80,7 @@ def main() -> int:
                 print(f"digits_settings: --vary: {' '.join(str(error).split())}", file=sys.stderr)
                 return 2
             config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
+            config.log.report = False
             with tempfile.TemporaryDirectory() as folder:
                 results = train_on(benchmark, config, folder, quiet)
             if results["interrupted"]:

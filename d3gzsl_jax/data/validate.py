@@ -1,5 +1,7 @@
 """The one validator of GZSLData: every message names the file, the key, the row or class, and what to do."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
@@ -154,13 +156,22 @@ def normalize_semantics(data: GZSLData) -> np.ndarray:
     Raises:
         UserError: a class has an all-zero vector.
     """
-    norms = np.linalg.norm(data.semantics, axis=1, keepdims=True)
+    return unit_semantics(data.semantics, lambda label: f"{data.key('semantics')}: {_class(data, label)}")
+
+
+def unit_semantics(semantics: np.ndarray, name: Callable[[int], str]) -> np.ndarray:
+    """Rows (k, da) divided by their L2 norms, float32; `name` says for messages what a row is of.
+
+    Raises:
+        UserError: a row is all zero.
+    """
+    norms = np.linalg.norm(semantics, axis=1, keepdims=True)
     if (norms == 0).any():
         raise UserError(
-            f"{data.key('semantics')}: {_class(data, int(np.argmax(norms == 0)))} has an all-zero vector, which cannot be "
-            "normalised; set config.data.normalize_semantics to False"
+            f"{name(int(np.argmax(norms == 0)))} has an all-zero vector, which cannot be normalised; set "
+            "config.data.normalize_semantics to False"
         )
-    return (data.semantics / norms).astype(np.float32)
+    return (semantics / norms).astype(np.float32)
 
 
 def _class(data: GZSLData, label: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation import metrics
+from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.structures import Params
 from d3gzsl_jax.training.teacher import Teacher
@@ -57,6 +58,22 @@ class Evaluator:
 
         compiled = jax.jit(predict)
         return lambda *params: self._evaluate(compiled, params)
+
+    def best(self, logits: Callable[..., jax.Array], *params: Params) -> tuple[Best, Best]:
+        """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`."""
+        groups = jnp.asarray(self._seen), jnp.asarray(self._unseen)
+
+        def best(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
+            found = logits(*params, features)
+            return tuple(part for ids in groups for part in (ids[found[:, ids].argmax(axis=-1)], found[:, ids].max(axis=-1)))
+
+        compiled = jax.jit(best)
+        return tuple(Best(*self._over(split, compiled, params)) for split in ("seen", "unseen"))
+
+    def scores(self, teacher: Teacher, params: Params) -> dict[str, np.ndarray]:
+        """The teacher's score max log_softmax of test rows, by split 'seen' and 'unseen'."""
+        score = jax.jit(lambda params, features: in_distribution_score(teacher.logits(params, features)))
+        return {split: self._over(split, score, params)[0] for split in ("seen", "unseen")}
 
     def _evaluate(self, predict: Callable[..., object], params: tuple[Params, ...]) -> Evaluation:
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels

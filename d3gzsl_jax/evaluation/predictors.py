@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 
+from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.training.objective import Objective
@@ -34,6 +35,7 @@ class Predictors:
         self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
         self.best: dict[str, tuple[int, dict[str, float]]] = {}  # by predictor, epoch and metrics with the highest test H
         self.classifier: Params | None = None  # the final classifier fitted last
+        self._evaluator, self._objective, self._final = evaluator, objective, classifier
         self._student = evaluator.predictor(objective.student_logits) if has_student else None
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
         self._fit = jax.jit(classifier.fit) if classifier else None
@@ -73,6 +75,15 @@ class Predictors:
         self.classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
         check_finite({"classifier": self.classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
         return self._classifier(state.params, self.classifier)
+
+    def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:
+        """By predictor, the best seen and unseen class of each test-seen and each test-unseen row."""
+        found = {}
+        if self._student:
+            found["student"] = self._evaluator.best(self._objective.student_logits, state.params)
+        if self.classifier:
+            found["classifier"] = self._evaluator.best(self._final.logits, state.params, self.classifier)
+        return found
 
     def results(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch

@@ -32,9 +32,12 @@ class Checkpoints:
         best: name of the metric whose highest checkpoint is kept besides; '' for none.
         minutes: how long to wait between two checkpoints.
         say: where warnings go, a line each.
+        look: only look, and leave everything as it is.
     """
 
-    def __init__(self, folder: Path, keep: int, best: str, minutes: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, keep: int, best: str, minutes: float, say: Callable[[str], None], look: bool = False
+    ) -> None:
         self.folder, self._say, self._seconds = Path(os.path.abspath(folder)), say, 60.0 * minutes
         self._best, self._saved_at, self._failed = best, time.monotonic(), False
         policies = [keep_policy.LatestN(keep)]
@@ -42,14 +45,14 @@ class Checkpoints:
             policies.append(
                 keep_policy.BestN(get_metric_fn=lambda metrics: metrics[best], n=1, keep_checkpoints_without_metrics=False)
             )
-        self._discard_unfinished()
-        self._manager = ocp.CheckpointManager(
-            self.folder,
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=keep_policy.AnyPreservationPolicy(policies), create=False,
-                best_fn=(lambda metrics: metrics[best]) if best else None,
-            ),
+        if not look:
+            self._discard_unfinished()
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep_policy.AnyPreservationPolicy(policies), create=False, read_only=look,
+            best_fn=(lambda metrics: metrics[best]) if best else None,
         )
+        with _quiet():
+            self._manager = ocp.CheckpointManager(self.folder, options=options)
         known = [self._manager.metrics(step) for step in self.steps] if best else []
         self._highest = max((metrics[best] for metrics in known if metrics and best in metrics), default=-1.0)
 

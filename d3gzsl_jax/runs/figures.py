@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DPI = 150  # pixels an inch
 _MANY = 40  # from so many points on, a line has no markers
 
 
@@ -31,12 +32,12 @@ def panels_of(
     return figure, panels[:count]
 
 
-def png(figure: "Figure") -> bytes:
-    """The figure as a PNG file, 150 pixels an inch."""
+def png(figure: "Figure", dpi: int = DPI) -> bytes:
+    """The figure as a PNG file, `dpi` pixels an inch."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a class name in letters the font lacks shows as boxes
-        figure.savefig(buffer, format="png", dpi=150)
+        figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
@@ -70,7 +71,7 @@ def finish(
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > log_over * values.min():
         axes.set_yscale("log")
-        axes.yaxis.get_major_locator().set_params(subs=(1, 3) if values.max() < 100 * values.min() else (1,))
+        axes.yaxis.get_major_locator().set_params(subs=(1, 2, 5) if values.max() < 100 * values.min() else (1,))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
     elif log_over:

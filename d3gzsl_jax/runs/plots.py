@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -136,8 +136,8 @@ def curve(run: Recorded) -> "Figure | None":
 
 def scores(run: Recorded) -> "Figure | None":
     """Histograms of the teacher's in-distribution score, as shares of the rows, with the threshold of the configuration."""
-    groups = {"seen": (SEEN, "test rows, seen"), "unseen": (UNSEEN, "test rows, unseen"), "synthesized": (SYNTHESIZED, "synthesized")}
-    found = [(colour, label, run.finite(f"scores/{name}")) for name, (colour, label) in groups.items()]
+    groups = ("seen", SEEN, "test rows, seen"), ("unseen", UNSEEN, "test rows, unseen"), ("synthesized", SYNTHESIZED, "synthesized")
+    found = [(colour, label, run.finite(f"scores/{name}")) for name, colour, label in groups]
     found = [group for group in found if group[2].size]
     if not found:
         return None
@@ -226,14 +226,14 @@ def norms(run: Recorded) -> "Figure | None":
         for position, group in enumerate(groups):
             style = {"color": _MUTED[position % len(_MUTED)], "linestyle": _DASHES[position % len(_DASHES)]}
             line(axes, *run.series(*path, group), label=plain(group), **style)
-        finish(axes, title=title, log_over=5)
+        finish(axes, title=title, log_over=10)
     legend_above(figure, panels)
     label_bottom(panels, 2, "epoch")
     return figure
 
 
 def per_class(run: Recorded) -> "Figure | None":
-    """Accuracy of every class, a panel a predictor: bars with names where there are few classes, else sorted within a domain."""
+    """Accuracy of every class, a panel a predictor: bars with names of few classes, sorted lines of the sides of many."""
     found = {name: sorted(run.accuracies(name), key=lambda one: one.accuracy) for name in run.predictions}
     found = {name: classes for name, classes in found.items() if classes}
     if not found:
@@ -249,15 +249,16 @@ def per_class(run: Recorded) -> "Figure | None":
             if own.any() and few:
                 axes.barh(places[own], values[own], color=colour, label=label)
             elif own.any():
-                axes.stairs(values[own], np.linspace(0, 100, own.sum() + 1), baseline=None, color=colour, linewidth=1.8, label=label)
-                axes.axhline(values[own].mean(), color=colour, linewidth=1, linestyle=":", label=f"their mean, {domain or 'all'}")
+                edges = np.linspace(0, 100, own.sum() + 1)
+                axes.stairs(values[own], edges, baseline=None, color=colour, linewidth=1.8, label=label)
+                axes.axhline(values[own].mean(), color=colour, linewidth=1, linestyle=":", label=f"mean, {domain}")
         if few:
             axes.set_yticks(places, [plain(one.name) for one in classes], fontsize=8)
         else:
             axes.set_ylim(-2, 102)
         axes.set_xlim(0, 100)
-        finish(axes, title=plain(name), x="accuracy (%)" if few else "share of the classes, worst first (%)", whole_numbers=False)
-    panels[0].set_ylabel("" if few else "accuracy (%)", fontsize=9)
+        texts = ("accuracy (%)", "") if few else ("share of the classes, worst first (%)", "accuracy (%)")
+        finish(axes, title=plain(name), x=texts[0], y=texts[1], whole_numbers=False)
     legend_above(figure, panels)
     return figure
 

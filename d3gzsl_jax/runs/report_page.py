@@ -1,41 +1,64 @@
-"""The page of a run's report: HTML that fetches nothing, reads in light, in dark, on a narrow screen and on paper."""
+"""What the page of a run's report says, section by section. All text is escaped; what is missing from the folder is left out."""
 
 import base64
 import html
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from string import Template
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.figures import DPI
+from d3gzsl_jax.runs.report_template import PAGE
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.report import ClassAccuracy, Recorded
 
 NO_RESULT = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
 PICTURES = {
-    "metrics": ("Accuracy over training", "U and S are top-1 accuracies averaged over unseen and over seen classes, H is their harmonic "
-        "mean, T1 is the accuracy of unseen rows where only unseen classes may be predicted. U far below T1 means that unseen rows "
-        "are taken for seen classes."),
-    "curve": ("Seen-unseen trade-off", "A constant γ subtracted from all seen logits moves a predictor along its curve (calibrated "
-        "stacking); the dot is the predictor as evaluated, dotted lines join points of equal H. A dot away from the corner of its "
-        "curve loses H to the balance of seen and unseen, a low corner loses it to confusion within them. AUSUC, the area under the "
-        "curve, does not depend on the balance."),
-    "confusion": ("Seen taken for unseen, and the reverse", "Whether test rows are taken for a class of their own side, whichever it "
-        "is. Much blue in the lower bar of a predictor: unseen rows drown in seen classes; much orange in the upper one: the reverse."),
-    "per_class": ("Accuracy by class", "How evenly classes are recognised: U and S are the means of the unseen and of the seen ones. "
-        "A few classes near 0 among unseen ones often have semantic vectors close to those of a seen class."),
-    "scores": ("The teacher's scores", "How sure the teacher is that a row is of a seen class. Seen rows should lie to the right of "
-        "unseen ones; synthesized rows do their work where they lie like the unseen test rows they stand for."),
-    "projection": ("Real and synthesized features of unseen classes", "Both on the two main axes of the real rows, so what two axes do "
-        "not show is hidden. Synthesized rows should cover the real ones of their class; a tight dot is a collapsed generator."),
-    "losses": ("Loss terms", "Means over the steps since the evaluation before, each term before its weight unless it says "
-        "'weighted'. The variance of synthesized rows of a class, as a share of the real ones', falls towards 0 when the generator "
-        "collapses."),
-    "norms": ("Norms and learning rates", "By parameter group. An update norm that grows against its parameter norm, or a gradient "
-        "norm that climbs without end, comes before divergence."),
-}  # fmt: skip
+    "metrics": (
+        "Accuracy over training",
+        "U and S are top-1 accuracies averaged over unseen and over seen classes, H is their harmonic mean, T1 is the accuracy "
+        "of unseen rows where only unseen classes may be predicted. U far below T1 means that unseen rows are taken for seen "
+        "classes.",
+    ),
+    "curve": (
+        "Seen-unseen trade-off",
+        "A constant gamma subtracted from all seen logits moves a predictor along its curve (calibrated stacking); the dot is "
+        "the predictor as evaluated, dotted lines join points of equal H. A dot away from the corner of its curve loses H to "
+        "the balance of seen and unseen, a low corner loses it to confusion within them. AUSUC is the area under the curve: it "
+        "does not depend on the balance.",
+    ),
+    "confusion": (
+        "Seen taken for unseen, and the reverse",
+        "Whether test rows are taken for any class of their own side. Much blue in the lower bar of a predictor: unseen rows "
+        "drown in seen classes. Much orange in the upper one: the reverse.",
+    ),
+    "per_class": (
+        "Accuracy by class",
+        "How evenly classes are recognised: U and S are the means of the unseen and of the seen ones. An unseen class near 0 "
+        "often has a semantic vector close to that of another class.",
+    ),
+    "scores": (
+        "The teacher's scores",
+        "How sure the teacher is that a row is of a seen class. Seen rows should lie to the right of unseen ones; synthesized "
+        "rows serve best where they lie like the unseen test rows they stand for.",
+    ),
+    "projection": (
+        "Real and synthesized features of unseen classes",
+        "Both on the two main axes of the real rows; what these axes do not show stays hidden. Synthesized rows should cover "
+        "the real ones of their class. A tight dot is a collapsed generator.",
+    ),
+    "losses": (
+        "Loss terms",
+        "Means over the steps since the evaluation before. 'variance, synthesized / real' is that of synthesized rows of an unseen "
+        "class as a share of that of real rows of a class: it falls towards 0 when the generator collapses.",
+    ),
+    "norms": (
+        "Norms and learning rates",
+        "By parameter group. An update norm that grows against its parameter norm, or a gradient norm that climbs without end, "
+        "comes before divergence.",
+    ),
+}
 """Title and how to read it, by name of the picture, in the order of the page."""
 
 _BASES = {"wgan": "WGAN-GP", "fclswgan": "f-CLSWGAN", "cegzsl": "CE-GZSL"}
@@ -43,9 +66,10 @@ _TEACHER = {
     "seen_accuracy": ("accuracy on seen test rows", "mean over classes, among seen classes only"),
     "auroc": ("AUROC", "of its score, seen against unseen test rows; 50 is chance"),
     "fpr_at_95": ("FPR@95", "unseen rows accepted where 95 % of seen rows are; lower is better"),
-    "id_accuracy": ("seen rows over the threshold", "config.teacher.threshold"),
-    "ood_accuracy": ("unseen rows at or under it", ""),
+    "id_accuracy": ("seen rows over the threshold", "of its score, config.teacher.threshold"),
+    "ood_accuracy": ("unseen rows at or under it", "the same threshold"),
 }
+_TERMS = {"cls": "L_cls", "od": "L_od", "be": "L_be", "kl": "L_kl", "distillation": "L_D3, weighted sum"}
 _SHOWN = 10  # so many classes at either end of the table
 _UNKNOWN = "n/a"
 
@@ -58,11 +82,10 @@ def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
         pictures: PNG files by name; those of PICTURES are shown.
     """
     sections = [
-        _head(run), _warnings(run), _predictors(run), _teacher(run), *_pictures(pictures), _classes(run), _losses(run), _config(run),
-        _environment(run),
+        _head(run), _warnings(run), _predictors(run), _teacher(run), *_pictures(pictures), _classes(run), _losses(run),
+        _config(run), _environment(run),
     ]  # fmt: skip
-    template = Template(Path(__file__).with_name("report_page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=_text(f"{_method(run)}, {_dataset(run)}"), body="\n".join(filter(None, sections)))
+    return PAGE.substitute(title=_text(f"{_method(run)}, {_dataset(run)}"), body="\n".join(filter(None, sections)))
 
 
 def _head(run: "Recorded") -> str:
@@ -132,7 +155,8 @@ def _pictures(pictures: Mapping[str, bytes]) -> Iterator[str]:
     for name, (title, reading) in PICTURES.items():
         if name in pictures:
             data = base64.b64encode(pictures[name]).decode()
-            image = f'<div class="plot"><img alt="{_text(title)}. {_text(reading)}" src="data:image/png;base64,{data}"></div>'
+            width = int.from_bytes(pictures[name][16:20]) * 100 // DPI  # where a PNG has it; 100 pixels of the page are an inch
+            image = f'<div class="plot"><img alt="{_text(title)}" width="{width}" src="data:image/png;base64,{data}"></div>'
             yield _section(title, f"<figure>{image}<figcaption>{_text(reading)}</figcaption></figure>")
 
 
@@ -159,8 +183,12 @@ def _losses(run: "Recorded") -> str:
         return ""
     phases = {phase: terms or {} for phase, terms in line["losses"].items()}
     terms = dict.fromkeys(term for found in phases.values() for term in found)
-    rows = [[term.replace("_", " "), *(_short(found[term]) if term in found else "" for found in phases.values())] for term in terms]
-    return _section(f"Losses up to epoch {line.get('epoch')}", _table(["term", *(f"{phase} phase" for phase in phases)], rows))
+    rows = [
+        [_TERMS.get(term) or term.replace("_", " "), *(_short(found[term]) if term in found else "" for found in phases.values())]
+        for term in terms
+    ]
+    headings = ["term", *(f"{phase} phase" for phase in phases)]
+    return _section(f"Losses up to epoch {line.get('epoch')}", _table(headings, rows))
 
 
 def _config(run: "Recorded") -> str:
@@ -190,7 +218,7 @@ def _method(run: "Recorded") -> str:
     base = run.config.get("framework") or run.results.get("framework") or "a run"
     weights = (value for name, value in (run.config.get("distillation") or {}).items() if name.startswith("weight_"))
     name = _BASES.get(base, base)
-    return f"D3 on {name}" if run.results.get("distillation", any(weights)) else name
+    return f"D3 on {name}" if run.results.get("distillation", any(weights)) else f"{name} without D3"
 
 
 def _dataset(run: "Recorded") -> str:
@@ -239,21 +267,26 @@ def _details(summary: str, content: str) -> str:
     return f"<details><summary>{_text(summary)}</summary>{content}</details>"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]], muted: frozenset[int] | set[int] = frozenset()) -> str:
-    """A table of plain values, all escaped; rows whose position is in `muted` stand back."""
-    head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], muted: Container[int] = ()) -> str:
+    """A table of plain values, all escaped; columns of numbers stand to the right, rows whose position is in `muted` stand back."""
+    columns = zip(*rows, strict=True)
+    kinds = [" class=n" if place and all(map(_is_number, column)) else "" for place, column in enumerate(columns)]
+    head = "".join(f"<th{kind}>{_text(heading)}</th>" for heading, kind in zip(headings, kinds, strict=True))
     body = "".join(
-        f"<tr{' class=muted' if position in muted else ''}>{''.join(_cell(value) for value in row)}</tr>"
+        f"<tr{' class=muted' if position in muted else ''}>"
+        + "".join(f"<td{kind}>{_text(value)}</td>" for value, kind in zip(row, kinds, strict=True))
+        + "</tr>"
         for position, row in enumerate(rows)
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell(value: Any) -> str:
-    """A cell; numbers stand to the right."""
-    text = _text(value)
-    number = text == _UNKNOWN or text.lstrip("-").replace(".", "", 1).replace("e-", "", 1).replace("e+", "", 1).isdigit()
-    return f"<td class=n>{text}</td>" if number else f"<td>{text}</td>"
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return value in ("", _UNKNOWN)
+    return True
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,7 @@ def assemble(
         "prediction": prediction,
         **predictions.get(prediction, {}),
         "predictions": predictions,
+        "classes": {"seen": data.seen_classes.tolist(), "unseen": data.unseen_classes.tolist()},
         "teacher": teacher,
         "steps": steps,
         **further,

@@ -1,11 +1,12 @@
 """Whether a run folder can be continued with this configuration and this data."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder, plain
@@ -56,7 +57,7 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
     if difference := why_another(folder, config, data_digest):
         raise UserError(f"{where}: {difference}")
     if results is not None and not has_checkpoint and (results["interrupted"] or results["epochs"] != config["train"]["epochs"]):
-        raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder, or remove it")
+        raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
 
 
 def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
@@ -87,16 +88,8 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """The first field that may not differ and does, as (field, before, now)."""
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flat(before)), dict(flat(now))
     for field in sorted(old.keys() | new.keys()):
         if old.get(field) != new.get(field) and not field.startswith(FREE):
             return field, old.get(field), new.get(field)
     return None
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

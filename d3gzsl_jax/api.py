@@ -1,0 +1,89 @@
+"""The package in a few names, for notebooks; each runs the code that the command line runs.
+
+    from d3gzsl_jax import api as d3
+
+    config = d3.load_config("configs/digits.py", {"train.epochs": 10})
+    data = d3.load_data(config)
+    run = d3.train(config, data)                      # run.results, run.model, run.folder
+    run.model.predict(features, top=3)                # classes, probabilities, seen, in_distribution
+    run.model.synthesize(data.unseen_classes, 100)    # raw feature rows
+    grown = run.model.add_classes(semantics, ("okapi",), data)
+    grown.save("models/with-okapi"); d3.load_model("models/with-okapi")
+
+Errors a user can mend are `d3.UserError`, a `ValueError` of one line.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import settings, trained
+from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.open_npz import write_npz
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import DivergenceError, UserError
+from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.train import train_on
+from d3gzsl_jax.trained import Predictions, TrainedModel
+
+__all__ = [
+    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data", "load_model",
+    "train", "validate", "write_npz",
+]  # fmt: skip
+
+
+class TrainedRun(NamedTuple):
+    """A finished run: what results.json holds, the model, and the run folder."""
+
+    results: dict[str, Any]
+    model: TrainedModel
+    folder: Path
+
+
+def load_data(config: ConfigDict) -> GZSLData:
+    """Reads and validates the benchmark that `config` names.
+
+    Raises:
+        UserError: data missing or wrong; the message names file, key and row.
+    """
+    settings.check(config)
+    return load(config.dataset, config.data)
+
+
+def train(
+    config: ConfigDict, data: GZSLData | None = None, workdir: str | Path = "", overrides: Mapping[str, Any] | None = None,
+    display: Display | None = None,
+) -> TrainedRun:
+    """Trains, or goes on with the run in `workdir`, and loads the model it ends with.
+
+    Args:
+        config: of `load_config`.
+        data: of `load_data`, or `validate`d data of your own; None to read what `config` names.
+        workdir: the run folder, '' for a new one under runs/.
+        overrides: fields set by hand, for the record.
+        display: where progress goes; standard output if None.
+
+    Raises:
+        UserError: bad configuration, data or folder. DivergenceError: training broke down.
+    """
+    configure()
+    data = data if data is not None else load_data(config)
+    folder = Path(workdir) if workdir else RunFolder("", data.name).path
+    results = train_on(data, config, str(folder), display, overrides)
+    return TrainedRun(results, load_model(folder), folder)
+
+
+def load_model(folder: str | Path) -> TrainedModel:
+    """The model of a finished run (its folder), or of a folder that `TrainedModel.save` wrote.
+
+    Raises:
+        UserError: there is none.
+    """
+    configure()
+    return trained.load_model(folder)

@@ -1,0 +1,36 @@
+"""A benchmark without some of its classes."""
+
+import dataclasses
+
+import numpy as np
+
+from d3gzsl_jax.data.class_files import parse_class_list
+from d3gzsl_jax.data.gzsl_data import GZSLData
+
+
+def leave_out(data: GZSLData, classes: str) -> GZSLData:
+    """`data` as if the classes had never been in it: without their rows and semantics, the others numbered anew in their order.
+
+    Args:
+        data: validated.
+        classes: ids and names, '3,zebra', see `parse_class_list`.
+
+    Raises:
+        UserError: no such class.
+    """
+    out = np.isin(np.arange(data.class_count), parse_class_list(classes, data.class_names, data.seen_classes, data.unseen_classes))
+    kept_rows = np.flatnonzero(~out[data.labels])
+    new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
+    rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
+    declared = data.declared_unseen
+    return dataclasses.replace(
+        data,
+        features=data.features[kept_rows],
+        labels=new_class[data.labels[kept_rows]],
+        semantics=data.semantics[~out],
+        class_names=tuple(name for name, gone in zip(data.class_names, out, strict=True) if not gone),
+        **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
+        extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
+        declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
+        provenance=dict(data.provenance) | {"left_out": [name for name, gone in zip(data.class_names, out, strict=True) if gone]},
+    )

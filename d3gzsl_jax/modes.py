@@ -1,0 +1,99 @@
+"""What can be done with a run or a model after training: one function a mode of the command line."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.prediction import predict_file
+from d3gzsl_jax.revisit import evaluate, model_at, run_data
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.trained import TrainedModel, load_model
+
+
+class Mode(NamedTuple):
+    """`do`(options by flag, display); the flags it needs, and those it takes besides."""
+
+    do: Callable[[dict[str, Any], Display], None]
+    needs: tuple[str, ...]
+    takes: tuple[str, ...]
+
+
+def _model(options: dict[str, Any], display: Display, classifier: bool = True) -> TrainedModel:
+    folder, which = options["workdir"], options["checkpoint"]
+    return model_at(folder, which, display, options["data_root"], classifier) if which else load_model(folder)
+
+
+def _evaluate(options: dict[str, Any], display: Display) -> None:
+    evaluate(options["workdir"], options["checkpoint"] or "last", display, options["data_root"])
+
+
+def _predict(options: dict[str, Any], display: Display) -> None:
+    model = _model(options, display, classifier=options["predictor"] != "student")
+    predict_file(
+        model, options["input"], options["output"], display, options["top"], options["predictor"], options["key"]
+    )
+
+
+def _synthesize(options: dict[str, Any], display: Display) -> None:
+    target = Path(options["output"])
+    if target.suffix != ".npz":
+        raise UserError(f"--output={target}: synthesized features are written as .npz")
+    model = _model(options, display, classifier=False)
+    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen)
+    features, labels = model.synthesize(ids, options["count"], options["seed"]), np.repeat(ids, options["count"])
+    part = target.with_name(target.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            np.savez_compressed(file, features=features, labels=labels, class_names=np.array(model.class_names))
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"{target}: cannot be written ({reason(error)})") from None
+    display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
+
+
+def _add_classes(options: dict[str, Any], display: Display) -> None:
+    model, source = load_model(options["workdir"]), options["semantics"]
+    semantics, names = read_classes(source, options["key"])
+    check_width(semantics, model.semantics.shape[1], source)
+    _, data = run_data(options["workdir"], options["data_root"])
+    grown = model.add_classes(semantics, names, data)
+    grown.save(options["output"])
+    ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
+    known = len(grown.class_names)
+    display.say(f"wrote {options['output']}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
+
+
+MODES = {
+    "evaluate": Mode(_evaluate, ("workdir",), ("checkpoint", "data_root")),
+    "predict": Mode(_predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key")),
+    "synthesize": Mode(_synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed")),
+    "add_classes": Mode(_add_classes, ("workdir", "semantics", "output"), ("data_root", "key")),
+}
+
+
+def run_mode(mode: str, options: dict[str, Any], given: set[str], display: Display) -> None:
+    """Does what a mode other than 'train' does.
+
+    Args:
+        mode: one of `MODES`.
+        options: the value of every flag.
+        given: the flags on the command line.
+        display: where progress goes.
+
+    Raises:
+        UserError: a flag is missing, or means nothing in this mode; or what the mode itself raises.
+    """
+    of = MODES[mode]
+    for flag in of.needs:
+        if not options[flag]:
+            raise UserError(f"--mode={mode}: --{flag} is missing")
+    for flag in sorted(given - {*of.needs, *of.takes}):
+        known = ", ".join(f"--{name}" for name in of.needs + of.takes)
+        raise UserError(f"--mode={mode}: --{flag} means nothing here; it takes {known}")
+    of.do(options, display)

@@ -1,0 +1,93 @@
+"""From a file of features to a CSV of predictions, chunk by chunk: neither has to fit into memory."""
+
+import csv
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from d3gzsl_jax.data import feature_files
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.trained import Predictions, TrainedModel
+
+CHUNK_ROWS = 4096
+
+
+def header(top: int) -> list[str]:
+    """The columns of the CSV."""
+    further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("class", "name", "probability")]
+    return ["row", "class", "name", "probability", "seen_probability", "in_distribution", *further]
+
+
+def predict_file(
+    model: TrainedModel, source: str | Path, target: str | Path, display: Display, top: int = 1, predictor: str = "", key: str = ""
+) -> int:
+    """Predicts every row of `source` and writes `target`, whole or not at all.
+
+    Columns: row (from 0); class, name and probability of the best class; seen_probability, all seen classes together;
+    in_distribution, the teacher's largest probability of a seen class (empty for a model without D3); then class_2, name_2,
+    probability_2 and so on, up to `top`.
+
+    Args:
+        model: what predicts.
+        source: raw features, in a format of data/feature_files.py.
+        target: the CSV.
+        display: where progress goes.
+        top: classes per row.
+        predictor: 'student' or 'classifier', '' for the run's own choice.
+        key: which array of the file.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        UserError: a file cannot be read or written, or a row is bad.
+    """
+    features = feature_files.open_features(source, model.feature_size, key)
+    model.check_predictor(predictor)
+    target = Path(target)
+    part = target.with_name(target.name + ".part")
+    began, rows = time.monotonic(), 0
+    display.start("predicting", features.rows or 0)
+    try:
+        with open(part, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header(top))
+            names = np.array(model.class_names, object)
+            for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor):
+                writer.writerows(zip(*_columns(found, names, rows), strict=True))
+                rows += len(found.classes)
+                display.advance(len(found.classes))
+        os.replace(part, target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({reason(error)})") from None
+    finally:
+        display.stop()
+        part.unlink(missing_ok=True)
+    seconds = time.monotonic() - began
+    display.say(f"wrote {target}: {rows} rows in {seconds:.1f} s, {rows / max(seconds, 1e-9):.0f} rows a second")
+    return rows
+
+
+def _ahead(model: TrainedModel, blocks: Iterator[np.ndarray], top: int, predictor: str) -> Iterator[Predictions]:
+    """Predictions of the blocks, each handed out while the next is computed."""
+    waiting = None
+    for block in blocks:
+        started = model.predict_chunk(block, top, predictor)
+        if waiting is not None:
+            yield waiting
+        waiting = started
+    if waiting is not None:
+        yield waiting
+
+
+def _columns(found: Predictions, names: np.ndarray, first: int) -> list[list]:
+    classes, probabilities = np.asarray(found.classes), np.asarray(found.probabilities)
+    text = lambda values: np.char.mod("%.6g", values).tolist()  # noqa: E731
+    ranked = [(classes[:, i].tolist(), names[classes[:, i]].tolist(), text(probabilities[:, i])) for i in range(classes.shape[1])]
+    like = [""] * len(classes) if found.in_distribution is None else text(np.asarray(found.in_distribution))
+    own = [list(range(first, first + len(classes))), *ranked[0], text(np.asarray(found.seen)), like]
+    return own + [column for columns in ranked[1:] for column in columns]

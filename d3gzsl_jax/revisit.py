@@ -1,0 +1,111 @@
+"""A run opened again: any of its checkpoints evaluated, or made into a model."""
+
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import model as model_module
+from d3gzsl_jax import settings
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.ending import trained_model
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.trained import TrainedModel
+from d3gzsl_jax.training.structures import TrainState
+
+
+def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
+    """The configuration of the run in a folder; `data_root` in place of where its data was.
+
+    Raises:
+        UserError: the folder holds no run.
+    """
+    path = Path(workdir)
+    if not (path / "config.json").is_file():
+        raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
+    config = ConfigDict(RunFolder(str(path), "").read("config.json"))
+    if data_root:
+        config.data.root = data_root
+    settings.check(config)
+    return config
+
+
+def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSLData]:
+    """Configuration and data of the run in a folder.
+
+    Raises:
+        UserError: no run, or its data is not there, or is other data now.
+    """
+    config = run_config(workdir, data_root)
+    data = load(config.dataset, config.data)
+    if difference := resume.why_another(RunFolder(str(workdir), data.name), config.to_dict(), resume.digest(data)):
+        raise UserError(f"--workdir={workdir}: {difference}")
+    return config, data
+
+
+def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root: str = "") -> tuple[Run, TrainState]:
+    """The run, and its state at a checkpoint; nothing is written.
+
+    Args:
+        workdir: the run folder.
+        which: 'last', 'best' (see config.checkpoint.best) or an outer step.
+        display: where progress goes.
+        data_root: where the data is now, '' for where it was.
+
+    Raises:
+        UserError: no such run, data or checkpoint.
+    """
+    config, data = run_data(workdir, data_root)
+    folder = RunFolder(str(workdir), data.name)
+    best = config.checkpoint.best
+    checkpoints = Checkpoints(folder.path / "checkpoints", config.checkpoint.keep, best, 0.0, display.say, look=True)
+    steps = checkpoints.steps
+    if not steps:
+        raise UserError(f"--workdir={workdir}: holds no checkpoint")
+    if which == "best":
+        step = checkpoints.best_step()
+    else:
+        step = steps[-1] if which == "last" else int(which) if which.isdecimal() else -1
+    if step not in steps:
+        raise UserError(f"--checkpoint={which}: expected last, best or one of the outer steps {', '.join(map(str, steps))}")
+    run = Run(config, data, model_module.build(config, data), folder, checkpoints, display)
+    if run.model.objective.distillation.active:
+        run.pretrain(only_read=True)
+    empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
+    training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
+    return run, training["state"]
+
+
+def evaluate(workdir: str | Path, which: str, display: Display, data_root: str = "") -> dict[str, Any]:
+    """Evaluates a checkpoint on the test rows, its final classifier fitted anew; the figures are those of the run, to the bit.
+
+    Writes evaluation-<step>.json in the run folder, and returns what it holds.
+    """
+    run, state = open_checkpoint(workdir, which, display, data_root)
+    step = int(state.step)
+    predictors, epoch = run.account.predictors, step // run.per_epoch
+    predictors.evaluate(state, step, epoch, False, run.real_rows)
+    predictors.finish(state, step, epoch, run.real_rows)
+    found = predictors.results(run.data.class_names)
+    content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
+    path = run.folder.write(f"evaluation-{step}.json", content)
+    rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]
+    display.results(f"{method(run.config.to_dict())} on {run.data.name}, seed {run.config.seed}, percent", rows)
+    if which == "best":
+        display.say("This checkpoint was picked on the test set (config.checkpoint.best): its figures are no result.")
+    display.say(f"wrote {path}")
+    return content
+
+
+def model_at(workdir: str | Path, which: str, display: Display, data_root: str = "", classifier: bool = True) -> TrainedModel:
+    """The model of a checkpoint; `classifier`: with a final classifier, fitted anew, where the run has one."""
+    run, state = open_checkpoint(workdir, which, display, data_root)
+    found = trained_model(run.config, run.data, run.arrays, state, run.teacher, None)
+    return found.fit_classifier(run.data) if classifier and run.model.final_classifier else found

@@ -1,0 +1,259 @@
+"""A trained model by itself, apart from the run and the data it came from: it predicts, synthesizes, and learns new classes."""
+
+import dataclasses
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.preprocess import Scaling
+from d3gzsl_jax.data.validate import unit_semantics
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
+from d3gzsl_jax.runs.checkpoints import load_once, save_once
+from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.randomness import root_key, stream
+from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.structures import Classes, Params
+
+PREDICTORS = ("student", "classifier")
+_CHUNK_ROWS = 4096
+
+
+class Predictions(NamedTuple):
+    """Of n rows, the k most probable classes, most probable first.
+
+    Attributes:
+        classes: (n, k) int32 class ids.
+        probabilities: (n, k) float32, softmax over all classes, in [0, 1].
+        seen: (n,) float32, the probability of all seen classes together, in [0, 1].
+        in_distribution: (n,) float32, the frozen teacher's largest probability of a seen class, in (0, 1]: high for rows like those
+            it was trained on, low for others; None for a model without D3, which has no teacher.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+    seen: np.ndarray
+    in_distribution: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """What training made, on the default device.
+
+    Attributes:
+        name: of the benchmark.
+        config: of the run.
+        semantics: (C, da) float32 by class id, normalised as the run's were.
+        class_names: C names.
+        seen, unseen: ascending int32 class ids.
+        scaling: what raw features go through.
+        params: parameter groups of the base method and of D3.
+        teacher: the teacher's parameters, {} without D3.
+        classifier: the final classifier's, None where none was fitted.
+        prediction: what predicts unless told otherwise, 'student' or 'classifier'.
+        step: outer steps of training.
+        data_digest: of the data, see runs/resume.py.
+    """
+
+    name: str
+    config: ConfigDict
+    semantics: np.ndarray
+    class_names: tuple[str, ...]
+    seen: np.ndarray
+    unseen: np.ndarray
+    scaling: Scaling
+    params: Params
+    teacher: Params
+    classifier: Params | None
+    prediction: str
+    step: int
+    data_digest: str
+
+    @property
+    def feature_size(self) -> int:
+        """dx."""
+        return len(self.scaling.scale)
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """What of 'student' and 'classifier' can predict. The student's classes are those it was trained with."""
+        head = self.params.get("student_head")
+        knows_all = head is not None and head["params"]["classifier"]["linear"]["bias"].shape[0] == len(self.class_names)
+        has_student = knows_all and any(self.config.distillation[f"weight_{term}"] > 0.0 for term in ("cls", "kl"))
+        return tuple(name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+
+    @cached_property
+    def _classes(self) -> Classes:
+        return class_table(self.semantics, self.seen, self.unseen)
+
+    @cached_property
+    def _objective(self) -> Objective:
+        return build_objective(self.config, self._classes, self.feature_size)
+
+    @cached_property
+    def _final(self) -> FinalClassifier:
+        return build_final_classifier(self.config, self._objective.framework, len(self.class_names))
+
+    @cached_property
+    def _predict(self) -> Any:
+        objective, seen = self._objective, self._classes.seen
+
+        def predict(name: str, top: int, params: Params, teacher: Params, classifier: Params, features: jax.Array) -> Any:
+            if name == "student":
+                logits = objective.student_logits(params, features)
+            else:
+                logits = self._final.logits(params, classifier, features)
+            probabilities = jax.nn.softmax(logits)
+            best, classes = jax.lax.top_k(probabilities, top)
+            like = None
+            if teacher:
+                like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1)
+            return classes, best, probabilities[:, seen].sum(axis=-1), like
+
+        return jax.jit(predict, static_argnums=(0, 1))
+
+    def predict(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
+        """The `top` classes of raw feature rows.
+
+        Args:
+            features: (n, dx), as the benchmark's files have them.
+            top: k, in 1..C.
+            predictor: 'student' or 'classifier'; '' for the run's own choice.
+
+        Raises:
+            UserError: the features are of another size or not finite, or the predictor is not there.
+        """
+        features = np.asarray(features)
+        if features.ndim != 2 or features.shape[1] != self.feature_size:
+            raise UserError(f"features of shape {features.shape}: this model takes (n, {self.feature_size})")
+        if not np.isfinite(features).all():
+            row = int(np.argmax(~np.isfinite(features).all(axis=1)))
+            raise UserError(f"features: row {row} is not finite; extract it again or drop it")
+        parts = [self.predict_chunk(features[i : i + _CHUNK_ROWS], top, predictor) for i in range(0, len(features), _CHUNK_ROWS)]
+        if not parts:
+            parts = [self.predict_chunk(np.zeros((1, self.feature_size), np.float32), top, predictor)]
+        return Predictions(
+            *(None if parts[0][i] is None else np.concatenate([np.asarray(p[i]) for p in parts])[: len(features)] for i in range(4))
+        )
+
+    def predict_chunk(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
+        """`predict` on finite rows that fit the device, as arrays that may still be computing: a caller need not wait for them."""
+        name = self.check_predictor(predictor)
+        if not 1 <= top <= len(self.class_names):
+            raise UserError(f"top {top}: must be from 1 to the {len(self.class_names)} classes of the model")
+        scaled = self.scaling.apply(features)
+        # All chunks but small ones have one shape: one trace.
+        rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
+        padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
+        found = self._predict(name, top, self.params, self.teacher, self.classifier or {}, padded)
+        return Predictions(*(None if part is None else part[: len(scaled)] for part in found))
+
+    def check_predictor(self, predictor: str = "") -> str:
+        """The predictor of this name, '' for the run's own choice.
+
+        Raises:
+            UserError: this model has none of that name.
+        """
+        name = predictor or self.prediction
+        if name not in self.predictors:
+            raise UserError(f"predictor {name!r}: this model has {' and '.join(self.predictors) or 'none'}")
+        return name
+
+    def synthesize(self, classes: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+        """`count` raw feature rows of each of `classes` (k,), class-major (k count, dx) float32. The rows of a class depend on its
+        id, the count and the seed only."""
+        if count < 1:
+            raise UserError(f"count {count}: must be at least 1")
+        framework = self._objective.framework
+        make = jax.jit(lambda params, key, semantics, labels: synthesize_classes(framework, params, key, semantics, labels, count))
+        key = stream(root_key(seed), "synthesize")
+        rows = make(self.params, key, self._classes.semantics, jnp.asarray(classes, jnp.int32))
+        return self.scaling.invert(np.asarray(rows))
+
+    def add_classes(self, semantics: np.ndarray, names: tuple[str, ...], data: GZSLData) -> "TrainedModel":
+        """A model that also knows k new, unseen classes, of which there is no image: their features are synthesized and the final
+        classifier is fitted anew, to real rows of seen classes and synthesized rows of all unseen ones.
+
+        Args:
+            semantics: (k, da) finite float, raw as in the benchmark's files.
+            names: k names that the model does not know yet.
+            data: the benchmark the model was trained on, for the real rows.
+
+        Returns:
+            The model, predicting by its classifier; ids of the new classes are C..C+k-1. This one is unchanged.
+
+        Raises:
+            UserError: sizes or names do not fit, or the data is not the model's. DivergenceError: the classifier broke down.
+        """
+        semantics = np.asarray(semantics, np.float32)
+        if semantics.ndim != 2 or semantics.shape[1] != self.semantics.shape[1] or len(semantics) != len(names):
+            raise UserError(
+                f"semantics of shape {semantics.shape} with {len(names)} names: this model takes ({len(names)}, "
+                f"{self.semantics.shape[1]})"
+            )
+        if known := [name for name in names if name in self.class_names]:
+            raise UserError(f"class {known[0]!r}: the model knows a class of that name; give the new one another")
+        if digest(data) != self.data_digest:
+            raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
+        if self.config.data.normalize_semantics:
+            semantics = unit_semantics(semantics, lambda index: f"class {names[index]!r}")
+        new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
+        grown = dataclasses.replace(
+            self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
+            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
+        )
+        return grown.fit_classifier(data)
+
+    def fit_classifier(self, data: GZSLData) -> "TrainedModel":
+        """The model with a final classifier fitted anew; as a run does at its end, to the same bits."""
+        features = self.scaling.apply(data.features[data.trainval])
+        labels = data.labels[data.trainval].astype(np.int32)
+        key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
+        classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
+        check_finite({"classifier": classifier}, "final classifier", "lower config.classifier.learning_rate")
+        return dataclasses.replace(self, classifier=classifier)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the model to a folder of its own, in place of the model that is there.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        parts = {"params": self.params, "semantics": self.semantics, "teacher": self.teacher, "classifier": self.classifier}
+        notes = {
+            "format": 1, "name": self.name, "config": self.config.to_dict(), "class_names": list(self.class_names),
+            "seen": self.seen.tolist(), "unseen": self.unseen.tolist(), "prediction": self.prediction, "step": self.step,
+            "data_sha256": self.data_digest,
+            "scaling": {"scale": self.scaling.scale.tolist(), "offset": self.scaling.offset.tolist(), "top": self.scaling.top},
+        }  # fmt: skip
+        save_once(Path(folder), {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
+
+
+def load_model(folder: str | Path) -> TrainedModel:
+    """The model of a finished run (its folder), or of a folder that `TrainedModel.save` wrote.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
+    if not (path / "notes").is_dir():
+        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
+    arrays, notes = load_once(path)
+    scaling = {name: np.asarray(value, np.float64) for name, value in notes["scaling"].items()}
+    return TrainedModel(
+        name=notes["name"], config=ConfigDict(notes["config"]), semantics=np.asarray(arrays["semantics"]),
+        class_names=tuple(notes["class_names"]), seen=np.asarray(notes["seen"], np.int32),
+        unseen=np.asarray(notes["unseen"], np.int32),
+        scaling=Scaling(scale=scaling["scale"], offset=scaling["offset"], top=float(scaling["top"])), params=arrays["params"],
+        teacher=arrays.get("teacher", {}), classifier=arrays.get("classifier"), prediction=notes["prediction"], step=notes["step"],
+        data_digest=notes["data_sha256"],
+    )
