@@ -33,8 +33,8 @@ from d3gzsl_jax.train import train_on
 from d3gzsl_jax.trained import Predictions, TrainedModel
 
 __all__ = [
-    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data", "load_model",
-    "train", "validate", "write_npz",
+    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data",
+    "load_model", "train", "validate", "write_npz",
 ]  # fmt: skip
 
 

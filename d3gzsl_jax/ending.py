@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import diagnostics
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors
@@ -80,6 +81,10 @@ def leave(run: Any, state: TrainState) -> None:
     """Leaves behind the model of a `Run` and, unless config.log.report is off, its plots and report."""
     teacher, predictors = run.teacher, run.account.predictors
     trained_model(run.config, run.data, run.arrays, state, teacher, predictors.classifier).save(run.folder.path / "model")
-    if run.config.log.report:
+    if not run.config.log.report:
+        return
+    try:
         found = arrays_of_plots(run.config, run.data, run.arrays, run.model, run.evaluator, predictors, state, teacher)
         run.display.say(draw(run.folder.path, found))
+    except Exception as error:  # pictures must not cost a run whose results are written
+        run.display.say(f"warning: no plots and no report ({reason(error)}); python -m d3gzsl_jax.runs.report {run.folder.path}")

@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
         for name in sorted(given - {"workdir"}):
             raise UserError(f"--{name} means nothing in training; --mode={', '.join(MODES)} are the other modes")
-        overrides = config_flags.get_override_values(_CONFIG)
+        overrides = config_flags.get_override_values(flags.FLAGS["config"])
         return 130 if train(_CONFIG.value, _WORKDIR.value, overrides=overrides)["interrupted"] else 0
     except UserError as error:
         return _refuse(str(error))

@@ -84,12 +84,12 @@ def test_the_defaults_of_a_base_method_are_those_documented(framework):
 
 def test_every_field_is_checked_or_free():
     """A new field must be given a range or choices, or be named here."""
-    free = {"dataset", "data.root", "data.manual_dir", "data.feature_file", "data.normalize_semantics"}
+    free = {"dataset", "data.root", "data.manual_dir", "data.feature_file", "data.normalize_semantics", "data.leave_out"}
     fields = set()
     for key, value in default.get_config().items():
         if key not in FRAMEWORKS:  # a base method has its own ranges
             fields |= {f"{key}.{inner}" for inner in value} if hasattr(value, "items") else {key}
-    assert fields == set(settings.CHOICES) | set(settings.RANGES) | free
+    assert fields == set(settings.CHOICES) | set(settings.RANGES) | set(settings.SWITCHES) | free
 
 
 @pytest.mark.parametrize(

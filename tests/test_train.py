@@ -5,9 +5,9 @@ import json
 import pytest
 
 from configs import digits
-from d3gzsl_jax import train as train_module
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import Predictors
+from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train
 
@@ -23,14 +23,14 @@ def quick(variant="d3"):
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_control_c_while_the_next_batches_are_made(tmp_path, monkeypatch, variant):
     """After an evaluation and before anything more was trained: the results are those of that evaluation."""
-    plain = train_module._Run.feed
+    plain = Run.feed
 
     def feed(self, calls):
         for call, item in zip(calls, plain(self, calls), strict=True):
-            self.interrupted = call.first >= self.model.optimization.steps_per_epoch
+            self.stop.interrupted = call.first >= self.model.optimization.steps_per_epoch
             yield item
 
-    monkeypatch.setattr(train_module._Run, "feed", feed)
+    monkeypatch.setattr(Run, "feed", feed)
     results = train(quick(variant), str(tmp_path / "run"), Display())
     assert results["interrupted"] and results["epochs"] == 1
     assert json.loads((tmp_path / "run" / "results.json").read_text())["metrics"] == results["metrics"]

@@ -1,7 +1,6 @@
 """The plots of a run, plots/*.png, drawn from what its folder holds. matplotlib is imported where a figure is made, not before."""
 
 import itertools
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,7 +149,7 @@ def scores(run: Recorded) -> "Figure | None":
         shares = 100 * np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / values.size
         axes.stairs(shares, edges, fill=True, color=colour, alpha=0.22)
         axes.stairs(shares, edges, color=colour, linewidth=1.6, linestyle=dash, label=f"{label} ({values.size})")
-    threshold = run.config.get("teacher", {}).get("threshold")
+    threshold = run.setting("teacher", "threshold")
     if threshold is not None and edges[0] <= threshold <= edges[-1]:
         axes.axvline(threshold, color="black", linewidth=1, linestyle=":", label=f"threshold {threshold:g}")
     finish(axes, x="teacher's in-distribution score, max log softmax", y="share of rows (%)", whole_numbers=False)
@@ -166,10 +165,10 @@ def scores(run: Recorded) -> "Figure | None":
 
 def projection(run: Recorded) -> "Figure | None":
     """Real and synthesized rows of unseen classes on two principal axes, side by side on the same axes."""
-    if "projection/real" not in run.diagnostics:
-        return None
     kinds = [(name, run.diagnostics.get(f"projection/{name}", np.zeros((0, 2)))) for name in ("real", "synthesized")]
-    labels = [run.diagnostics.get(f"projection/{name}_labels", np.zeros(len(points))) for name, points in kinds]
+    labels = [run.finite(f"projection/{name}_labels") for name, _ in kinds]
+    if not len(kinds[0][1]) or any(len(own) != len(points) for own, (_, points) in zip(labels, kinds, strict=True)):
+        return None
     classes = np.unique(np.concatenate(labels))
     figure, panels = panels_of(2, columns=2, height=4.0, sharex=True, sharey=True)
     for axes, (name, points), own in zip(panels, kinds, labels, strict=True):
@@ -183,8 +182,8 @@ def projection(run: Recorded) -> "Figure | None":
             other = kinds[1 - [kind for kind, _ in kinds].index(name)][1]
             axes.scatter(*other.T, s=size, color="#cccccc", linewidths=0, label="the other panel's rows")
             axes.scatter(*points.T, s=size, color=UNSEEN if name == "real" else SYNTHESIZED, alpha=0.5, linewidths=0)
-        shares = run.diagnostics.get("projection/explained", [math.nan] * 2)
-        axis = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
+        shares = [f" ({100 * share:.0f} % of variance)" for share in run.finite("projection/explained")]
+        axis = [f"principal axis {number}{share}" for number, share in zip((1, 2), [*shares, "", ""], strict=False)]
         finish(axes, title=f"{name}, {len(points)} rows", x=axis[0], y=axis[1] if axes is panels[0] else "", whole_numbers=False)
     legend_above(figure, panels, markerscale=2)
     return figure

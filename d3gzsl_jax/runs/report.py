@@ -70,6 +70,10 @@ class Recorded:
             diagnostics=_arrays(folder / "diagnostics.npz"),
         )
 
+    def setting(self, *keys: str) -> Any:
+        """A field of the configuration, None where it is unknown."""
+        return _inside(self.config, keys)
+
     def names(self, *keys: str) -> list[str]:
         """The names found under `keys` in any line, in order of appearance."""
         return list(dict.fromkeys(name for line in self.lines for name in _inside(line, keys) or {}))
@@ -99,7 +103,7 @@ class Recorded:
         """Metrics, per-class accuracies and test-selected figures by predictor: of results.json or, while there is none, the newest
         metrics of each."""
         newest = {name: {"metrics": values} for line in self.lines for name, values in (line.get("predictions") or {}).items()}
-        return self.results.get("predictions") or newest
+        return {name: found for name, found in (self.results.get("predictions") or newest).items() if isinstance(found, dict)}
 
     def finite(self, name: str) -> np.ndarray:
         """The finite values of an array of diagnostics, (n,); none where there is no such array."""

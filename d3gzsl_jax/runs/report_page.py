@@ -89,7 +89,7 @@ def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
 
 
 def _head(run: "Recorded") -> str:
-    prediction = (run.config.get("eval") or {}).get("prediction") or run.results.get("prediction")
+    prediction = run.setting("eval", "prediction") or run.results.get("prediction")
     found = (run.predictions.get(prediction) or {}).get("metrics") or {}
     numbers = "".join(
         f'<div class="number{" main" if heading == "H" else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
@@ -98,7 +98,7 @@ def _head(run: "Recorded") -> str:
     whose = f"{prediction}, {'last epoch' if run.results else 'newest evaluation'}, percent" if found else "nothing evaluated yet"
     facts = {
         "state": _state(run),
-        "seed": run.config.get("seed"),
+        "seed": run.setting("seed"),
         "features": run.results.get("features"),
         "semantics": run.results.get("semantics"),
         "outer steps": run.results.get("steps") or max((line.get("step") or 0 for line in run.lines), default=None),
@@ -114,7 +114,7 @@ def _head(run: "Recorded") -> str:
 
 def _state(run: "Recorded") -> str:
     """Finished or not, and how often resumed."""
-    wanted = (run.config.get("train") or {}).get("epochs")
+    wanted = run.setting("train", "epochs")
     done = run.results.get("epochs", max((line.get("epoch") or 0 for line in run.lines), default=0))
     if not run.results:
         state = f"not finished: no results.json yet, evaluated up to epoch {done}"
@@ -215,14 +215,14 @@ def _environment(run: "Recorded") -> str:
 
 
 def _method(run: "Recorded") -> str:
-    base = run.config.get("framework") or run.results.get("framework") or "a run"
-    weights = (value for name, value in (run.config.get("distillation") or {}).items() if name.startswith("weight_"))
+    base = run.setting("framework") or run.results.get("framework") or "a run"
+    weights = (value for name, value in (run.setting("distillation") or {}).items() if name.startswith("weight_"))
     name = _BASES.get(base, base)
     return f"D3 on {name}" if run.results.get("distillation", any(weights)) else f"{name} without D3"
 
 
 def _dataset(run: "Recorded") -> str:
-    return str(run.results.get("dataset") or run.config.get("dataset") or "")
+    return str(run.results.get("dataset") or run.setting("dataset") or "")
 
 
 def _newest(run: "Recorded", *keys: str) -> float | None:
@@ -269,7 +269,7 @@ def _details(summary: str, content: str) -> str:
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], muted: Container[int] = ()) -> str:
     """A table of plain values, all escaped; columns of numbers stand to the right, rows whose position is in `muted` stand back."""
-    columns = zip(*rows, strict=True)
+    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
     kinds = [" class=n" if place and all(map(_is_number, column)) else "" for place, column in enumerate(columns)]
     head = "".join(f"<th{kind}>{_text(heading)}</th>" for heading, kind in zip(headings, kinds, strict=True))
     body = "".join(

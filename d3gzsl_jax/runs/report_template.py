@@ -24,8 +24,8 @@ header, section { background: var(--card); border: 1px solid var(--line); border
 h1, h2, h3, p, dl, figure { margin: 0 0 .6rem } h1 { font-size: 1.7rem; line-height: 1.2 } h2 { font-size: 1.15rem }
 h3 { font-size: 1rem; font-weight: 500 } .over, .note, figcaption, dt, summary, th, .muted { color: var(--soft) }
 .over { margin: 0 } .note, figcaption, dl, table { font-size: .9rem }
-.numbers { display: flex; gap: .6rem; margin: .9rem 0 .4rem }
-.number { border: 1px solid var(--line); border-radius: .5rem; padding: .3rem .5rem; flex: 0 1 6rem; text-align: center }
+.numbers { display: flex; gap: .5rem; margin: .9rem 0 .4rem }
+.number { border: 1px solid var(--line); border-radius: .5rem; padding: .3rem .2rem; flex: 0 1 6rem; text-align: center }
 .number b { display: block; font-size: 1.6rem; font-variant-numeric: tabular-nums } .number span { color: var(--soft) }
 .main { border: 2px solid var(--main) } .main b { color: var(--main) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dd { margin: 0; overflow-wrap: anywhere }

@@ -68,7 +68,7 @@ MAT = {
 
 
 def config(**values):
-    base = {"source": "mat", "root": "", "manual_dir": "", "feature_file": "res101.mat", "semantics": "att", "normalize_semantics": False}
+    base = {"source": "mat", "root": "", "manual_dir": "", "feature_file": "res101.mat", "semantics": "att", "leave_out": "", "normalize_semantics": False}
     return ConfigDict(base | {key: str(value) if key == "root" else value for key, value in values.items()})
 
 

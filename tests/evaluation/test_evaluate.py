@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.preprocess import Scaling, SplitArrays
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -25,6 +25,7 @@ def evaluator(features_seen, labels_seen, features_unseen, labels_unseen, batch)
     arrays = SplitArrays(
         np.zeros((1, 5), np.float32), np.zeros(1, np.int32), np.asarray(features_seen, np.float32),
         np.asarray(labels_seen, np.int32), np.asarray(features_unseen, np.float32), np.asarray(labels_unseen, np.int32),
+        Scaling(np.ones(5), np.zeros(5), 1.0),
     )  # fmt: skip
     student = {
         "student_embedding": {"params": {"linear": dense(np.eye(5))}},

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.evaluation import final_classifier
+from d3gzsl_jax.evaluation import synthesis
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from tests import small
@@ -34,7 +34,7 @@ def test_chunks_change_nothing(monkeypatch):
     arguments = (p.state.params, jax.random.key(1), p.constants.classes)
     whole = final.synthesize(*arguments)
     for rows in (1, 7, 14, 21):
-        monkeypatch.setattr(final_classifier, "_CHUNK_ROWS", rows)
+        monkeypatch.setattr(synthesis, "_CHUNK_ROWS", rows)
         np.testing.assert_allclose(final.synthesize(*arguments), whole, atol=1e-6)
 
 

@@ -5,7 +5,6 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tools import compare
-from tools.config_file import load_config
 
 
 @pytest.fixture
@@ -65,9 +64,3 @@ def test_an_output_of_something_else_is_not_overwritten(quick, tmp_path, capsys)
     other.write_text('"mine"')
     assert compare.main([quick, "--output", str(other)]) == 2
     assert "not an output of this tool" in capsys.readouterr().err and other.read_text() == '"mine"'
-
-
-def test_load_config_replaces_the_root():
-    assert load_config(str(ROOT / "configs" / "cub.py"), "elsewhere").data.root == "elsewhere"
-    with pytest.raises(UserError, match="no such configuration file"):
-        load_config("configs/none.py:base")

@@ -266,3 +266,48 @@ def test_learning_rates_follow_the_epoch():
     )
     rates = [float(optimization.learning_rate("generator", epoch)) for epoch in (0, 19, 20, 39, 40, 1999)]
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-7)
+
+
+@FRAMEWORKS
+def test_norms_are_those_of_gradients_and_of_what_changed(framework):
+    """Against one generator update differentiated by hand, and the change of the parameters it made; only where asked for."""
+    p = small.problem(framework=framework)
+    batches, draws = inputs_of(p)
+    last, groups = jax.tree.map(lambda leaf: leaf[-1], batches), p.objective.generator_groups
+
+    def loss(trained):
+        return p.objective.loss(
+            "generator", p.state.params | trained, p.constants.teacher, p.constants.classes, last, draws.generator
+        )[0]  # fmt: skip
+
+    gradients = jax.grad(loss)({group: p.state.params[group] for group in groups})
+    measured = jax.jit(lambda state, flag: update(
+        "generator", p.objective, p.optimization, state, p.constants.teacher, p.constants.classes, last, draws.generator, flag
+    ))  # fmt: skip
+    after, _, norms = measured(p.state, True)
+    length = lambda tree: np.linalg.norm(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]))  # noqa: E731
+    for group in groups:
+        change = jax.tree.map(lambda a, b: a - b, after.params[group], p.state.params[group])
+        assert float(norms["gradient"][group]) == pytest.approx(length(gradients[group]), rel=1e-4)
+        assert float(norms["update"][group]) == pytest.approx(length(change), rel=1e-3)
+    assert all(float(value) == 0.0 for value in jax.tree.leaves(measured(p.state, False)[2]))
+
+
+def test_the_report_holds_the_norms_of_the_last_whole_epoch(problem):
+    p = problem  # 7 steps an epoch
+    _, short = run(p, [6])
+    _, at_end = run(p, [7])
+    _, later = run(p, [9])
+    assert set(at_end.norms["gradient"]) == set(p.objective.groups)
+    assert all(float(value) == 0.0 for value in jax.tree.leaves(short.norms))
+    assert all(float(value) > 0.0 for value in jax.tree.leaves(at_end.norms))
+    chex.assert_trees_all_equal(at_end.norms, later.norms)
+
+
+def test_a_term_over_the_limit_is_named_with_its_value(problem):
+    p = problem
+    loop = Loop(p.objective, p.optimization, p.n_critic, p.batch, loss_limit=1e-3)
+    state, report = loop.run(copy(p.state), loop.empty_report(p.state, p.constants, None), p.constants, None, 0, 2)
+    with pytest.raises(DivergenceError, match=r"outer step 0, critic update 1: over config.guards.loss_limit=0.001: .*gradient_penalty = \d"):
+        report.check(1e-3)
+    assert int(state.step) == 2

@@ -1,0 +1,264 @@
+"""A trained model by itself: it predicts what the run evaluated, survives saving, and learns new classes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from d3gzsl_jax import api as d3
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.modes import MODES, run_mode
+from d3gzsl_jax.prediction import predict_file
+from d3gzsl_jax.runs.console import Display
+from tests.conftest import ROOT
+
+QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
+OPTIONS = {
+    "workdir": "", "checkpoint": "", "data_root": "", "input": "", "output": "", "key": "", "top": 1, "predictor": "",
+    "classes": "unseen", "count": 100, "seed": 0, "semantics": "",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short digits run without the digit 9."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    overrides = QUICK | {"data.leave_out": "9"}
+    config = d3.load_config(ROOT / "configs" / "digits.py", overrides)
+    return d3.train(config, workdir=folder, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def base_run(tmp_path_factory):
+    """CE-GZSL alone."""
+    folder = tmp_path_factory.mktemp("runs") / "base"
+    config = d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", QUICK | {"framework": "cegzsl"})
+    return d3.train(config, workdir=folder)
+
+
+@pytest.fixture(scope="module")
+def data(run):
+    return d3.load_data(run.model.config)
+
+
+def mode(name, display=None, **given):
+    run_mode(name, OPTIONS | {flag: str(value) if flag in ("workdir", "input", "output", "semantics") else value for flag, value in given.items()},
+             set(given), display or Display())  # fmt: skip
+
+
+def accuracies(run, data, predictor):
+    found = {}
+    for split, classes in (("unseen", data.unseen_classes), ("seen", data.seen_classes)):
+        rows = getattr(data, f"test_{split}")
+        hits = run.model.predict(data.features[rows], predictor=predictor).classes[:, 0] == data.labels[rows]
+        found[split] = np.mean([hits[data.labels[rows] == label].mean() for label in classes])
+    return found
+
+
+@pytest.mark.parametrize("predictor", ["student", "classifier"])
+def test_it_predicts_what_the_run_evaluated(run, data, predictor):
+    expected = run.results["predictions"][predictor]["metrics"]
+    assert accuracies(run, data, predictor) == pytest.approx({split: expected[split] for split in ("unseen", "seen")})
+
+
+def test_a_base_method_predicts_by_its_classifier(base_run):
+    data = d3.load_data(base_run.model.config)
+    expected = base_run.results["metrics"]
+    assert accuracies(base_run, data, "") == pytest.approx({split: expected[split] for split in ("unseen", "seen")})
+    found = base_run.model.predict(data.features[:5])
+    assert found.in_distribution is None and base_run.model.predictors == ("classifier",)
+    with pytest.raises(d3.UserError, match="predictor 'student': this model has classifier"):
+        base_run.model.predict(data.features[:5], predictor="student")
+
+
+def test_probabilities_and_their_order(run, data):
+    top = run.model.predict(data.features[:50], top=9)
+    assert top.classes.shape == (50, 9) and np.all(np.diff(top.probabilities, axis=1) <= 0)
+    np.testing.assert_allclose(top.probabilities.sum(axis=1), 1.0, atol=1e-5)
+    seen = np.isin(top.classes, run.model.seen)
+    np.testing.assert_allclose(np.where(seen, top.probabilities, 0).sum(axis=1), top.seen, atol=1e-5)
+    assert np.all((top.in_distribution > 0) & (top.in_distribution <= 1))
+    one = run.model.predict(data.features[:50])
+    np.testing.assert_array_equal(one.classes[:, 0], top.classes[:, 0])
+    assert run.model.predict(data.features[:0]).classes.shape == (0, 1)
+    # However the rows are cut into chunks.
+    pieces = [run.model.predict(data.features[:50][i : i + 7]) for i in range(0, 50, 7)]
+    np.testing.assert_allclose(np.concatenate([piece.probabilities for piece in pieces]), one.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "message"),
+    [
+        (np.zeros((3, 63)), {}, r"features of shape \(3, 63\): this model takes \(n, 64\)"),
+        (np.full((3, 64), np.nan), {}, "row 0 is not finite"),
+        (np.zeros((3, 64)), {"top": 10}, "top 10: must be from 1 to the 9 classes"),
+        (np.zeros((3, 64)), {"predictor": "teacher"}, "predictor 'teacher': this model has student and classifier"),
+    ],
+)
+def test_what_predict_refuses(run, features, options, message):
+    with pytest.raises(d3.UserError, match=message):
+        run.model.predict(features, **options)
+
+
+def test_saved_and_loaded(run, data, tmp_path):
+    run.model.save(tmp_path / "model")
+    loaded = d3.load_model(tmp_path / "model")
+    for one, other in zip(run.model.predict(data.features[:20], 3), loaded.predict(data.features[:20], 3), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert loaded.class_names == run.model.class_names and loaded.config.to_dict() == run.model.config.to_dict()
+    with pytest.raises(d3.UserError, match="holds no saved model"):
+        d3.load_model(tmp_path / "model" / "arrays")
+
+
+def test_synthesized_rows_are_raw_and_depend_on_class_and_seed_only(run, data):
+    rows = run.model.synthesize(np.array([3, 6]), 40)
+    assert rows.shape == (80, 64) and rows.dtype == np.float32
+    np.testing.assert_allclose(run.model.synthesize(np.array([6]), 40), rows[40:], atol=1e-4)
+    assert np.abs(run.model.synthesize(np.array([3]), 40, seed=1) - rows[:40]).max() > 0.1
+    assert -1 < rows.min() and rows.max() < 20 and rows.mean() > 0.5  # grey values go from 0 to 16
+    scaled = run.model.scaling.apply(rows)
+    np.testing.assert_allclose(run.model.scaling.invert(scaled), rows, atol=1e-4)
+
+
+def test_a_class_added_after_training(run, data):
+    """The digit 9 was left out; from its strokes alone the model tells it from chance, and forgets little."""
+    whole = read_digits()
+    grown = run.model.add_classes(whole.semantics[[9]], ("nine",), data)
+    assert grown.class_names[9] == "nine" and grown.unseen.tolist() == [3, 6, 9] and grown.predictors == ("classifier",)
+    assert len(run.model.class_names) == 9  # the old model is as it was
+    before = run.model.classifier["params"]["linear"]["kernel"].shape
+    assert before == (64, 9) and grown.classifier["params"]["linear"]["kernel"].shape == (64, 10)
+    assert set(grown.predict(whole.features, top=10).classes.ravel().tolist()) == set(range(10))
+
+
+def test_fitting_the_classifier_anew_gives_the_bits_of_the_run(run, data):
+    again = run.model.fit_classifier(data)
+    for name in ("kernel", "bias"):
+        np.testing.assert_array_equal(again.classifier["params"]["linear"][name], run.model.classifier["params"]["linear"][name])
+
+
+@pytest.mark.parametrize(
+    ("semantics", "names", "message"),
+    [
+        (np.zeros((1, 20)), ("nine",), r"semantics of shape \(1, 20\) with 1 names: this model takes \(1, 21\)"),
+        (np.zeros((1, 21)), ("0",), "class '0': the model knows a class of that name"),
+    ],
+)
+def test_what_add_classes_refuses(run, data, semantics, names, message):
+    with pytest.raises(d3.UserError, match=message):
+        run.model.add_classes(semantics, names, data)
+
+
+def test_new_classes_need_the_models_own_data(run):
+    with pytest.raises(d3.UserError, match="not the data this model was trained on"):
+        run.model.add_classes(np.zeros((1, 21)), ("nine",), read_digits())
+
+
+def test_predictions_as_csv(run, data, tmp_path):
+    np.save(tmp_path / "x.npy", data.features[:10].astype(np.float32))
+    assert predict_file(run.model, tmp_path / "x.npy", tmp_path / "y.csv", Display(), top=2) == 10
+    with open(tmp_path / "y.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = run.model.predict(data.features[:10], top=2)
+    assert [int(row["row"]) for row in rows] == list(range(10))
+    assert [[int(row["class"]), int(row["class_2"])] for row in rows] == expected.classes.tolist()
+    assert [row["name"] for row in rows] == [run.model.class_names[c] for c in expected.classes[:, 0]]
+    for column, values in (("probability", expected.probabilities[:, 0]), ("probability_2", expected.probabilities[:, 1]),
+                           ("seen_probability", expected.seen), ("in_distribution", expected.in_distribution)):  # fmt: skip
+        np.testing.assert_allclose([float(row[column]) for row in rows], values, rtol=1e-4)
+
+
+def test_a_bad_row_leaves_no_predictions(run, data, tmp_path):
+    features = data.features[:10].astype(np.float32)
+    features[7, 3] = np.nan
+    np.save(tmp_path / "x.npy", features)
+    with pytest.raises(d3.UserError, match="row 7"):
+        predict_file(run.model, tmp_path / "x.npy", tmp_path / "y.csv", Display())
+    with pytest.raises(d3.UserError, match=r"y.csv: cannot be written"):
+        np.save(tmp_path / "x.npy", features[:5])
+        predict_file(run.model, tmp_path / "x.npy", tmp_path / "none" / "y.csv", Display())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy"]
+
+
+def test_the_modes_end_to_end(run, tmp_path):
+    """Evaluate a checkpoint, predict, synthesize, add a class, predict again."""
+    mode("evaluate", workdir=run.folder, checkpoint="last")
+    step = run.results["steps"]
+    found = json.loads((run.folder / f"evaluation-{step}.json").read_text())
+    for name, part in run.results["predictions"].items():
+        assert found["predictions"][name]["metrics"] == part["metrics"]
+    np.save(tmp_path / "x.npy", read_digits().features[:30].astype(np.float32))
+    for source, name in (({}, "a"), ({"checkpoint": "last"}, "b")):
+        mode("predict", workdir=run.folder, input=tmp_path / "x.npy", output=tmp_path / f"{name}.csv", predictor="classifier", **source)
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    mode("synthesize", workdir=run.folder, output=tmp_path / "s.npz", classes="unseen,0", count=4)
+    with np.load(tmp_path / "s.npz") as archive:
+        assert archive["features"].shape == (12, 64) and archive["labels"].tolist() == [3] * 4 + [6] * 4 + [0] * 4
+    (tmp_path / "nine.csv").write_text("nine," + ",".join(f"{x:g}" for x in read_digits().semantics[9]))
+    mode("add_classes", workdir=run.folder, semantics=tmp_path / "nine.csv", output=tmp_path / "model")
+    mode("predict", workdir=tmp_path / "model", input=tmp_path / "x.npy", output=tmp_path / "c.csv", top=10)
+    assert "nine" in (tmp_path / "c.csv").read_text()
+    assert zipfile.is_zipfile(tmp_path / "s.npz") and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("predict", {"output": "x.csv"}, "--input is missing"),
+        ("evaluate", {"count": 3}, "--count means nothing here"),
+        ("evaluate", {"checkpoint": "7"}, r"--checkpoint=7: expected last, best or one of the outer steps 48"),
+        ("evaluate", {"checkpoint": "best"}, "no checkpoint was kept as the best"),
+        ("synthesize", {"output": "x.npz", "classes": "zebra"}, "zebra"),
+        ("synthesize", {"output": "x.csv"}, "written as .npz"),
+        ("add_classes", {"semantics": "none.csv", "output": "x"}, "none.csv: no such file"),
+        ("predict", {"input": "none.npy", "output": "x.csv"}, "none.npy"),
+    ],
+)
+def test_what_the_modes_refuse(run, tmp_path, monkeypatch, name, given, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(d3.UserError, match=message):
+        mode(name, workdir=run.folder, **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_folder_without_a_run(name, tmp_path):
+    needed = {"predict": {"input": "x.npy", "output": "x.csv"}, "synthesize": {"output": "x.npz"},
+              "add_classes": {"semantics": "x.csv", "output": "m"}}  # fmt: skip
+    with pytest.raises(d3.UserError, match=r"holds no (run|saved model)"):
+        mode(name, workdir=tmp_path, **needed.get(name, {}))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mode=predict", "--workdir=x", "--input=y"], "--mode=predict: --output is missing"),
+        (["--mode=predict", "--config=configs/digits.py"], "--config means nothing here"),
+        (["--config=configs/digits.py", "--top=3"], "--top means nothing in training"),
+        (["--mode=predct"], "should be one of <train|evaluate|predict|synthesize|add_classes>"),
+        (["--config=configs/digits.py", "--config.train.resume=must"], "config.train.resume=must"),
+    ],
+)
+def test_the_command_line_refuses_in_one_line(arguments, message, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    arguments = [argument.replace("configs/", f"{ROOT}/configs/") for argument in arguments]
+    done = subprocess.run([sys.executable, "-m", "d3gzsl_jax.main", *arguments], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_run_folder_tells_where_and_how(run):
+    environment = json.loads((run.folder / "environment.json").read_text())
+    assert environment["starts"][0]["versions"]["jax"] and len(environment["data"]["sha256"]) == 64
+    assert json.loads((run.folder / "overrides.json").read_text())["data.leave_out"] == "9"
+    line = json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[0])
+    groups = {"generator", "critic", "student_embedding", "student_head", "confidence"}
+    assert set(line["learning_rates"]) == groups and line["clock"]["steps_per_second"] > 0
+    for kind in ("gradient", "update", "parameter"):
+        assert set(line["norms"][kind]) == groups and all(value > 0 for value in line["norms"][kind].values())
+    assert 0 < line["diversity"]["lowest"] <= line["diversity"]["median"]
