@@ -51,9 +51,10 @@ def killed_at(monkeypatch, config, folder, step):
             raise Killed
         return done
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(Run, "checkpoint", checkpoint)
-        started(config, folder)
+        with pytest.raises(Killed):
+            started(config, folder)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_finished_run_is_left_alone_and_can_be_trained_on(tmp_path):
     assert "finished already, 3 epochs" in said[0] and (tmp_path / "grown" / "metrics.jsonl").read_text() == before
     started(long, tmp_path / "grown")
     assert difference(tmp_path / "alone", tmp_path / "grown") is None
-    with pytest.raises(UserError, match="has done 4 epochs, and config.train.epochs=3"):
+    with pytest.raises(UserError, match=r"has done 4 epochs, and config.train.epochs=3"):
         started(short, tmp_path / "grown")
 
 

@@ -42,9 +42,9 @@ def test_a_config_that_disagrees_is_refused_by_the_field(tmp_path):
 
 def test_resume_never_and_must(tmp_path):
     folder = folder_of(tmp_path, changed())
-    with pytest.raises(UserError, match="holds an earlier run, and config.train.resume=never"):
+    with pytest.raises(UserError, match=r"holds an earlier run, and config.train.resume=never"):
         resume.check(folder, changed(train__resume="never"), "d", True, True)
-    with pytest.raises(UserError, match="holds no checkpoint, and config.train.resume=must"):
+    with pytest.raises(UserError, match=r"holds no checkpoint, and config.train.resume=must"):
         resume.check(folder, changed(train__resume="must"), "d", False, True)
     with pytest.raises(UserError, match="is new, so it holds no checkpoint"):
         resume.check(folder, changed(train__resume="must"), "d", False, False)
@@ -57,7 +57,7 @@ def test_other_data_and_fewer_epochs(tmp_path):
     with pytest.raises(UserError, match="a run on other data"):
         resume.check(folder, changed(), "other", True, True)
     resume.check_length(folder, 64, 64, 16)
-    with pytest.raises(UserError, match="has done 4 epochs, and config.train.epochs=3; give as many or more"):
+    with pytest.raises(UserError, match=r"has done 4 epochs, and config.train.epochs=3; give as many or more"):
         resume.check_length(folder, 64, 48, 16)
 
 

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tools import compare
 
