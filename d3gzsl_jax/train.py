@@ -15,7 +15,7 @@ from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import log, resume
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
-from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method, summarize
 
@@ -71,7 +71,7 @@ def train_on(
         folder.remove("teacher")  # of a start that got no further, with other settings
     folder.write("config.json", resolved)
     folder.write("overrides.json", dict(overrides or {}))
-    here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "from_step": reached}
+    here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
     earlier = (folder.read("environment.json") or {}).get("starts", []) if reached else []
     folder.write("environment.json", {"data": {"name": data.name, "sha256": digest}, "starts": [*earlier, here]})
     if earlier and earlier[-1]["versions"] != here["versions"]:

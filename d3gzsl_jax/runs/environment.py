@@ -29,12 +29,12 @@ def environment() -> dict[str, Any]:
         "versions": versions,
         "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "git": revision(Path(__file__).parent),
     }
 
 
-def revision(folder: Path) -> str | None:
-    """The git revision of the source in `folder`, '(modified)' after it where files differ from it; None outside a repository."""
+def revision() -> str | None:
+    """The git revision of this package's source, '(modified)' after it where files differ from it; None outside a repository."""
+    folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
         return subprocess.run(
