@@ -96,6 +96,11 @@ def check(config: ConfigDict) -> None:
             "config.eval.prediction='classifier' and config.classifier.fit='never': what is to predict would never be fitted; fit "
             "it 'last' (at the end) or 'every' (after every evaluated epoch), or let D3's 'student' predict"
         )
+    if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
+        raise UserError(
+            f"config.checkpoint.best={config.checkpoint.best!r}: what predicts is fitted at the end only, so no checkpoint has "
+            "that metric; set config.classifier.fit='every', or leave config.checkpoint.best empty"
+        )
     if config.eval.prediction == "student" and not has_student(config):
         raise UserError(
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "

@@ -11,6 +11,7 @@ from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import log, resume
 from d3gzsl_jax.runs.checkpoints import Checkpoints
@@ -53,11 +54,13 @@ def train_on(
     if config.log.tensorboard:
         log.require_tensorboard()
     display = display or Display()
+    if config.train.resume == "must" and not workdir:
+        raise UserError("config.train.resume=must: name the folder of the run to go on with, --workdir=RUN")
     model = model_module.build(config, data)
     folder, digest, resolved = RunFolder(workdir, data.name), resume.digest(data), config.to_dict()
     checkpoint = config.checkpoint
     checkpoints = Checkpoints(folder.path / "checkpoints", checkpoint.keep, checkpoint.best, checkpoint.every_minutes, display.say)
-    resume.check(folder, resolved, digest, bool(checkpoints.steps), bool(workdir))
+    resume.check(folder, resolved, digest, bool(checkpoints.steps))
     reached, wanted = max(checkpoints.steps, default=0), config.train.epochs * model.optimization.steps_per_epoch
     resume.check_length(folder, reached, wanted, model.optimization.steps_per_epoch)
     results = folder.read("results.json")

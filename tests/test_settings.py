@@ -177,3 +177,14 @@ def test_a_missing_field_is_named():
     del config.train["n_critic"]
     with pytest.raises(UserError, match=r"config.train.n_critic: missing"):
         settings.check(config)
+
+
+def test_the_best_checkpoint_needs_a_metric():
+    config = default.get_config()
+    config.checkpoint.best = "test_harmonic"
+    settings.check(config)
+    config.eval.prediction = "classifier"
+    with pytest.raises(UserError, match=r"config.checkpoint.best='test_harmonic': what predicts is fitted at the end only"):
+        settings.check(config)
+    config.classifier.fit = "every"
+    settings.check(config)

@@ -30,7 +30,7 @@ def digest(data: GZSLData) -> str:
     return found.hexdigest()
 
 
-def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool, named: bool) -> None:
+def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool) -> None:
     """Refuses to start in a folder that holds a run which is not this one, or that config.train.resume forbids or asks for.
 
     Args:
@@ -38,7 +38,6 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         config: resolved, nested.
         data_digest: of the data at hand.
         has_checkpoint: whether the folder holds a whole checkpoint.
-        named: whether the user named the folder.
 
     Raises:
         UserError: naming the field that differs, or the option.
@@ -46,8 +45,7 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
     resume, where = config["train"]["resume"], f"--workdir={folder.path}"
     results = folder.read("results.json")
     if resume == "must" and not has_checkpoint:
-        what = "holds no checkpoint" if named else "is new, so it holds no checkpoint (name the folder of the run)"
-        raise UserError(f"{where}: {what}, and config.train.resume=must; with auto a run starts where it cannot go on")
+        raise UserError(f"{where}: holds no checkpoint, and config.train.resume=must; with auto a run starts where it cannot go on")
     if results is None and not has_checkpoint:
         return
     if resume == "never":

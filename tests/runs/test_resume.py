@@ -29,7 +29,7 @@ def changed(**fields):
 
 def test_a_config_that_disagrees_is_refused_by_the_field(tmp_path):
     folder = folder_of(tmp_path, changed())
-    check = lambda config, found=True: resume.check(folder, config, "d", found, True)  # noqa: E731
+    check = lambda config, found=True: resume.check(folder, config, "d", found)  # noqa: E731
     check(changed())
     check(changed(seed=1), found=False)  # nothing there to go on with
     with pytest.raises(UserError, match=r"holds a run with config.seed=0, now it is 1; name another folder, or give --config.seed=0"):
@@ -43,19 +43,17 @@ def test_a_config_that_disagrees_is_refused_by_the_field(tmp_path):
 def test_resume_never_and_must(tmp_path):
     folder = folder_of(tmp_path, changed())
     with pytest.raises(UserError, match=r"holds an earlier run, and config.train.resume=never"):
-        resume.check(folder, changed(train__resume="never"), "d", True, True)
+        resume.check(folder, changed(train__resume="never"), "d", True)
     with pytest.raises(UserError, match=r"holds no checkpoint, and config.train.resume=must"):
-        resume.check(folder, changed(train__resume="must"), "d", False, True)
-    with pytest.raises(UserError, match="is new, so it holds no checkpoint"):
-        resume.check(folder, changed(train__resume="must"), "d", False, False)
-    resume.check(folder, changed(train__resume="must"), "d", True, True)
-    resume.check(folder, changed(train__resume="never"), "d", False, True)
+        resume.check(folder, changed(train__resume="must"), "d", False)
+    resume.check(folder, changed(train__resume="must"), "d", True)
+    resume.check(folder, changed(train__resume="never"), "d", False)
 
 
 def test_other_data_and_fewer_epochs(tmp_path):
     folder = folder_of(tmp_path, changed())
     with pytest.raises(UserError, match="a run on other data"):
-        resume.check(folder, changed(), "other", True, True)
+        resume.check(folder, changed(), "other", True)
     resume.check_length(folder, 64, 64, 16)
     with pytest.raises(UserError, match=r"has done 4 epochs, and config.train.epochs=3; give as many or more"):
         resume.check_length(folder, 64, 48, 16)
@@ -63,12 +61,12 @@ def test_other_data_and_fewer_epochs(tmp_path):
 
 def test_results_without_a_checkpoint(tmp_path):
     folder = folder_of(tmp_path, changed(train__epochs=5), results={"epochs": 5, "interrupted": False})
-    resume.check(folder, changed(train__epochs=5), "d", False, True)
+    resume.check(folder, changed(train__epochs=5), "d", False)
     with pytest.raises(UserError, match="without a checkpoint to go on from"):
-        resume.check(folder, changed(train__epochs=6), "d", False, True)
+        resume.check(folder, changed(train__epochs=6), "d", False)
     folder.write("results.json", {})
     with pytest.raises(UserError, match="of no run of this program"):
-        resume.check(folder, changed(), "d", False, True)
+        resume.check(folder, changed(), "d", False)
 
 
 def test_the_digest_is_of_the_content():
