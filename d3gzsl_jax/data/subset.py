@@ -23,8 +23,10 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
     new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
     rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
     declared = data.declared_unseen
+    names = [name for name, gone in zip(data.class_names, out, strict=True) if gone]
     return dataclasses.replace(
         data,
+        name=f"{data.name}-without-{'-'.join(names) if len(names) <= 3 else f'{len(names)}-classes'}",  # results say so
         features=data.features[kept_rows],
         labels=new_class[data.labels[kept_rows]],
         semantics=data.semantics[~out],
@@ -32,5 +34,5 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
         **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
         extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
-        provenance=dict(data.provenance) | {"left_out": [name for name, gone in zip(data.class_names, out, strict=True) if gone]},
+        provenance=dict(data.provenance) | {"left_out": names},
     )

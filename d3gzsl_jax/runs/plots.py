@@ -129,7 +129,7 @@ def curve(run: Recorded) -> "Figure | None":
     axes.plot([], [], "o", color="#555555", label=r"as evaluated, $\gamma = 0$")
     finish(axes, x="U, unseen classes (%)", y="S, seen classes (%)")
     axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
-    axes.legend(loc="upper right", fontsize=9)
+    axes.legend(loc="lower left", fontsize=9)  # under the curves, which good predictors push away from this corner
     return figure
 
 

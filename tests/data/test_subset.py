@@ -19,6 +19,6 @@ def test_the_others_keep_their_rows_and_semantics():
         names = [less.class_names[label] for label in less.labels[getattr(less, role)]]
         assert names == [data.class_names[label] for label in data.labels[kept]]
     np.testing.assert_array_equal(less.semantics[7], data.semantics[9])
-    assert less.provenance["left_out"] == ["1", "6"]
+    assert less.provenance["left_out"] == ["1", "6"] and less.name == "digits-without-1-6"
     with pytest.raises(UserError, match="zebra"):
         leave_out(data, "zebra")
