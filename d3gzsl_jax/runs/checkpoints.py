@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ class Checkpoints:
             policies.append(
                 keep_policy.BestN(get_metric_fn=lambda metrics: metrics[best], n=1, keep_checkpoints_without_metrics=False)
             )
+        _quiet_threads()
         if not look:
             self._discard_unfinished()
         options = ocp.CheckpointManagerOptions(
@@ -229,6 +231,19 @@ def _on_device(abstract: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), abstract)
 
 
+def _quiet_threads() -> None:
+    """From here on the threads that write say nothing of a failure: it is raised at the next save, and said there in one line."""
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    shown = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not (kind is RuntimeError and str(error) == "Event loop is closed"):  # TensorStore calls back after Orbax has given up
+            shown(kind, error, trace)
+
+    if shown.__module__ != __name__:
+        sys.excepthook = hook
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps off the screen what the libraries print besides the exception they raise, tracebacks of their threads above all."""
@@ -236,7 +251,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:

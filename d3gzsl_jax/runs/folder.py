@@ -47,8 +47,8 @@ class RunFolder:
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise UserError(
-                f"--workdir={self.path}: {free / 2**20:.0f} MiB are free there and the run's checkpoints need "
-                f"{needed / 2**20:.0f} MiB; free space, name another folder, or lower config.checkpoint.keep"
+                f"--workdir={self.path}: {free / 2**20:.1f} MiB are free there and the run's checkpoints need "
+                f"{needed / 2**20:.1f} MiB; free space, name another folder, or lower config.checkpoint.keep"
             )
 
     def write(self, name: str, content: Any) -> Path:
