@@ -5,7 +5,6 @@ import io
 import logging
 import os
 import shutil
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -234,14 +233,6 @@ def _on_device(abstract: Any) -> Any:
 def _quiet_threads() -> None:
     """From here on the threads that write say nothing of a failure: it is raised at the next save, and said there in one line."""
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    shown = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if not (kind is RuntimeError and str(error) == "Event loop is closed"):  # TensorStore calls back after Orbax has given up
-            shown(kind, error, trace)
-
-    if shown.__module__ != __name__:
-        sys.excepthook = hook
 
 
 @contextlib.contextmanager
