@@ -1,0 +1,127 @@
+"""Times the outer step of the PyTorch oracle (tools/torch_oracle.py), eager or compiled, and PyTorch's matrix-multiply rate.
+
+    python tools/time_oracle.py --size cub --threads 2
+    python tools/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
+
+Sizes and random data are those of tools/benchmark.py, teacher outputs on real rows computed once and gathered, as there. In a
+process of its own, so that no other framework's threads are in the way. Prints one JSON object. Exit 2: bad input.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import torch
+
+from tools.torch_oracle import Batch, Classes, Draws, Options, Oracle
+from tools.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
+
+SIDE = 2048  # of the matrix product that is timed
+
+
+class Run:
+    """An oracle with random data at a size of tools/benchmark.py (its NamedTuple `Size`), and outer steps on it."""
+
+    def __init__(self, of: Any, n_critic: int, **options: Any) -> None:
+        weight = 1e-4 if of.n_syn else 0.0
+        weights = {f"weight_{name}": weight for name in ("cls", "od", "be", "kl")}
+        self.options = Options(base=of.framework, n_syn=of.n_syn, **weights, **options)
+        self.sizes = Sizes(
+            features=of.features, semantics=of.semantics, noise=of.semantics, seen=of.seen, classes=of.seen + of.unseen,
+            generator_hidden=of.hidden, critic_hidden=of.hidden, embedding=of.embedding,
+        )
+        rng, ids = np.random.default_rng(0), np.arange(of.seen + of.unseen)
+        semantics = rng.random((len(ids), of.semantics), np.float32)
+        init = initial_arrays(of.framework, self.options.d3, self.sizes, seed=0)
+        self.oracle = Oracle(self.sizes, self.options, Classes(semantics, ids[: of.seen], ids[of.seen :]), init)
+        self._rows = self.oracle.batch(rng.random((of.rows, of.features), np.float32), rng.integers(0, of.seen, of.rows))
+        self._batch, self._unseen, self._n_critic = of.batch, of.n_syn * of.unseen if self.options.d3 else 0, n_critic
+
+    def step(self) -> float:
+        """Seconds of one outer step, its batches and draws included."""
+        began, rows = time.perf_counter(), self._rows
+        chosen = [torch.randperm(len(rows.labels))[: self._batch] for _ in range(self._n_critic)]
+        teachers = [TeacherOutputs(*(table[i] for table in rows.teacher)) if rows.teacher else None for i in chosen]
+        batches = [Batch(rows.features[i], rows.labels[i], of) for i, of in zip(chosen, teachers, strict=True)]
+        draws = [
+            Draws(
+                torch.randn(self._batch, self.sizes.noise), torch.rand(self._batch, 1), torch.randn(self._unseen, self.sizes.noise)
+            )
+            for _ in range(self._n_critic + 1)
+        ]
+        loss = self.oracle.outer_step(batches, draws)[-1]["loss"].item()
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the oracle's generator loss is {loss}")
+        return time.perf_counter() - began
+
+
+def matmul_rate() -> float:
+    """Floating-point operations a second of one float32 product of SIDE x SIDE matrices."""
+    a = torch.randn(SIDE, SIDE)
+    began = time.perf_counter()
+    torch.mm(a, a)
+    return 2.0 * SIDE**3 / (time.perf_counter() - began)
+
+
+def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **options: Any) -> dict[str, Any]:
+    """Figures of one size: medians over `repeats` rounds of one outer step and one rate measurement, in turns.
+
+    Args:
+        of: sizes, see `Run`.
+        n_critic: critic updates in an outer step.
+        repeats: rounds, after a first step that is told apart (compilation).
+        threads: of PyTorch; 0 leaves its own choice.
+        options: of tools/torch_oracle.py's Options: compile=True, explicit_penalty=True.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    run = Run(of, n_critic, **options)
+    first = run.step()
+    matmul_rate()
+    times, rates = [], []
+    for _ in range(repeats):
+        rates.append(matmul_rate())
+        times.append(run.step())
+    return {
+        "seconds_per_step": statistics.median(times),
+        "seconds_of_each": times,
+        "machine_matmul_flops": statistics.median(rates),
+        "first_call_seconds": first,
+        "peak_resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "compiled": run.options.compile, "explicit_penalty": run.options.explicit_penalty or run.options.compile,
+        "threads": torch.get_num_threads(), "repeats": repeats, "torch": torch.__version__, "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the timing; returns the exit code."""
+    from tools.benchmark import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="cub")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0: its own choice")
+    parser.add_argument("--compile", action="store_true", help="pass the losses through torch.compile (needs a C++ compiler)")
+    parser.add_argument("--explicit-penalty", action="store_true", help="the gradient penalty in closed form, as --compile has it")
+    arguments = parser.parse_args(argv)
+    if arguments.repeats < 1 or arguments.threads < 0:
+        parser.error("--repeats must be at least 1, --threads not negative")
+    found = measure(
+        SIZES[arguments.size], N_CRITIC, arguments.repeats, arguments.threads, compile=arguments.compile,
+        explicit_penalty=arguments.explicit_penalty,
+    )
+    print(json.dumps({"size": arguments.size, **found}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
