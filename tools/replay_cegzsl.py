@@ -16,9 +16,10 @@ from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Batch, Params, TrainState
 from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
+from tools import replay as shared
 from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.recording import Recording
-from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, read_labels, replay_updates
+from tools.replay import Setup, Update, accuracy, read_classes, read_labels
 
 
 def build(recording: Recording) -> Setup:
@@ -36,7 +37,7 @@ def build(recording: Recording) -> Setup:
     )
     distillation = Distillation(
         teacher=Teacher(seen=sizes.seen, embedding_width=sizes.embedding), classes=size("nclass_all"),
-        embedding_width=sizes.embedding, n_syn=size("ood_train_syn_num"),
+        embedding_width=sizes.embedding, n_syn=size("ood_train_syn_num") if "config/ood_train_syn_num" in recording else 0,
         weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0,
     )
     objective = Objective(framework, distillation)
@@ -110,16 +111,26 @@ def replay_training(recording: Recording, setup: Setup, out: Comparison) -> Para
     def epoch_done(epoch: int, state: TrainState) -> None:
         replay_classifier(recording, setup, state.params, epoch, out)
 
-    return replay_updates(recording, setup, {}, out, compare_terms, epoch_done).params
+    return shared.replay_updates(recording, setup, {}, out, compare_terms, epoch_done).params
 
 
-def replay_distillation(recording: Recording, setup: Setup, trained: Params, out: Comparison) -> None:
-    """D3's terms on the CE-GZSL embedding, the gradients of their unweighted sum, and the class scores on the same batch."""
+def replay_scores(recording: Recording, setup: Setup, params: Params, at: str, out: Comparison) -> None:
+    """The class contrast of the batch under `at` against both ways in which the published code computes it."""
+    framework, classes = setup.objective.framework, setup.classes
+    features = jnp.asarray(recording.shaped(f"{at}batch/features", setup.batch_size, framework.sizes.features))
+    labels = read_labels(recording, f"{at}batch/label", setup.batch_size, classes)
+    ours = framework.class_contrast(params, classes, framework.embed(params, features), labels)
+    for key in ("scores/loop", "scores/matrix"):
+        out.add("class contrast of the scores", key, ours, recording[key], LOSS)
+
+
+def replay_distillation(recording: Recording, setup: Setup, out: Comparison) -> Params:
+    """D3's terms on the CE-GZSL embedding and the gradients of their unweighted sum; returns the parameters they are taken at."""
     at, framework, distillation, classes = "distill/", setup.objective.framework, setup.objective.distillation, setup.classes
     groups = ("generator", "embedding", "student_head", "confidence")
     fresh = framework.init(jax.random.key(0)) | distillation.init(jax.random.key(0), framework.sizes.features)
     params = {group: recording.load(group, f"{at}params/", fresh[group]) for group in groups}
-    teacher = load_teacher(recording, setup, f"{at}params/")
+    teacher = shared.load_teacher(recording, setup, f"{at}params/")
     features = jnp.asarray(recording.shaped(f"{at}batch/features", setup.batch_size, framework.sizes.features))
     labels = read_labels(recording, f"{at}batch/label", setup.batch_size, classes)
     batch = Batch(features=features, labels=labels, teacher=setup.teacher.outputs(teacher, features))
@@ -138,14 +149,15 @@ def replay_distillation(recording: Recording, setup: Setup, trained: Params, out
     for group in groups:
         for key, ours, theirs in recording.pairs(group, f"{at}grad/", gradients[group]):
             out.add(f"D3 gradient {group}", key, ours, theirs, GRADIENT)
-    # The comparator is the one training ended with.
-    params |= {"comparator": trained["comparator"]}
-    ours = framework.class_contrast(params, classes, framework.embed(params, features), labels)
-    for key in ("scores/loop", "scores/matrix"):
-        out.add("class contrast of the scores", key, ours, recording[key], LOSS)
+    return params
 
 
 def replay(recording: Recording, out: Comparison) -> None:
-    """The whole recording."""
+    """The whole recording; D3's terms where it has them (the public script of CE-GZSL has none)."""
     setup = build(recording)
-    replay_distillation(recording, setup, replay_training(recording, setup, out), out)
+    shared.replay_preprocessing(recording, out)
+    trained, at = replay_training(recording, setup, out), "scores/"
+    if recording.has("distill/"):
+        # The scores are those of the same batch and embedding; the comparator is the one training ended with.
+        trained, at = replay_distillation(recording, setup, out) | {"comparator": trained["comparator"]}, "distill/"
+    replay_scores(recording, setup, trained, at, out)

@@ -5,8 +5,6 @@ import math
 import jax
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -19,7 +17,7 @@ from d3gzsl_jax.training.structures import Params, TrainState
 from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
 from tools.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.recording import Recording
-from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_updates
+from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates
 
 RATE_NAMES = {"G": "generator", "D": "critic", "Map": "student_embedding", "FCLS": "student_head", "Sigmoid": "confidence"}
 TERMS = {"cls": "cls", "od": "od", "embedding_kd": "be", "label_kd": "kl"}
@@ -50,28 +48,6 @@ def build(recording: Recording) -> Setup:
         objective, optimization, training, read_classes(recording, "attr_dim", "n_class_seen", "n_class_all"),
         n_critic=size("critic_iter"), batch_size=size("batch_size"), epochs=size("g_epoch"), rate_names=rate_names,
     )
-
-
-def replay_preprocessing(recording: Recording, out: Comparison) -> None:
-    """Raw `.mat` arrays through our preprocessing, against the recorded arrays."""
-    if not recording.has("mat/"):
-        return
-    rows = lambda key: recording[f"mat/{key}"].ravel().astype(np.int64) - 1  # noqa: E731
-    semantics = np.asarray(recording["mat/att"].T, np.float32)
-    data = GZSLData(
-        name="recording", features=recording["mat/features"].T, labels=rows("labels"), semantics=semantics,
-        class_names=tuple(map(str, range(len(semantics)))), trainval=rows("trainval_loc"),
-        test_seen=rows("test_seen_loc"), test_unseen=rows("test_unseen_loc"),
-    )
-    arrays = scale_splits(data)
-    for ours, theirs in (("train", "train"), ("test_seen", "test_seen"), ("test_unseen", "test_unseen")):
-        for field, key in (("features", "feature"), ("labels", "label")):
-            recorded = f"data/{theirs}_{key}"
-            out.add("preprocessing", recorded, getattr(arrays, f"{ours}_{field}"), recording[recorded], EXACT)
-    for ours, key in ((data.semantics, "attribute"), (data.seen_classes, "seen_classes"), (data.unseen_classes, "unseen_classes")):
-        out.add("preprocessing", f"data/{key}", ours, recording[f"data/{key}"], EXACT)
-    index = np.searchsorted(data.seen_classes, arrays.train_labels)
-    out.add("preprocessing", "data/train_seen_label", index, recording["data/train_seen_label"], EXACT)
 
 
 def replay_pretraining(recording: Recording, setup: Setup, out: Comparison) -> Params:

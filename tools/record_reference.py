@@ -1,0 +1,54 @@
+"""Records a run of a published PyTorch training script from a checkout, unmodified, at a small size. Needs torch, not JAX.
+
+    python tools/record_reference.py wgan DIR --output FILE.npz      # DIR: a checkout of PJBQ/D3GZSL
+    python tools/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
+
+The file has the layout of tests/golden/README.md; tools/parity.py replays it. Prints one JSON object: what was run, and versions.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from d3gzsl_jax.errors import UserError
+from tools import record_cegzsl, record_wgan
+from tools.reference_script import import_torch
+
+KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl}
+
+
+def main() -> int:
+    """Writes the recording; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument("--size", choices=("small", "medium"), default="small")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="epochs of training (default: those of the size)")
+    arguments = parser.parse_args()
+    output = arguments.output.resolve()
+    try:
+        torch = import_torch()
+        arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
+    except UserError as error:
+        print(f"record_reference: {error}", file=sys.stderr)
+        return 2
+    partial = output.with_name(output.name + ".partial.npz")
+    np.savez(partial, **arrays)
+    os.replace(partial, output)
+    updates = sum(key.endswith("/kind") for key in arrays)
+    versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    print(json.dumps({"script": KINDS[arguments.kind].SCRIPT, "updates": updates, "recorded_with": versions}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
