@@ -4,25 +4,11 @@ import zipfile
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.training.structures import Params
-
-# Our parameter groups -> (recorded network/layer of each of our modules). A weight is (out, in) there, a kernel (in, out) here.
-LAYERS = {
-    "generator": {"hidden": "generator/fc1", "output": "generator/fc2"},
-    "student_embedding": {"linear": "student_embed/fc1"},
-    "student_head": {"classifier.linear": "student_head/fc1", "ood.linear": "student_head/fc2"},
-    "teacher.embedding": {"linear": "teacher_embed/fc1"},
-    "teacher.head": {"linear": "teacher_head/fc2"},
-    "embedding": {"linear": "embed/fc1"},
-    "projection": {"linear": "embed/fc2"},
-    "final_classifier": {"linear": "fc"},
-}
-# First layers recorded as one matrix over [x, a] (or [h, a]); here it is two.
-SPLIT = ("critic", "comparator")
+from tools import torch_layout
 
 
 class Recording:
@@ -82,31 +68,9 @@ class Recording:
         numbers = {key[len(prefix):].split("/", 1)[0] for key in self.arrays if key.startswith(prefix)}
         return sorted(int(number) for number in numbers if number.isdigit())
 
-    def pairs(self, group: str, prefix: str, params: Params) -> list[tuple[str, object, np.ndarray]]:
+    def pairs(self, group: str, prefix: str, params: Params) -> list[tuple[str, jax.Array, np.ndarray]]:
         """(recorded key, our array, recorded array) of one parameter group (or of gradients to it), in our layout."""
-        tree = params["params"]
-        if group == "confidence":
-            recorded = [(f"{prefix}confidence/{name}", tree[name]) for name in ("weight", "offset")]
-            return [(key, ours, self[key].reshape(())) for key, ours in recorded]
-        if group in SPLIT:
-            key = f"{prefix}{group}/fc1.weight"
-            split = tree["hidden_features"]["kernel"].shape[0]
-            kernel = self[key].T
-            return [
-                (f"{key} (features)", tree["hidden_features"]["kernel"], kernel[:split]),
-                (f"{key} (semantics)", tree["hidden_semantics"]["kernel"], kernel[split:]),
-                (f"{prefix}{group}/fc1.bias", tree["hidden_bias"], self[f"{prefix}{group}/fc1.bias"]),
-                (f"{prefix}{group}/fc2.weight", tree["output"]["kernel"], self[f"{prefix}{group}/fc2.weight"].T),
-                (f"{prefix}{group}/fc2.bias", tree["output"]["bias"], self[f"{prefix}{group}/fc2.bias"]),
-            ]
-        found = []
-        for module, layer in LAYERS[group].items():
-            node = tree
-            for name in module.split("."):
-                node = node[name]
-            found.append((f"{prefix}{layer}.weight", node["kernel"], self[f"{prefix}{layer}.weight"].T))
-            found.append((f"{prefix}{layer}.bias", node["bias"], self[f"{prefix}{layer}.bias"]))
-        return found
+        return torch_layout.pairs(group, self, prefix, params)
 
     def load(self, group: str, prefix: str, params: Params) -> Params:
         """A parameter tree shaped like `params`, filled from the recording.
@@ -114,11 +78,4 @@ class Recording:
         Raises:
             UserError: a recorded shape does not fit the sizes the options state.
         """
-        pairs = self.pairs(group, prefix, params)
-        for key, ours, theirs in pairs:
-            if ours.shape != theirs.shape:
-                raise UserError(
-                    f"{self.path}: {key} has shape {theirs.shape} in our layout, the recorded options make it {ours.shape}"
-                )
-        by_identity = {id(ours): jnp.asarray(theirs) for _, ours, theirs in pairs}
-        return jax.tree.map(lambda leaf: by_identity[id(leaf)], params)
+        return torch_layout.load(group, self, prefix, params, self.path)
