@@ -1,17 +1,23 @@
 """Checks this package against PyTorch: one source of comparison at a time.
 
     python tools/parity.py --golden tests/golden/wgan.npz
+    python tools/parity.py --reference DIR    # DIR: a checkout of PJBQ/D3GZSL; its loop on the WGAN-GP base
+    python tools/parity.py --cegzsl DIR       # DIR: a checkout of Hanzy1996/CE-GZSL
 
-replays every recorded batch and draw through the package's own functions, at the sizes, option values and number of epochs the
-file has, and prints a table: per quantity the largest absolute and relative deviation, for parameters the largest in units of
-the learning rate, the tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1:
-something outside (quantity, step and key are named). 2: bad input.
+A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
+sizes, option values and number of epochs it has. --golden takes one from a file; --reference and --cegzsl make one first, by
+running the published script unmodified in a process of its own (tools/record_reference.py; torch is needed there). Printed is a
+table: per quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the
+tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity,
+step and key are named). 2: bad input.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +29,7 @@ from rich.console import Console
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs.environment import environment
+from tools import recording_process
 from tools.comparison import Comparison
 from tools.recording import Recording
 from tools.replay import replay
@@ -37,8 +44,34 @@ class Checked(NamedTuple):
 
 
 def check_golden(arguments: argparse.Namespace) -> Checked:
-    """A recording from a file."""
+    """A recording from a file.
+
+    Raises:
+        UserError: an option that the recording already answers was given.
+    """
+    for option in ("size", "seed", "epochs", "record"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option}: not with --golden, the recording says what was run")
     return Checked(f"Replay of {arguments.golden}", _replayed(arguments.golden), {"recording": arguments.golden})
+
+
+def check_reference(arguments: argparse.Namespace) -> Checked:
+    """The released D3GZSL loop of a checkout."""
+    return _check_checkout("wgan", arguments.reference, arguments)
+
+
+def check_cegzsl(arguments: argparse.Namespace) -> Checked:
+    """The public CE-GZSL loop of a checkout."""
+    return _check_checkout("cegzsl", arguments.cegzsl, arguments)
+
+
+def _check_checkout(kind: str, checkout: str, arguments: argparse.Namespace) -> Checked:
+    size, seed = arguments.size or "small", arguments.seed or 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = arguments.record or os.path.join(folder, "recording.npz")
+        about = recording_process.record(kind, checkout, path, size, seed, arguments.epochs, arguments.python)
+        title = f"{about['script']} of {checkout}, {size}, seed {seed}, {about['updates']} updates"
+        return Checked(title, _replayed(path), about)
 
 
 def _replayed(path: str) -> Comparison:
@@ -52,7 +85,9 @@ def _replayed(path: str) -> Comparison:
 
 
 # Option that names a source -> what checks against it. Exactly one of them is given.
-SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {"golden": check_golden}
+SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
+    "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl,
+}  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,6 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sources = parser.add_mutually_exclusive_group(required=True)
     sources.add_argument("--golden", metavar="FILE.npz", help="a recording (layout: tests/golden/README.md)")
+    sources.add_argument("--reference", metavar="DIR", help="a checkout of PJBQ/D3GZSL: its loop on the WGAN-GP base")
+    sources.add_argument("--cegzsl", metavar="DIR", help="a checkout of Hanzy1996/CE-GZSL")
+    run = parser.add_argument_group("what is run")
+    run.add_argument("--size", help="small (default) or medium")
+    run.add_argument("--seed", type=int, help="of the simulated data and of training (default 0)")
+    run.add_argument("--epochs", type=int, help="with --reference or --cegzsl: epochs of training (default: those of the size)")
+    run.add_argument("--python", default=sys.executable, help="an interpreter with torch that records (default: this one)")
+    run.add_argument("--record", metavar="FILE.npz", help="with --reference or --cegzsl: keep the recording there")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser
 
@@ -68,7 +111,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
     """The comparison as JSON values: what was compared, versions, and a row per quantity."""
     rows = {
         name: {
-            "arrays": row.count, "max_abs": row.absolute, "max_rel": row.relative, "max_lr": row.in_units,
+            "arrays": row.count, "max_abs": _number(row.absolute), "max_rel": _number(row.relative), "max_lr": _number(row.in_units),
             "tolerance": row.tolerance.text, "verdict": "outside" if row.first_failure else "within",
             "first_failure": row.first_failure,
         }
@@ -79,6 +122,10 @@ def as_json(checked: Checked) -> dict[str, Any]:
         "compared": checked.compared, "verdict": "outside" if failures else "within",
         "first_failure": failures[0] if failures else None, "quantities": rows, "environment": environment(),
     }  # fmt: skip
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)  # JSON has neither NaN nor infinity
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -82,8 +82,7 @@ class CEGZSLRecorder(Recorder):
         self.put(f"{at}/noise/fake", variable("noise_gen"))
         if kind == "critic":
             self.take("noise/interp")
-        if self.updates < 2 * (variable("opt").critic_iter + 1):  # two outer steps
-            self.put_networks(f"{at}/grad/", TRAINED[kind], gradients=True)
+        self.put_networks(f"{at}/grad/", TRAINED[kind], gradients=True)
 
     def after_step(self, optimizer: Any) -> None:
         """One optimiser steps everything an update trains."""

@@ -97,8 +97,7 @@ class WGANRecorder(Recorder):
         if kind == "critic":
             self.take("noise/interp")
             self.put(f"{at}/gradient_penalty", variable("gradient_penalty"))
-        if self.updates < 2 * (variable("opt").critic_iter + 1):  # two outer steps
-            self.put_networks(f"{at}/grad/", (kind, *STUDENT), gradients=True)
+        self.put_networks(f"{at}/grad/", (kind, *STUDENT), gradients=True)
 
     def after_step(self, optimizer: Any) -> None:
         """The confidence is the last to step."""

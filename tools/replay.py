@@ -17,6 +17,7 @@ from d3gzsl_jax.training.step import update
 from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Terms, TrainState
 from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
 from tools.recording import Recording
+from tools.rounding import Rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +125,7 @@ def replay_updates(
 
     step = jax.jit(measured, static_argnums=0)
     steps = recording.steps()
+    rounding = Rounding(recording, optimization, out)
     out.add("counts", "epochs", setup.epochs, len(recording.epochs()), EXACT)
     out.add("counts", "updates", setup.epochs * setup.updates_per_epoch, len(steps), EXACT)
     if out.rows["counts"].first_failure:
@@ -149,6 +151,7 @@ def replay_updates(
         compare_terms(Update(name, kind, batch, draws, params, terms))
         if recording.has(f"{name}/grad/"):
             compare_groups(recording, setup, "gradient", f"{name}/grad/", gradients, GRADIENT, {}, out)
+        state = rounding.take_over(name, gradients, state, rates)
         if recording.has(f"{name}/after/"):
             compare_groups(recording, setup, "parameters", f"{name}/after/", state.params, PARAMETER, rates, out)
         if kind == "generator":
