@@ -9,16 +9,24 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from d3gzsl_jax.precision import dense_product, product
+
 NEGATIVE_SLOPE = 0.2
 _normal = nn.initializers.normal(0.02)
 
 
-def _gan_dense(features: int, name: str) -> nn.Dense:
-    return nn.Dense(features, kernel_init=_normal, bias_init=nn.initializers.zeros, name=name)
+def _gan_dense(features: int, name: str | None = None, use_bias: bool = True) -> nn.Dense:
+    return nn.Dense(
+        features, use_bias=use_bias, kernel_init=_normal, bias_init=nn.initializers.zeros, name=name, dot_general=dense_product
+    )
 
 
 class Generator(nn.Module):
-    """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0."""
+    """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0.
+
+    `generate(condition(a), z)` is the same map. The part of the first layer that belongs to the semantics depends on the class
+    alone, so rows of one class can share it.
+    """
 
     hidden: int
     features: int
@@ -27,6 +35,17 @@ class Generator(nn.Module):
     def __call__(self, noise: jax.Array, semantics: jax.Array) -> jax.Array:
         h = _gan_dense(self.hidden, "hidden")(jnp.concatenate([noise, semantics], axis=-1))
         return nn.relu(_gan_dense(self.features, "output")(nn.leaky_relu(h, NEGATIVE_SLOPE)))
+
+    def condition(self, semantics: jax.Array) -> jax.Array:
+        """a W_a + bias: (n, da) to (n, hidden)."""
+        layer = self.variables["params"]["hidden"]
+        return product(semantics, layer["kernel"][-semantics.shape[-1] :]) + layer["bias"]
+
+    def generate(self, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
+        """Features (..., dx) from what `condition` made of the semantics, (..., hidden), and noise (..., dz)."""
+        hidden, output = (self.variables["params"][name] for name in ("hidden", "output"))
+        h = product(noise, hidden["kernel"][: noise.shape[-1]]) + conditioned
+        return nn.relu(product(nn.leaky_relu(h, NEGATIVE_SLOPE), output["kernel"]) + output["bias"])
 
 
 class Critic(nn.Module):
@@ -41,10 +60,10 @@ class Critic(nn.Module):
     hidden: int
 
     def setup(self) -> None:
-        self.hidden_features = nn.Dense(self.hidden, use_bias=False, kernel_init=_normal)
-        self.hidden_semantics = nn.Dense(self.hidden, use_bias=False, kernel_init=_normal)
+        self.hidden_features = _gan_dense(self.hidden, use_bias=False)
+        self.hidden_semantics = _gan_dense(self.hidden, use_bias=False)
         self.hidden_bias = self.param("hidden_bias", nn.initializers.zeros, (self.hidden,))
-        self.output = nn.Dense(1, kernel_init=_normal)
+        self.output = nn.Dense(1, kernel_init=_normal)  # a product with one vector: always float32
 
     def __call__(self, features: jax.Array, semantics: jax.Array) -> jax.Array:
         return self.score(self.project_features(features) + self.project_semantics(semantics))
@@ -108,7 +127,7 @@ class _TorchDense(nn.Module):
         def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
             return jax.random.uniform(key, shape, dtype, -bound, bound)
 
-        return nn.Dense(self.features, kernel_init=init, bias_init=init, name="linear")(x)
+        return nn.Dense(self.features, kernel_init=init, bias_init=init, name="linear", dot_general=dense_product)(x)
 
 
 class StudentHead(nn.Module):
@@ -120,10 +139,23 @@ class StudentHead(nn.Module):
         self.classifier = _TorchDense(self.classes)
         self.ood = _TorchDense(2)
 
-    def __call__(self, embedding: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Embeddings (n, width) to class logits (n, C), by original id, and out-of-distribution logits (n, 2)."""
+    def __call__(self, embedding: jax.Array, scale: jax.Array | None = None) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Class logits v, their log-probabilities and the out-of-distribution logits of embeddings.
+
+        Args:
+            embedding: (n, width).
+            scale: (C,) how many classes each column stands for, where the columns are a sample of the classes: the sums over
+                classes, in the softmax and in H, weigh a column by it. None: 1 each.
+
+        Returns:
+            v (n, C) by original id; log p = v - log sum_c scale_c exp(v_c), (n, C); H(scale log p), (n, 2).
+        """
         logits = self.classify(embedding)
-        return logits, self.ood(jax.nn.log_softmax(logits))
+        if scale is None:
+            log_probabilities = jax.nn.log_softmax(logits)
+            return logits, log_probabilities, self.ood(log_probabilities)
+        log_probabilities = logits - jax.nn.logsumexp(logits + jnp.log(scale), axis=-1, keepdims=True)
+        return logits, log_probabilities, self.ood(log_probabilities * scale)
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         """Embeddings (n, width) to class logits (n, C) alone, as prediction needs them."""

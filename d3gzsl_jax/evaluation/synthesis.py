@@ -31,8 +31,7 @@ def synthesize_classes(
 
     def one_class(label: jax.Array) -> jax.Array:
         noise = jax.random.normal(jax.random.fold_in(key, label), (count, framework.sizes.noise))
-        of_class = jnp.broadcast_to(semantics[label], (count, semantics.shape[1]))
-        return then(params, framework.synthesize(params, of_class, noise))
+        return then(params, framework.generate(params, framework.condition(params, semantics[label][None]), noise))
 
     if count == 0:
         return then(params, jnp.zeros((0, framework.sizes.features)))

@@ -52,15 +52,19 @@ class Framework(Protocol):
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
         """Further groups, fitted to the real rows (N, dx) and their seen indices (N,) and then frozen; {} for most."""
 
-    def synthesize(self, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
-        """Features (n, dx) for semantics (n, da) and noise (n, dz)."""
+    def condition(self, params: Params, semantics: jax.Array) -> jax.Array:
+        """What the generator makes of semantics (n, da) before it sees noise: (n, d), made once for all rows of a class. A method
+        whose generator has no such part returns the semantics."""
+
+    def generate(self, params: Params, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
+        """Features (..., dx) for what `condition` returned, (..., d), and noise (..., dz)."""
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """The representation the final classifier works on; the features themselves for a method without an embedding."""
 
     def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
-        """The critic phase's scalar loss and its terms. rows.fake is `synthesize(params, rows.semantics, noise)`, made once by
-        the caller together with the rows D3 needs, as are the embeddings. Terms must not be named as D3's are ('cls', 'od', 'be',
+        """The critic phase's scalar loss and its terms. rows.fake was generated for rows.labels by the caller,
+        together with the rows D3 needs, as the embeddings were. Terms must not be named as D3's are ('cls', 'od', 'be',
         'kl', 'distillation') nor 'loss'."""
 
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:

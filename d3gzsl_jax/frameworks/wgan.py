@@ -10,6 +10,7 @@ from d3gzsl_jax import networks
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.losses import adversarial
 from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.rows import of_class
 from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 
 
@@ -50,10 +51,19 @@ class WGAN:
         """Nothing: {}."""
         return {}
 
+    def condition(self, params: Params, semantics: jax.Array) -> jax.Array:
+        """The generator's first layer on semantics (n, da) alone: (n, hidden), shared by all rows of a class."""
+        with jax.named_scope("generator"):
+            return self.generator.apply(params["generator"], semantics, method="condition")
+
+    def generate(self, params: Params, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
+        """G(z, a): features (..., dx) from `condition` of the semantics (..., hidden), and noise (..., dz)."""
+        with jax.named_scope("generator"):
+            return self.generator.apply(params["generator"], conditioned, noise, method="generate")
+
     def synthesize(self, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
         """G(z, a): features (n, dx) for semantics (n, da) and noise (n, dz)."""
-        with jax.named_scope("generator"):
-            return self.generator.apply(params["generator"], noise, semantics)
+        return self.generate(params, self.condition(params, semantics), noise)
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """The features themselves: this base has no embedding of its own."""
@@ -61,28 +71,27 @@ class WGAN:
 
     def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_D with terms 'wasserstein' (mean D(x) - mean D(x~), the estimated distance) and 'gradient_penalty' (weighted)."""
-        critic, count = self.critic, rows.real.shape[0]
-
-        def apply(method: str, *inputs: jax.Array) -> jax.Array:
-            return critic.apply(params["critic"], *inputs, method=method)
-
+        of = params["critic"]["params"]
         with jax.named_scope("critic"):
-            # Exact algebra: one pass over real and synthesized rows together (one weight gradient instead of two), the part of
-            # the semantics once, and the interpolates' first layer by interpolation instead of a third product.
-            both = apply("project_features", jnp.concatenate([rows.real, rows.fake]))
-            conditioned = apply("project_semantics", rows.semantics)
-            real_hidden, fake_hidden = both[:count] + conditioned, both[count:] + conditioned
-            loss = adversarial.wasserstein_loss(apply("score", real_hidden), apply("score", fake_hidden))
-            hidden = adversarial.interpolate(real_hidden, fake_hidden, rows.interpolation)
-            slope = jax.grad(lambda h: apply("score", h).sum())(hidden)
-            # The transpose of a linear map does not depend on where it is taken; only its shape is read off the real rows.
-            (gradients,) = jax.vjp(lambda x: apply("project_features", x), rows.real)[1](slope)
-        penalty = self.gradient_penalty_weight * adversarial.gradient_penalty(gradients)
+            conditioned = self._critic_condition(params, classes, rows)
+            # The output's bias shifts all scores alike: the loss is a difference of means and does not see it.
+            loss, penalty = adversarial.two_layer_critic_loss(
+                networks.NEGATIVE_SLOPE, of["hidden_features"]["kernel"], conditioned, of["hidden_bias"],
+                of["output"]["kernel"][:, 0], jnp.stack([rows.real, rows.fake]), rows.interpolation,
+            )
+        penalty = self.gradient_penalty_weight * penalty
         return loss + penalty, {"wasserstein": -loss, "gradient_penalty": penalty}
 
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_G with the term 'adversarial'."""
+        apply = lambda method, *inputs: self.critic.apply(params["critic"], *inputs, method=method)  # noqa: E731
         with jax.named_scope("critic"):
-            scores = self.critic.apply(params["critic"], rows.fake, rows.semantics)
+            hidden = apply("project_features", rows.fake) + self._critic_condition(params, classes, rows)
+            scores = apply("score", hidden)
         loss = adversarial.generator_adversarial_loss(scores)
         return loss, {"adversarial": loss}
+
+    def _critic_condition(self, params: Params, classes: Classes, rows: Rows) -> jax.Array:
+        """The part (B, hidden) of the critic's first layer that belongs to the semantics."""
+        project = lambda semantics: self.critic.apply(params["critic"], semantics, method="project_semantics")  # noqa: E731
+        return of_class(project, classes, rows.labels)

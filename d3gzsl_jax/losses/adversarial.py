@@ -1,7 +1,11 @@
 """WGAN-GP terms (Gulrajani et al. 2017, arXiv 1704.00028; used for features by Xian et al. 2018, arXiv 1712.00981)."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+
+from d3gzsl_jax.precision import product, transposed_product, weight_product
 
 
 def interpolate(real: jax.Array, fake: jax.Array, alpha: jax.Array) -> jax.Array:
@@ -27,6 +31,66 @@ def gradient_penalty(gradients: jax.Array) -> jax.Array:
     """
     norm = jnp.sqrt(jnp.maximum(jnp.sum(jnp.square(gradients), axis=-1), 1e-24))
     return jnp.mean(jnp.square(norm - 1.0))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def two_layer_critic_loss(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The critic's Wasserstein loss and gradient penalty where D(x, a) = w . LReLU(x W + c(a) + bias) + a constant.
+
+    The same values as running D on real, synthesized and interpolated rows, with fewer products. The first layer of an interpolate
+    is the interpolation of two that are there. With u = x W + c + bias and the slope m = LReLU'(u), which is constant almost
+    everywhere, D's gradient at an interpolate is (m w) W^T. So every path to W has a factor w_k in column k: the derivative of W is
+    A w with one product A, over real, synthesized and penalised rows together, and that of w needs no further one, being
+    sum_d W_dk A_dk plus what c + bias add (u m is linear in W).
+
+    Args:
+        slope: of the leaky ReLU for negative arguments, and at 0 (as in PyTorch).
+        kernel: (dx, K), W.
+        conditioned: (B, K), c(a): the part of the semantics, one row for a real row and the synthesized one of its class.
+        bias: (K,), added last: where as many real as synthesized rows activate a unit, its derivative is then 0 as in PyTorch.
+        output: (K,), w.
+        pairs: (2, B, dx), real rows, then synthesized ones.
+        alpha: (B, 1) in [0, 1), the share of the real row in an interpolate.
+
+    Returns:
+        mean D(x_tilde, a) - mean D(x, a) and mean_i (||grad D(x_hat_i, a_i)||_2 - 1)^2, both (). Differentiable, once, in all
+        but slope and alpha.
+    """
+    return _critic_forward(slope, kernel, conditioned, bias, output, pairs, alpha)[0]
+
+
+def _critic_forward(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    first = product(pairs, kernel) + conditioned
+    hidden = first + bias
+    mixed = interpolate(first[0], first[1], alpha) + bias
+    scores = jnp.maximum(hidden, slope * hidden) @ output
+    slopes, mixed_slopes = (jnp.where(u > 0.0, 1.0, slope) for u in (hidden, mixed))
+    gradients = transposed_product(mixed_slopes * output, kernel)
+    losses = wasserstein_loss(scores[0], scores[1]), gradient_penalty(gradients)
+    return losses, (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
+
+
+def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients = kept
+    of_score = pulls[0] / conditioned.shape[0]
+    of_real, of_fake = -of_score * slopes[0], of_score * slopes[1]
+    (penalised,) = jax.vjp(gradient_penalty, gradients)[1](pulls[1])
+    rows, units = jnp.stack([*pairs, penalised]), jnp.stack([of_real, of_fake, mixed_slopes])
+    shared = weight_product(rows, units)
+    both = of_real + of_fake
+    of_output = jnp.sum(kernel * shared, axis=0) + jnp.sum(both * conditioned, axis=0)
+    of_bias = jnp.sum(of_real, axis=0) + jnp.sum(of_fake, axis=0)  # a sum per path, as in PyTorch
+    of_pairs = transposed_product(jnp.stack([of_real, of_fake]) * output, kernel)
+    return shared * output, both * output, of_bias * output, of_output + of_bias * bias, of_pairs, jnp.zeros_like(alpha)
+
+
+two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)
 
 
 def generator_adversarial_loss(fake_scores: jax.Array) -> jax.Array:

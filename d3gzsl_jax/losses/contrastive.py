@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.losses.pairwise import by_rows
 
 # Size of a block of `pair_scores`, unless one row of it is larger (n or m vectors of K): about what stays in the caches of a CPU.
 _BLOCK_BYTES = 8 * 2**20
@@ -24,14 +25,18 @@ def instance_contrast(projections: jax.Array, labels: jax.Array, temperature: fl
         labels: (n,) class ids.
         temperature: tau > 0.
     """
-    itself = jnp.eye(labels.shape[0], dtype=bool)
-    logits = projections @ projections.T / temperature
-    normalizer = jax.nn.logsumexp(jnp.where(itself, _MASKED, logits), axis=-1)
-    positive = (labels[:, None] == labels[None, :]) & ~itself
-    count = positive.sum(axis=-1)
-    mean_positive = jnp.sum(jnp.where(positive, logits, 0.0), axis=-1) / jnp.maximum(count, 1)
-    anchors = count > 0
-    return jnp.sum(jnp.where(anchors, normalizer - mean_positive, 0.0)) / jnp.maximum(anchors.sum(), 1)
+
+    def anchor(row: jax.Array, label: jax.Array, itself: jax.Array) -> tuple[jax.Array, jax.Array]:
+        others = jnp.arange(labels.shape[0]) != itself
+        logits = jnp.matmul(row, projections.T, precision="highest") / temperature
+        normalizer = jax.nn.logsumexp(jnp.where(others, logits, _MASKED))
+        positive = (label == labels) & others
+        count = positive.sum()
+        mean_positive = jnp.sum(jnp.where(positive, logits, 0.0)) / jnp.maximum(count, 1)
+        return jnp.where(count > 0, normalizer - mean_positive, 0.0), count > 0
+
+    losses, anchors = by_rows(anchor, labels.shape[0], projections, labels, jnp.arange(labels.shape[0]))
+    return jnp.sum(losses) / jnp.maximum(anchors.sum(), 1)
 
 
 def class_contrast(scores: jax.Array, seen_index: jax.Array, temperature: float) -> jax.Array:

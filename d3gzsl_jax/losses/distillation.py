@@ -7,7 +7,7 @@ variants are 'released' (what the published code computes; the default) and 'des
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.losses.pairwise import equal_pairs, half_cosine, pair_loss, unit_rows
+from d3gzsl_jax.losses.pairwise import SampledPairs, pair_loss, unit_rows
 
 VARIANTS = ("released", "described")
 SCORES = ("msp", "energy", "max_logit")
@@ -16,8 +16,21 @@ TARGETS = ("class", "domain")
 
 def classification_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """L_cls: mean negative log-likelihood of log_softmax(logits) (n, C) at labels (n,), original ids."""
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1)
-    return -jnp.mean(chosen)
+    return negative_log_likelihood(jax.nn.log_softmax(logits), labels)
+
+
+def negative_log_likelihood(
+    log_probabilities: jax.Array, labels: jax.Array, weights: jax.Array | None = None, count: int = 0
+) -> jax.Array:
+    """Mean of - log p at the labels.
+
+    Args:
+        log_probabilities: (n, C).
+        labels: (n,) columns.
+        weights: (n,) how many rows each one stands for, and `count` how many all stand for; None: 1 each.
+    """
+    chosen = jnp.take_along_axis(log_probabilities, labels[:, None], axis=-1)[:, 0]
+    return -jnp.mean(chosen) if weights is None else -jnp.sum(weights * chosen) / count
 
 
 def embedding_distillation(
@@ -31,8 +44,7 @@ def embedding_distillation(
         labels: (B,) class ids.
         variant: 'released' or 'described', see `pair_loss`.
     """
-    similarity = half_cosine(teacher_unit, unit_rows(student_embedding))
-    return pair_loss(similarity, equal_pairs(labels, labels), variant)
+    return pair_loss(teacher_unit, unit_rows(student_embedding), labels, variant)
 
 
 def label_distillation(
@@ -76,7 +88,8 @@ def in_distribution_score(teacher_logits: jax.Array, score: str = "msp") -> jax.
 
 
 def batch_ood_distillation(
-    confidence: jax.Array, student_ood_logits: jax.Array, groups: jax.Array, variant: str = "released"
+    confidence: jax.Array, student_ood_logits: jax.Array, groups: jax.Array, variant: str = "released",
+    sample: SampledPairs | None = None,
 ) -> jax.Array:
     """L_od (O2DBD) over all rows: R_ij = (1 + cos(softmax(h_i), softmax([c_j, 1 - c_j]))) / 2 against [group_i = group_j].
 
@@ -85,10 +98,10 @@ def batch_ood_distillation(
         student_ood_logits: (n, 2) logits h of the student's out-of-distribution head.
         groups: (n,) ids that make a pair match: class ids, or 0/1 for the domain (`pair_groups`).
         variant: 'released' or 'described', see `pair_loss`.
+        sample: what the rows are a sample of, see `pair_loss`.
     """
     teacher = jax.nn.softmax(jnp.stack([confidence, 1.0 - confidence], axis=-1))
-    similarity = half_cosine(unit_rows(jax.nn.softmax(student_ood_logits)), unit_rows(teacher))
-    return pair_loss(similarity, equal_pairs(groups, groups), variant)
+    return pair_loss(unit_rows(jax.nn.softmax(student_ood_logits)), unit_rows(teacher), groups, variant, sample)
 
 
 def pair_groups(labels: jax.Array, synthesized: int, target: str = "class") -> jax.Array:

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from d3gzsl_jax import networks
 from d3gzsl_jax.losses import distillation as terms
+from d3gzsl_jax.losses.pairwise import SampledPairs
 from d3gzsl_jax.training.randomness import stream
-from d3gzsl_jax.training.structures import Batch, Classes, Params, Terms
+from d3gzsl_jax.training.structures import Batch, Classes, Params, Synthesized, Terms
 from d3gzsl_jax.training.teacher import Teacher
 
 TERM_NAMES = ("cls", "od", "be", "kl")
@@ -37,6 +38,8 @@ class Distillation:
     score: str = "msp"
     target: str = "class"
     temperature: float = 1.0
+    unseen_per_step: int = 0  # unseen classes sampled for an outer step, see training/sampling.py; 0: all of them
+    head: str = "all"
 
     @property
     def weights(self) -> dict[str, float]:
@@ -58,11 +61,6 @@ class Distillation:
         return networks.Embedding(width=self.embedding_width)
 
     @property
-    def head(self) -> networks.StudentHead:
-        """The classifier on top of the embedding."""
-        return networks.StudentHead(classes=self.classes)
-
-    @property
     def confidence(self) -> networks.Confidence:
         """c(s)."""
         return networks.Confidence()
@@ -72,7 +70,7 @@ class Distillation:
         embedding = jnp.zeros((1, self.embedding_width))
         return {
             "student_embedding": self.embedding.init(stream(key, "student_embedding"), jnp.zeros((1, feature_size))),
-            "student_head": self.head.init(stream(key, "student_head"), embedding),
+            "student_head": networks.StudentHead(classes=self.classes).init(stream(key, "student_head"), embedding),
             "confidence": self.confidence.init(stream(key, "confidence"), jnp.zeros((1,))),
         }
 
@@ -85,11 +83,27 @@ class Distillation:
         """Original ids (M,) of the synthesized rows, class-major: all n_syn rows of the first unseen class, then the next."""
         return jnp.repeat(classes.unseen, self.n_syn)
 
+    def teacher_logits(self, teacher: Params, unseen: jax.Array) -> jax.Array | None:
+        """The teacher's logits (..., M, S) of synthesized rows; None where no term needs them."""
+        if not self.weight_od:
+            return None
+        with jax.named_scope("teacher"):
+            return self.teacher.logits(teacher, unseen)
+
+    def narrows(self, classes: Classes) -> bool:
+        """Whether a step on these classes narrows the head to them."""
+        return self.active and self.head == "sampled" and classes.unseen.shape[0] < self.classes - self.teacher.seen
+
     def terms(
         self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array, embedding: jax.Array,
-        names: tuple[str, ...] = TERM_NAMES,
+        names: tuple[str, ...] = TERM_NAMES, unseen_logits: jax.Array | None = None,
     ) -> Terms:
         """The named unweighted terms of one evaluation.
+
+        With a sample of the unseen classes, synthesized rows and pairs are weighted by one over the chance that they are in it: the
+        expectation of L_cls and L_od is then their value over all unseen classes (L_be and L_kl see real rows only). With a
+        narrowed head, a sampled column also stands for u / n classes in the softmax's normalizer and in H. Its expectation is
+        right, that of its logarithm is not: L_cls is then low by about half the relative variance of the normalizer.
 
         Args:
             params: groups 'student_head' and 'confidence'.
@@ -98,21 +112,25 @@ class Distillation:
             unseen: (M, dx) synthesized rows for `unseen_labels`.
             embedding: (M + B, width) the student's embedding of the synthesized rows, then of the real ones.
             names: which of 'cls', 'od', 'be', 'kl' to compute.
+            unseen_logits: (M, S) the teacher's logits of the synthesized rows, if they are there already.
         """
         count = unseen.shape[0]
         labels = jnp.concatenate([self.unseen_labels(classes), batch.labels])
+        sample, weights, columns = self._sample(params, classes, labels, count)
         with jax.named_scope("student"):
-            logits, ood_logits = self.head.apply(params["student_head"], embedding)
+            logits, log_probabilities, ood_logits = self._head(params).apply(params["student_head"], embedding, columns)
         found = {}
         if "cls" in names:
-            found["cls"] = terms.classification_loss(logits, labels)
+            rows = labels.shape[0] if sample is None else sample.count
+            found["cls"] = terms.negative_log_likelihood(log_probabilities, labels, weights, rows)
         if "od" in names:
-            with jax.named_scope("teacher"):
-                unseen_logits = self.teacher.logits(teacher, unseen)
+            if unseen_logits is None:
+                with jax.named_scope("teacher"):
+                    unseen_logits = self.teacher.logits(teacher, unseen)
             score = terms.in_distribution_score(jnp.concatenate([unseen_logits, batch.teacher.logits]), self.score)
             confidence = self.confidence.apply(params["confidence"], score)
             groups = terms.pair_groups(labels, count, self.target)
-            found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, self.variant)
+            found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, self.variant, sample)
         if "be" in names:
             found["be"] = terms.embedding_distillation(
                 batch.teacher.unit_embedding, embedding[count:], batch.labels, self.variant
@@ -123,15 +141,32 @@ class Distillation:
         return found
 
     def loss(
-        self, params: Params, teacher: Params, classes: Classes, batch: Batch, unseen: jax.Array, embedding: jax.Array
+        self, params: Params, teacher: Params, classes: Classes, batch: Batch, made: Synthesized, embedding: jax.Array
     ) -> tuple[jax.Array, Terms]:
         """L_D3 and the terms that have weight; arguments as in `terms`."""
-        found = self.terms(
-            params, teacher, classes, batch, unseen, embedding, tuple(n for n in TERM_NAMES if self.weights[n] != 0.0)
-        )
+        names = tuple(name for name in TERM_NAMES if self.weights[name] != 0.0)
+        found = self.terms(params, teacher, classes, batch, made.unseen, embedding, names, made.teacher_logits)
         total = sum((self.weights[name] * value for name, value in found.items()), jnp.float32(0.0))
         return total, found
 
     def classify(self, params: Params, embedding: jax.Array) -> jax.Array:
         """The student's logits (n, C) for its embeddings (n, width): prediction is their argmax and nothing else."""
-        return self.head.apply(params["student_head"], embedding, method="classify")
+        return self._head(params).apply(params["student_head"], embedding, method="classify")
+
+    def _head(self, params: Params) -> networks.StudentHead:
+        """The head at the width of its parameters, which a step may have narrowed."""
+        return networks.StudentHead(classes=params["student_head"]["params"]["classifier"]["linear"]["bias"].shape[0])
+
+    def _sample(
+        self, params: Params, classes: Classes, labels: jax.Array, count: int
+    ) -> tuple[SampledPairs | None, jax.Array | None, jax.Array | None]:
+        """Weights of pairs, rows and the head's columns where the unseen classes are a sample; None each where they are all."""
+        total, drawn, real = self.classes - self.teacher.seen, classes.unseen.shape[0], labels.shape[0] - count
+        if drawn == total:
+            return None, None, None
+        once, twice = total / drawn, total * (total - 1) / max(drawn * (drawn - 1), 1)
+        synthesized = jnp.arange(labels.shape[0]) < count
+        sample = SampledPairs(labels, synthesized, once, twice, self.n_syn * total + real)
+        width = self._head(params).classes
+        columns = jnp.where(jnp.arange(width) < classes.seen.shape[0], 1.0, once) if width < self.classes else None
+        return sample, jnp.where(synthesized, once, 1.0), columns

@@ -11,8 +11,10 @@ from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.randomness import sample_rows, step_draws
 from d3gzsl_jax.training.report import Report
+from d3gzsl_jax.training.sampling import narrow, sample_unseen, widen
+from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.step import train_step
-from d3gzsl_jax.training.structures import Batch, Classes, Params, TrainState
+from d3gzsl_jax.training.structures import Batch, Classes, Params, StepDraws, TrainState
 
 
 @chex.dataclass(frozen=True)
@@ -51,15 +53,17 @@ class Loop:
         objective, optimization: what is trained, and how.
         n_critic, batch: critic updates per outer step, rows per batch.
         loss_limit: a term whose absolute value is over it counts as gone bad, like one that is not finite.
+        sharding: over which devices; state, report and constants are replicated on them.
     """
 
     def __init__(
-        self, objective: Objective, optimization: Optimization, n_critic: int, batch: int, loss_limit: float = math.inf
+        self, objective: Objective, optimization: Optimization, n_critic: int, batch: int, loss_limit: float = math.inf,
+        sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
     ) -> None:
-        self._objective, self._optimization = objective, optimization
+        self._objective, self._optimization, self._sharding = objective, optimization, sharding
         self._n_critic, self._batch, self._loss_limit = n_critic, batch, loss_limit
         self._shapes: Any = None
-        self.run = jax.jit(self._run, donate_argnums=0)
+        self.run = jax.jit(self._run, donate_argnums=0, out_shardings=sharding.replicated)
         """(state, report, constants, inputs, start, count) -> (state, report): runs the `count` outer steps that begin at
         inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the report. The state is donated.
         Splitting steps into calls differently gives the same bits, the report's included."""
@@ -71,9 +75,19 @@ class Loop:
             constants.root, state.step, self._n_critic, self._batch, self._objective.unseen_rows(constants.classes),
             self._objective.framework.sizes.noise,
         )
-        return train_step(
-            self._objective, self._optimization, state, constants.teacher, constants.classes, batches, draws, measure
-        )
+        batches, draws = self._sharded(batches, draws)
+        distillation = self._objective.distillation
+        classes = sample_unseen(constants.root, state.step, constants.classes, distillation.unseen_per_step)
+        if not distillation.narrows(classes):
+            return train_step(self._objective, self._optimization, state, constants.teacher, classes, batches, draws, measure)
+        few, own, batches = narrow(state, classes, batches)
+        few, *rest = train_step(self._objective, self._optimization, few, constants.teacher, own, batches, draws, measure)
+        return widen(few, state, classes), *rest
+
+    def _sharded(self, batches: Batch, draws: StepDraws) -> tuple[Batch, StepDraws]:
+        """Rows split over the devices: axis 1 of what has a leading (n_critic,) axis."""
+        rows = self._sharding.constrain_rows
+        return rows(batches, 1), StepDraws(critic=rows(draws.critic, 1), generator=rows(draws.generator, 0))
 
     def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
         """A report of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
@@ -91,6 +105,7 @@ class Loop:
             # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
             ends_epoch = (state.step + 1) % self._optimization.steps_per_epoch == 0
             new_state, terms, norms = self.one_step(state, constants, here, ends_epoch)
+            new_state = self._sharding.constrain_replicated(new_state)
             return new_state, report.add(state.step, terms, norms, ends_epoch, self._loss_limit)
 
         return jax.lax.fori_loop(0, count, body, (state, report))

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Rows, Terms
+from d3gzsl_jax.training.rows import of_class
+from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Rows, Synthesized, Terms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +49,38 @@ class Objective:
 
     def unseen_rows(self, classes: Classes) -> int:
         """M, the rows synthesized for unseen classes per update."""
-        return self.distillation.n_syn * classes.unseen.shape[0] if self.distillation.active else 0
+        d3 = self.distillation
+        return d3.n_syn * (d3.unseen_per_step or classes.unseen.shape[0]) if d3.active else 0
 
     def student_logits(self, params: Params, features: jax.Array) -> jax.Array:
         """The student's logits (n, C) for features (n, dx)."""
         embed = self.distillation.embed if self.own_embedding else self.framework.embed
         return self.distillation.classify(params, embed(params, features))
 
+    def synthesize(self, params: Params, teacher: Params, classes: Classes, labels: jax.Array, draws: Draws) -> Synthesized:
+        """What updates synthesize, all in one pass: larger matrix products, and one weight gradient instead of two.
+
+        Args:
+            params, teacher, classes: as for `loss`.
+            labels: (..., B) original ids of the batches; the leading axes are those of the draws, one entry an update.
+            draws: of the updates.
+        """
+        framework, count = self.framework, labels.shape[-1]
+        conditioned = of_class(lambda semantics: framework.condition(params, semantics), classes, labels)
+        if not self.distillation.active:
+            fake = framework.generate(params, conditioned, draws.noise)
+            return Synthesized(fake=fake, unseen=fake[..., :0, :], teacher_logits=None)
+        unseen = framework.condition(params, classes.semantics[classes.unseen])
+        unseen = jnp.repeat(unseen, self.distillation.n_syn, axis=0)  # class-major, as `unseen_labels`
+        unseen = jnp.broadcast_to(unseen, (*labels.shape[:-1], *unseen.shape))
+        conditioned, noise = jnp.concatenate([conditioned, unseen], -2), jnp.concatenate([draws.noise, draws.unseen_noise], -2)
+        rows = framework.generate(params, conditioned, noise)
+        fake, unseen = rows[..., :count, :], rows[..., count:, :]
+        return Synthesized(fake=fake, unseen=unseen, teacher_logits=self.distillation.teacher_logits(teacher, unseen))
+
     def loss(
-        self, phase: str, params: Params, teacher: Params, classes: Classes, batch: Batch, draws: Draws
+        self, phase: str, params: Params, teacher: Params, classes: Classes, batch: Batch, draws: Draws,
+        made: Synthesized | None = None,
     ) -> tuple[jax.Array, Terms]:
         """Scalar loss and terms of one update.
 
@@ -65,39 +89,33 @@ class Objective:
             params: all parameter groups; only the phase's groups are meant to be differentiated.
             teacher: frozen teacher parameters; unused where D3 is off.
             classes, batch, draws: see training/structures.py.
+            made: what `synthesize` returns for this update; None: made here. In the critic phase the generator is held fixed, so
+                the rows of all its updates can be made beforehand; in the generator phase they carry its gradient.
 
         Returns:
             The loss and its terms, 'loss' among them; distillation terms unweighted, 'distillation' their weighted sum.
         """
         real, semantics = batch.features, classes.semantics[batch.labels]
-        active, count = self.distillation.active, batch.labels.shape[0]
-        if active:
-            # All rows of an update are synthesized in one pass: larger matrix products, and one weight gradient instead of two.
-            unseen_semantics = classes.semantics[self.distillation.unseen_labels(classes)]
-            synthesized = self.framework.synthesize(
-                params, jnp.concatenate([semantics, unseen_semantics]), jnp.concatenate([draws.noise, draws.unseen_noise])
-            )
-        else:
-            synthesized = self.framework.synthesize(params, semantics, draws.noise)
-        fake, unseen = synthesized[:count], synthesized[count:]
-        real_embedding, fake_embedding, student = self._embeddings(phase, params, real, synthesized)
+        active = self.distillation.active
+        made = self.synthesize(params, teacher, classes, batch.labels, draws) if made is None else made
+        real_embedding, fake_embedding, student = self._embeddings(phase, params, real, made)
         rows = Rows(
-            real=real, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
+            real=real, fake=made.fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
             real_embedding=real_embedding, fake_embedding=fake_embedding,
         )
         base_loss = self.framework.critic_loss if phase == "critic" else self.framework.generator_loss
         loss, found = base_loss(params, classes, rows)
         if not active:
             return loss, found | {"loss": loss}
-        distilled, distilled_terms = self.distillation.loss(params, teacher, classes, batch, unseen, student)
+        distilled, distilled_terms = self.distillation.loss(params, teacher, classes, batch, made, student)
         total = loss + distilled
         return total, found | distilled_terms | {"distillation": distilled, "loss": total}
 
     def _embeddings(
-        self, phase: str, params: Params, real: jax.Array, synthesized: jax.Array
+        self, phase: str, params: Params, real: jax.Array, made: Synthesized
     ) -> tuple[jax.Array | None, jax.Array | None, jax.Array | None]:
         """Embeddings of real rows, of synthesized rows of their classes, and (unseen, then real rows) the student's."""
-        unseen = synthesized[len(real) :]
+        fake, unseen = made.fake, made.unseen
         if self.own_embedding:
             student = self.distillation.embed(params, jnp.concatenate([unseen, real])) if self.distillation.active else None
             return None, None, student
@@ -105,5 +123,5 @@ class Objective:
             student = self.framework.embed(params, jnp.concatenate([unseen, real]))
             return student[len(unseen) :], None, student
         # The embedding is held fixed: only synthesized rows carry a gradient, so the real ones stay out of their product.
-        of_real, of_synthesized = self.framework.embed(params, real), self.framework.embed(params, synthesized)
-        return of_real, of_synthesized[: len(real)], jnp.concatenate([of_synthesized[len(real) :], of_real])
+        of_real, of_synthesized = self.framework.embed(params, real), self.framework.embed(params, jnp.concatenate([fake, unseen]))
+        return of_real, of_synthesized[: len(fake)], jnp.concatenate([of_synthesized[len(fake) :], of_real])

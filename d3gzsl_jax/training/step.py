@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
+from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, Synthesized, Terms, TrainState
 
 Norms = dict[str, dict[str, jax.Array]]  # 'gradient' and 'update': L2 norm by parameter group
 
@@ -25,17 +25,19 @@ def update(
     batch: Batch,
     draws: Draws,
     measure: jax.Array | None = None,
+    made: Synthesized | None = None,
 ) -> tuple[TrainState, Terms] | tuple[TrainState, Terms, Norms]:
     """One optimiser update: one backward pass, after which all groups of the phase step together. Does not advance `step`.
 
     Args:
         phase: 'critic' (steps critic and student) or 'generator' (steps generator and student).
         measure: () bool, whether to compute the norms, which are returned too (zeros where not); None: they are not returned.
+        made: what the update synthesizes, where that is there already.
     """
     groups = getattr(objective, f"{phase}_groups")
 
     def loss(trained: Params) -> tuple[jax.Array, Terms]:
-        return objective.loss(phase, state.params | trained, teacher, classes, batch, draws)
+        return objective.loss(phase, state.params | trained, teacher, classes, batch, draws, made)
 
     gradients, terms = jax.grad(loss, has_aux=True)({group: state.params[group] for group in groups})
     params, opt_state = optimization.apply(groups, state.params, state.opt_state, gradients, state.step)
@@ -71,11 +73,14 @@ def train_step(
         group are those of the generator update where it has part in it, and of the last critic update where not.
     """
 
-    def critic_update(state: TrainState, inputs: tuple[Batch, Draws]) -> tuple[TrainState, Any]:
-        state, *found = update("critic", objective, optimization, state, teacher, classes, *inputs, measure)
+    def critic_update(state: TrainState, inputs: tuple[Batch, Draws, Synthesized]) -> tuple[TrainState, Any]:
+        batch, drawn, made = inputs
+        state, *found = update("critic", objective, optimization, state, teacher, classes, batch, drawn, measure, made)
         return state, found
 
-    state, (critic_terms, *critic_norms) = jax.lax.scan(critic_update, state, (batches, draws.critic))
+    # The generator is held fixed in the critic phase, so all its updates' rows are made at once.
+    made = objective.synthesize(state.params, teacher, classes, batches.labels, draws.critic)
+    state, (critic_terms, *critic_norms) = jax.lax.scan(critic_update, state, (batches, draws.critic, made))
     last = jax.tree.map(lambda leaf: leaf[-1], batches)
     state, generator_terms, *generator_norms = update(
         "generator", objective, optimization, state, teacher, classes, last, draws.generator, measure

@@ -36,6 +36,16 @@ class Batch:
 
 
 @chex.dataclass(frozen=True)
+class Synthesized:
+    """Rows an update synthesizes: fake (..., B, dx) for the classes of its batch, unseen (..., M, dx) for D3's terms, and the
+    teacher's logits (..., M, S) on the latter (None where no term needs them)."""
+
+    fake: jax.Array
+    unseen: jax.Array
+    teacher_logits: jax.Array | None
+
+
+@chex.dataclass(frozen=True)
 class Rows:
     """The rows of one update, as the losses of a base method see them.
 

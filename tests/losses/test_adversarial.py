@@ -6,7 +6,7 @@ from jax.test_util import check_grads
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import adversarial
-from d3gzsl_jax.training.structures import Rows
+from d3gzsl_jax.training.structures import Classes, Rows
 from tests.losses import oracles
 
 
@@ -42,15 +42,16 @@ def _critic_case(rng):
     params = jax.tree.map(lambda leaf: leaf * 30.0, base.init(jax.random.key(3)))
     array = lambda *shape: jnp.asarray(rng.uniform(size=shape), jnp.float32)  # noqa: E731
     rows = Rows(
-        real=array(8, 6), fake=array(8, 6), labels=jnp.zeros(8, jnp.int32), semantics=array(8, 3), interpolation=array(8, 1),
+        real=array(8, 6), fake=array(8, 6), labels=jnp.arange(8), semantics=array(8, 3), interpolation=array(8, 1),
         real_embedding=None, fake_embedding=None,
     )
-    return base, params, rows
+    classes = Classes(semantics=rows.semantics, seen=jnp.arange(8), unseen=jnp.arange(0))  # a class a row
+    return base, params, rows, classes
 
 
 def test_critic_loss_shares_its_first_layer_exactly(rng):
     """The shared products change nothing: same loss and gradients as the definition, which runs the critic three times."""
-    base, params, rows = _critic_case(rng)
+    base, params, rows, classes = _critic_case(rng)
 
     def plain(params):
         critic = lambda x: base.critic.apply(params["critic"], x, rows.semantics)  # noqa: E731
@@ -59,16 +60,16 @@ def test_critic_loss_shares_its_first_layer_exactly(rng):
         penalty = 10.0 * jnp.mean((jnp.linalg.norm(gradients, axis=1) - 1) ** 2)
         return critic(rows.fake).mean() - critic(rows.real).mean() + penalty
 
-    shared = lambda params: base.critic_loss(params, None, rows)[0]  # noqa: E731
+    shared = lambda params: base.critic_loss(params, classes, rows)[0]  # noqa: E731
     ours, theirs = jax.value_and_grad(shared)(params), jax.value_and_grad(plain)(params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5), ours, theirs)
 
 
 def test_linear_critic_has_the_closed_form_penalty(rng):
     """With a hidden layer that stays positive the critic is linear, D = w.x + c, and the penalty is 10 (||w|| - 1)^2."""
-    base, params, rows = _critic_case(rng)
+    base, params, rows, classes = _critic_case(rng)
     positive = jax.tree.map(jnp.abs, params["critic"])
-    _, terms = base.critic_loss({"critic": positive}, None, rows)
+    _, terms = base.critic_loss({"critic": positive}, classes, rows)
     tree = positive["params"]
     w = tree["hidden_features"]["kernel"] @ tree["output"]["kernel"][:, 0]
     np.testing.assert_allclose(terms["gradient_penalty"], 10 * (np.linalg.norm(w) - 1) ** 2, rtol=1e-4)

@@ -12,6 +12,7 @@ from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.randomness import sample_rows, step_draws
 from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.rows import of_class
 from d3gzsl_jax.training.step import train_step, update
 from d3gzsl_jax.training.structures import Rows
 from tests import small
@@ -112,13 +113,16 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
     assert set(off.state.opt_state) == set(off.state.params) - frozen
     batches, draws = inputs_of(off)
 
-    def plain_update(phase, params, opt_state, batch, draws):
+    def generate(params, labels, noise):
+        return base.generate(params, of_class(lambda a: base.condition(params, a), classes, labels), noise)
+
+    def plain_update(phase, params, opt_state, batch, draws, made=None):
         semantics, real = classes.semantics[batch.labels], batch.features
         groups = getattr(base, f"{phase}_groups")
 
         def loss(trained):
             merged = params | trained
-            fake = base.synthesize(merged, semantics, draws.noise)
+            fake = generate(merged, batch.labels, draws.noise) if made is None else made
             embed = (lambda x: base.embed(merged, x)) if base.learns_embedding else (lambda x: None)
             rows = Rows(
                 real=real, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
@@ -134,7 +138,8 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
         def critic(carry, inputs):
             return plain_update("critic", *carry, *inputs), None
 
-        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, draws.critic))
+        made = generate(params, batches.labels, draws.critic.noise)
+        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, draws.critic, made))
         return plain_update("generator", *carry, jax.tree.map(lambda leaf: leaf[-1], batches), draws.generator)[0]
 
     expected = plain(off.state.params, off.state.opt_state, batches, draws)

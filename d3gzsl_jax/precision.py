@@ -1,0 +1,64 @@
+"""How exact the products of the networks are: float32, TF32 where the chip has it, or bfloat16 operands.
+
+Parameters, optimiser states, activations and everything in losses/ stay float32 in each of them. The choice is JAX's own setting of
+the default matmul precision, which is part of what a traced function is cached by; process.py sets it for a run.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
+"""config.precision -> jax.default_matmul_precision."""
+
+
+def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x (..., k) times kernel (k, n), float32 (..., n), at the precision in force.
+
+    In bfloat16 both operands are rounded to it, on the way back the cotangent too, and sums are float32: JAX's own setting of that
+    name does the same on a TPU, and nothing on a CPU, where the effect could then not be looked at.
+    """
+    if jax.config.jax_default_matmul_precision == "bfloat16":
+        return _rounded(x, kernel)
+    return x @ kernel
+
+
+def dense_product(x: jax.Array, kernel: jax.Array, dimensions: object, **_: object) -> jax.Array:
+    """`product` in the place of lax.dot_general in a flax Dense layer, whose dimensions are those of `product`."""
+    del dimensions
+    return product(x, kernel)
+
+
+def transposed_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """x (..., n) times the transpose of kernel (k, n), at the precision in force."""
+    return product(x, kernel.T)
+
+
+def weight_product(x: jax.Array, pulls: jax.Array) -> jax.Array:
+    """sum over rows of x_i pulls_i^T for x (..., k), pulls (..., n): (k, n), at the precision in force."""
+    return product(x.reshape(-1, x.shape[-1]).T, pulls.reshape(-1, pulls.shape[-1]))
+
+
+@jax.custom_vjp
+def _rounded(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _product16(x, kernel)
+
+
+def _product16(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    dimensions = (((x.ndim - 1,), (0,)), ((), ()))
+    return lax.dot_general(
+        x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), dimensions, preferred_element_type=jnp.float32
+    )
+
+
+def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _product16(x, kernel), (x, kernel)
+
+
+def _backward(kept: tuple[jax.Array, jax.Array], pulls: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = kept
+    flat = pulls.reshape(-1, pulls.shape[-1])
+    return _product16(pulls, kernel.T), _product16(x.reshape(-1, x.shape[-1]).T, flat)
+
+
+_rounded.defvjp(_forward, _backward)
