@@ -111,8 +111,8 @@ def as_json(checked: Checked) -> dict[str, Any]:
     """The comparison as JSON values: what was compared, versions, and a row per quantity."""
     rows = {
         name: {
-            "arrays": row.count, "max_abs": _number(row.absolute), "max_rel": _number(row.relative), "max_lr": _number(row.in_units),
-            "tolerance": row.tolerance.text, "verdict": "outside" if row.first_failure else "within",
+            "arrays": row.count, "max_abs": _number(row.absolute), "max_rel": _number(row.relative),
+            "max_lr": _number(row.in_units), "tolerance": row.tolerance.text, "verdict": "outside" if row.first_failure else "within",
             "first_failure": row.first_failure,
         }
         for name, row in checked.comparison.rows.items()
