@@ -112,8 +112,8 @@ def as_json(checked: Checked) -> dict[str, Any]:
     rows = {
         name: {
             "arrays": row.count, "max_abs": _number(row.absolute), "max_rel": _number(row.relative),
-            "max_lr": _number(row.in_units), "tolerance": row.tolerance.text, "verdict": "outside" if row.first_failure else "within",
-            "first_failure": row.first_failure,
+            "max_lr": _number(row.in_units), "tolerance": row.tolerance.text,
+            "verdict": "outside" if row.first_failure else "within", "first_failure": row.first_failure,
         }
         for name, row in checked.comparison.rows.items()
     }  # fmt: skip
