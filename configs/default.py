@@ -18,6 +18,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.dataset = "CUB"  # name in messages and results; for source=tfds also which dataset
     config.framework = "wgan"  # generative base method: wgan (WGAN-GP), fclswgan (f-CLSWGAN), cegzsl (CE-GZSL)
     config.seed = 0  # every draw of the run follows from it; 0 <= seed < 2**32
+    config.precision = "float32"  # of the networks' products: float32, tf32 (on chips that have it) or bfloat16
 
     config.data = data = ConfigDict()
     data.source = "mat"  # mat (xlsa17 folder), npz (data/open_npz.py), tfds (builder xlsa17), digits (embedded)
@@ -74,6 +75,9 @@ def get_config(variant: str = "d3") -> ConfigDict:
 
     train.resume = "auto"  # auto (go on where --workdir stopped, else start), must (refuse to start), never (refuse to go on)
 
+    config.parallel = parallel = ConfigDict()  # docs/devices.md; a run may go on with another number
+    parallel.devices = 0  # rows of a batch are split over so many; 0: all there are, of all processes; 1: no splitting
+
     config.checkpoint = checkpoint = ConfigDict()  # in the run folder; none of these changes a result
     checkpoint.every_minutes = 5.0  # at most that much is lost; 0: after every call. Also at the end, and on SIGTERM and ctrl-C
     checkpoint.keep = 2  # the newest so many
@@ -98,6 +102,8 @@ def get_config(variant: str = "d3") -> ConfigDict:
     distillation.score = "msp"  # the teacher's score in L_od: msp, energy or max_logit
     distillation.target = "class"  # matching pairs in L_od: class or domain
     distillation.temperature = 1.0  # of L_kl, variant described only
+    distillation.unseen_per_step = 0  # unseen classes drawn for an outer step, weighted so that L_D3 stays that of all; 0: all
+    distillation.head = "all"  # of the student, with unseen_per_step: all its columns (exact) or sampled (those of the step's classes)
 
     config.classifier = classifier = ConfigDict()  # final softmax over all classes, on real seen and synthesized unseen rows
     classifier.fit = "last" if variant == "d3" else "every"  # last (at the end), every (after every evaluated epoch), never

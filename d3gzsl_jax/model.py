@@ -49,6 +49,12 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
     classes = class_table(data.semantics, data.seen_classes, data.unseen_classes)
+    sampled, unseen = config.distillation.unseen_per_step, len(data.unseen_classes)
+    if sampled > unseen:
+        raise UserError(
+            f"config.distillation.unseen_per_step={sampled}: {data.name} has {unseen} unseen classes; give at most as many, or 0 "
+            "for all"
+        )
     objective = build_objective(config, classes, data.feature_size)
     framework = objective.framework
     factors = dict.fromkeys(framework.critic_groups, train.critic_factor)
@@ -81,7 +87,8 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
         teacher=Teacher(seen=seen, embedding_width=networks.embedding), classes=count, embedding_width=networks.embedding,
         n_syn=weights.n_syn, weight_cls=weights.weight_cls, weight_od=weights.weight_od, weight_be=weights.weight_be,
         weight_kl=weights.weight_kl, variant=weights.variant, score=weights.score, target=weights.target,
-        temperature=weights.temperature,
+        temperature=weights.temperature, unseen_per_step=weights.get("unseen_per_step", 0),
+        head=weights.get("head", "all"),  # models saved before there was a choice have neither
     )
     sizes = Sizes(
         features=features, semantics=size, noise=networks.noise or size, seen=seen, generator_hidden=networks.generator_hidden,

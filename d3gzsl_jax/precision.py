@@ -1,8 +1,11 @@
 """How exact the products of the networks are: float32, TF32 where the chip has it, or bfloat16 operands.
 
 Parameters, optimiser states, activations and everything in losses/ stay float32 in each of them. The choice is JAX's own setting of
-the default matmul precision, which is part of what a traced function is cached by; process.py sets it for a run.
+the default matmul precision, which is part of what a traced function is cached by. A run sets it for itself (`scope`); outside of
+one it is float32 (process.py).
 """
+
+import contextlib
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +13,11 @@ from jax import lax
 
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 """config.precision -> jax.default_matmul_precision."""
+
+
+def scope(name: str) -> contextlib.AbstractContextManager[None]:
+    """What is traced inside has the precision of this name, a key of PRECISIONS."""
+    return jax.default_matmul_precision(PRECISIONS[name])
 
 
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:

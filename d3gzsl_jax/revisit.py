@@ -11,6 +11,7 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.checkpoints import Checkpoints
@@ -91,8 +92,9 @@ def evaluate(workdir: str | Path, which: str, display: Display, data_root: str =
     run, state = open_checkpoint(workdir, which, display, data_root)
     step = int(state.step)
     predictors, epoch = run.account.predictors, step // run.per_epoch
-    predictors.evaluate(state, step, epoch, False, run.real_rows)
-    predictors.finish(state, step, epoch, run.real_rows)
+    with scope(run.config.precision):
+        predictors.evaluate(state, step, epoch, False, run.real_rows)
+        predictors.finish(state, step, epoch, run.real_rows)
     found = predictors.results(run.data.class_names)
     content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
     path = run.folder.write(f"evaluation-{step}.json", content)

@@ -10,9 +10,11 @@ from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
+from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.training.distillation import TERM_NAMES
+from d3gzsl_jax.training.sampling import HEADS
 
 CHOICES = {
     "framework": tuple(FRAMEWORKS),
@@ -22,6 +24,8 @@ CHOICES = {
     "distillation.variant": VARIANTS,
     "distillation.score": SCORES,
     "distillation.target": TARGETS,
+    "distillation.head": HEADS,
+    "precision": tuple(PRECISIONS),
     "classifier.fit": ("never", "last", "every"),
     "eval.prediction": ("student", "classifier"),
     "train.resume": RESUME,
@@ -53,11 +57,13 @@ RANGES = {
     "train.student_factor": (0.0, math.inf, False),
     "train.confidence_factor": (0.0, math.inf, False),
     "train.steps_per_call": (1, math.inf, True),
+    "parallel.devices": (0, math.inf, True),
     "checkpoint.every_minutes": (0.0, math.inf, True),
     "checkpoint.keep": (1, math.inf, True),
     "guards.loss_limit": (0.0, math.inf, False),
     "guards.diversity": (0.0, math.inf, True),
     "distillation.n_syn": (0, math.inf, True),
+    "distillation.unseen_per_step": (0, math.inf, True),
     "distillation.weight_cls": (0.0, math.inf, True),
     "distillation.weight_od": (0.0, math.inf, True),
     "distillation.weight_be": (0.0, math.inf, True),
@@ -91,6 +97,16 @@ def check(config: ConfigDict) -> None:
     unknown = sorted(set(config.get(name, {})) - {*own.RANGES, *own.CHOICES})
     if unknown:
         raise UserError(f"config.{name}.{unknown[0]}: the base method {name!r} has no such option")
+    sampled = config.distillation.unseen_per_step
+    if sampled == 1:
+        raise UserError(
+            "config.distillation.unseen_per_step=1: no pair of two unseen classes could be drawn; give 2 or more, or 0 for all"
+        )
+    if config.distillation.head == "sampled" and not sampled:
+        raise UserError(
+            "config.distillation.head='sampled': there is no sample of classes with config.distillation.unseen_per_step=0; give it "
+            "a number of classes, or head='all'"
+        )
     if config.eval.prediction == "classifier" and config.classifier.fit == "never":
         raise UserError(
             "config.eval.prediction='classifier' and config.classifier.fit='never': what is to predict would never be fitted; fit "
