@@ -36,10 +36,11 @@ class Row:
 
 
 class Comparison:
-    """Collects deviations by quantity, in the order in which quantities first appear."""
+    """Collects deviations by quantity, in the order in which quantities first appear. `other`: what ours is held against."""
 
-    def __init__(self) -> None:
+    def __init__(self, other: str = "recorded") -> None:
         self.rows: dict[str, Row] = {}
+        self._other = other
 
     def add(
         self, quantity: str, where: str, ours: object, theirs: object, tolerance: Tolerance, unit: float | None = None
@@ -57,7 +58,7 @@ class Comparison:
         row = self.rows.setdefault(quantity, Row(tolerance))
         row.count += 1
         if ours.shape != theirs.shape:
-            row.first_failure = row.first_failure or f"{where}: shape {ours.shape} against the recorded {theirs.shape}"
+            row.first_failure = row.first_failure or f"{where}: shape {ours.shape}, {self._other} {theirs.shape}"
             return
         if ours.size == 0:
             return
@@ -74,7 +75,7 @@ class Comparison:
         if row.first_failure is None and not np.all(measured <= allowed):
             worst = np.unravel_index(np.argmax(np.where(np.isnan(measured), np.inf, measured - allowed)), measured.shape)
             index = f"[{', '.join(str(int(i)) for i in worst)}]" if worst else ""
-            row.first_failure = f"{where}{index}: ours {ours[worst]:.9g}, recorded {theirs[worst]:.9g}"
+            row.first_failure = f"{where}{index}: ours {ours[worst]:.9g}, {self._other} {theirs[worst]:.9g}"
 
     @property
     def failures(self) -> list[str]:

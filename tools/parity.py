@@ -3,16 +3,19 @@
     python tools/parity.py --golden tests/golden/wgan.npz
     python tools/parity.py --reference DIR    # DIR: a checkout of PJBQ/D3GZSL; its loop on the WGAN-GP base
     python tools/parity.py --cegzsl DIR       # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/parity.py --oracle           # our own PyTorch implementation, in lockstep, on random data
 
 A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
 sizes, option values and number of epochs it has. --golden takes one from a file; --reference and --cegzsl make one first, by
-running the published script unmodified in a process of its own (tools/record_reference.py; torch is needed there). Printed is a
-table: per quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the
-tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity,
-step and key are named). 2: bad input.
+running the published script unmodified in a process of its own (tools/record_reference.py; torch is needed there). --oracle
+trains both sides update by update, at any size and with any option of the method (tools/oracle_parity.py). Printed is a table: per
+quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the tolerance and
+the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity, step and key
+are named). 2: bad input.
 """
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -29,7 +32,7 @@ from rich.console import Console
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs.environment import environment
-from tools import recording_process
+from tools import oracle_case, recording_process
 from tools.comparison import Comparison
 from tools.recording import Recording
 from tools.replay import replay
@@ -65,6 +68,23 @@ def check_cegzsl(arguments: argparse.Namespace) -> Checked:
     return _check_checkout("cegzsl", arguments.cegzsl, arguments)
 
 
+def check_oracle(arguments: argparse.Namespace) -> Checked:
+    """The PyTorch oracle.
+
+    Raises:
+        UserError: an option means nothing here, or torch is missing.
+    """
+    for option in ("epochs", "record"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option}: not with --oracle, which takes --steps")
+    case = oracle_case.case_of(arguments)
+    from tools.oracle_parity import Lockstep  # here, because it needs torch
+
+    found = Lockstep(case).compare()
+    method = f"{case.base}{' with D3' if case.d3 else ''}, {case.variant}"
+    return Checked(f"PyTorch oracle: {method}, seed {case.seed}, {case.steps} outer steps", found, dataclasses.asdict(case))
+
+
 def _check_checkout(kind: str, checkout: str, arguments: argparse.Namespace) -> Checked:
     size, seed = arguments.size or "small", arguments.seed or 0
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +106,7 @@ def _replayed(path: str) -> Comparison:
 
 # Option that names a source -> what checks against it. Exactly one of them is given.
 SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
-    "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl,
+    "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl, "oracle": check_oracle,
 }  # fmt: skip
 
 
@@ -97,12 +117,14 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("--golden", metavar="FILE.npz", help="a recording (layout: tests/golden/README.md)")
     sources.add_argument("--reference", metavar="DIR", help="a checkout of PJBQ/D3GZSL: its loop on the WGAN-GP base")
     sources.add_argument("--cegzsl", metavar="DIR", help="a checkout of Hanzy1996/CE-GZSL")
+    sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle of tools/torch_oracle.py, in lockstep")
     run = parser.add_argument_group("what is run")
-    run.add_argument("--size", help="small (default) or medium")
+    run.add_argument("--size", help="small (default) or medium; with --oracle also cub")
     run.add_argument("--seed", type=int, help="of the simulated data and of training (default 0)")
     run.add_argument("--epochs", type=int, help="with --reference or --cegzsl: epochs of training (default: those of the size)")
     run.add_argument("--python", default=sys.executable, help="an interpreter with torch that records (default: this one)")
     run.add_argument("--record", metavar="FILE.npz", help="with --reference or --cegzsl: keep the recording there")
+    oracle_case.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser
 
@@ -133,6 +155,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     check = next(check for option, check in SOURCES.items() if getattr(arguments, option) not in (None, False))
     try:
+        if not arguments.oracle:
+            oracle_case.refuse_options(arguments)
         checked = check(arguments)
     except UserError as error:
         print(f"parity: {error}", file=sys.stderr)

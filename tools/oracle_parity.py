@@ -1,0 +1,250 @@
+"""Training in lockstep with the PyTorch oracle: the same random data, initial parameters, batches and draws into both.
+
+`tools/parity.py --oracle` runs it. Our side is what a run executes: `update` one by one, and `train_step` beside it. Compared are
+every term of every update's loss, what each parameter's Adam is given, every parameter after every update, and learning rates.
+
+Adam divides a gradient by its size. Where one is zero but for rounding (of a hidden unit that as many real as synthesized rows
+activate, say) it makes a visible step of nothing, in each framework another. Such an entry, whose two gradients differ by at most
+1e-5 of the tensor's largest and by more than 1e-3 of itself, is set to ours in the oracle, Adam's moments too, and counted.
+"""
+
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks import base as frameworks
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.step import train_step, update
+from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
+from d3gzsl_jax.training.teacher import Teacher
+from tools import torch_layout
+from tools.comparison import GRADIENT, LOSS, PARAMETER, RATE, Comparison, Tolerance
+
+# Beside JAX's threads, OpenMP threads that spin while they wait cost far more than they save. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+try:
+    import torch
+except ImportError:
+    raise UserError("the PyTorch oracle needs torch: pip install -e '.[parity]'") from None
+
+from tools import torch_oracle
+from tools.oracle_case import Case
+from tools.torch_oracle_networks import Sizes, array_names, build_networks
+
+# Ours -> the oracle's optimiser.
+OPTIMIZERS = {
+    "generator": "generator", "critic": "critic", "embedding": "critic", "projection": "critic", "comparator": "critic",
+    "student_embedding": "student_embed", "student_head": "student_head", "confidence": "confidence",
+}  # fmt: skip
+# The losses do not see these: ours stay where they are, PyTorch's Adam steps them by the rounding noise of a zero gradient.
+FREE = ("comparator/fc2.bias", "critic/fc2.bias")
+TEACHER_PARTS = ("embedding", "head")
+
+
+# As the oracle names a group's factor; large ones, so that a schedule that differs is seen at once.
+FACTORS = {"generator": 1.09, "critic": 1.07, "student": 0.98, "confidence": 0.99}
+FRAMEWORK_WEIGHTS = {"weight_instance": 0.3, "weight_class": 0.2}
+# `train_step` is not set right where rounding decides, within one outer step.
+FUSED = Tolerance(1e-4, 1e-4, "1e-4 rel + 1e-4 abs")
+SHARE = Tolerance(0.02, 0.0, "0.02")
+
+
+class Lockstep:
+    """Both sides of a case, and their comparison.
+
+    Attributes:
+        oracle: theirs; what is changed in it before `compare` must be caught.
+        undetermined, steps_of_entries: how often rounding decided what Adam did to an entry, out of how often it did anything.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case, self._rng = case, np.random.default_rng(case.seed)
+        self.undetermined = self.steps_of_entries = 0
+        ids = self._rng.permutation(case.seen + case.unseen)
+        self._seen, self._unseen = np.sort(ids[: case.seen]), np.sort(ids[case.seen :])
+        semantics = 2.0 * self._rng.standard_normal((len(ids), case.semantics), np.float32)
+        sizes = Sizes(
+            features=case.features, semantics=case.semantics, noise=case.noise, seen=case.seen, classes=len(ids),
+            generator_hidden=case.generator_hidden, critic_hidden=case.critic_hidden, embedding=case.embedding,
+            projection=case.projection, comparator_hidden=case.comparator_hidden,
+        )
+        self.init = self._random_arrays(sizes)
+        self.oracle = torch_oracle.Oracle(
+            sizes, self._oracle_options(), torch_oracle.Classes(semantics, self._seen, self._unseen), self.init
+        )
+        self._named = array_names(self.oracle.networks)
+        self.classes = Classes(
+            semantics=jnp.asarray(semantics), seen=jnp.asarray(self._seen, jnp.int32), unseen=jnp.asarray(self._unseen, jnp.int32)
+        )
+        self._build_ours()
+
+    def _oracle_options(self) -> torch_oracle.Options:
+        case = self.case
+        factors = {f"factor_{group}": factor for group, factor in FACTORS.items()}
+        return torch_oracle.Options(
+            base=case.base, n_syn=case.n_syn, variant=case.variant, score=case.score, target=case.target,
+            temperature=case.temperature, learning_rate=case.learning_rate, decay_every=case.decay_every,
+            comparator_gradient=case.comparator_gradient, **case.weights, **factors, **FRAMEWORK_WEIGHTS,
+        )
+
+    def _random_arrays(self, sizes: Sizes) -> dict[str, np.ndarray]:
+        """Initial parameters: weights N(0, 1 / inputs), so that activations are of size 1 at any width, biases N(0, 0.01)."""
+        shapes = {name: tuple(p.shape) for name, p in array_names(build_networks(self.case.base, self.case.d3, sizes)).items()}
+        scales = {name: shape[1] ** -0.5 if len(shape) == 2 else 0.1 for name, shape in shapes.items()}
+        arrays = {
+            name: (scales[name] * self._rng.standard_normal(shape)).astype(np.float32) for name, shape in sorted(shapes.items())
+        }
+        return arrays | ({"confidence/weight": np.float32(1.1), "confidence/offset": np.float32(0.3)} if self.case.d3 else {})
+
+    def _build_ours(self) -> None:
+        case = self.case
+        of_networks = frameworks.Sizes(
+            features=case.features, semantics=case.semantics, noise=case.noise, seen=case.seen,
+            generator_hidden=case.generator_hidden, critic_hidden=case.critic_hidden, embedding=case.embedding,
+        )
+        own = FRAMEWORK_WEIGHTS | {
+            "projection": case.projection, "comparator_hidden": case.comparator_hidden,
+            "comparator_gradient": case.comparator_gradient,
+        }  # fmt: skip
+        framework = FRAMEWORKS[case.base](of_networks, **(own if case.base == "cegzsl" else {}))
+        self.teacher = Teacher(seen=case.seen, embedding_width=case.embedding)
+        distillation = Distillation(
+            teacher=self.teacher, classes=case.seen + case.unseen, embedding_width=case.embedding, n_syn=case.n_syn,
+            variant=case.variant, score=case.score, target=case.target, temperature=case.temperature, **case.weights,
+        )
+        self.objective = Objective(framework, distillation)
+        groups = self.objective.groups
+        factors = {
+            group: FACTORS[name if (name := OPTIMIZERS[group]) in FACTORS else "student"] for group in groups
+        }
+        self.optimization = Optimization(
+            learning_rates=dict.fromkeys(groups, case.learning_rate), factors=factors, decay_every=case.decay_every,
+            steps_per_epoch=case.steps_per_epoch, summed_groups=framework.summed_groups,
+        )
+        key = jax.random.key(0)
+        fresh = jax.eval_shape(self.objective.init, key)
+        params = {group: self._ours(group, self.init, fresh[group]) for group in groups}
+        self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.optimization.init(params))
+        self.teacher_params: Params = {}
+        if case.d3:
+            fresh = jax.eval_shape(lambda key: self.teacher.init(key, case.features), key)
+            self.teacher_params = {part: self._ours(f"teacher.{part}", self.init, fresh[part]) for part in TEACHER_PARTS}
+
+    def draw(self) -> dict[str, np.ndarray]:
+        """The random numbers of one update, and a batch."""
+        case, rng = self.case, self._rng
+        return {
+            "features": rng.random((case.batch, case.features), np.float32),
+            "labels": rng.choice(self._seen, case.batch),
+            "noise": rng.standard_normal((case.batch, case.noise), np.float32),
+            "interpolation": rng.random((case.batch, 1), np.float32),
+            "unseen_noise": rng.standard_normal((self.objective.unseen_rows(self.classes), case.noise), np.float32),
+        }
+
+    def ask_oracle(self, phase: str, drawn: dict[str, np.ndarray]) -> Terms:
+        """One update of the oracle; its terms."""
+        batch = self.oracle.batch(drawn["features"], drawn["labels"])
+        draws = torch_oracle.Draws(*(torch.from_numpy(drawn[name]) for name in ("noise", "interpolation", "unseen_noise")))
+        terms = self.oracle.critic_update(batch, draws) if phase == "critic" else self.oracle.generator_update(batch, draws)
+        return {name: value.numpy() for name, value in terms.items()}
+
+    def _inputs(self, drawn: dict[str, np.ndarray]) -> tuple[Batch, Draws]:
+        features = jnp.asarray(drawn["features"])
+        teacher = self.teacher.outputs(self.teacher_params, features) if self.case.d3 else None
+        batch = Batch(features=features, labels=jnp.asarray(drawn["labels"], jnp.int32), teacher=teacher)
+        return batch, Draws(**{name: jnp.asarray(drawn[name]) for name in ("noise", "interpolation", "unseen_noise")})
+
+    def compare(self) -> Comparison:
+        """Trains both for the case's outer steps, float32 with the highest matmul precision on our side."""
+        with jax.default_matmul_precision("highest"):
+            return self._compare()
+
+    def _compare(self) -> Comparison:
+        case, out, state = self.case, Comparison("the oracle's"), self.state
+        objective, optimization = self.objective, self.optimization
+
+        def measured(phase: str, state: TrainState, batch: Batch, draws: Draws) -> tuple[TrainState, Terms, Params]:
+            trained = {group: state.params[group] for group in getattr(objective, f"{phase}_groups")}
+            args = (self.teacher_params, self.classes, batch, draws)
+            loss = lambda trained: objective.loss(phase, state.params | trained, *args)[0]  # noqa: E731
+            return *update(phase, objective, optimization, state, *args), jax.grad(loss)(trained)
+
+        one = jax.jit(measured, static_argnums=0)
+        whole = jax.jit(lambda *args: train_step(objective, optimization, args[0], self.teacher_params, self.classes, *args[1:])[1])
+        for step in range(case.steps):
+            drawn = [self.draw() for _ in range(case.n_critic + 1)]
+            drawn[-1] |= {name: drawn[-2][name] for name in ("features", "labels")}  # the last critic batch
+            inputs = [self._inputs(each) for each in drawn]
+            batches, critic_draws = jax.tree.map(lambda *leaves: jnp.stack(leaves), *inputs[:-1])
+            fused = whole(state, batches, StepDraws(critic=critic_draws, generator=inputs[-1][1]))
+            rates = self._rates(step // case.steps_per_epoch)
+            for number, (each, given) in enumerate(zip(drawn, inputs, strict=True)):
+                phase = "critic" if number < case.n_critic else "generator"
+                at = f"step {step} update {number}"
+                state, terms, gradients = one(phase, state, *given)
+                for group in set(optimization.summed_groups) & set(gradients):
+                    gradients[group] = state.opt_state[group][0].total
+                theirs = self.ask_oracle(phase, each)
+                self._compare_terms(phase, at, terms, theirs, out)
+                for name, values in fused[phase].items():
+                    out.add("train_step", f"{at} {name}", values[number] if phase == "critic" else values, theirs[name], FUSED)
+                self._compare_parameters(at, gradients, state, rates, out)
+            state = state.replace(step=state.step + 1)
+            if (step + 1) % case.steps_per_epoch == 0:
+                self.oracle.end_epoch()
+                epoch, found = (step + 1) // case.steps_per_epoch, self.oracle.learning_rates()
+                for group, ours in self._rates(epoch).items():
+                    out.add("learning rates", f"epoch {epoch} {group}", ours, found[OPTIMIZERS[group]], RATE)
+        share = self.undetermined / self.steps_of_entries
+        out.add("share decided by rounding", "share of Adam's steps", share, 0.0, SHARE)
+        return out
+
+    def _rates(self, epoch: int) -> dict[str, float]:
+        return {group: float(self.optimization.learning_rate(group, epoch)) for group in self.objective.groups}
+
+    def _compare_terms(self, phase: str, at: str, ours: Terms, theirs: Terms, out: Comparison) -> None:
+        if set(ours) != set(theirs):
+            raise UserError(f"{at}: our terms are {sorted(ours)}, the oracle's {sorted(theirs)}")
+        for name in sorted(ours):
+            out.add(f"{phase} loss" if name == "loss" else f"term {name}", f"{at} {name}", ours[name], theirs[name], LOSS)
+
+    def _compare_parameters(self, at: str, gradients: Params, state: TrainState, rates: dict[str, float], out: Comparison) -> None:
+        theirs = self.oracle.gradients()
+        for group, ours in gradients.items():
+            for key, mine, other in torch_layout.pairs(group, theirs, "", ours):
+                if not key.endswith(FREE):
+                    out.add(f"gradient {group}", f"{at} {key}", mine, other, GRADIENT)
+            self._set_right(group, torch_layout.dump(group, ours), theirs, state)
+        theirs = self.oracle.parameters()
+        for group, ours in state.params.items():
+            for key, mine, other in torch_layout.pairs(group, theirs, "", ours):
+                if not key.endswith(FREE):
+                    out.add(f"parameters {group}", f"{at} {key}", mine, other, PARAMETER, rates[group])
+
+    def _set_right(self, group: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], state: TrainState) -> None:
+        """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""
+        adam = state.opt_state[group]
+        adam = adam[-1] if group in self.optimization.summed_groups else adam
+        dumped = [torch_layout.dump(group, tree) for tree in (state.params[group], adam.mu, adam.nu)]
+        optimizer = self.oracle.optimizers[OPTIMIZERS[group]]
+        for key, gradient in ours.items():
+            other = theirs[key].reshape(gradient.shape)
+            difference = np.abs(gradient - other)
+            loose = (difference > 1e-3 * np.abs(other)) & (difference <= 1e-5 * np.abs(other).max())
+            self.undetermined, self.steps_of_entries = self.undetermined + int(loose.sum()), self.steps_of_entries + loose.size
+            if loose.any():
+                parameter = self._named[key]
+                moments = optimizer.state[parameter]
+                for tensor, values in zip((parameter.data, moments["exp_avg"], moments["exp_avg_sq"]), dumped, strict=True):
+                    tensor.numpy()[loose] = values[key][loose]
+
+    @staticmethod
+    def _ours(group: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
+        """The oracle's arrays of a group in our layout."""
+        return torch_layout.load(group, arrays, "", like, "oracle", "its sizes make")
