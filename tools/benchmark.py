@@ -8,7 +8,7 @@ In one run and alternating: the machine's float32 matrix-multiply rate (2048 x 2
 from its jaxpr, dead code left out), the time those would take at the measured rate, the ratio of the two, first-call time
 (compilation included) and peak resident memory of the process. --json prints one JSON object instead.
 
---public also times critic updates of the public CE-GZSL loop after every second round (tools/public_cegzsl.py, its own process).
+--public also times critic updates of the public CE-GZSL loop after every second round (tools/time_reference.py, its own process).
 'public_ratio' is 5 of them over one whole outer step of ours, generator update included: a lower bound of what ours saves.
 """
 
@@ -111,7 +111,7 @@ def public_critic_seconds(checkout: str, python: str) -> list[float]:
     Raises:
         UserError: it could not be run.
     """
-    command = [python, str(Path(__file__).with_name("public_cegzsl.py")), checkout, "--updates", "2"]
+    command = [python, str(Path(__file__).with_name("time_reference.py")), "cegzsl", checkout, "--updates", "2"]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:

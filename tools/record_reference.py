@@ -36,7 +36,6 @@ def main() -> int:
     arguments = parser.parse_args()
     output = arguments.output.resolve()
     try:
-        torch = import_torch()
         arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
     except UserError as error:
         print(f"record_reference: {error}", file=sys.stderr)
@@ -45,7 +44,7 @@ def main() -> int:
     np.savez(partial, **arrays)
     os.replace(partial, output)
     updates = sum(key.endswith("/kind") for key in arrays)
-    versions = {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    versions = {"torch": import_torch().__version__, "numpy": np.__version__, "python": platform.python_version()}
     print(json.dumps({"script": KINDS[arguments.kind].SCRIPT, "updates": updates, "recorded_with": versions}))
     return 0
 

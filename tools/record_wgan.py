@@ -48,6 +48,12 @@ def script_options(size: MatSize, chosen: dict[str, Any], seed: int) -> dict[str
     return sizes | {name: value for name, value in chosen.items() if name != "hidden"}
 
 
+def set_script_options(values: dict[str, Any]) -> None:
+    """Gives the options of the script's CUB file other values, before the script reads them."""
+    options = importlib.import_module("argscub")
+    options.init_args = reference.set_options(options.init_args, values)
+
+
 class WGANRecorder(Recorder):
     """Watches the script: pretraining batch by batch, every update, every epoch."""
 
@@ -176,8 +182,7 @@ def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str
 
     def prepare() -> None:
         reference.narrow({WRITTEN_WIDTH: chosen["hidden"]})
-        options = importlib.import_module("argscub")
-        options.init_args = reference.set_options(options.init_args, script_options(dimensions, chosen, seed))
+        set_script_options(script_options(dimensions, chosen, seed))
         watch(recorder)
 
     reference.run_script(path, [], lambda folder: simulated_mat.write(folder / "data", raw), prepare, OTHER_OPTION_FILES)

@@ -1,6 +1,3 @@
-import json
-import os
-import subprocess
 import sys
 
 import jax
@@ -8,7 +5,6 @@ import jax.numpy as jnp
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from tests.conftest import ROOT
 from tools import benchmark
 from tools.flops import matmul_flops
 
@@ -61,41 +57,6 @@ def test_the_step_needs_what_the_method_says():
 def test_the_benchmark_runs(capsys):
     assert benchmark.main(["--size", "cegzsl_tiny", "--repeats", "1", "--steps", "1", "--json"]) == 0
     assert '"ratio"' in capsys.readouterr().out
-
-
-STUB_TORCH = """
-class Tensor: pass
-class nn: Module = type("Module", (), {})
-class optim:
-    class Adam:
-        def step(self): pass
-__version__ = "stub"
-get_num_threads = lambda: 2
-"""
-STUB_CODE = """
-import sys, time, pathlib, torch
-assert sys.argv[1:] == ["--dataroot", "data"] and pathlib.Path("data/CUB/sent_splits.mat").exists()
-x = torch.Tensor()
-assert x.cuda() is x
-optimizer = torch.optim.Adam()
-while True:
-    time.sleep(0.05)
-    optimizer.step()
-"""
-
-
-def test_the_public_loop_is_timed_between_its_optimizer_steps(tmp_path):
-    (tmp_path / "torch.py").write_text(STUB_TORCH)
-    (tmp_path / "CE_GZSL.py").write_text(STUB_CODE)
-    tool = [sys.executable, str(ROOT / "tools" / "public_cegzsl.py")]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([*tool, str(tmp_path), "--updates", "3"], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    seconds = json.loads(done.stdout)["critic_seconds"]
-    assert len(seconds) == 3 and min(seconds) >= 0.05
-    for arguments, message in (([str(tmp_path / "none")], "holds no CE_GZSL.py"), ([str(tmp_path), "--updates", "5"], "must be 1 to 4")):
-        done = subprocess.run([*tool, *arguments], capture_output=True, text=True, env=environment)
-        assert done.returncode == 2 and message in done.stderr
 
 
 def test_a_public_loop_that_cannot_be_run_is_named(tmp_path):
