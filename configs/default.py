@@ -103,7 +103,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     distillation.target = "class"  # matching pairs in L_od: class or domain
     distillation.temperature = 1.0  # of L_kl, variant described only
     distillation.unseen_per_step = 0  # unseen classes drawn for an outer step, weighted so that L_D3 stays that of all; 0: all
-    distillation.head = "all"  # of the student, with unseen_per_step: all its columns (exact) or sampled (those of the step's classes)
+    distillation.head = "all"  # of the student, with unseen_per_step: all its columns (exact) or sampled (those of its classes)
 
     config.classifier = classifier = ConfigDict()  # final softmax over all classes, on real seen and synthesized unseen rows
     classifier.fit = "last" if variant == "d3" else "every"  # last (at the end), every (after every evaluated epoch), never
