@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings
+from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
@@ -67,7 +67,7 @@ class Account:
 
     def begin(self, step: int, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so."""
-        self._log = Log(self._folder, self._config.log.tensorboard, keep, step)
+        self._log = Log(self._folder, self._config.log.tensorboard and together.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
 
     def close(self) -> None:

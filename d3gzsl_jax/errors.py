@@ -5,6 +5,10 @@ class UserError(ValueError):
     """Bad input: names the file, key, row or option and what to do. The command line prints it and exits with 2."""
 
 
+class AgreedError(UserError):
+    """A UserError of one process that all of them raise: the first one prints it."""
+
+
 class DivergenceError(ArithmeticError):
     """Training produced NaN, infinity or an exploding loss: names the outer step and the terms. The command line exits with 3."""
 

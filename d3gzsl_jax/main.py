@@ -13,28 +13,36 @@ predict and synthesize also take MODEL for RUN, and --checkpoint; --data_root=FO
 
 Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite, or exploded), 130 ended by ctrl-C with
 results, 143 SIGTERM (a checkpoint was saved, the same command goes on from it).
+
+One run in several processes, on several machines: --coordinator, --processes, --process_id, see docs/devices.md.
 """
 
 import difflib
 import re
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from d3gzsl_jax.config_file import flat
-from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
+from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.modes import MODES, run_mode
-from d3gzsl_jax.process import configure
+from d3gzsl_jax.process import configure, join, leave
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.together import is_first
 from d3gzsl_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, for example configs/cub.py.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default in training: a new one under runs/.")
 _MODE = flags.DEFINE_enum("mode", "train", ("train", *MODES), "What to do.")
+_COORDINATOR = flags.DEFINE_string("coordinator", "", "Training in many processes: host:port of the first, or auto.")
+_PROCESSES = flags.DEFINE_integer("processes", 0, "With --coordinator: how many processes.", lower_bound=0)
+_PROCESS_ID = flags.DEFINE_integer("process_id", -1, "With --coordinator: which of them this is, from 0.", lower_bound=-1)
 _OPTIONS = (
     _WORKDIR,
     flags.DEFINE_string("checkpoint", "", "Which checkpoint: last, best, or an outer step."),
@@ -48,6 +56,9 @@ _OPTIONS = (
     flags.DEFINE_integer("count", 100, "synthesize: rows per class.", lower_bound=1),
     flags.DEFINE_integer("seed", 0, "synthesize: of the noise.", lower_bound=0, upper_bound=2**32 - 1),
     flags.DEFINE_string("semantics", "", "add_classes: semantics and names of the new classes."),
+    _COORDINATOR,
+    _PROCESSES,
+    _PROCESS_ID,
 )
 
 
@@ -58,25 +69,35 @@ def main(argv: Sequence[str]) -> int:
     logging.set_verbosity(logging.WARNING)
     configure()
     try:
+        return leave(_run())
+    except BaseException as error:
+        if not jax.distributed.is_initialized() or isinstance(error, SystemExit):
+            raise
+        traceback.print_exc()
+        return leave(1)
+
+
+def _run() -> int:
+    try:
         given = {flag.name for flag in _OPTIONS if flag.present}
         if _MODE.value != "train":
             run_mode(_MODE.value, {flag.name: flag.value for flag in _OPTIONS}, given, Display())
             return 0
-        for name in sorted(given - {"workdir"}):
+        for name in sorted(given - {"workdir", "coordinator", "processes", "process_id"}):
             raise UserError(f"--{name} means nothing in training; --mode={', '.join(MODES)} are the other modes")
+        join(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value)
         overrides = config_flags.get_override_values(flags.FLAGS["config"])
         return 130 if train(_CONFIG.value, _WORKDIR.value, overrides=overrides)["interrupted"] else 0
+    except AgreedError as error:
+        return _end(2, str(error))
     except UserError as error:
         return _refuse(str(error))
     except DivergenceError as error:
-        print(f"d3gzsl_jax: {error}", file=sys.stderr)
-        return 3
+        return _end(3, str(error))
     except Terminated as error:
-        print(f"d3gzsl_jax: {error}", file=sys.stderr)
-        return 143
+        return _end(143, str(error))
     except KeyboardInterrupt:
-        print("d3gzsl_jax: stopped before there was a result", file=sys.stderr)
-        return 130
+        return _end(130, "stopped before there was a result")
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -129,6 +150,13 @@ def _unknown_field(argv: Sequence[str], path: str | None) -> str | None:
 def _refuse(message: str) -> int:
     print(f"d3gzsl_jax: {message}", file=sys.stderr)
     return 2
+
+
+def _end(code: int, message: str) -> int:
+    """Ends all processes alike; the first one says why."""
+    if not jax.distributed.is_initialized() or is_first():
+        print(f"d3gzsl_jax: {message}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,8 +1,16 @@
-"""Process-wide settings, in one place for every entry point."""
+"""Process-wide settings, in one place for every entry point; and how a process joins and leaves the others of a run."""
 
 import os
+import sys
+import threading
 
 import jax
+
+from d3gzsl_jax.errors import UserError
+
+ENVIRONMENT = "auto"
+"""In place of a coordinator's address: a Cloud TPU, SLURM and the like tell a process where it stands."""
+_GOODBYE_SECONDS = 10.0
 
 
 def configure() -> None:
@@ -16,3 +24,59 @@ def configure() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
+
+
+def join(coordinator: str, processes: int, process_id: int) -> None:
+    """Makes this process one of many; call it before anything is computed, in all of them.
+
+    Args:
+        coordinator: address host:port of the first process, 'auto' where the environment tells it, '' for a process alone.
+        processes, process_id: how many there are, and which of them this is; not given (0 and -1) with 'auto'.
+
+    Raises:
+        UserError: they do not fit each other, or the others are not found.
+    """
+    if not coordinator:
+        if processes or process_id >= 0:
+            raise UserError("--processes and --process_id need --coordinator: host:port of the first process")
+        return
+    if coordinator == ENVIRONMENT and (processes or process_id >= 0):
+        raise UserError("--coordinator=auto: the environment tells --processes and --process_id too; leave them out")
+    host, _, port = coordinator.rpartition(":")
+    if coordinator != ENVIRONMENT:
+        if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise UserError(f"--coordinator={coordinator}: expected host:port of the first process, or auto")
+        if not 0 <= process_id < processes:
+            raise UserError(
+                f"--processes={processes} --process_id={process_id}: with --coordinator give how many processes there are, and "
+                "each its number from 0"
+            )
+    # SIGTERM is for stopping.py; and the runtime would answer it after us.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        if coordinator == ENVIRONMENT:
+            jax.distributed.initialize()
+        else:
+            jax.distributed.initialize(coordinator, processes, process_id)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"--coordinator={coordinator}: could not join the other processes ({str(error).splitlines()[0][:120]})"
+        ) from None
+
+
+def leave(code: int) -> int:
+    """Ends the part of a process in a run of many; returns its exit code, for a process alone at once.
+
+    A process that failed by itself (2, or 1) does not wait for the others, who may be waiting for it in the middle of a step: when
+    it is gone, the runtime ends them.
+    """
+    if not jax.distributed.is_initialized():
+        return code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    goodbye = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    goodbye.start()
+    goodbye.join(_GOODBYE_SECONDS if code in (1, 2) else None)
+    if goodbye.is_alive():
+        os._exit(code)
+    return code

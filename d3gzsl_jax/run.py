@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import ending
+from d3gzsl_jax import ending, together
 from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
@@ -25,6 +25,7 @@ from d3gzsl_jax.stopping import Stop
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import Report, check_finite
+from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.training.teacher import pretrain
 
@@ -44,9 +45,10 @@ class Run:
     """
 
     def __init__(
-        self, config: ConfigDict, data: GZSLData, model: Model, folder: RunFolder, checkpoints: Checkpoints, display: Display
+        self, config: ConfigDict, data: GZSLData, model: Model, folder: RunFolder, checkpoints: Checkpoints, display: Display,
+        sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
     ) -> None:
-        self.config, self.data, self.model = config, data, model
+        self.config, self.data, self.model, self.sharding = config, data, model, sharding
         self.folder, self.checkpoints, self.display, self.stop = folder, checkpoints, display, Stop()
         self.arrays, self.root = scale_splits(data), root_key(config.seed)
         self.mode = pipeline.resolve_mode(config.data.pipeline)
@@ -57,7 +59,7 @@ class Run:
         self.real_rows = features, labels  # `constants` puts them on the device, unless streaming
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display)
         self.compiled = Loop(
-            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit
+            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
         self.per_epoch = model.optimization.steps_per_epoch
         every, epochs = config.eval.every_epochs, config.train.epochs
@@ -86,7 +88,8 @@ class Run:
             newest = self.checkpoints.newest()
             good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
             raise DivergenceError(f"{error}; {good}") from None
-        ending.leave(self, state)
+        if together.is_first():
+            ending.leave(self, state)
         summarize(results, self.folder.path, self.display)
         return results
 
@@ -98,8 +101,9 @@ class Run:
     def pretrain(self, only_read: bool = False) -> None:
         """The teacher: read where an earlier start left it, else (unless it is `only_read`) fitted and left in the folder."""
         path = self.folder.path / "teacher"
-        if path.is_dir() or only_read:
-            self.teacher, self.teacher_report = load_once(path)
+        if together.told_by_first(path.is_dir() or only_read):
+            found, self.teacher_report = together.agreed(lambda: load_once(path) if together.is_first() else (None, None))
+            self.teacher = self.teacher_of_first(found)
             return
         settings_ = self.config.teacher
         self.display.start("teacher", settings_.epochs)
@@ -107,13 +111,19 @@ class Run:
             self.model.teacher, self.model.teacher_training, stream(self.root, "teacher"), self.arrays.train_features,
             self.seen_index(), settings_.epochs, settings_.batch_size, self.mode != "stream", self.teacher_epoch_done,
         )
+        self.teacher = self.teacher_of_first(self.teacher)
         self.display.stop()
         report = self.teacher_report = self.evaluator.teacher(self.model.teacher, self.teacher, settings_.threshold)
         self.display.say(
             f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC "
             f"{report['auroc']:.3f}, FPR@95 {report['fpr_at_95']:.3f}"
         )
-        save_once(path, self.teacher, report)
+        together.agreed(lambda: save_once(path, self.teacher, report) if together.is_first() else None)
+
+    def teacher_of_first(self, teacher: Params | None) -> Params:
+        """The first process's teacher in all of them: each fitted its own, on devices whose sums may differ in the last digit."""
+        shapes = jax.eval_shape(lambda: self.model.teacher.init(self.root, self.data.feature_size))
+        return together.arrays_of_first(teacher, shapes)
 
     def seen_index(self) -> np.ndarray:
         """Positions of the training rows' classes among the seen ones, (N,) int32."""
@@ -122,6 +132,7 @@ class Run:
     def teacher_epoch_done(self) -> None:
         """Progress; and signals stop here at once, since there is no result to save yet."""
         self.display.advance(1)
+        self.stop.settle()
         self.leave_if_asked()
 
     def leave_if_asked(self) -> None:
@@ -143,8 +154,11 @@ class Run:
                 parts: list[TeacherOutputs] = [outputs(self.teacher, features[i : i + size]) for i in range(0, len(features), size)]
                 merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
             rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
-            self.real_rows = rows.features, rows.labels
-        return Constants(root=self.root, teacher=self.teacher, classes=self.model.classes, rows=rows)
+        constants = Constants(root=self.root, teacher=self.teacher, classes=self.model.classes, rows=rows)
+        constants = self.sharding.replicate(constants)
+        if rows is not None:
+            self.real_rows = self.sharding.local((constants.rows.features, constants.rows.labels))
+        return constants
 
     def frozen(self) -> Params:
         """What the base method fits beforehand and freezes."""
@@ -156,15 +170,19 @@ class Run:
         return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=self.model.optimization.init(params))
 
     def begin(self, empty: Report) -> tuple[TrainState, Report, int]:
-        """State, report and outer step to go on from: the newest checkpoint's, or fresh ones."""
-        found = self.checkpoints.restore_newest({"state": self.abstract_state, "report": empty})
-        if found is None:
-            frozen = self.frozen()
+        """State, report and outer step to go on from: the newest checkpoint's, or fresh ones; those of the first process."""
+        shapes = {"state": self.abstract_state, "report": jax.eval_shape(lambda: empty)}
+        found = self.checkpoints.restore_newest(shapes)
+        training, goes_on = found and found[1], together.told_by_first(found and [found[0], found[2]])
+        if goes_on:
+            step, history = goes_on
+            self.account.recall(history)
+            self.display.say(f"going on from outer step {step} (epoch {step / self.per_epoch:g}) of {self.folder.path}")
+        else:
+            frozen, step = self.frozen(), 0
             check_finite(frozen, "fitting the frozen part of the base method", f"see its options, config.{self.config.framework}")
-            return jax.jit(self.init)(frozen), empty, 0
-        step, training, history = found
-        self.account.recall(history)
-        self.display.say(f"going on from outer step {step} (epoch {step / self.per_epoch:g}) of {self.folder.path}")
+            training = {"state": jax.jit(self.init)(frozen), "report": empty}
+        training = self.sharding.replicate(together.arrays_of_first(training, shapes))
         return training["state"], training["report"], step
 
     def loop(self, constants: Constants) -> tuple[TrainState, int]:
@@ -182,11 +200,12 @@ class Run:
         evaluated, length = -1, 1
         if step in self.stops:
             evaluated = self.evaluate(state, report, step)
+        length = self.stop.settle(length)
         for call, inputs in zip(calls, self.feed(calls) if calls else (), strict=False):
             end = call.first + call.count
             while step < end and not self.stop.asked:
                 if evaluated == step:
-                    report = empty
+                    report = self.sharding.replicate(empty)
                     self.account.turn()
                 count = min(length, end - step)
                 sent = time.monotonic()
@@ -199,6 +218,7 @@ class Run:
                     length = min(2 * length, train.steps_per_call)
                 elif took > _CALL_SECONDS[1]:
                     length = max(length // 2, 1)
+                length = self.stop.settle(length)
                 if step not in self.stops and self.checkpoints.due():
                     self.checkpoint(state, report, step)
             if self.stop.asked:
@@ -217,7 +237,7 @@ class Run:
             self.checkpoint(state, report, step, wait=True)
             if evaluated != step:
                 self.evaluate(state, report, step, whole=step in self.stops)
-        return state, step
+        return self.sharding.local(state), step
 
     def example_inputs(self) -> Any:
         """Shapes of what a call of the loop is given."""
@@ -233,14 +253,16 @@ class Run:
         train = self.config.train
         features = self.arrays.train_features if self.mode == "stream" else None
         items = pipeline.host_batches(
-            self.config.seed, calls, train.n_critic, train.batch_size, features, self.arrays.train_labels
+            self.config.seed, calls, train.n_critic, train.batch_size, features, self.arrays.train_labels,
+            self.sharding.part(train.batch_size),
         )
-        return pipeline.prefetch_to_device(items)
+        return pipeline.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))
 
     def checkpoint(
         self, state: TrainState, report: Report, step: int, metrics: dict[str, float] | None = None, wait: bool = False
     ) -> bool:
         """Saves what the steps so far made; whether nothing failed."""
+        state, report = self.sharding.local((state, report))
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         return self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
 
@@ -252,7 +274,7 @@ class Run:
             if whole and (step == self.stops[-1] or better or self.checkpoints.due()):
                 self.checkpoint(state, report, step, metrics)
 
-        self.account.evaluate(state, report, step, whole, self.real_rows, save)
+        self.account.evaluate(*self.sharding.local((state, report)), step, whole, self.real_rows, save)
         return step
 
     def save(self, steps: int) -> dict[str, Any]:

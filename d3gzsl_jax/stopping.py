@@ -5,30 +5,49 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from d3gzsl_jax import together
+
 
 class Stop:
-    """What a run was asked. `interrupted`: ctrl-C, finish with what there is; `terminated`: SIGTERM, save and leave."""
+    """What a run was asked. `interrupted`: ctrl-C, finish with what there is; `terminated`: SIGTERM, save and leave.
+
+    In a run of many processes a signal may reach one of them, or all at different moments: there it counts from the next `settle`.
+    """
 
     def __init__(self) -> None:
         self.interrupted = self.terminated = False
+        self._heard = {"interrupted": False, "terminated": False}
 
     @property
     def asked(self) -> bool:
         """Whether to stop."""
         return self.interrupted or self.terminated
 
+    def settle(self, number: int = 0) -> int:
+        """Agrees with the other processes on what was asked so far, and on `number`: returns that of the first process."""
+        if together.alone():
+            return number
+        told = together.gather([number, *self._heard.values()])
+        self.interrupted, self.terminated = (bool(heard) for heard in told[:, 1:].max(axis=0))
+        return int(told[0, 0])
+
     @contextmanager
     def listening(self, say: Callable[[str], None]) -> Iterator[None]:
         """Within it the first ctrl-C only asks, and the second stops at once; SIGTERM only asks."""
 
+        def hear(what: str) -> None:
+            self._heard[what] = True
+            if together.alone():
+                setattr(self, what, True)
+
         def interrupt(number: int, frame: Any) -> None:
-            if self.interrupted:
+            if self.interrupted or self._heard["interrupted"]:
                 raise KeyboardInterrupt
-            self.interrupted = True
+            hear("interrupted")
             say("interrupted: finishing with what there is (again to stop at once)")
 
         def terminate(number: int, frame: Any) -> None:
-            self.terminated = True
+            hear("terminated")
 
         handlers, previous = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}, {}
         try:
@@ -40,4 +59,4 @@ class Stop:
             yield
         finally:
             for number, handler in previous.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -9,7 +9,7 @@ TensorFlow is imported only inside functions, and sees no accelerator.
 import collections
 import dataclasses
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -46,7 +46,8 @@ def plan_calls(start: int, stops: list[int], longest: int) -> list[Call]:
 
 
 def host_batches(
-    seed: int, calls: list[Call], n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray
+    seed: int, calls: list[Call], n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray,
+    part: slice = slice(None),
 ) -> Iterator[Any]:
     """What the loop is fed, one item per call, by tf.data.
 
@@ -58,6 +59,7 @@ def host_batches(
         features: None to yield row numbers (steps, n_critic, batch) int32; or all N feature rows (N, dx), an array or a
             memory map, to yield pairs of features (steps, n_critic, batch, dx) and labels (steps, n_critic, batch).
         labels: (N,) int32.
+        part: of every batch's rows, those that are wanted here; the others are not read.
     """
     import tensorflow as tf
 
@@ -67,7 +69,7 @@ def host_batches(
     steps = tf.data.Dataset.from_tensor_slices(np.array([call.first for call in calls], np.int64))
 
     def rows_of_call(first: Any) -> Any:
-        one = lambda step: _rows_of_step(tf, key, step, len(labels), n_critic, batch)  # noqa: E731
+        one = lambda step: _rows_of_step(tf, key, step, len(labels), n_critic, batch)[:, part]  # noqa: E731
         return tf.map_fn(one, tf.range(first, first + longest), fn_output_signature=tf.int32)
 
     dataset = steps.map(rows_of_call, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -80,11 +82,11 @@ def host_batches(
     return dataset.prefetch(1 if features is not None else 2).as_numpy_iterator()
 
 
-def prefetch_to_device(items: Iterator[Any], size: int = 2) -> Iterator[Any]:
-    """Yields the items as device arrays, `size` of them under way, so that copies overlap with compute."""
+def prefetch_to_device(items: Iterator[Any], size: int = 2, put: Callable[[Any], Any] = jax.device_put) -> Iterator[Any]:
+    """Yields the items as device arrays, where `put` puts them, `size` of them under way, so that copies overlap with compute."""
     queue: collections.deque = collections.deque()
     for item in items:
-        queue.append(jax.device_put(item))
+        queue.append(put(item))
         if len(queue) > size:
             yield queue.popleft()
     yield from queue

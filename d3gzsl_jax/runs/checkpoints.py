@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
+from d3gzsl_jax import together
 from d3gzsl_jax.errors import UserError, reason
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
@@ -50,7 +52,7 @@ class Checkpoints:
             self._discard_unfinished()
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep_policy.AnyPreservationPolicy(policies), create=False, read_only=look,
-            best_fn=(lambda metrics: metrics[best]) if best else None,
+            best_fn=(lambda metrics: metrics[best]) if best else None, multiprocessing_options=_by_first(),
         )
         with _quiet():
             self._manager = ocp.CheckpointManager(self.folder, options=options)
@@ -89,7 +91,7 @@ class Checkpoints:
             with _quiet():
                 self.folder.mkdir(exist_ok=True)
                 if step not in self.steps:
-                    items = {"training": ocp.args.StandardSave(training), "history": ocp.args.JsonSave(history)}
+                    items = {"training": ocp.args.StandardSave(_savable(training)), "history": ocp.args.JsonSave(history)}
                     self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
                 if wait:
                     self._manager.wait_until_finished()
@@ -184,8 +186,8 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
     path = Path(os.path.abspath(path))
     part = path.with_name(path.name + ".part")
     try:
-        with _quiet(), ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-            items = {"arrays": ocp.args.StandardSave(arrays), "notes": ocp.args.JsonSave(notes)}
+        with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
+            items = {"arrays": ocp.args.StandardSave(_savable(arrays)), "notes": ocp.args.JsonSave(notes)}
             checkpointer.save(part, args=ocp.args.Composite(**items), force=True)
         if path.exists():
             shutil.rmtree(path)
@@ -202,7 +204,7 @@ def load_once(path: Path) -> tuple[Any, dict[str, Any]]:
     """
     path = Path(os.path.abspath(path))
     try:
-        with _quiet(), ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
             notes = checkpointer.restore(path, args=ocp.args.Composite(notes=ocp.args.JsonRestore())).notes
     except Exception as error:
         raise UserError(f"{path}: not a whole saved model ({reason(error)[:120]})") from None
@@ -217,7 +219,7 @@ def load_arrays(path: Path) -> Any:
     """
     path = Path(os.path.abspath(path))
     try:
-        with _quiet(), ocp.StandardCheckpointer() as reader:
+        with _quiet(), ocp.StandardCheckpointer(multiprocessing_options=_by_first()) as reader:
             shapes = reader.metadata(path).item_metadata.tree
             return reader.restore(path, _on_device(shapes))
     except Exception as error:
@@ -226,8 +228,23 @@ def load_arrays(path: Path) -> Any:
 
 def _on_device(abstract: Any) -> Any:
     """Shapes with the place they go to: the default device, wherever they were saved."""
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), abstract)
+
+
+def _savable(tree: Any) -> Any:
+    """What Orbax takes: among many processes it refuses arrays that are on one's own devices, and takes those of the host."""
+    return tree if together.alone() else jax.tree.map(np.array, tree)
+
+
+def _by_first() -> ocp.options.MultiprocessingOptions:
+    """Only the first process saves and restores: everything is replicated, and so no shared disk is needed."""
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=None if together.alone() else {0})
+
+
+def _handler() -> ocp.CompositeCheckpointHandler:
+    """Of a folder with several items."""
+    return ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(multiprocessing_options=_by_first()))
 
 
 def _quiet_threads() -> None:

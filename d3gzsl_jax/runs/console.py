@@ -16,10 +16,11 @@ class Display:
 
     Args:
         console: where to print; a default one on standard output if None.
+        quiet: print nothing.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(soft_wrap=True, highlight=False)
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self.console = console or Console(soft_wrap=True, highlight=False, quiet=quiet)
         self._progress: Progress | None = None
         self._task: Any = None
         self._started, self._done, self._total = time.monotonic(), 0, 0

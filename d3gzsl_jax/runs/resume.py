@@ -16,7 +16,7 @@ RESUME = ("never", "auto", "must")
 # every bit as it is.
 FREE = (
     "data.root", "data.manual_dir", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
-    "guards.", "log.",
+    "parallel.", "guards.", "log.",
 )  # fmt: skip
 
 
