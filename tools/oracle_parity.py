@@ -8,7 +8,10 @@ activate, say) it makes a visible step of nothing, in each framework another. Su
 1e-5 of the tensor's largest and by more than 1e-3 of itself, is set to ours in the oracle, Adam's moments too, and counted.
 """
 
+import functools
 import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +47,6 @@ OPTIMIZERS = {
 }  # fmt: skip
 # The losses do not see these: ours stay where they are, PyTorch's Adam steps them by the rounding noise of a zero gradient.
 FREE = ("comparator/fc2.bias", "critic/fc2.bias")
-TEACHER_PARTS = ("embedding", "head")
 
 
 # As the oracle names a group's factor; large ones, so that a schedule that differs is seen at once.
@@ -53,6 +55,60 @@ FRAMEWORK_WEIGHTS = {"weight_instance": 0.3, "weight_class": 0.2}
 # `train_step` is not set right where rounding decides, within one outer step.
 FUSED = Tolerance(1e-4, 1e-4, "1e-4 rel + 1e-4 abs")
 SHARE = Tolerance(0.02, 0.0, "0.02")
+
+
+class OurSide(NamedTuple):
+    """What a run of ours is made of at the sizes and options of a case, compiled.
+
+    Attributes:
+        one: (phase, state, teacher, classes, batch, draws) -> (state, terms, gradients) of one update.
+        terms: (state, teacher, classes, batches, draws) -> the terms of one outer step, by `train_step`.
+        shapes, teacher_shapes: of the parameters.
+    """
+
+    objective: Objective
+    optimization: Optimization
+    one: Callable[..., Any]
+    terms: Callable[..., Any]
+    shapes: Params
+    teacher_shapes: Params
+
+
+@functools.cache  # compiled once for all runs of a case
+def our_side(case: Case) -> OurSide:
+    """The package's objects for a case."""
+    sizes = frameworks.Sizes(
+        features=case.features, semantics=case.semantics, noise=case.noise, seen=case.seen,
+        generator_hidden=case.generator_hidden, critic_hidden=case.critic_hidden, embedding=case.embedding,
+    )
+    own = FRAMEWORK_WEIGHTS | {
+        "projection": case.projection, "comparator_hidden": case.comparator_hidden, "comparator_gradient": case.comparator_gradient,
+    }  # fmt: skip
+    framework = FRAMEWORKS[case.base](sizes, **(own if case.base == "cegzsl" else {}))
+    teacher = Teacher(seen=case.seen, embedding_width=case.embedding)
+    distillation = Distillation(
+        teacher=teacher, classes=case.seen + case.unseen, embedding_width=case.embedding, n_syn=case.n_syn, variant=case.variant,
+        score=case.score, target=case.target, temperature=case.temperature, **case.weights,
+    )
+    objective = Objective(framework, distillation)
+    factors = {group: FACTORS[OPTIMIZERS[group] if OPTIMIZERS[group] in FACTORS else "student"] for group in objective.groups}
+    optimization = Optimization(
+        learning_rates=dict.fromkeys(objective.groups, case.learning_rate), factors=factors, decay_every=case.decay_every,
+        steps_per_epoch=case.steps_per_epoch, summed_groups=framework.summed_groups,
+    )
+
+    def one(phase: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
+        trained = {group: state.params[group] for group in getattr(objective, f"{phase}_groups")}
+        loss = lambda trained: objective.loss(phase, state.params | trained, *inputs)[0]  # noqa: E731
+        return *update(phase, objective, optimization, state, *inputs), jax.grad(loss)(trained)
+
+    def terms(state: TrainState, *inputs: Any) -> dict[str, Terms]:
+        return train_step(objective, optimization, state, *inputs)[1]
+
+    key = jax.random.key(0)
+    shapes = jax.eval_shape(objective.init, key)
+    teacher_shapes = jax.eval_shape(lambda key: teacher.init(key, case.features), key) if case.d3 else {}
+    return OurSide(objective, optimization, jax.jit(one, static_argnums=0), jax.jit(terms), shapes, teacher_shapes)
 
 
 class Lockstep:
@@ -75,14 +131,17 @@ class Lockstep:
             projection=case.projection, comparator_hidden=case.comparator_hidden,
         )
         self.init = self._random_arrays(sizes)
-        self.oracle = torch_oracle.Oracle(
-            sizes, self._oracle_options(), torch_oracle.Classes(semantics, self._seen, self._unseen), self.init
-        )
+        self.oracle_classes = torch_oracle.Classes(semantics, self._seen, self._unseen)
+        self.oracle = torch_oracle.Oracle(sizes, self._oracle_options(), self.oracle_classes, self.init)
         self._named = array_names(self.oracle.networks)
         self.classes = Classes(
             semantics=jnp.asarray(semantics), seen=jnp.asarray(self._seen, jnp.int32), unseen=jnp.asarray(self._unseen, jnp.int32)
         )
-        self._build_ours()
+        self.ours = our_side(case)
+        load = lambda group, fresh: torch_layout.load(group, self.init, "", fresh, "oracle", "its sizes make")  # noqa: E731
+        params = {group: load(group, fresh) for group, fresh in self.ours.shapes.items()}
+        self.teacher: Params = {part: load(f"teacher.{part}", fresh) for part, fresh in self.ours.teacher_shapes.items()}
+        self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.ours.optimization.init(params))
 
     def _oracle_options(self) -> torch_oracle.Options:
         case = self.case
@@ -102,40 +161,6 @@ class Lockstep:
         }
         return arrays | ({"confidence/weight": np.float32(1.1), "confidence/offset": np.float32(0.3)} if self.case.d3 else {})
 
-    def _build_ours(self) -> None:
-        case = self.case
-        of_networks = frameworks.Sizes(
-            features=case.features, semantics=case.semantics, noise=case.noise, seen=case.seen,
-            generator_hidden=case.generator_hidden, critic_hidden=case.critic_hidden, embedding=case.embedding,
-        )
-        own = FRAMEWORK_WEIGHTS | {
-            "projection": case.projection, "comparator_hidden": case.comparator_hidden,
-            "comparator_gradient": case.comparator_gradient,
-        }  # fmt: skip
-        framework = FRAMEWORKS[case.base](of_networks, **(own if case.base == "cegzsl" else {}))
-        self.teacher = Teacher(seen=case.seen, embedding_width=case.embedding)
-        distillation = Distillation(
-            teacher=self.teacher, classes=case.seen + case.unseen, embedding_width=case.embedding, n_syn=case.n_syn,
-            variant=case.variant, score=case.score, target=case.target, temperature=case.temperature, **case.weights,
-        )
-        self.objective = Objective(framework, distillation)
-        groups = self.objective.groups
-        factors = {
-            group: FACTORS[name if (name := OPTIMIZERS[group]) in FACTORS else "student"] for group in groups
-        }
-        self.optimization = Optimization(
-            learning_rates=dict.fromkeys(groups, case.learning_rate), factors=factors, decay_every=case.decay_every,
-            steps_per_epoch=case.steps_per_epoch, summed_groups=framework.summed_groups,
-        )
-        key = jax.random.key(0)
-        fresh = jax.eval_shape(self.objective.init, key)
-        params = {group: self._ours(group, self.init, fresh[group]) for group in groups}
-        self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.optimization.init(params))
-        self.teacher_params: Params = {}
-        if case.d3:
-            fresh = jax.eval_shape(lambda key: self.teacher.init(key, case.features), key)
-            self.teacher_params = {part: self._ours(f"teacher.{part}", self.init, fresh[part]) for part in TEACHER_PARTS}
-
     def draw(self) -> dict[str, np.ndarray]:
         """The random numbers of one update, and a batch."""
         case, rng = self.case, self._rng
@@ -144,7 +169,7 @@ class Lockstep:
             "labels": rng.choice(self._seen, case.batch),
             "noise": rng.standard_normal((case.batch, case.noise), np.float32),
             "interpolation": rng.random((case.batch, 1), np.float32),
-            "unseen_noise": rng.standard_normal((self.objective.unseen_rows(self.classes), case.noise), np.float32),
+            "unseen_noise": rng.standard_normal((self.ours.objective.unseen_rows(self.classes), case.noise), np.float32),
         }
 
     def ask_oracle(self, phase: str, drawn: dict[str, np.ndarray]) -> Terms:
@@ -156,7 +181,7 @@ class Lockstep:
 
     def _inputs(self, drawn: dict[str, np.ndarray]) -> tuple[Batch, Draws]:
         features = jnp.asarray(drawn["features"])
-        teacher = self.teacher.outputs(self.teacher_params, features) if self.case.d3 else None
+        teacher = self.ours.objective.distillation.teacher.outputs(self.teacher, features) if self.case.d3 else None
         batch = Batch(features=features, labels=jnp.asarray(drawn["labels"], jnp.int32), teacher=teacher)
         return batch, Draws(**{name: jnp.asarray(drawn[name]) for name in ("noise", "interpolation", "unseen_noise")})
 
@@ -167,27 +192,18 @@ class Lockstep:
 
     def _compare(self) -> Comparison:
         case, out, state = self.case, Comparison("the oracle's"), self.state
-        objective, optimization = self.objective, self.optimization
-
-        def measured(phase: str, state: TrainState, batch: Batch, draws: Draws) -> tuple[TrainState, Terms, Params]:
-            trained = {group: state.params[group] for group in getattr(objective, f"{phase}_groups")}
-            args = (self.teacher_params, self.classes, batch, draws)
-            loss = lambda trained: objective.loss(phase, state.params | trained, *args)[0]  # noqa: E731
-            return *update(phase, objective, optimization, state, *args), jax.grad(loss)(trained)
-
-        one = jax.jit(measured, static_argnums=0)
-        whole = jax.jit(lambda *args: train_step(objective, optimization, args[0], self.teacher_params, self.classes, *args[1:])[1])
+        optimization, constants = self.ours.optimization, (self.teacher, self.classes)
         for step in range(case.steps):
             drawn = [self.draw() for _ in range(case.n_critic + 1)]
             drawn[-1] |= {name: drawn[-2][name] for name in ("features", "labels")}  # the last critic batch
             inputs = [self._inputs(each) for each in drawn]
             batches, critic_draws = jax.tree.map(lambda *leaves: jnp.stack(leaves), *inputs[:-1])
-            fused = whole(state, batches, StepDraws(critic=critic_draws, generator=inputs[-1][1]))
+            fused = self.ours.terms(state, *constants, batches, StepDraws(critic=critic_draws, generator=inputs[-1][1]))
             rates = self._rates(step // case.steps_per_epoch)
             for number, (each, given) in enumerate(zip(drawn, inputs, strict=True)):
                 phase = "critic" if number < case.n_critic else "generator"
                 at = f"step {step} update {number}"
-                state, terms, gradients = one(phase, state, *given)
+                state, terms, gradients = self.ours.one(phase, state, *constants, *given)
                 for group in set(optimization.summed_groups) & set(gradients):
                     gradients[group] = state.opt_state[group][0].total
                 theirs = self.ask_oracle(phase, each)
@@ -206,7 +222,7 @@ class Lockstep:
         return out
 
     def _rates(self, epoch: int) -> dict[str, float]:
-        return {group: float(self.optimization.learning_rate(group, epoch)) for group in self.objective.groups}
+        return {group: float(self.ours.optimization.learning_rate(group, epoch)) for group in self.ours.objective.groups}
 
     def _compare_terms(self, phase: str, at: str, ours: Terms, theirs: Terms, out: Comparison) -> None:
         if set(ours) != set(theirs):
@@ -230,7 +246,7 @@ class Lockstep:
     def _set_right(self, group: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], state: TrainState) -> None:
         """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""
         adam = state.opt_state[group]
-        adam = adam[-1] if group in self.optimization.summed_groups else adam
+        adam = adam[-1] if group in self.ours.optimization.summed_groups else adam
         dumped = [torch_layout.dump(group, tree) for tree in (state.params[group], adam.mu, adam.nu)]
         optimizer = self.oracle.optimizers[OPTIMIZERS[group]]
         for key, gradient in ours.items():
@@ -243,8 +259,3 @@ class Lockstep:
                 moments = optimizer.state[parameter]
                 for tensor, values in zip((parameter.data, moments["exp_avg"], moments["exp_avg_sq"]), dumped, strict=True):
                     tensor.numpy()[loose] = values[key][loose]
-
-    @staticmethod
-    def _ours(group: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
-        """The oracle's arrays of a group in our layout."""
-        return torch_layout.load(group, arrays, "", like, "oracle", "its sizes make")

@@ -65,7 +65,7 @@ def _follow(params: Params, leaf: Leaf) -> jax.Array:
 
 def _in_our_layout(leaf: Leaf, array: np.ndarray, split: int) -> np.ndarray:
     """An array of PyTorch's in our layout; `split`: how many columns of a matrix over two inputs belong to the first."""
-    if leaf.part:
+    if leaf.part and array.ndim == 2:
         return array[:, :split].T if leaf.part == "features" else array[:, split:].T
     if leaf.path[-1] == "kernel":
         return array.T
@@ -95,7 +95,7 @@ def load(
     group: str, arrays: Mapping[str, np.ndarray], prefix: str, params: Params, source: object,
     sized: str = "the recorded options make",
 ) -> Params:
-    """A parameter tree shaped like `params`, filled from PyTorch's arrays.
+    """A parameter tree shaped like `params` (arrays or their shapes), filled from PyTorch's arrays.
 
     Args:
         group, arrays, prefix, params: see `pairs`.
@@ -109,8 +109,13 @@ def load(
     for key, ours, theirs in found:
         if ours.shape != theirs.shape:
             raise UserError(f"{source}: {key} has shape {theirs.shape} in our layout, {sized} it {ours.shape}")
-    by_identity = {id(ours): jnp.asarray(theirs) for _, ours, theirs in found}
-    return jax.tree.map(lambda leaf: by_identity[id(leaf)], params)
+    filled: Params = {}
+    for leaf, (_, _, theirs) in zip(LEAVES[group], found, strict=True):
+        node = filled
+        for name in leaf.path[:-1]:
+            node = node.setdefault(name, {})
+        node[leaf.path[-1]] = jnp.asarray(theirs)
+    return {"params": filled}
 
 
 def dump(group: str, params: Params) -> dict[str, np.ndarray]:

@@ -1,0 +1,284 @@
+"""Weights in PyTorch's layout become runs and models of ours, and come back, bit for bit; what does not fit is refused in one line."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from d3gzsl_jax import api as d3
+from d3gzsl_jax import model as model_module
+from d3gzsl_jax.modes import run_mode
+from d3gzsl_jax.runs.console import Display
+from tests.conftest import ROOT
+from tests.test_trained import OPTIONS
+from tools import convert_torch, torch_files, torch_layout
+
+CONFIG = """
+from configs import digits
+
+def get_config():
+    config = digits.get_config({variant!r})
+    config.framework = {framework!r}
+    config.networks.embedding, config.networks.critic_hidden = 24, 20
+    config.distillation.n_syn = 5
+    config.train.epochs, config.eval.every_epochs, config.classifier.epochs = 1, 1, 1
+    config.log.report = False
+    return config
+"""
+KINDS = {"wgan": ("wgan", "d3"), "cegzsl": ("cegzsl", "d3"), "cegzsl alone": ("cegzsl", "base")}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return d3.load_data(d3.load_config(ROOT / "configs" / "digits.py"))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def config_file(kind, tmp_path_factory):
+    framework, variant = KINDS[kind]
+    path = tmp_path_factory.mktemp("configs") / "small.py"
+    path.write_text(CONFIG.format(framework=framework, variant=variant))
+    return path
+
+
+@pytest.fixture(scope="module")
+def arrays(config_file, data):
+    """Random weights of all networks, in PyTorch's shapes (out, in), as tests/golden/README.md names them."""
+    config = d3.load_config(config_file)
+    objective = model_module.build(config, data).objective
+    sizes, rng = objective.framework.sizes, np.random.default_rng(3)
+    shapes = {
+        "generator/fc1": (sizes.generator_hidden, sizes.noise + sizes.semantics), "generator/fc2": (64, sizes.generator_hidden),
+        "critic/fc1": (20, 64 + sizes.semantics), "critic/fc2": (1, 20), "fc": (10, 24 if sizes and config.framework == "cegzsl" else 64),
+    }
+    if config.framework == "cegzsl":
+        of = objective.framework
+        shapes |= {"embed/fc1": (24, 64), "embed/fc2": (of.projection, 24)}
+        shapes |= {"comparator/fc1": (of.comparator_hidden, 24 + sizes.semantics), "comparator/fc2": (1, of.comparator_hidden)}
+    found = {}
+    if objective.distillation.active:
+        shapes |= {"student_head/fc1": (10, 24), "student_head/fc2": (2, 10), "teacher_embed/fc1": (24, 64), "teacher_head/fc2": (7, 24)}
+        shapes |= {} if config.framework == "cegzsl" else {"student_embed/fc1": (24, 64)}
+        found = {"confidence/weight": np.array([1.5], np.float32), "confidence/offset": np.array([-0.25], np.float32)}
+    for layer, shape in shapes.items():
+        found |= {f"{layer}.weight": rng.normal(0, 0.3, shape).astype(np.float32), f"{layer}.bias": rng.normal(0, 0.3, shape[0]).astype(np.float32)}
+    return found
+
+
+@pytest.fixture(scope="module")
+def run_folder(arrays, config_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("converted")
+    np.savez(folder / "weights.npz", **arrays)
+    assert convert("--torch", folder / "weights.npz", "--config", config_file, "--output", folder / "run") == 0
+    return folder / "run"
+
+
+def convert(*arguments):
+    return convert_torch.main(["to-jax", *map(str, arguments)])
+
+
+def assert_same(found, arrays):
+    assert found.keys() == arrays.keys()
+    for key, array in arrays.items():
+        assert found[key].dtype == np.float32
+        np.testing.assert_array_equal(found[key].reshape(array.shape), array, err_msg=key)
+
+
+def mode(name, **given):
+    run_mode(name, OPTIONS | given, set(given), Display(quiet=True))
+
+
+@pytest.mark.parametrize("checkpoint", ["", "last"])
+def test_there_and_back_to_the_bit(run_folder, arrays, checkpoint, tmp_path):
+    command = ["to-torch", "--workdir", str(run_folder), "--output", str(tmp_path / "back.npz")]
+    assert convert_torch.main([*command, *(["--checkpoint", checkpoint] if checkpoint else [])]) == 0
+    found = dict(np.load(tmp_path / "back.npz"))
+    fitted = {key for key in arrays if key.startswith("fc.")} if checkpoint else set()  # a checkpoint's classifier is fitted anew
+    assert_same({k: v for k, v in found.items() if k not in fitted}, {k: v for k, v in arrays.items() if k not in fitted})
+
+
+def linear(arrays, layer, x):
+    return x @ arrays[f"{layer}.weight"].T + arrays[f"{layer}.bias"]
+
+
+def softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def expected(arrays, predictor, x):
+    """Probabilities by plain numpy."""
+    embed = next((name for name in ("student_embed", "embed") if f"{name}/fc1.weight" in arrays), None)
+    if predictor == "classifier":
+        return softmax(linear(arrays, "fc", np.maximum(linear(arrays, "embed/fc1", x), 0) if embed == "embed" else x))
+    return softmax(linear(arrays, "student_head/fc1", np.maximum(linear(arrays, f"{embed}/fc1", x), 0)))
+
+
+def test_it_predicts_what_the_weights_say(run_folder, arrays, data):
+    model = d3.load_model(run_folder)
+    x = model.scaling.apply(data.features[:40])
+    assert model.predictors == (("student",) if "student_head/fc1.weight" in arrays else ()) + ("classifier",)
+    for predictor in model.predictors:
+        found = model.predict(data.features[:40], top=10, predictor=predictor)
+        probabilities = np.zeros((40, 10))
+        np.put_along_axis(probabilities, found.classes, found.probabilities, axis=1)
+        np.testing.assert_allclose(probabilities, expected(arrays, predictor, x), atol=1e-5)
+    if "teacher_head/fc2.weight" in arrays:
+        teacher = softmax(linear(arrays, "teacher_head/fc2", np.maximum(linear(arrays, "teacher_embed/fc1", x), 0)))
+        np.testing.assert_allclose(found.in_distribution, teacher.max(axis=1), atol=1e-5)
+
+
+def test_the_networks_of_the_oracle_give_the_same(run_folder, arrays, data):
+    torch = pytest.importorskip("torch")  # the comparison is with PyTorch
+    from tools import torch_oracle_networks as oracle
+
+    model = d3.load_model(run_folder)
+    framework = model._objective.framework
+    x, base = model.scaling.apply(data.features[:30]), model.config.framework
+    sizes = oracle.Sizes(
+        features=64, semantics=21, noise=framework.sizes.noise, seen=7, classes=10, generator_hidden=framework.sizes.generator_hidden,
+        critic_hidden=20, embedding=24, projection=getattr(framework, "projection", 0), comparator_hidden=getattr(framework, "comparator_hidden", 1),
+    )
+    networks = oracle.build_networks(base, "student_head/fc1.weight" in arrays, sizes)
+    oracle.load_arrays(networks, arrays)
+    close = lambda ours, theirs: np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-5, atol=1e-5)  # noqa: E731
+    noise, semantics = np.random.default_rng(0).normal(size=(30, framework.sizes.noise)).astype(np.float32), model.semantics[np.arange(30) % 10]
+    given = [torch.from_numpy(np.asarray(part)) for part in (noise, semantics, x)]
+    close(framework.generate(model.params, framework.condition(model.params, semantics), noise), networks["generator"](*given[:2]))
+    close(framework.critic.apply(model.params["critic"], x, semantics), networks["critic"](given[2], given[1])[:, 0])
+    if "student_head" in networks:
+        embedding = networks["embed" if base == "cegzsl" else "student_embed"](given[2])
+        close(model._objective.student_logits(model.params, x), networks["student_head"](embedding))
+    if "comparator" in networks:
+        h = framework.embed(model.params, x)
+        close(framework.project(model.params, h), networks["embed"].project(networks["embed"](given[2])))
+        close(framework.comparator.apply(model.params["comparator"], h, semantics), networks["comparator"](networks["embed"](given[2]), given[1])[:, 0])
+
+
+def test_every_mode_takes_it_and_training_goes_on(run_folder, config_file, data, tmp_path):
+    mode("evaluate", workdir=str(run_folder))
+    found = json.loads((run_folder / "evaluation-0.json").read_text())
+    assert found["checkpoint"] == 0
+    np.savez(tmp_path / "rows.npz", features=data.features[:3])
+    mode("predict", workdir=str(run_folder), input=str(tmp_path / "rows.npz"), output=str(tmp_path / "out.csv"))
+    assert len((tmp_path / "out.csv").read_text().splitlines()) >= 4
+    copy = shutil.copytree(run_folder, tmp_path / "run")
+    before = d3.load_model(copy).params["generator"]["params"]["output"]["kernel"]
+    trained = d3.train(d3.load_config(config_file), data, workdir=copy, display=Display(quiet=True))
+    difference = np.abs(np.asarray(trained.model.params["generator"]["params"]["output"]["kernel"]) - before)
+    # An epoch of Adam at 1e-3 moves every weight a little: it went on from the converted ones.
+    assert 0 < difference.max() < 0.2 and trained.results["epochs"] == 1
+
+
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_a_model_like_another_needs_no_data(run_folder, arrays, tmp_path, capsys):
+    changed = {key: array * np.float32(0.5) for key, array in arrays.items()} | {"student_head/fc3.weight": np.zeros((2, 24), np.float32)}
+    np.savez(tmp_path / "weights.npz", **changed)
+    assert convert("--torch", tmp_path / "weights.npz", "--like", run_folder, "--output", tmp_path / "model") == 0
+    assert "student_head/fc3, which nothing uses, was dropped" in capsys.readouterr().out
+    del changed["student_head/fc3.weight"]
+    assert_same(convert_torch.dump(d3.load_model(tmp_path / "model")), changed)
+
+
+def test_without_a_final_classifier_one_is_fitted_or_asked_for(kind, run_folder, arrays, config_file, tmp_path, capsys):
+    np.savez(tmp_path / "weights.npz", **{key: array for key, array in arrays.items() if not key.startswith("fc.")})
+    assert convert("--torch", tmp_path / "weights.npz", "--config", config_file, "--output", tmp_path / "run") == 0
+    assert "the final classifier is fitted anew" in capsys.readouterr().out
+    assert "classifier" in d3.load_model(tmp_path / "run").predictors
+    code = convert("--torch", tmp_path / "weights.npz", "--like", run_folder, "--output", tmp_path / "model")
+    if kind == "cegzsl alone":
+        assert code == 2 and "fc.weight is missing" in capsys.readouterr().err and not (tmp_path / "model").exists()
+    else:
+        assert code == 0 and d3.load_model(tmp_path / "model").predictors == ("student",)
+
+
+@pytest.mark.parametrize("form", ["nested", "flat", "dotted", "folder"])
+def test_what_torch_saves_reads_the_same(form, arrays, tmp_path):
+    torch = pytest.importorskip("torch")  # its files
+    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    path = tmp_path / "weights.pt"
+    nested = {}
+    for key, tensor in tensors.items():
+        network, name = key.replace(".", "/", 1).split("/", 1) if "/" not in key else key.split("/", 1)
+        nested.setdefault(network, {})[name] = tensor
+    if form == "folder":
+        for network, state in nested.items():
+            torch.save(state, tmp_path / f"{network}.pt")
+        path = tmp_path
+    else:
+        torch.save({"nested": nested, "flat": tensors, "dotted": {key.replace("/", "."): tensor for key, tensor in tensors.items()}}[form], path)
+    assert_same(torch_files.read(path), arrays)
+    torch_files.write(tmp_path / "again.pth", torch_files.read(path))
+    assert_same(torch_files.read(tmp_path / "again.pth"), arrays)
+
+
+BAD = {
+    "missing": (lambda a: a.pop("critic/fc1.bias"), "critic/fc1.bias is missing; the configuration asks for it (critic)"),
+    "one of two": (lambda a: a.pop("fc.bias"), "fc.bias is missing"),
+    "extra": (lambda a: a.update({"critic/fc7.bias": np.zeros(3, np.float32)}), "critic/fc7.bias has no place in this model"),
+    "unknown network": (lambda a: a.update({"netG/fc1.bias": np.zeros(3, np.float32)}), "key 'netG/fc1.bias' belongs to none of the networks"),
+    "shape": (lambda a: a.update({"generator/fc2.bias": np.zeros(3, np.float32)}), "generator/fc2.bias has shape (3,) in our layout, the configuration"),
+    "first layer": (lambda a: a.update({"critic/fc1.weight": np.zeros((20, 3), np.float32)}), "critic/fc1.weight (features) has shape (3, 20)"),
+    "one dimension": (lambda a: a.update({"critic/fc1.weight": np.zeros(3, np.float32)}), "critic/fc1.weight (features) has shape (3,)"),
+    "dtype": (lambda a: a.update({"generator/fc2.bias": np.zeros(64)}), "generator/fc2.bias is float64, expected float32"),
+    "not finite": (lambda a: a.update({"generator/fc2.bias": np.full(64, np.nan, np.float32)}), "generator/fc2.bias is not finite everywhere"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("target", ["--config", "--like"])
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_bad_weights_exit_2_and_leave_nothing(case, target, arrays, config_file, run_folder, tmp_path, capsys):
+    change, message = BAD[case]
+    changed = dict(arrays)
+    change(changed)
+    np.savez(tmp_path / "weights.npz", **changed)
+    assert convert("--torch", tmp_path / "weights.npz", target, config_file if target == "--config" else run_folder, "--output", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and str(tmp_path / "weights.npz") in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["weights.npz"]
+
+
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_bad_files_and_folders_exit_2(run_folder, config_file, tmp_path, capsys):
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    for path, message in (("text.npz", "not a readable .npz file"), ("none.npz", "no such file"), ("none.pt", "no such file"), ("empty", "holds no state dict")):
+        assert convert("--torch", tmp_path / path, "--config", config_file, "--output", tmp_path / "out") == 2
+        assert message in capsys.readouterr().err
+    assert convert("--torch", tmp_path / "none.npz", "--config", config_file, "--output", run_folder) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert convert_torch.main(["to-torch", "--workdir", str(tmp_path / "empty"), "--output", str(tmp_path / "x.npz")]) == 2
+    assert "holds no saved model" in capsys.readouterr().err and not (tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_files_of_code_are_not_run(tmp_path, capsys, config_file):
+    torch = pytest.importorskip("torch")  # its files
+    torch.save({"generator": Display}, tmp_path / "code.pt")
+    assert convert("--torch", tmp_path / "code.pt", "--config", config_file, "--output", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "holds no state dicts that torch.load(weights_only=True) reads" in error and error.count("\n") == 1
+
+
+def test_other_base_methods_are_refused(tmp_path, capsys):
+    (tmp_path / "small.py").write_text(CONFIG.format(framework="fclswgan", variant="d3"))
+    np.savez(tmp_path / "weights.npz", **{"fc.bias": np.zeros(3, np.float32)})
+    assert convert("--torch", tmp_path / "weights.npz", "--config", tmp_path / "small.py", "--output", tmp_path / "out") == 2
+    assert "config.framework=fclswgan: weights of wgan and cegzsl can be converted" in capsys.readouterr().err
+
+
+def test_the_mapping_is_its_own_inverse():
+    """For gradients of any size, critic and comparator put together again."""
+    rng = np.random.default_rng(0)
+    tree = {"params": {name: {"kernel": rng.normal(size=(n, 5)).astype(np.float32)} for name, n in (("hidden_features", 4), ("hidden_semantics", 3))}}
+    tree["params"] |= {"hidden_bias": rng.normal(size=5).astype(np.float32), "output": {"kernel": np.ones((5, 1), np.float32), "bias": np.zeros(1, np.float32)}}
+    found = torch_layout.load("comparator", torch_layout.dump("comparator", tree), "", tree, "test")
+    assert jax.tree.all(jax.tree.map(np.array_equal, found, tree))

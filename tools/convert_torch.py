@@ -1,0 +1,231 @@
+"""Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
+
+    python tools/convert_torch.py to-jax --torch FILE.pt --config configs/cub.py --output RUN
+    python tools/convert_torch.py to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
+    python tools/convert_torch.py to-torch --workdir RUN_OR_MODEL --output FILE.pt
+
+The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save; a folder of <network>.pt; or
+an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks and layers are named as in tests/golden/README.md:
+generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight, offset), teacher_embed (fc1),
+teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and comparator; fc, the final classifier. The released
+student head's fc3, which nothing uses, is dropped, so the way back to that class is load_state_dict(..., strict=False).
+
+--config writes a run folder with a checkpoint at outer step 0: every mode of the main command takes it, training goes on from
+it, and the final classifier is fitted anew where the file has none. --like writes a model alone (predict, synthesize), otherwise as
+the one there: configuration, classes, scaling. It needs no data. Exit 2: bad input, said in one line; nothing is written then.
+"""
+
+import argparse
+import dataclasses
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import model as model_module
+from d3gzsl_jax import settings
+from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.ending import trained_model
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.process import configure
+from d3gzsl_jax.revisit import model_at
+from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.trained import TrainedModel, load_model
+from d3gzsl_jax.training.structures import Params
+from tools import torch_files, torch_layout
+
+BASES = ("wgan", "cegzsl")
+FINAL = "final_classifier"
+_UNUSED = "student_head/fc3."
+
+
+def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
+    """Parameter trees of arrays in PyTorch's layout.
+
+    Args:
+        path: of the arrays, for messages.
+        arrays: by the names of tools/torch_files.py.
+        like: trees, or their shapes, by group of tools/torch_layout.py; the final classifier's is optional in `arrays`.
+
+    Returns:
+        Trees like `like`, the final classifier's left out where the file has none.
+
+    Raises:
+        UserError: an array is missing, has another shape, or has no place; file and key are named.
+    """
+    keys = {group: {leaf.key for leaf in torch_layout.LEAVES[group]} for group in like}
+    given = {key for key in arrays if not key.startswith(_UNUSED)}
+    wanted = [group for group in like if group != FINAL or keys[group] & given]
+    for group in wanted:
+        for key in sorted(keys[group] - given):
+            raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
+    for key in sorted(given - set().union(*keys.values())):
+        raise UserError(f"{path}: {key} has no place in this model; another configuration, or leave it out")
+    return {group: torch_layout.load(group, arrays, "", like[group], path, "the configuration and data make") for group in wanted}
+
+
+def dump(model: TrainedModel) -> dict[str, np.ndarray]:
+    """A model's parameters in PyTorch's layout, by the names of tools/torch_files.py.
+
+    Raises:
+        UserError: its base method has no counterpart there.
+    """
+    _check_base(model.config)
+    arrays: dict[str, np.ndarray] = {}
+    for group, tree in _groups(model.params, model.teacher, model.classifier).items():
+        arrays |= torch_layout.dump(group, tree)
+    return arrays
+
+
+def _check_base(config: ConfigDict) -> None:
+    if config.framework not in BASES:
+        raise UserError(f"config.framework={config.framework}: weights of {' and '.join(BASES)} can be converted, not of this one")
+
+
+def _groups(params: Params, teacher: Params, classifier: Params | None) -> Params:
+    """Trees by group of tools/torch_layout.py."""
+    found = dict(params) | {f"teacher.{part}": tree for part, tree in teacher.items()}
+    return found | ({FINAL: classifier} if classifier else {})
+
+
+def _parts(found: Params) -> tuple[Params, Params, Params | None]:
+    """The inverse of `_groups`."""
+    found = dict(found)
+    classifier = found.pop(FINAL, None)
+    teacher = {group.removeprefix("teacher."): found.pop(group) for group in list(found) if group.startswith("teacher.")}
+    return found, teacher, classifier
+
+
+def like_model(path: str, arrays: dict[str, np.ndarray], folder: str) -> TrainedModel:
+    """The model in `folder` with other weights, the `arrays` read from `path`, in place of its own.
+
+    Raises:
+        UserError: they do not fit, or leave nothing that predicts.
+    """
+    model = load_model(folder)
+    _check_base(model.config)
+    params, teacher, classifier = _parts(convert(path, arrays, _groups(model.params, model.teacher, model.classifier)))
+    found = dataclasses.replace(model, params=params, teacher=teacher, classifier=classifier)
+    if not found.predictors:
+        raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in a model like {folder}")
+    return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])
+
+
+def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, folder: Path, display: Display) -> TrainedModel:
+    """Makes `folder` a run that has the weights `arrays`, read from `path`, and no outer step behind it; returns its model.
+
+    Raises:
+        UserError: configuration, data or weights do not fit.
+    """
+    settings.check(config)
+    _check_base(config)
+    data = load(config.dataset, config.data)
+    model = model_module.build(config, data)
+    objective, key = model.objective, jax.random.key(0)
+    like = dict(jax.eval_shape(objective.init, key))
+    if objective.distillation.active:
+        shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
+        like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
+    if model.final_classifier is not None:
+        width = objective.framework.sizes.embedding if objective.framework.learns_embedding else data.feature_size
+        like[FINAL] = jax.eval_shape(lambda: model.final_classifier.softmax.init(key, width))
+    params, teacher, classifier = _parts(convert(path, arrays, like))
+    run_folder = RunFolder(str(folder), data.name)
+    of = config.checkpoint
+    checkpoints = Checkpoints(run_folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
+    run = Run(config, data, model, run_folder, checkpoints, display)
+    try:
+        run_folder.write("config.json", config.to_dict())
+        run_folder.write("overrides.json", {})
+        run_folder.write("environment.json", {"data": {"name": data.name, "sha256": digest(data)}, "starts": []})
+        if teacher:
+            report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
+            save_once(run_folder.path / "teacher", teacher, report)
+            run.teacher = teacher
+        state = run.init(run.frozen()).replace(params=params)
+        empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
+        if not run.checkpoint(state, empty, 0, wait=True):
+            raise UserError(f"{folder}: its checkpoint cannot be written; free space, or name another folder")
+        found = trained_model(config, data, run.arrays, state, teacher, classifier)
+        if classifier is None and model.final_classifier is not None:
+            display.say("fc is not in the file: the final classifier is fitted anew")
+            found = found.fit_classifier(data)
+        found.save(run_folder.path / "model")
+    finally:
+        run.close()
+    return found
+
+
+def to_jax(arguments: argparse.Namespace, display: Display) -> None:
+    """The command `to-jax`."""
+    target = Path(arguments.output)
+    if target.exists():
+        raise UserError(f"--output {target}: is there already; name a new folder")
+    arrays = torch_files.read(arguments.torch)
+    if arguments.like:
+        model = like_model(arguments.torch, arrays, arguments.like)
+        model.save(target)
+    else:
+        overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
+        part = target.with_name(target.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            model = write_run(arguments.torch, arrays, load_config(arguments.config, overrides), part, display)
+            os.rename(part, target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    dropped = any(key.startswith(_UNUSED) for key in arrays)
+    said = "; student_head/fc3, which nothing uses, was dropped" if dropped else ""
+    display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")
+
+
+def to_torch(arguments: argparse.Namespace, display: Display) -> None:
+    """The command `to-torch`."""
+    of = arguments
+    model = model_at(of.workdir, of.checkpoint, display, of.data_root) if of.checkpoint else load_model(of.workdir)
+    arrays = dump(model)
+    torch_files.write(of.output, arrays)
+    display.say(f"wrote {of.output}: {len(arrays)} arrays of {', '.join(dict.fromkeys(key.split('/')[0] for key in arrays))}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Converts; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    inward = commands.add_parser("to-jax", help="PyTorch's weights into a run or a model of ours")
+    inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
+    target = inward.add_mutually_exclusive_group(required=True)
+    target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
+    target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
+    inward.add_argument("--data-root", default="", help="with --config: where the data is, if not config.data.root")
+    inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
+    outward = commands.add_parser("to-torch", help="a run or a model of ours into PyTorch's layout")
+    outward.add_argument("--workdir", required=True, metavar="FOLDER", help="a finished run or saved model")
+    outward.add_argument("--checkpoint", default="", help="a run's last, best or an outer step, in place of its saved model")
+    outward.add_argument("--data-root", default="", help="with --checkpoint: where the data is now")
+    outward.add_argument("--output", required=True, metavar="FILE", help=".npz, or anything else for torch.save")
+    arguments = parser.parse_args(argv)
+    configure()
+    try:
+        {"to-jax": to_jax, "to-torch": to_torch}[arguments.command](arguments, Display())
+    except UserError as error:
+        print(f"convert_torch: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Parameters in PyTorch's layout as files: state dicts saved by torch, or .npz, which needs no torch."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax.errors import UserError, reason
+
+NETWORKS = (
+    "generator", "critic", "student_embed", "student_head", "confidence", "teacher_embed", "teacher_head", "embed", "comparator",
+    "fc",
+)  # fmt: skip
+
+
+def read(path: str | Path) -> dict[str, np.ndarray]:
+    """Float32 arrays by 'network/layer.weight' ('fc.weight' of the final classifier), as the recordings name them.
+
+    Args:
+        path: a file that torch.save wrote of {network: state dict} or of one flat dict, 'generator/fc1.weight' or
+            'generator.fc1.weight'; a folder of state dicts <network>.pt; or an .npz file of arrays named like the flat dict.
+
+    Raises:
+        UserError: it cannot be read, or holds something else; the message names file and key.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in (".pt", ".pth"))
+        if not files:
+            raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(NETWORKS)}")
+        found: dict[str, Any] = {file.stem: _load_torch(file) for file in files}
+    elif path.suffix == ".npz":
+        found = _load_npz(path)
+    else:
+        found = _load_torch(path)
+    return dict(_array(path, key, value) for key, value in _flat(path, found))
+
+
+def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by the names of `read`: an .npz file, or else {network: state dict} by torch.save. Whole or not at all.
+
+    Raises:
+        UserError: it cannot be written, or torch is missing.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            if path.suffix == ".npz":
+                np.savez(file, **arrays)
+            else:
+                torch, nested = _torch(), {}
+                for key, array in arrays.items():
+                    network, _, name = key.rpartition("/")
+                    nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))
+                torch.save(nested, file)
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free space, or name another file") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise UserError("reading and writing .pt files needs torch: pip install -e '.[parity]'; .npz files do not") from None
+    return torch
+
+
+def _load_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except Exception as error:  # a broken file makes numpy raise nearly anything
+        raise UserError(f"{path}: not a readable .npz file ({reason(error)})") from None
+
+
+def _load_torch(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    torch = _torch()
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # as with numpy; a pickle of other classes than tensors is refused, since loading one runs its code
+        raise UserError(f"{path}: holds no state dicts that torch.load(weights_only=True) reads ({reason(error)[:120]})") from None
+    if not isinstance(found, Mapping):
+        raise UserError(f"{path}: holds a {type(found).__name__}, expected a dict of state dicts or of tensors")
+    return found
+
+
+def _flat(path: Path, found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    flat = []
+    for outer, value in found.items():
+        if isinstance(value, Mapping):
+            named = [(f"{outer}/{name}", leaf) for name, leaf in value.items()]
+        else:
+            named = [(outer if "/" in outer else outer.replace(".", "/", 1), value)]
+        for key, leaf in named:
+            network, _, name = key.partition("/")
+            if network not in NETWORKS or not name:
+                raise UserError(f"{path}: key {key!r} belongs to none of the networks {', '.join(NETWORKS)}")
+            flat.append((f"fc.{name.removeprefix('fc.')}" if network == "fc" else key, leaf))
+    return flat
+
+
+def _array(path: Path, key: str, value: Any) -> tuple[str, np.ndarray]:
+    value = value.detach().cpu() if hasattr(value, "detach") else value
+    kind = str(getattr(value, "dtype", type(value).__name__)).removeprefix("torch.")
+    if kind != "float32":
+        raise UserError(f"{path}: {key} is {kind}, expected float32")
+    array = np.asarray(value)
+    if not np.isfinite(array).all():
+        raise UserError(f"{path}: {key} is not finite everywhere")
+    return key, array
