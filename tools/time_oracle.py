@@ -3,12 +3,13 @@
     python tools/time_oracle.py --size cub --threads 2
     python tools/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
 
-Sizes and random data are those of tools/benchmark.py, teacher outputs on real rows computed once and gathered, as there. In a
+Sizes and random data are those of tools/benchmark_sizes.py, teacher outputs on real rows computed once and gathered, as there. In a
 process of its own, so that no other framework's threads are in the way. Prints one JSON object. Exit 2: bad input.
 """
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+# Waiting OpenMP threads sleep instead of spinning: beside any other work, spinning made a step up to four times as slow.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
@@ -29,7 +33,7 @@ SIDE = 2048  # of the matrix product that is timed
 
 
 class Run:
-    """An oracle with random data at a size of tools/benchmark.py (its NamedTuple `Size`), and outer steps on it."""
+    """An oracle with random data at a size of tools/benchmark_sizes.py (its NamedTuple `Size`), and outer steps on it."""
 
     def __init__(self, of: Any, n_critic: int, **options: Any) -> None:
         weight = 1e-4 if of.n_syn else 0.0
@@ -96,15 +100,30 @@ def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **op
         "seconds_of_each": times,
         "machine_matmul_flops": statistics.median(rates),
         "first_call_seconds": first,
-        "peak_resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_resident_gib": peak_resident_gib(),
         "compiled": run.options.compile, "explicit_penalty": run.options.explicit_penalty or run.options.compile,
         "threads": torch.get_num_threads(), "repeats": repeats, "torch": torch.__version__, "python": platform.python_version(),
     }  # fmt: skip
 
 
+def take_turns(of: Any, n_critic: int, threads: int, **options: Any) -> None:
+    """Times a step for each line that comes, and prints its 'seconds', 'matmul_flops' a second and 'peak_resident_gib'."""
+    if threads:
+        torch.set_num_threads(threads)
+    run = Run(of, n_critic, **options)
+    for _ in sys.stdin:
+        found = {"seconds": run.step(), "matmul_flops": matmul_rate(), "peak_resident_gib": peak_resident_gib()}
+        print(json.dumps(found), flush=True)
+
+
+def peak_resident_gib() -> float:
+    """Of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the timing; returns the exit code."""
-    from tools.benchmark import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
+    from tools.benchmark_sizes import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="cub")
@@ -112,12 +131,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0: its own choice")
     parser.add_argument("--compile", action="store_true", help="pass the losses through torch.compile (needs a C++ compiler)")
     parser.add_argument("--explicit-penalty", action="store_true", help="the gradient penalty in closed form, as --compile has it")
+    parser.add_argument("--turns", action="store_true", help="for each line of standard input time one step, and print it")
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1 or arguments.threads < 0:
         parser.error("--repeats must be at least 1, --threads not negative")
+    options = {"compile": arguments.compile, "explicit_penalty": arguments.explicit_penalty}
+    if arguments.turns:
+        take_turns(SIZES[arguments.size], N_CRITIC, arguments.threads, **options)
+        return 0
     found = measure(
-        SIZES[arguments.size], N_CRITIC, arguments.repeats, arguments.threads, compile=arguments.compile,
-        explicit_penalty=arguments.explicit_penalty,
+        SIZES[arguments.size], N_CRITIC, arguments.repeats, arguments.threads, **options
     )
     print(json.dumps({"size": arguments.size, **found}))
     return 0
