@@ -40,6 +40,7 @@ class Case:
     learning_rate: float = 1e-3
     temperature: float = 2.0
     comparator_gradient: str = "released"
+    double: bool = False
 
     @property
     def weights(self) -> dict[str, float]:
@@ -66,7 +67,7 @@ CHOICES = {
     "base": ("wgan", "cegzsl"), "d3": ("on", "off"), "variant": VARIANTS, "score": SCORES, "target": TARGETS,
     "comparator_gradient": ("released", "fresh"),
 }  # fmt: skip
-_FREE_FORM = ("steps", "set")  # the options besides CHOICES that are the oracle's only
+_FREE_FORM = ("steps", "set", "double")  # the options besides CHOICES that are the oracle's only
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, choices in CHOICES.items():
         group.add_argument(f"--{name.replace('_', '-')}", choices=choices, help=f"default {choices[0]}")
     group.add_argument("--steps", type=int, help="outer steps to train (default 10)")
-    sized = ", ".join(field.name for field in dataclasses.fields(Case) if field.name not in ("seed", "steps", *CHOICES))
+    group.add_argument("--double", action="store_true", default=None, help="in float64, to a tighter tolerance")
+    sized = ", ".join(field.name for field in dataclasses.fields(Case) if field.name not in ("seed", "steps", "double", *CHOICES))
     group.add_argument("--set", action="append", metavar="NAME=NUMBER", help=f"a number of its own, repeatable: {sized}")
 
 
@@ -103,6 +105,7 @@ def case_of(arguments: argparse.Namespace) -> Case:
     values |= {name: given for name in ("seed", "steps", *CHOICES) if (given := getattr(arguments, name)) is not None}
     if values.get("steps", 1) < 1 or values.get("seed", 0) < 0:
         raise UserError("--steps must be at least 1, --seed not negative")
+    values["double"] = bool(arguments.double)
     if "d3" in values:
         values["d3"] = values["d3"] == "on"
     types = {field.name: field.type for field in dataclasses.fields(Case) if field.type in (int, float)}

@@ -6,6 +6,9 @@ every term of every update's loss, what each parameter's Adam is given, every pa
 Adam divides a gradient by its size. Where one is zero but for rounding (of a hidden unit that as many real as synthesized rows
 activate, say) it makes a visible step of nothing, in each framework another. Such an entry, whose two gradients differ by at most
 1e-5 of the tensor's largest and by more than 1e-3 of itself, is set to ours in the oracle, Adam's moments too, and counted.
+
+At larger sizes a hidden unit's input comes so close to 0, sooner or later, that rounding puts it on different sides of a ReLU's kink,
+which changes a gradient for good. --double compares the same code in float64, where that does not happen, to a tighter tolerance.
 """
 
 import dataclasses
@@ -56,6 +59,8 @@ FRAMEWORK_WEIGHTS = {"weight_instance": 0.3, "weight_class": 0.2}
 # `train_step` is not set right where rounding decides, within one outer step.
 FUSED = Tolerance(1e-4, 1e-4, "1e-4 rel + 1e-4 abs")
 SHARE = Tolerance(0.02, 0.0, "0.02")
+# Learning rates of ours are float32 in double precision too: 6e-8 of one, which small gradients make more of.
+DOUBLE = Tolerance(1e-3, 0.0, "0.001 lr")
 
 
 class OurSide(NamedTuple):
@@ -112,8 +117,19 @@ def our_side(case: Case) -> OurSide:
     return OurSide(objective, optimization, jax.jit(one, static_argnums=0), jax.jit(terms), shapes, teacher_shapes)
 
 
+def compare(case: Case) -> Comparison:
+    """Both sides of a case trained in lockstep, in the case's precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if case.double else torch.float32)
+    try:
+        with jax.enable_x64(case.double):
+            return Lockstep(case).compare()
+    finally:
+        torch.set_default_dtype(before)
+
+
 class Lockstep:
-    """Both sides of a case, and their comparison.
+    """Both sides of a case, and their comparison. In double precision by `compare` only, which prepares both frameworks.
 
     Attributes:
         oracle: theirs; what is changed in it before `compare` must be caught.
@@ -123,9 +139,10 @@ class Lockstep:
     def __init__(self, case: Case) -> None:
         self.case, self._rng = case, np.random.default_rng(case.seed)
         self.undetermined = self.steps_of_entries = 0
+        self._dtype = np.float64 if case.double else np.float32
         ids = self._rng.permutation(case.seen + case.unseen)
         self._seen, self._unseen = np.sort(ids[: case.seen]), np.sort(ids[case.seen :])
-        semantics = 2.0 * self._rng.standard_normal((len(ids), case.semantics), np.float32)
+        semantics = 2.0 * self._rng.standard_normal((len(ids), case.semantics), self._dtype)
         sizes = Sizes(
             features=case.features, semantics=case.semantics, noise=case.noise, seen=case.seen, classes=len(ids),
             generator_hidden=case.generator_hidden, critic_hidden=case.critic_hidden, embedding=case.embedding,
@@ -158,19 +175,19 @@ class Lockstep:
         shapes = {name: tuple(p.shape) for name, p in array_names(build_networks(self.case.base, self.case.d3, sizes)).items()}
         scales = {name: shape[1] ** -0.5 if len(shape) == 2 else 0.1 for name, shape in shapes.items()}
         arrays = {
-            name: (scales[name] * self._rng.standard_normal(shape)).astype(np.float32) for name, shape in sorted(shapes.items())
+            name: (scales[name] * self._rng.standard_normal(shape)).astype(self._dtype) for name, shape in sorted(shapes.items())
         }
-        return arrays | ({"confidence/weight": np.float32(1.1), "confidence/offset": np.float32(0.3)} if self.case.d3 else {})
+        return arrays | ({"confidence/weight": self._dtype(1.1), "confidence/offset": self._dtype(0.3)} if self.case.d3 else {})
 
     def draw(self) -> dict[str, np.ndarray]:
         """The random numbers of one update, and a batch."""
         case, rng = self.case, self._rng
         return {
-            "features": rng.random((case.batch, case.features), np.float32),
+            "features": rng.random((case.batch, case.features), self._dtype),
             "labels": rng.choice(self._seen, case.batch),
-            "noise": rng.standard_normal((case.batch, case.noise), np.float32),
-            "interpolation": rng.random((case.batch, 1), np.float32),
-            "unseen_noise": rng.standard_normal((self.ours.objective.unseen_rows(self.classes), case.noise), np.float32),
+            "noise": rng.standard_normal((case.batch, case.noise), self._dtype),
+            "interpolation": rng.random((case.batch, 1), self._dtype),
+            "unseen_noise": rng.standard_normal((self.ours.objective.unseen_rows(self.classes), case.noise), self._dtype),
         }
 
     def ask_oracle(self, phase: str, drawn: dict[str, np.ndarray]) -> Terms:
@@ -238,11 +255,11 @@ class Lockstep:
                 if not key.endswith(FREE):
                     out.add(f"gradient {group}", f"{at} {key}", mine, other, GRADIENT)
             self._set_right(group, torch_layout.dump(group, ours), theirs, state)
-        theirs = self.oracle.parameters()
+        theirs, tolerance = self.oracle.parameters(), DOUBLE if self.case.double else PARAMETER
         for group, ours in state.params.items():
             for key, mine, other in torch_layout.pairs(group, theirs, "", ours):
                 if not key.endswith(FREE):
-                    out.add(f"parameters {group}", f"{at} {key}", mine, other, PARAMETER, rates[group])
+                    out.add(f"parameters {group}", f"{at} {key}", mine, other, tolerance, rates[group])
 
     def _set_right(self, group: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], state: TrainState) -> None:
         """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""

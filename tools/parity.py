@@ -78,9 +78,9 @@ def check_oracle(arguments: argparse.Namespace) -> Checked:
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option}: not with --oracle, which takes --steps")
     case = oracle_case.case_of(arguments)
-    from tools.oracle_parity import Lockstep  # here, because it needs torch
+    from tools.oracle_parity import compare  # here, because it needs torch
 
-    found = Lockstep(case).compare()
+    found = compare(case)
     method = f"{case.base}{' with D3' if case.d3 else ''}, {case.variant}"
     return Checked(f"PyTorch oracle: {method}, seed {case.seed}, {case.steps} outer steps", found, dataclasses.asdict(case))
 

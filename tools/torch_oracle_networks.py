@@ -152,7 +152,7 @@ def load_arrays(networks: nn.ModuleDict, arrays: dict[str, np.ndarray]) -> None:
         KeyError: one is missing. ValueError: one has another shape; both name it.
     """
     for name, parameter in array_names(networks).items():
-        array = torch.from_numpy(np.array(arrays[name], np.float32))
+        array = torch.tensor(np.asarray(arrays[name]), dtype=parameter.dtype)
         if array.numel() == parameter.numel() == 1:
             array = array.reshape(parameter.shape)
         if array.shape != parameter.shape:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from tools import parity  # noqa: E402
 from tools.comparison import PARAMETER  # noqa: E402
 from tools.oracle_case import Case  # noqa: E402
-from tools.oracle_parity import Lockstep  # noqa: E402
+from tools.oracle_parity import Lockstep, compare  # noqa: E402
 from tools.torch_oracle import Options, Oracle  # noqa: E402
 
 
@@ -50,6 +50,16 @@ def test_both_train_alike(name):
             assert row.in_units < 0.001, quantity
     first, last = run.init["generator/fc2.weight"], run.oracle.parameters()["generator/fc2.weight"]
     assert np.abs(last - first).max() > 1e-3  # something was trained
+
+
+@pytest.mark.parametrize("base", ["wgan", "cegzsl"])
+def test_in_double_precision_both_train_alike_to_a_millionth_of_a_learning_rate(base):
+    comparison = compare(dataclasses.replace(CASES[base], steps=3, double=True))
+    assert comparison.failures == []
+    for quantity, row in comparison.rows.items():
+        if quantity.startswith("parameters"):
+            assert row.tolerance.absolute == 1e-3 and row.in_units < 5e-6, quantity
+    assert torch.get_default_dtype() == torch.float32
 
 
 def weight(run, name, index=0, amount=1e-3):
@@ -162,6 +172,7 @@ BAD = {
     "no number": (["--oracle", "--set", "batch=many"], "--set batch=many: must be a whole number above 0"),
     "no field": (["--oracle", "--set", "width=3"], "--set width=3: expected NAME=NUMBER with NAME one of"),
     "no steps": (["--oracle", "--steps", "0"], "--steps must be at least 1"),
+    "double": (["--golden", "x.npz", "--double"], "--double: only with --oracle"),
     "a recording": (["--oracle", "--record", "x.npz"], "--record: not with --oracle"),
 }
 
