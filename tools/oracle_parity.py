@@ -7,7 +7,7 @@ Adam divides a gradient by its size. Where one is zero but for rounding (of a hi
 activate, say) it makes a visible step of nothing, in each framework another. Such an entry, whose two gradients differ by at most
 1e-5 of the tensor's largest and by more than 1e-3 of itself, is set to ours in the oracle, Adam's moments too, and counted.
 
-At larger sizes a hidden unit's input comes so close to 0, sooner or later, that rounding puts it on different sides of a ReLU's kink,
+At larger sizes a hidden unit's input comes so close to 0, sooner or later, that rounding decides the side of a ReLU's kink,
 which changes a gradient for good. --double compares the same code in float64, where that does not happen, to a tighter tolerance.
 """
 
