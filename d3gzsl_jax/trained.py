@@ -26,6 +26,7 @@ from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096
+_LOGITS = 2**24  # of one call
 
 
 class Predictions(NamedTuple):
@@ -150,6 +151,10 @@ class TrainedModel:
         name = self.check_predictor(predictor)
         if not 1 <= top <= len(self.class_names):
             raise UserError(f"top {top}: must be from 1 to the {len(self.class_names)} classes of the model")
+        rows = max(_LOGITS // len(self.class_names), 1)
+        if len(features) > rows:  # many classes: fewer rows at a time
+            parts = [self.predict_chunk(features[i : i + rows], top, predictor) for i in range(0, len(features), rows)]
+            return Predictions(*(None if column[0] is None else jnp.concatenate(column) for column in zip(*parts, strict=True)))
         scaled = self.scaling.apply(features)
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()

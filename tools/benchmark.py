@@ -1,26 +1,27 @@
-"""Times the outer step at the size of a benchmark and relates it to its own matrix products.
+"""Times the outer step at the sizes of benchmarks: against its own matrix products, PyTorch, and the published loops.
 
-    python tools/benchmark.py --size cub
-    python tools/benchmark.py --size cegzsl_cub --public DIR    # DIR: a checkout of the public CE-GZSL code
+    python tools/benchmark.py --size cub awa2 flo sun --oracle eager compiled
+    python tools/benchmark.py --size cub --oracle eager compiled --reference DIR       # DIR: a checkout of PJBQ/D3GZSL
+    python tools/benchmark.py --size cegzsl_cub --cegzsl DIR                           # DIR: a checkout of Hanzy1996/CE-GZSL
 
-In one run and alternating: the machine's float32 matrix-multiply rate (2048 x 2048 x 2048, this framework), and one outer step
-(5 critic updates and 1 generator update, random data, index mode). Printed: medians, the step's own matrix-multiply FLOPs (counted
-from its jaxpr, dead code left out), the time those would take at the measured rate, the ratio of the two, first-call time
-(compilation included) and peak resident memory of the process. --json prints one JSON object instead.
+An outer step is 5 critic updates and 1 generator update on random data. What is compared takes turns in one run with the same
+number of threads: this framework's float32 matrix-multiply rate (2048 x 2048 x 2048), our step, the oracle's (in a process of its
+own, tools/torch_oracle.py on the CPU), and, in every second round, the published loop's (tools/time_reference.py). Of CE-GZSL's
+loop two critic updates are timed and 5 of them taken for a step, its generator update left out.
 
---public also times critic updates of the public CE-GZSL loop after every second round (tools/time_reference.py, its own process).
-'public_ratio' is 5 of them over one whole outer step of ours, generator update included: a lower bound of what ours saves.
+Printed: medians; the matrix-multiply FLOPs of our step (from its jaxpr, dead code left out), and our rate of them as a share of the
+machine's; first call, compilation included; peak resident memory; ratios of theirs to ours, each the median over the rounds.
 """
 
 import argparse
 import json
+import os
 import platform
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -29,181 +30,155 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.base import Sizes
-from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.objective import Objective
-from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.randomness import root_key, sample_rows
-from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
-from d3gzsl_jax.training.structures import Batch, Classes, TrainState
-from d3gzsl_jax.training.teacher import Teacher
+from d3gzsl_jax.training.randomness import sample_rows
+from tools.benchmark_rivals import Oracle, published
+from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
 from tools.flops import matmul_flops
 
-
-class Size(NamedTuple):
-    """Sizes of a benchmark; n_syn 0 leaves D3 out."""
-
-    framework: str
-    rows: int
-    features: int
-    semantics: int
-    seen: int
-    unseen: int
-    hidden: int  # of generator and critic
-    embedding: int
-    batch: int
-    n_syn: int
+SIDE = 2048  # of the matrix product that is timed
 
 
-SIZES = {
-    "cub": Size("wgan", 7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
-    "awa2": Size("wgan", 23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
-    "flo": Size("wgan", 5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
-    "sun": Size("wgan", 10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
-    "cegzsl_cub": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 0),
-    "cegzsl_cub_d3": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
-    "cegzsl_awa2_d3": Size("cegzsl", 23527, 2048, 85, 40, 10, 4096, 2048, 4096, 50),
-    "cegzsl_sun_d3": Size("cegzsl", 10320, 2048, 102, 645, 72, 4096, 2048, 1024, 50),
-    "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
-    "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
-}
-N_CRITIC = 5
+class Ours:
+    """Our outer step at a size, in index mode, `steps` of them a call."""
 
+    def __init__(self, of: Size, steps: int) -> None:
+        self._loop, self._state, self._constants = build(of)
+        root = self._constants.root
+        self._inputs = jnp.stack([sample_rows(root, s, of.rows, N_CRITIC, of.batch) for s in range(steps)])
+        self._report = self._loop.empty_report(self._state, self._constants, self._inputs)
+        self.flops = matmul_flops(self._loop.one_step, self._state, self._constants, self._inputs[0])
+        self._square, self._multiply = jax.random.normal(root, (SIDE, SIDE)), jax.jit(jnp.matmul)
+        self._products = 1 if jax.devices()[0].platform == "cpu" else 100
+        self.steps = steps
+        self.rate()
 
-def build(size: str) -> tuple[Loop, TrainState, Constants]:
-    """Loop, state and constants at a size, with random data."""
-    of = SIZES[size]
-    root, count = root_key(0), of.seen + of.unseen
-    teacher = Teacher(seen=of.seen, embedding_width=of.embedding)
-    framework = FRAMEWORKS[of.framework](
-        Sizes(of.features, of.semantics, of.semantics, of.seen, of.hidden, of.hidden, of.embedding)
-    )
-    weight = 1e-4 if of.n_syn else 0.0
-    objective = Objective(
-        framework,
-        Distillation(
-            teacher=teacher, classes=count, embedding_width=of.embedding, n_syn=of.n_syn, weight_cls=weight, weight_od=weight,
-            weight_be=weight, weight_kl=weight,
-        ),
-    )
-    params = objective.init(root)
-    optimization = Optimization(
-        learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
-        steps_per_epoch=-(-of.rows // of.batch), summed_groups=framework.summed_groups,
-    )
-    x = jax.random.uniform(root, (of.rows, of.features))
-    labels = jax.random.randint(root, (of.rows,), 0, of.seen)
-    teacher_params = teacher.init(root, of.features)
-    ids = jnp.arange(count)
-    classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
-    table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
-    constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
-    state = TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params))
-    return Loop(objective, optimization, N_CRITIC, of.batch), state, constants
-
-
-def public_critic_seconds(checkout: str, python: str) -> list[float]:
-    """Seconds of two critic updates of the public CE-GZSL loop, in a process of its own.
-
-    Raises:
-        UserError: it could not be run.
-    """
-    command = [python, str(Path(__file__).with_name("time_reference.py")), "cegzsl", checkout, "--updates", "2"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        raise UserError(f"--public-python {python}: cannot be run ({error.strerror})") from None
-    if done.returncode:
-        raise UserError(f"--public {checkout}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
-    return json.loads(done.stdout)["critic_seconds"]
-
-
-def measure(size: str, repeats: int, steps: int, public: str | None = None, python: str = sys.executable) -> dict[str, Any]:
-    """All figures of one size: medians over `repeats` rounds of one rate measurement and one call of `steps` outer steps, and, with
-    `public`, two critic updates of the public code run by `python` after every second round."""
-    loop, state, constants = build(size)
-    rows, batch = SIZES[size].rows, SIZES[size].batch
-    inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(steps)])
-    report = loop.empty_report(state, constants, inputs)
-    flops = matmul_flops(loop.one_step, state, constants, inputs[0])
-
-    def call(count: int) -> float:
-        nonlocal state
+    def step(self) -> float:
+        """Seconds an outer step."""
         began = time.perf_counter()
-        state, out = loop.run(state, report, constants, inputs, 0, count)
-        jax.block_until_ready((state, out))
-        out.check()
-        return time.perf_counter() - began
+        self._state, report = self._loop.run(self._state, self._report, self._constants, self._inputs, 0, self.steps)
+        jax.block_until_ready((self._state, report))
+        report.check()
+        return (time.perf_counter() - began) / self.steps
 
-    side = 2048
-    a = jax.random.normal(constants.root, (side, side))
-    multiply = jax.jit(jnp.matmul)
-    products = 1 if jax.devices()[0].platform == "cpu" else 100
-
-    def rate() -> float:
-        began, out = time.perf_counter(), a
-        for _ in range(products):
-            out = multiply(out, a)
+    def rate(self) -> float:
+        """Floating-point operations a second of a float32 product of SIDE x SIDE matrices."""
+        began, out = time.perf_counter(), self._square
+        for _ in range(self._products):
+            out = self._multiply(out, self._square)
         out.block_until_ready()
-        return products * 2 * side**3 / (time.perf_counter() - began)
+        return self._products * 2 * SIDE**3 / (time.perf_counter() - began)
 
-    first = call(1)
-    rate()
-    rates, times, others = [], [], []
-    for round_ in range(repeats):
-        rates.extend(rate() for _ in range(3))
-        times.append(call(steps) / steps)
-        if public and round_ % 2 == 1:
-            others.extend(public_critic_seconds(public, python))
+
+def measure(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """All figures of one size; see the head of this file."""
+    of, python, threads = SIZES[name], arguments.torch_python, os.cpu_count() or 1
+    ours = Ours(of, arguments.steps)
+    first = ours.step() * arguments.steps
+    oracles = [Oracle(python, name, kind == "compiled", threads) for kind in arguments.oracle]
+    rates, times, theirs, memory = [], [], {oracle.name: [] for oracle in oracles}, {}
+    critic: dict[int, float] = {}
+    for round_ in range(arguments.repeats):
+        rates.append(float(np.median([ours.rate() for _ in range(3)])))
+        times.append(ours.step())
+        for oracle in oracles:
+            found = oracle.turn()
+            theirs[oracle.name].append(found["seconds"])
+            memory[oracle.name] = found["peak_resident_gib"]
+        if arguments.reference and round_ % 2 == 1:
+            found = published(python, "wgan", arguments.reference, name, threads, steps=1)
+            theirs.setdefault("released loop", []).append(found["outer_step_seconds"][0])
+            memory["released loop"] = found["peak_resident_gib"]
+        if arguments.cegzsl and round_ % 2 == 1:
+            found = published(python, "cegzsl", arguments.cegzsl, name.split("_")[1], threads, updates=2)
+            critic[round_] = float(np.median(found["critic_seconds"]))
+            theirs.setdefault("public loop", []).append(N_CRITIC * critic[round_])
+            memory["public loop"] = found["peak_resident_gib"]
+    for oracle in oracles:
+        oracle.close()
     step, machine = float(np.median(times)), float(np.median(rates))
-    critic = float(np.median(others)) if others else None
-    compared = {"public_seconds_per_critic_update": critic, "public_ratio": N_CRITIC * critic / step} if others else {}
+    # A rival timed in every round has a ratio of every round; one timed now and then is set against the median.
+    ratio = lambda t: float(np.median(np.divide(t, times if len(t) == len(times) else step)))  # noqa: E731
     return {
-        "size": size,
-        "seconds_per_step": step,
-        "matmul_flops_per_step": flops,
-        "machine_matmul_flops": machine,
-        "seconds_of_matmul_at_that_rate": flops / machine,
-        "ratio": step * machine / flops,
-        "first_call_seconds": first,
+        "size": name, **of._asdict(), "precision": arguments.precision,
+        "seconds_per_step": step, "matmul_flops_per_step": ours.flops, "machine_matmul_flops": machine,
+        "share_of_machine_rate": ours.flops / step / machine, "first_call_seconds": first,
         "peak_resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        **compared,
-        "repeats": repeats,
-        "steps_per_call": steps,
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-    }
+        "device_memory_gib": _device_memory(),
+        "rivals": {
+            rival: {"seconds_per_step": float(np.median(t)), "ratio": ratio(t), "peak_resident_gib": memory[rival], "times": t}
+            for rival, t in theirs.items()
+        },
+        "times": times, "repeats": arguments.repeats, "steps_per_call": arguments.steps, "threads": threads,
+        "device": jax.devices()[0].device_kind, "jax": jax.__version__, "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def _device_memory() -> float | None:
+    """Peak GiB of the accelerator, None where it does not tell."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats["peak_bytes_in_use"] / 2**30 if "peak_bytes_in_use" in stats else None
+
+
+def markdown(found: list[dict[str, Any]]) -> str:
+    """The figures as a table, a row a size."""
+    rivals = list(dict.fromkeys(rival for one in found for rival in one["rivals"]))
+    heads = ["size", "outer step", "matrix products", "share of the machine's rate", "first call", "peak memory"]
+    heads += [f"{rival}: step, ratio, peak" for rival in rivals]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for one in found:
+        cells = [
+            one["size"], f"{one['seconds_per_step']:.3g} s", f"{one['matmul_flops_per_step'] / 1e9:.0f} GFLOP",
+            f"{100 * one['share_of_machine_rate']:.0f} % of {one['machine_matmul_flops'] / 1e9:.0f} GFLOP/s",
+            f"{one['first_call_seconds']:.1f} s", f"{one['device_memory_gib'] or one['peak_resident_gib']:.1f} GiB",
+        ]  # fmt: skip
+        for rival in rivals:
+            of = one["rivals"].get(rival)
+            cells.append(f"{of['seconds_per_step']:.3g} s, **{of['ratio']:.2f}**, {of['peak_resident_gib']:.1f} GiB" if of else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=SIZES, default="cub")
+    parser.add_argument("--size", choices=SIZES, nargs="+", default=["cub"])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--public", metavar="DIR", help="with --size cegzsl_cub: also time the public CE-GZSL code there")
-    parser.add_argument("--public-python", default=sys.executable, help="an interpreter with torch, h5py, scikit-learn and scipy")
+    parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call of ours")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--oracle", nargs="*", choices=("eager", "compiled"), default=[], help="also time the PyTorch oracle")
+    parser.add_argument("--reference", metavar="DIR", help="also time the released D3GZSL loop there (sizes on WGAN-GP)")
+    parser.add_argument("--cegzsl", metavar="DIR", help="also time the public CE-GZSL loop there (sizes on CE-GZSL)")
+    parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch (h5py, scikit-learn, scipy)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--output", metavar="FILE", help="also write the JSON to a file")
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1 or arguments.steps < 1:
         parser.error("--repeats and --steps must be at least 1")
-    if arguments.public and (not arguments.size.startswith("cegzsl_cub") or arguments.repeats < 2):
-        parser.error("--public is for --size cegzsl_cub or cegzsl_cub_d3, with at least 2 --repeats")
+    if (arguments.reference or arguments.cegzsl) and arguments.repeats < 2:
+        parser.error("--reference and --cegzsl have their turn in every second round: give at least 2 --repeats")
+    for option, framework in (("reference", "wgan"), ("cegzsl", "cegzsl")):
+        wrong = [size for size in arguments.size if SIZES[size].framework != framework]
+        if getattr(arguments, option) and wrong:
+            parser.error(f"--{option} is not for --size {wrong[0]}, which is another base method")
     configure()
+    found = []
     try:
-        found = measure(arguments.size, arguments.repeats, arguments.steps, arguments.public, arguments.public_python)
+        with scope(arguments.precision):
+            for size in arguments.size:
+                found.append(measure(arguments, size))
+                if not arguments.json:
+                    print(markdown(found[-1:]), flush=True)
     except UserError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
     if arguments.json:
-        print(json.dumps(found))
-    else:
-        for key, value in found.items():
-            print(f"{key:32} {value:.4g}" if isinstance(value, float) else f"{key:32} {value}")
+        print(json.dumps(found, indent=1))
+    elif len(found) > 1:
+        print(markdown(found))
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 

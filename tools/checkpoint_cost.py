@@ -20,7 +20,7 @@ from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.training.randomness import sample_rows
 from d3gzsl_jax.training.report import check_finite
-from tools.benchmark import N_CRITIC, SIZES, build
+from tools.benchmark_sizes import N_CRITIC, SIZES, build
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="outer steps of a round, long enough for a checkpoint to be written")
     args = parser.parse_args()
     configure()
-    loop, state, constants = build(args.size)
+    loop, state, constants = build(SIZES[args.size])
     rows, batch = SIZES[args.size].rows, SIZES[args.size].batch
     inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(args.steps)])
     report = loop.empty_report(state, constants, inputs)

@@ -25,18 +25,22 @@ class Evaluation:
     per_class: np.ndarray
 
 
+_LOGITS = 2**24  # of one prediction call: with many classes a call has fewer rows
+
+
 class Evaluator:
     """Predicts in chunks of one shape, so that each function is traced once.
 
     Args:
         arrays: preprocessed splits.
         seen, unseen: class ids.
-        batch: rows per prediction call.
+        batch: rows per prediction call, at most.
         on_device: keep test features on the device between evaluations (not when streaming).
     """
 
     def __init__(self, arrays: SplitArrays, seen: np.ndarray, unseen: np.ndarray, batch: int, on_device: bool) -> None:
         self._arrays, self._seen, self._unseen = arrays, seen, unseen
+        batch = min(batch, max(_LOGITS // max(len(seen) + len(unseen), 1), 1))
         self._chunks = {
             split: _chunks(getattr(arrays, f"test_{split}_features"), batch, on_device) for split in ("seen", "unseen")
         }

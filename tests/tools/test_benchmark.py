@@ -1,3 +1,4 @@
+import json
 import sys
 
 import jax
@@ -6,6 +7,8 @@ import pytest
 
 from d3gzsl_jax.errors import UserError
 from tools import benchmark
+from tools.benchmark_rivals import published
+from tools.benchmark_sizes import SIZES, build
 from tools.flops import matmul_flops
 
 
@@ -27,41 +30,64 @@ def test_loops_are_unrolled():
 
 def test_the_step_needs_what_the_method_says():
     """Counted by hand from the sizes: 5 critic updates and 1 generator update at 'tiny'."""
-    loop, state, constants = benchmark.build("tiny")
+    loop, state, constants = build(SIZES["tiny"])
     rows = jnp.zeros((5, 16), jnp.int32)
     dx, da, seen, unseen, h, e, b = 32, 8, 6, 4, 64, 32, 16
     m, c = 2 * unseen, seen + unseen
-    generator = (b + m) * ((da + da) * h + h * dx)
+    # Noise is as wide as semantics. The semantic part of a first layer is made per class: a batch has more rows than two a class.
+    classes, generator = (seen + unseen) * da * h, (b + m) * (da * h + h * dx)
     student = (b + m) * (dx * e + e * c + c * 2)
     # Backward: weight gradients of all layers, input gradients of all but the first.
     student_back = student + (b + m) * (e * c + c * 2)
     teacher = m * (dx * e + e * seen)
     pairs = b * b * e + (b + m) ** 2 * 2
     pairs_back = b * b * e + 2 * (b + m) ** 2 * 2
-    # Critic: both halves and the semantics forward, the gradient at the interpolates, their weight gradients, and the two
-    # products behind the gradient penalty; scores and slopes are products with one vector.
-    critic = 2 * b * dx * h + b * da * h + b * dx * h
-    critic_back = 2 * b * dx * h + b * da * h + 2 * b * dx * h
-    vectors = b * h
-    low = 5 * (generator + student + student_back + teacher + pairs + pairs_back + critic + critic_back)
-    assert 2 * low < matmul_flops(loop.one_step, state, constants, rows)
-    one_critic = 2 * (generator + student + student_back + teacher + pairs + pairs_back + critic + critic_back)
-    one_generator = 2 * (
-        2 * generator + (b + m) * h * dx + student + student_back + (b + m) * dx * e + 2 * teacher + pairs + pairs_back
-        + 2 * b * dx * h + b * da * h
+    shared = student + student_back + teacher + pairs + pairs_back
+    # Critic: real and synthesized rows, the gradient at the interpolates, one weight gradient for all three; semantics per class
+    # there and back, through a one-hot product; scores are products with one vector.
+    critic = 2 * b * dx * h + b * dx * h + 3 * b * dx * h + 2 * seen * da * h + seen * b * h + 2 * b * h
+    one_generator = (
+        2 * classes + seen * b * h + 3 * generator - (b + m) * da * h + shared + (b + m) * dx * e + teacher
+        + 2 * b * dx * h + seen * da * h
     )  # fmt: skip
     counted = matmul_flops(loop.one_step, state, constants, rows)
-    assert counted == pytest.approx(5 * one_critic + one_generator + 2 * vectors * 30, rel=0.03)
+    assert counted == pytest.approx(2 * (5 * (generator + shared + critic) + classes + one_generator), rel=0.01)
 
 
-def test_the_benchmark_runs(capsys):
-    assert benchmark.main(["--size", "cegzsl_tiny", "--repeats", "1", "--steps", "1", "--json"]) == 0
-    assert '"ratio"' in capsys.readouterr().out
+def test_the_benchmark_runs(capsys, tmp_path):
+    output = tmp_path / "found.json"
+    assert benchmark.main(["--size", "cegzsl_tiny", "tiny", "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
+    table = capsys.readouterr().out
+    assert "| cegzsl_tiny |" in table and "| tiny |" in table
+    found = json.loads(output.read_text())
+    assert [one["size"] for one in found] == ["cegzsl_tiny", "tiny"] and found[0]["rivals"] == {}
+    assert 0 < found[1]["share_of_machine_rate"] < 1
 
 
-def test_a_public_loop_that_cannot_be_run_is_named(tmp_path):
-    for arguments, message in (
-        ((str(tmp_path), sys.executable), "holds no CE_GZSL.py"), ((str(tmp_path), str(tmp_path / "python")), "cannot be run"),
-    ):
+def test_a_table_with_rivals():
+    of = {"seconds_per_step": 4.0, "ratio": 2.0, "peak_resident_gib": 1.0, "times": [4.0]}
+    one = {"size": "cub", "seconds_per_step": 2.0, "matmul_flops_per_step": 3e11, "machine_matmul_flops": 2e11,
+           "share_of_machine_rate": 0.75, "first_call_seconds": 7.0, "peak_resident_gib": 1.5, "device_memory_gib": None}  # fmt: skip
+    table = benchmark.markdown([one | {"rivals": {"oracle eager": of}}, one | {"rivals": {"released loop": of}}])
+    assert "oracle eager: step, ratio, peak | released loop: step, ratio, peak |" in table
+    assert table.splitlines()[2].endswith("| 4 s, **2.00**, 1.0 GiB |  |")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--size", "cub", "--cegzsl", "x"], "--cegzsl is not for --size cub"),
+    (["--size", "cegzsl_cub", "--reference", "x"], "--reference is not for --size cegzsl_cub"),
+    (["--reference", "x", "--repeats", "1"], "at least 2 --repeats"),
+    (["--repeats", "0"], "must be at least 1"),
+])  # fmt: skip
+def test_bad_arguments_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main(arguments)
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_rivals_that_cannot_be_run_are_named(tmp_path, capsys):
+    for python, message in ((sys.executable, "holds no CE_GZSL.py"), (str(tmp_path / "python"), "cannot be run")):
         with pytest.raises(UserError, match=message):
-            benchmark.public_critic_seconds(*arguments)
+            published(python, "cegzsl", str(tmp_path), "tiny", 2, updates=2)
+    assert benchmark.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")]) == 2
+    assert "--torch-python" in capsys.readouterr().err

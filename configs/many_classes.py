@@ -1,0 +1,28 @@
+"""D3GZSL with very many unseen classes: a step sees 50 of them, and its cost does not grow with how many there are.
+
+Paper: arXiv 2402.11424 has nothing of this size. Expected U/S/H: none is published; `tools/simulate.py` makes data to try it on.
+
+    python tools/simulate.py --seen 1000 --unseen 20000 --output data/many.npz
+    python -m d3gzsl_jax.main --config=configs/many_classes.py --config.data.root=data/many.npz
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config(variant: str = "d3") -> ConfigDict:
+    """The released networks; unseen classes sampled, the student's head narrowed to them, no final classifier (which would be
+    fitted to rows of every unseen class)."""
+    config = default.get_config(variant)
+    config.dataset = "many classes"
+    config.data.source = "npz"
+    config.data.root = "data/many.npz"
+    config.data.normalize_semantics = True
+    config.train.epochs = 50
+    config.distillation.unseen_per_step = 50
+    config.distillation.head = "sampled"
+    if variant == "d3":
+        config.classifier.fit = "never"
+    config.eval.every_epochs = 10
+    return config

@@ -1,0 +1,72 @@
+"""What our step is timed against, each in a process of its own: the PyTorch oracle, and the published loops from a checkout."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from d3gzsl_jax.errors import UserError
+
+_TOOLS = Path(__file__).resolve().parent
+
+
+class Oracle:
+    """tools/time_oracle.py, waiting for its turns.
+
+    Args:
+        python: an interpreter with torch.
+        size: as in benchmark_sizes.SIZES.
+        compiled: pass its losses through torch.compile.
+        threads: of PyTorch.
+
+    Raises:
+        UserError: it could not be run.
+    """
+
+    def __init__(self, python: str, size: str, compiled: bool, threads: int) -> None:
+        self.name = "oracle compiled" if compiled else "oracle eager"
+        command = [python, str(_TOOLS / "time_oracle.py"), "--size", size, "--threads", str(threads), "--turns"]
+        command += ["--compile"] if compiled else []
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError as error:
+            raise UserError(f"--torch-python {python}: cannot be run ({error.strerror})") from None
+        self.first = self.turn()["seconds"]
+
+    def turn(self) -> dict[str, Any]:
+        """Times one outer step: 'seconds', and 'matmul_flops', 'peak_resident_gib' measured beside it."""
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            raise UserError(f"the {self.name} could not be run; try python tools/time_oracle.py by itself") from None
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def published(
+    python: str, kind: str, checkout: str, size: str, threads: int, *, steps: int = 0, updates: int = 0
+) -> dict[str, Any]:
+    """What tools/time_reference.py prints of so many outer steps, or critic updates, of a published loop.
+
+    Raises:
+        UserError: it could not be run.
+    """
+    wanted = ["--steps", str(steps)] if steps else ["--updates", str(updates)]
+    command = [python, str(_TOOLS / "time_reference.py"), kind, checkout, "--size", size, *wanted]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        raise UserError(f"--torch-python {python}: cannot be run ({error.strerror})") from None
+    if done.returncode:
+        raise UserError(f"{checkout}: {(done.stderr.strip() or 'failed').splitlines()[-1].removeprefix('time_reference: ')}")
+    return json.loads(done.stdout)
+

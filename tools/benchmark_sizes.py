@@ -1,0 +1,81 @@
+"""The sizes that are timed, and the objects of a run at one of them, on random data."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.training.distillation import Distillation
+from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.objective import Objective
+from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.randomness import root_key
+from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from d3gzsl_jax.training.structures import Batch, Classes, TrainState
+from d3gzsl_jax.training.teacher import Teacher
+
+N_CRITIC = 5
+
+
+class Size(NamedTuple):
+    """Sizes of a benchmark; n_syn 0 leaves D3 out, and unseen_per_step and head are those of config.distillation."""
+
+    framework: str
+    rows: int
+    features: int
+    semantics: int
+    seen: int
+    unseen: int
+    hidden: int  # of generator and critic
+    embedding: int
+    batch: int
+    n_syn: int
+    unseen_per_step: int = 0
+    head: str = "all"
+
+
+SIZES = {
+    "cub": Size("wgan", 7057, 2048, 312, 150, 50, 4096, 2048, 256, 5),
+    "awa2": Size("wgan", 23527, 2048, 85, 40, 10, 4096, 2048, 256, 5),
+    "flo": Size("wgan", 5631, 2048, 1024, 82, 20, 4096, 2048, 256, 5),
+    "sun": Size("wgan", 10320, 2048, 102, 645, 72, 4096, 2048, 256, 5),
+    "cegzsl_cub": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 0),
+    "cegzsl_cub_d3": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
+    "cegzsl_awa2_d3": Size("cegzsl", 23527, 2048, 85, 40, 10, 4096, 2048, 4096, 50),
+    "cegzsl_sun_d3": Size("cegzsl", 10320, 2048, 102, 645, 72, 4096, 2048, 1024, 50),
+    "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+}
+
+
+def build(of: Size) -> tuple[Loop, TrainState, Constants]:
+    """Loop, state and constants at a size, with random data."""
+    root, count = root_key(0), of.seen + of.unseen
+    teacher = Teacher(seen=of.seen, embedding_width=of.embedding)
+    framework = FRAMEWORKS[of.framework](
+        Sizes(of.features, of.semantics, of.semantics, of.seen, of.hidden, of.hidden, of.embedding)
+    )
+    weight = 1e-4 if of.n_syn else 0.0
+    objective = Objective(
+        framework,
+        Distillation(
+            teacher=teacher, classes=count, embedding_width=of.embedding, n_syn=of.n_syn, weight_cls=weight, weight_od=weight,
+            weight_be=weight, weight_kl=weight, unseen_per_step=of.unseen_per_step, head=of.head,
+        ),
+    )
+    params = objective.init(root)
+    optimization = Optimization(
+        learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
+        steps_per_epoch=-(-of.rows // of.batch), summed_groups=framework.summed_groups,
+    )
+    x = jax.random.uniform(root, (of.rows, of.features))
+    labels = jax.random.randint(root, (of.rows,), 0, of.seen)
+    teacher_params = teacher.init(root, of.features)
+    ids = jnp.arange(count)
+    classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
+    table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
+    constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
+    state = TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params))
+    return Loop(objective, optimization, N_CRITIC, of.batch), state, constants
