@@ -1,7 +1,7 @@
 """Times the outer step at the sizes of benchmarks: against its own matrix products, PyTorch, and the published loops.
 
-    python tools/benchmark.py --size cub awa2 flo sun --oracle eager compiled
-    python tools/benchmark.py --size cub --oracle eager compiled --reference DIR       # DIR: a checkout of PJBQ/D3GZSL
+    python tools/benchmark.py --size cub awa2 flo sun --oracle eager explicit compiled
+    python tools/benchmark.py --size cub --oracle explicit --reference DIR       # DIR: a checkout of PJBQ/D3GZSL
     python tools/benchmark.py --size cegzsl_cub --cegzsl DIR                           # DIR: a checkout of Hanzy1996/CE-GZSL
 
 An outer step is 5 critic updates and 1 generator update on random data. What is compared takes turns in one run with the same
@@ -33,7 +33,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.training.randomness import sample_rows
-from tools.benchmark_rivals import Oracle, published
+from tools.benchmark_rivals import ORACLES, Oracle, published
 from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
 from tools.flops import matmul_flops
 
@@ -76,7 +76,7 @@ def measure(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
     of, python, threads = SIZES[name], arguments.torch_python, os.cpu_count() or 1
     ours = Ours(of, arguments.steps)
     first = ours.step() * arguments.steps
-    oracles = [Oracle(python, name, kind == "compiled", threads) for kind in arguments.oracle]
+    oracles = [Oracle(python, name, kind, threads) for kind in arguments.oracle]
     rates, times, theirs, memory = [], [], {oracle.name: [] for oracle in oracles}, {}
     critic: dict[int, float] = {}
     for round_ in range(arguments.repeats):
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call of ours")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--oracle", nargs="*", choices=("eager", "compiled"), default=[], help="also time the PyTorch oracle")
+    parser.add_argument("--oracle", nargs="*", choices=ORACLES, default=[], help="also time the PyTorch oracle")
     parser.add_argument("--reference", metavar="DIR", help="also time the released D3GZSL loop there (sizes on WGAN-GP)")
     parser.add_argument("--cegzsl", metavar="DIR", help="also time the public CE-GZSL loop there (sizes on CE-GZSL)")
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch (h5py, scikit-learn, scipy)")

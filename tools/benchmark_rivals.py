@@ -11,23 +11,27 @@ from d3gzsl_jax.errors import UserError
 _TOOLS = Path(__file__).resolve().parent
 
 
+ORACLES = ("eager", "explicit", "compiled")
+
+
 class Oracle:
     """tools/time_oracle.py, waiting for its turns.
 
     Args:
         python: an interpreter with torch.
         size: as in benchmark_sizes.SIZES.
-        compiled: pass its losses through torch.compile.
+        kind: 'eager', 'explicit' (the gradient penalty in closed form instead of by a second derivative), or 'compiled' (that, and
+            its losses passed through torch.compile).
         threads: of PyTorch.
 
     Raises:
         UserError: it could not be run.
     """
 
-    def __init__(self, python: str, size: str, compiled: bool, threads: int) -> None:
-        self.name = "oracle compiled" if compiled else "oracle eager"
+    def __init__(self, python: str, size: str, kind: str, threads: int) -> None:
+        self.name = f"oracle {kind}"
         command = [python, str(_TOOLS / "time_oracle.py"), "--size", size, "--threads", str(threads), "--turns"]
-        command += ["--compile"] if compiled else []
+        command += {"eager": [], "explicit": ["--explicit-penalty"], "compiled": ["--compile"]}[kind]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
