@@ -14,10 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
-ROOT = Path(__file__).resolve().parent.parent
 # How long the others have to see by themselves that one is gone, or to save, before they are ended.
 GRACE_SECONDS = 20.0
 
@@ -38,16 +36,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(processes: int, devices: int, arguments: list[str]) -> list[subprocess.Popen]:
-    """Starts `python -m d3gzsl_jax.main` so many times, joined to each other."""
+def start(processes: int, devices: int, arguments: list[str], quiet: bool = False) -> list[subprocess.Popen]:
+    """Starts `python -m d3gzsl_jax.main` so many times, joined to each other; `quiet`: without the first one's output, too."""
     address, started = f"127.0.0.1:{free_port()}", []
     for index in range(processes):
         joined = [f"--coordinator={address}", f"--processes={processes}", f"--process_id={index}"]
         started.append(
             subprocess.Popen(
                 [sys.executable, "-m", "d3gzsl_jax.main", *arguments, *joined],
-                env=environment(devices) | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
-                stdout=None if index == 0 else subprocess.DEVNULL,
+                env=environment(devices),
+                stdout=None if index == 0 and not quiet else subprocess.DEVNULL,
             )
         )
     return started

@@ -1,0 +1,88 @@
+"""Whole runs on several devices and in several processes, made of the CPU."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from configs import digits
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.parallel import sharding_of
+from d3gzsl_jax.process import join
+from tests.conftest import ROOT
+from tools import launch
+from tools.device_equality import LIMIT, QUICK, difference, run
+
+
+def given(folder, *further):
+    return [f"--config={ROOT / 'configs' / 'digits.py'}", *QUICK, *further, f"--workdir={folder}"]
+
+
+def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_path):
+    run(given(tmp_path / "alone", "--config.train.epochs=2"), 1)
+    run(given(tmp_path / "fewer"), 2, processes=2)
+    assert {path.name for path in (tmp_path / "fewer").iterdir()} >= {"config.json", "results.json", "checkpoints", "model"}
+    run(given(tmp_path / "fewer", "--config.train.epochs=2"), 4)
+    run(given(tmp_path / "more"), 1)
+    run(given(tmp_path / "more", "--config.train.epochs=2"), 1, processes=2)
+    for name, counts in (("fewer", [4, 4]), ("more", [1, 2])):
+        found = difference(tmp_path / "alone", tmp_path / name)
+        assert found.parameters < LIMIT and found.losses < 1e-4 and found.metrics, (name, found)
+        starts = json.loads((tmp_path / name / "environment.json").read_text())["starts"]
+        assert [start["devices"] for start in starts] == counts
+
+
+def test_streaming_reads_in_each_process_its_own_rows(tmp_path):
+    run(given(tmp_path / "alone", "--config.data.pipeline=stream"), 1)
+    run(given(tmp_path / "two", "--config.data.pipeline=stream"), 2, processes=2)
+    found = difference(tmp_path / "alone", tmp_path / "two")
+    assert found.parameters < LIMIT and found.metrics, found
+
+
+def test_sigterm_to_one_process_stops_all_at_the_same_step(tmp_path):
+    long = ["--config.train.epochs=100000", "--config.checkpoint.every_minutes=1000"]
+    started = launch.start(2, 1, given(tmp_path / "run", *long), quiet=True)
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    started[1].send_signal(signal.SIGTERM)
+    assert launch.wait(started) == 143 and [process.returncode for process in started] == [143, 143]
+    assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 1
+
+
+def test_a_refusal_of_one_process_is_that_of_all(tmp_path):
+    (tmp_path / "file").write_text("")
+    started = launch.start(2, 1, given(tmp_path / "file" / "run"), quiet=True)
+    assert launch.wait(started) == 2 and [process.returncode for process in started] == [2, 2]
+
+
+@pytest.mark.parametrize("devices", [2, 1000])
+def test_devices_that_are_not_there(devices):
+    config = digits.get_config()
+    config.parallel.devices = devices
+    with pytest.raises(UserError, match=rf"config.parallel.devices={devices}: there are 1; give at most that"):
+        sharding_of(config)
+
+
+def test_a_batch_that_cannot_be_split(monkeypatch):
+    config = digits.get_config()
+    config.train.batch_size = 50
+    monkeypatch.setattr("jax.device_count", lambda: 8)
+    with pytest.raises(UserError, match=r"batch_size=50: .* over 8 devices; give a multiple of 8, or --config.parallel.devices=5"):
+        sharding_of(config)
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (("", 2, -1), "need --coordinator"),
+        (("auto", 2, 0), "leave them out"),
+        (("somewhere", 2, 0), "expected host:port"),
+        (("localhost:99999", 2, 0), "expected host:port"),
+        (("localhost:1234", 2, 2), "each its number from 0"),
+    ],
+)
+def test_processes_that_cannot_find_each_other(flags, text):
+    with pytest.raises(UserError, match=text):
+        join(*flags)
