@@ -1,12 +1,14 @@
 """Trains several configurations over several seeds and tables what each of their predictors reaches.
 
     python tools/compare.py configs/cegzsl_cub_small.py:base configs/cegzsl_cub_small.py --seeds 3 --root FOLDER --output FILE.json
+    python tools/compare.py configs/digits.py configs/digits.py,precision=bfloat16 --seeds 5 --output FILE.json
 
 Every figure is the last epoch's; nothing is chosen on the test set. The final classifier is fitted after every evaluated epoch, so
 that --output holds whole curves. A run that --output holds already is not trained again: give the same command to go on.
 """
 
 import argparse
+import ast
 import json
 import os
 import sys
@@ -32,7 +34,17 @@ from tools.seed_table import print_seed_table
 
 def configuration(spec: str, seed: int, root: str | None) -> ConfigDict:
     """What one run is trained with."""
-    config = load_config(spec, {"data.root": root} if root else None)
+    file, *fields = spec.split(",")
+    overrides = {"data.root": root} if root else {}
+    for text in fields:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"{spec}: after the comma, {text!r} is not FIELD=VALUE")
+        try:
+            overrides[field] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            overrides[field] = value  # a word
+    config = load_config(file, overrides)
     config.seed = seed
     config.classifier.fit, config.log.report = "every", False
     return config
@@ -103,7 +115,7 @@ def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> lis
 def main(argv: list[str] | None = None) -> int:
     """Runs the comparison; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", nargs="+", metavar="FILE.py[:variant]", help="configurations")
+    parser.add_argument("configs", nargs="+", metavar="FILE.py[:variant][,FIELD=VALUE]...", help="configurations")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, ... of each")
     parser.add_argument("--root", help="instead of config.data.root")
     parser.add_argument("--output", required=True, type=Path, help="JSON file of all runs; a partial one is gone on with")

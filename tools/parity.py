@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.environment import environment
 from tools import oracle_case, recording_process
 from tools.comparison import Comparison
@@ -55,7 +56,8 @@ def check_golden(arguments: argparse.Namespace) -> Checked:
     for option in ("size", "seed", "epochs", "record"):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option}: not with --golden, the recording says what was run")
-    return Checked(f"Replay of {arguments.golden}", _replayed(arguments.golden), {"recording": arguments.golden})
+    about = {"recording": arguments.golden, "precision": arguments.precision}
+    return Checked(f"Replay of {arguments.golden}", _replayed(arguments.golden, arguments.precision), about)
 
 
 def check_reference(arguments: argparse.Namespace) -> Checked:
@@ -77,6 +79,8 @@ def check_oracle(arguments: argparse.Namespace) -> Checked:
     for option in ("epochs", "record"):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option}: not with --oracle, which takes --steps")
+    if arguments.precision != "float32":
+        raise UserError(f"--precision {arguments.precision}: not with --oracle, which is compared in float32 and --double")
     case = oracle_case.case_of(arguments)
     from tools.oracle_parity import compare  # here, because it needs torch
 
@@ -91,13 +95,13 @@ def _check_checkout(kind: str, checkout: str, arguments: argparse.Namespace) -> 
         path = arguments.record or os.path.join(folder, "recording.npz")
         about = recording_process.record(kind, checkout, path, size, seed, arguments.epochs, arguments.python)
         title = f"{about['script']} of {checkout}, {size}, seed {seed}, {about['updates']} updates"
-        return Checked(title, _replayed(path), about)
+        return Checked(title, _replayed(path, arguments.precision), about | {"precision": arguments.precision})
 
 
-def _replayed(path: str) -> Comparison:
+def _replayed(path: str, precision: str) -> Comparison:
     recording = Recording(path)
     try:
-        return replay(recording)
+        return replay(recording, precision)
     except UserError:
         raise
     except Exception as error:  # arrays that do not fit each other fail in numpy or JAX, in many ways
@@ -124,6 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--epochs", type=int, help="with --reference or --cegzsl: epochs of training (default: those of the size)")
     run.add_argument("--python", default=sys.executable, help="an interpreter with torch that records (default: this one)")
     run.add_argument("--record", metavar="FILE.npz", help="with --reference or --cegzsl: keep the recording there")
+    run.add_argument("--precision", choices=PRECISIONS, default="float32", help="of our products; not with --oracle")
     oracle_case.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     return parser

@@ -13,6 +13,7 @@ from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.model import Model
+from d3gzsl_jax.precision import scope
 from d3gzsl_jax.training.step import update
 from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Terms, TrainState
 from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
@@ -217,11 +218,11 @@ def accuracy(logits: Any, recording: Recording, split: str, classes: jax.Array) 
     return mean_over_classes(per_class_accuracy(predicted, recording[f"data/test_{split}_label"], np.asarray(classes)))
 
 
-def replay(recording: Recording) -> Comparison:
-    """The whole recording, of either kind; float32 with the highest matmul precision."""
+def replay(recording: Recording, precision: str = "float32") -> Comparison:
+    """The whole recording, of either kind, with our products at this precision (only float32 is meant to be within tolerance)."""
     from tools import replay_cegzsl, replay_wgan  # here, because both build on this module
 
     out = Comparison()
-    with jax.default_matmul_precision("highest"):
+    with scope(precision):
         {"wgan": replay_wgan, "cegzsl": replay_cegzsl}[recording.kind].replay(recording, out)
     return out

@@ -63,3 +63,12 @@ def test_an_output_of_something_else_is_not_overwritten(quick, tmp_path, capsys)
     other.write_text('"mine"')
     assert compare.main([quick, "--output", str(other)]) == 2
     assert "not an output of this tool" in capsys.readouterr().err and other.read_text() == '"mine"'
+
+
+def test_fields_after_a_comma_make_another_configuration(quick):
+    config = compare.configuration(f"{quick}:d3,precision=bfloat16,train.epochs=3", 1, None)
+    assert (config.precision, config.train.epochs, config.seed) == ("bfloat16", 3, 1)
+    with pytest.raises(compare.UserError, match="after the comma, 'bfloat16' is not FIELD=VALUE"):
+        compare.configuration(f"{quick},bfloat16", 0, None)
+    with pytest.raises(compare.UserError, match="config.precison: no such field; did you mean config.precision"):
+        compare.configuration(f"{quick},precison=tf32", 0, None)
