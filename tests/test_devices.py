@@ -1,6 +1,7 @@
 """Whole runs on several devices and in several processes, made of the CPU."""
 
 import json
+import shutil
 import signal
 import time
 
@@ -19,12 +20,20 @@ def given(folder, *further):
     return [f"--config={ROOT / 'configs' / 'digits.py'}", *QUICK, *further, f"--workdir={folder}"]
 
 
-def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_path):
+@pytest.fixture(scope="module")
+def one_epoch(tmp_path_factory):
+    """A run on one device."""
+    folder = tmp_path_factory.mktemp("devices") / "alone"
+    run(given(folder), 1)
+    return folder
+
+
+def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_path, one_epoch):
     run(given(tmp_path / "alone", "--config.train.epochs=2"), 1)
     run(given(tmp_path / "fewer"), 2, processes=2)
     assert {path.name for path in (tmp_path / "fewer").iterdir()} >= {"config.json", "results.json", "checkpoints", "model"}
     run(given(tmp_path / "fewer", "--config.train.epochs=2"), 4)
-    run(given(tmp_path / "more"), 1)
+    shutil.copytree(one_epoch, tmp_path / "more")
     run(given(tmp_path / "more", "--config.train.epochs=2"), 1, processes=2)
     for name, counts in (("fewer", [4, 4]), ("more", [1, 2])):
         found = difference(tmp_path / "alone", tmp_path / name)
@@ -33,10 +42,9 @@ def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_pat
         assert [start["devices"] for start in starts] == counts
 
 
-def test_streaming_reads_in_each_process_its_own_rows(tmp_path):
-    run(given(tmp_path / "alone", "--config.data.pipeline=stream"), 1)
+def test_streaming_reads_in_each_process_its_own_rows(tmp_path, one_epoch):
     run(given(tmp_path / "two", "--config.data.pipeline=stream"), 2, processes=2)
-    found = difference(tmp_path / "alone", tmp_path / "two")
+    found = difference(one_epoch, tmp_path / "two")
     assert found.parameters < LIMIT and found.metrics, found
 
 

@@ -1,7 +1,7 @@
-"""Run by test_sharding.py in a process of its own, which can have many devices: trains the small problem on 1, 2, 4 and 8 of them.
+"""Run by test_sharding.py in a process of its own, which can have many devices: trains the small problem on one and on others.
 
-Prints JSON: by number of devices, the largest distance of a parameter to the run on one, in learning rates, and the relative one
-of a term. Arguments: framework, and 32 or 64, the precision.
+Prints JSON: by number of devices, the largest distance of a parameter to the run on one, in learning rates, and the largest one
+of a term. Arguments: framework, 32 or 64 (the precision), numbers of devices.
 """
 
 import json
@@ -20,7 +20,7 @@ STEPS, RATE = 20, 1e-3
 
 
 def main():
-    framework, bits = sys.argv[1], int(sys.argv[2])
+    framework, (bits, *counts) = sys.argv[1], map(int, sys.argv[2:])
     configure()
     given = small.problem(framework=framework)
     jax.config.update("jax_enable_x64", bits == 64)
@@ -28,7 +28,7 @@ def main():
         wide = lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf  # noqa: E731
         given.state, given.constants = jax.tree.map(wide, (given.state, given.constants))
     ends, found = {}, {}
-    for count in (1, 2, 4, 8):
+    for count in (1, *counts):
         sharding = over_devices(count)
         loop = Loop(given.objective, given.optimization, given.n_critic, given.batch, sharding=sharding)
         step = jax.jit(lambda state, constants: loop.one_step(state, constants, None), out_shardings=sharding.replicated)
@@ -39,7 +39,8 @@ def main():
         ends[count] = jax.device_get((state.params, terms))
         far = lambda a, b: float(np.abs(a - b).max())  # noqa: E731
         params, terms = (jax.tree.leaves(jax.tree.map(far, a, b)) for a, b in zip(ends[1], ends[count], strict=True))
-        found[count] = (max(params) / RATE, max(terms))
+        if count > 1:
+            found[count] = (max(params) / RATE, max(terms))
     print(json.dumps(found))
 
 
