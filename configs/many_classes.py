@@ -12,8 +12,8 @@ from configs import default
 
 
 def get_config(variant: str = "d3") -> ConfigDict:
-    """The released networks; unseen classes sampled, the student's head narrowed to them, no final classifier (which would be
-    fitted to rows of every unseen class)."""
+    """The released networks; unseen classes sampled, the student's head narrowed to them, no final classifier besides the student
+    (it is fitted to rows of every unseen class at once; without D3 it is all there is, with two rows of each)."""
     config = default.get_config(variant)
     config.dataset = "many classes"
     config.data.source = "npz"
@@ -22,6 +22,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.train.epochs = 50
     config.distillation.unseen_per_step = 50
     config.distillation.head = "sampled"
+    config.classifier.n_syn = 2
     if variant == "d3":
         config.classifier.fit = "never"
     config.eval.every_epochs = 10
