@@ -70,5 +70,5 @@ def test_fields_after_a_comma_make_another_configuration(quick):
     assert (config.precision, config.train.epochs, config.seed) == ("bfloat16", 3, 1)
     with pytest.raises(compare.UserError, match="after the comma, 'bfloat16' is not FIELD=VALUE"):
         compare.configuration(f"{quick},bfloat16", 0, None)
-    with pytest.raises(compare.UserError, match="config.precison: no such field; did you mean config.precision"):
+    with pytest.raises(compare.UserError, match=r"config\.precison: no such field; did you mean config\.precision"):
         compare.configuration(f"{quick},precison=tf32", 0, None)
