@@ -9,6 +9,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import tempfile
 from pathlib import Path
 
+# Many tests, and the processes they start, compile the same programs; keep them for this machine and user. (A trace counter is not
+# fooled: it counts traces.) JAX reads this when it is imported, here and there.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"d3gzsl-jax-test-cache-{os.getuid()}"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
 import jax
 import numpy as np
 import pytest
@@ -16,9 +21,6 @@ import pytest
 from tests import small
 
 jax.config.update("jax_default_matmul_precision", "highest")
-# Many tests compile the same programs; keep them for this machine and user. (A trace counter is not fooled: it counts traces.)
-jax.config.update("jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), f"d3gzsl-jax-test-cache-{os.getuid()}"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
