@@ -15,6 +15,7 @@ from tests import small
 from tests.conftest import ROOT
 
 QUICK = ["--config.train.epochs=2", "--config.eval.every_epochs=1", "--config.teacher.epochs=3"]
+PLAIN = [*QUICK, "--config.log.report=False"]  # where the report is not looked at: drawing it takes as long as training
 
 
 def command(*arguments):
@@ -64,7 +65,7 @@ def test_digits_from_start_to_results(tmp_path):
 @pytest.mark.parametrize("framework", ["fclswgan", "cegzsl"])
 def test_other_base_methods_with_and_without_d3(tmp_path, framework):
     """With D3 both predictors are reported; `:base` is D3 with all weights 0, has no teacher and predicts by the classifier."""
-    options = [f"--config.framework={framework}", *QUICK, "--config.classifier.epochs=3"]
+    options = [f"--config.framework={framework}", *PLAIN, "--config.classifier.epochs=3"]
     zero = [f"--config.distillation.weight_{term}=0" for term in ("cls", "od", "be", "kl")]
     by_hand = [*zero, "--config.eval.prediction=classifier", "--config.classifier.fit=every"]
     for name, extra in (("d3", []), ("base", []), ("zero", by_hand)):
@@ -92,7 +93,7 @@ def test_other_base_methods_with_and_without_d3(tmp_path, framework):
 def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
     found = {}
     for name, mode in (("index", "index"), ("again", "index"), ("device", "device"), ("stream", "stream")):
-        run = main("--config=configs/digits.py", f"--workdir={tmp_path / name}", *QUICK, f"--config.data.pipeline={mode}",
+        run = main("--config=configs/digits.py", f"--workdir={tmp_path / name}", *PLAIN, f"--config.data.pipeline={mode}",
                    "--config.train.steps_per_call=5")  # fmt: skip
         assert run.returncode == 0, run.stderr
         found[name] = deterministic(results(tmp_path / name))
@@ -106,7 +107,7 @@ def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
                                        ["--config=configs/digits.py:base", "--config.framework=cegzsl"]])  # fmt: skip
 def test_other_base_methods_stream_too(tmp_path, arguments):
     for mode in ("device", "stream"):
-        run = main(*arguments, f"--workdir={tmp_path / mode}", *QUICK, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
+        run = main(*arguments, f"--workdir={tmp_path / mode}", *PLAIN, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
         assert run.returncode == 0, run.stderr
     device, stream = (results(tmp_path / mode)["metrics"] for mode in ("device", "stream"))
     assert stream == pytest.approx(device, abs=0.05)
@@ -116,7 +117,7 @@ def test_it_runs_where_tensorflow_is_not_installed(tmp_path):
     """A module that cannot be imported stands in for a missing one."""
     for name in ("tensorflow", "tensorflow_datasets"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')")
-    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.data.pipeline=device",
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *PLAIN, "--config.data.pipeline=device",
                env={"PYTHONPATH": str(tmp_path)})  # fmt: skip
     assert run.returncode == 0, run.stderr
 

@@ -24,9 +24,10 @@ from tools import launch
 
 LIMIT = 0.01  # learning rates
 QUICK = (
-    "--config.train.epochs=1", "--config.train.batch_size=48", "--config.teacher.epochs=3", "--config.classifier.epochs=2",
-    "--config.eval.every_epochs=1", "--config.log.report=False", "--config.networks.generator_hidden=16",
-    "--config.networks.critic_hidden=16", "--config.networks.embedding=16", "--config.distillation.n_syn=10",
+    "--config.data.pipeline=device", "--config.train.epochs=1", "--config.train.batch_size=48", "--config.teacher.epochs=3",
+    "--config.classifier.epochs=2", "--config.eval.every_epochs=1", "--config.log.report=False",
+    "--config.networks.generator_hidden=16", "--config.networks.critic_hidden=16", "--config.networks.embedding=16",
+    "--config.distillation.n_syn=10",
 )  # fmt: skip
 
 
