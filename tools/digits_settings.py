@@ -8,7 +8,6 @@ printed. 0 and 1 have strokes that no other digit has and stay seen; each of the
 """
 
 import argparse
-import dataclasses
 import itertools
 import sys
 import tempfile
@@ -21,30 +20,13 @@ from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
-
-
-def fold(data: GZSLData, held_out: tuple[int, ...]) -> GZSLData:
-    """A benchmark inside the training rows of `data`, with `held_out` of its seen classes as unseen ones."""
-    classes = data.seen_classes
-    index = {int(c): i for i, c in enumerate(classes)}
-    labels = np.array([index[int(label)] for label in data.labels[data.trainval]], np.int64)
-    unseen = np.array(sorted(index[c] for c in held_out))
-    known = np.flatnonzero(~np.isin(labels, unseen))
-    test_seen = np.sort(np.random.default_rng(1).permutation(known)[: len(known) // 5])
-    return validate(
-        dataclasses.replace(
-            data, features=data.features[data.trainval], labels=labels, semantics=data.semantics[classes],
-            class_names=tuple(data.class_names[c] for c in classes), trainval=np.setdiff1d(known, test_seen), test_seen=test_seen,
-            test_unseen=np.flatnonzero(np.isin(labels, unseen)), declared_unseen=unseen,
-        )
-    )
 
 
 def _value(text: str) -> int | float | str:
@@ -65,7 +47,7 @@ def main() -> int:
     grid = {field: [_value(v) for v in values.split(",")] for field, _, values in (text.partition("=") for text in arguments.vary)}
     configure()
     data = validate(read_digits())
-    folds = [fold(data, held_out) for held_out in FOLDS]
+    folds = [hold_out(data, np.array(held_out), 0.2, seed=1) for held_out in FOLDS]
     quiet = Display(Console(quiet=True))
     found = []
     for values in itertools.product(*grid.values()):
