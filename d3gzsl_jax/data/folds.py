@@ -33,8 +33,8 @@ def folds(data: GZSLData, count: int, seed: int, classes: float, rows: float) ->
     held = max(round(classes * len(seen)), 1)
     if len(seen) - held < 2:
         raise UserError(
-            f"config.eval.fold_classes={classes:g}: holds out {held} of the {len(seen)} seen classes of {data.name}, and at least 2 "
-            "must stay"
+            f"config.eval.fold_classes={classes:g}: holds out {held} of the {len(seen)} seen classes of {data.name}; at least "
+            "2 must stay"
         )
     rng, order, found = np.random.default_rng(seed), np.zeros(0, np.int64), []
     for index in range(count):

@@ -45,7 +45,9 @@ class Evaluator:
             split: _chunks(getattr(arrays, f"test_{split}_features"), batch, on_device) for split in ("seen", "unseen")
         }
 
-    def _over(self, split: str, function: Callable[..., object], params: object) -> tuple[np.ndarray, ...]:
+    def over(self, split: str, function: Callable[..., object], params: object) -> tuple[np.ndarray, ...]:
+        """What a compiled `function`(params, features (n, dx)) says of each row of the test split 'seen' or 'unseen': its arrays,
+        each with a leading (rows,) axis."""
         rows = len(getattr(self._arrays, f"test_{split}_labels"))
         parts = [function(params, chunk) for chunk in self._chunks[split]]
         gathered = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:rows], *parts)
@@ -72,17 +74,17 @@ class Evaluator:
             return tuple(part for ids in groups for part in (ids[found[:, ids].argmax(axis=-1)], found[:, ids].max(axis=-1)))
 
         compiled = jax.jit(best)
-        return tuple(Best(*self._over(split, compiled, params)) for split in ("seen", "unseen"))
+        return tuple(Best(*self.over(split, compiled, params)) for split in ("seen", "unseen"))
 
     def scores(self, teacher: Teacher, params: Params) -> dict[str, np.ndarray]:
         """The teacher's score max log_softmax of test rows, by split 'seen' and 'unseen'."""
         score = jax.jit(lambda params, features: in_distribution_score(teacher.logits(params, features)))
-        return {split: self._over(split, score, params)[0] for split in ("seen", "unseen")}
+        return {split: self.over(split, score, params)[0] for split in ("seen", "unseen")}
 
     def _evaluate(self, predict: Callable[..., object], params: tuple[Params, ...]) -> Evaluation:
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
-        predicted_seen, _ = self._over("seen", predict, params)
-        predicted_unseen, predicted_zsl = self._over("unseen", predict, params)
+        predicted_seen, _ = self.over("seen", predict, params)
+        predicted_unseen, predicted_zsl = self.over("unseen", predict, params)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
         zsl = metrics.per_class_accuracy(predicted_zsl, labels_unseen, self._unseen)
@@ -97,8 +99,8 @@ class Evaluator:
         the threshold ('id_accuracy') and of test-unseen rows at or under it ('ood_accuracy'), and 'auroc' and 'fpr_at_95' of
         seen (positive) against unseen rows by the score max log_softmax."""
         logits = jax.jit(teacher.logits)
-        (logits_seen,) = self._over("seen", logits, params)
-        (logits_unseen,) = self._over("unseen", logits, params)
+        (logits_seen,) = self.over("seen", logits, params)
+        (logits_unseen,) = self.over("unseen", logits, params)
         predicted = self._seen[logits_seen.argmax(axis=-1)]
         score_seen, score_unseen = (np.asarray(in_distribution_score(x)) for x in (logits_seen, logits_unseen))
         accuracy = metrics.per_class_accuracy(predicted, self._arrays.test_seen_labels, self._seen)

@@ -58,5 +58,5 @@ def test_a_class_keeps_a_row(data):
 
 
 def test_too_few_classes_are_refused(data):
-    with pytest.raises(UserError, match="fold_classes=0[.]9"):
+    with pytest.raises(UserError, match=r"fold_classes=0\.9"):
         folds(data, 1, 0, 0.9, 0.2)
