@@ -112,9 +112,21 @@ def get_config(variant: str = "d3") -> ConfigDict:
     classifier.batch_size = 300
     classifier.learning_rate = 1e-3
     classifier.beta1 = 0.5
+    classifier.logit_adjustment = 0.0  # tau of the logit-adjusted loss (Menon et al. 2021); 0: none, 1: for the balanced error
 
     config.eval = evaluation = ConfigDict()
-    evaluation.prediction = "student" if variant == "d3" else "classifier"  # whose U, S, H, T1 are the run's result
+    # whose U, S, H, T1 are the run's result; auto: whichever is better in validation (selection=validation)
+    evaluation.prediction = "student" if variant == "d3" else "classifier"
     evaluation.every_epochs = 1 if variant == "d3" else 10  # evaluate after every so many epochs, and after the last
     evaluation.batch_size = 4096  # rows per prediction call
+    # last: the last epoch is the result. validation: epoch, final classifier's epochs and calibration are chosen on folds inside
+    # trainval, then all of trainval is trained on for so long and the test rows are looked at once. test: as published code does,
+    # the epoch that looks best on the test rows (no result, and called test-selected).
+    evaluation.selection = "last"
+    evaluation.criterion = "harmonic"  # highest in validation: harmonic, calibrated (H at its best gamma), ausuc, zsl
+    evaluation.folds = 1  # in each, other seen classes are held out
+    evaluation.fold_classes = 0.2  # share of the seen classes held out as pseudo-unseen
+    evaluation.fold_rows = 0.2  # share of the other seen classes' rows held out as pseudo test-seen
+    evaluation.fold_seed = 0  # of the folds alone, so that runs that differ in their seed are chosen on the same folds
+    evaluation.retrain = True  # False: stop after validation, without a look at the test rows; its figures are of the folds
     return config

@@ -20,6 +20,7 @@ from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.structures import TrainState
+from d3gzsl_jax.validation import Plan, classifier_snapshots, write_trials
 
 
 class Account:
@@ -29,16 +30,19 @@ class Account:
         config, data, model, arrays, evaluator: of the run.
         root: its key.
         folder, display: where it is told.
+        plan: what validation chose; None where it was not asked.
+        trials: whether this is a fold of a validation, whose evaluations are left for it to choose from.
     """
 
     def __init__(
         self, config: ConfigDict, data: GZSLData, model: Model, arrays: SplitArrays, evaluator: Evaluator, root: jax.Array,
-        folder: RunFolder, display: Display,
+        folder: RunFolder, display: Display, plan: Plan | None = None, trials: bool = False,
     ) -> None:
+        self._plan, self._trials = plan, trials
         self._config, self._data, self._model, self._folder, self._display = config, data, model, folder, display
         self.predictors = Predictors(
             evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
-            root, model.classes,
+            root, model.classes, classifier_snapshots(config.classifier.epochs) if trials else (),
         )
         self._signs = VitalSigns(
             model.objective.framework, model.optimization, model.classes, root, arrays.train_features, arrays.train_labels
@@ -90,6 +94,8 @@ class Account:
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self._per_epoch
         found = self.predictors.evaluate(state, step, epoch, whole, rows)
+        if self._trials and whole and together.is_first():
+            write_trials(self._folder.path, epoch, self.predictors)
         headline = found.get(self._config.eval.prediction)
         save({f"test_{name}": value for name, value in headline.metrics.items()} if headline else None)
         diversity = self._signs.diversity(state.params)
@@ -133,12 +139,13 @@ class Account:
             percents = "  ".join(f"{heading} {100 * values[key]:.1f}" for heading, key in METRICS.items())
             self._display.say(f"epoch {epoch}/{self._config.train.epochs}  {name:10}  {percents}  ({self._display.timing()})")
 
-    def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, pipeline: str) -> dict[str, Any]:
-        """Writes results.json, once what predicts has been evaluated; returns what it holds."""
+    def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, **further: Any) -> dict[str, Any]:
+        """Writes results.json, once what predicts has been evaluated; returns what it holds. `further`: more entries."""
+        asked, choices = (self._plan.asked, self._plan.choices) if self._plan else (self._config.to_dict(), {})
         results = assemble(
-            self._config.to_dict(), self._data, self.predictors.results(self._data.class_names),
+            asked, self._data, self.predictors.results(self._data.class_names, choices),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
-            warnings=self._warnings, pipeline=pipeline, seconds=round(self._seconds, 2),
+            warnings=self._warnings, prediction=self._config.eval.prediction, seconds=round(self._seconds, 2), **further,
         )
         if self._config.eval.prediction in results["predictions"]:
             self._folder.write("results.json", results)

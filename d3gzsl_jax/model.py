@@ -106,4 +106,4 @@ def build_final_classifier(config: ConfigDict, framework: Framework, classes: in
     softmax = SoftmaxTraining(
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
-    return FinalClassifier(framework, softmax, of.n_syn)
+    return FinalClassifier(framework, softmax, of.n_syn, of.get("logit_adjustment", 0.0))

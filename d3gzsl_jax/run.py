@@ -28,6 +28,7 @@ from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.training.teacher import pretrain
+from d3gzsl_jax.validation import Plan
 
 # A call of the compiled loop is made longer while it takes less than the first and shorter when more than the second (seconds):
 # long enough that dispatch costs nothing, short enough that progress moves and signals are heard. The bits do not depend on it.
@@ -47,8 +48,10 @@ class Run:
     def __init__(
         self, config: ConfigDict, data: GZSLData, model: Model, folder: RunFolder, checkpoints: Checkpoints, display: Display,
         sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
+        plan: Plan | None = None, trials: bool = False,
     ) -> None:
         self.config, self.data, self.model, self.sharding = config, data, model, sharding
+        self.trials = trials  # a fold of a validation: nobody wants its table
         self.folder, self.checkpoints, self.display, self.stop = folder, checkpoints, display, Stop()
         self.arrays, self.root = scale_splits(data), root_key(config.seed)
         self.mode = pipeline.resolve_mode(config.data.pipeline)
@@ -57,7 +60,7 @@ class Run:
         )
         features, labels = self.arrays.train_features, self.arrays.train_labels
         self.real_rows = features, labels  # `constants` puts them on the device, unless streaming
-        self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display)
+        self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
         self.compiled = Loop(
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
@@ -90,7 +93,8 @@ class Run:
             raise DivergenceError(f"{error}; {good}") from None
         if together.is_first():
             ending.leave(self, state)
-        summarize(results, self.folder.path, self.display)
+        if not self.trials:
+            summarize(results, self.folder.path, self.display)
         return results
 
     def close(self) -> None:
@@ -279,4 +283,4 @@ class Run:
 
     def save(self, steps: int) -> dict[str, Any]:
         """Writes results.json, and returns what it holds."""
-        return self.account.save(steps, steps < self.stops[-1], self.teacher_report, self.mode)
+        return self.account.save(steps, steps < self.stops[-1], self.teacher_report, pipeline=self.mode)

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.data.loading import SEMANTICS, SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 from d3gzsl_jax.precision import PRECISIONS
@@ -27,11 +28,13 @@ CHOICES = {
     "distillation.head": HEADS,
     "precision": tuple(PRECISIONS),
     "classifier.fit": ("never", "last", "every"),
-    "eval.prediction": ("student", "classifier"),
+    "eval.prediction": ("student", "classifier", "auto"),
+    "eval.selection": SELECTIONS,
+    "eval.criterion": CRITERIA,
     "train.resume": RESUME,
     "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
-SWITCHES = ("log.report", "log.tensorboard")
+SWITCHES = ("log.report", "log.tensorboard", "eval.retrain")
 # field -> (lowest, highest, may equal the lowest)
 RANGES = {
     "seed": (0, 2**32 - 1, True),
@@ -74,8 +77,13 @@ RANGES = {
     "classifier.batch_size": (1, math.inf, True),
     "classifier.learning_rate": (0.0, math.inf, False),
     "classifier.beta1": (0.0, 1.0 - 1e-9, True),
+    "classifier.logit_adjustment": (0.0, math.inf, True),
     "eval.every_epochs": (1, math.inf, True),
     "eval.batch_size": (1, math.inf, True),
+    "eval.folds": (1, math.inf, True),
+    "eval.fold_classes": (0.0, 0.9, False),
+    "eval.fold_rows": (0.0, 0.9, False),
+    "eval.fold_seed": (0, 2**32 - 1, True),
 }
 
 
@@ -112,6 +120,7 @@ def check(config: ConfigDict) -> None:
             "config.eval.prediction='classifier' and config.classifier.fit='never': what is to predict would never be fitted; fit "
             "it 'last' (at the end) or 'every' (after every evaluated epoch), or let D3's 'student' predict"
         )
+    _check_selection(config)
     if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
         raise UserError(
             f"config.checkpoint.best={config.checkpoint.best!r}: what predicts is fitted at the end only, so no checkpoint has "
@@ -122,6 +131,29 @@ def check(config: ConfigDict) -> None:
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
             "config.eval.prediction='student' asks it; give one of them a weight above 0, or predict by the 'classifier'"
         )
+
+
+def _check_selection(config: ConfigDict) -> None:
+    of, fitted = config.eval, config.classifier.fit
+    if of.prediction == "auto" and of.selection != "validation":
+        raise UserError(
+            f"config.eval.prediction='auto' and config.eval.selection={of.selection!r}: which predictor is better can only be "
+            "chosen by selection='validation'"
+        )
+    if of.prediction == "auto" and fitted == "never" and not has_student(config):
+        raise UserError("config.eval.prediction='auto', config.classifier.fit='never' and no D3: there is nothing to predict with")
+    if of.selection == "test" and of.prediction == "classifier" and fitted == "last":
+        raise UserError(
+            "config.eval.selection='test' and config.classifier.fit='last': the final classifier would be evaluated once, with "
+            "nothing to select from; set config.classifier.fit='every'"
+        )
+    if of.selection == "validation" and config.checkpoint.best:
+        raise UserError(
+            f"config.checkpoint.best={config.checkpoint.best!r}: picks on the test set, which config.eval.selection='validation' "
+            "looks at once, at the end; leave it empty"
+        )
+    if not of.retrain and of.selection != "validation":
+        raise UserError(f"config.eval.retrain=False: means nothing with config.eval.selection={of.selection!r}; use 'validation'")
 
 
 def has_distillation(config: ConfigDict) -> bool:

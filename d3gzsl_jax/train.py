@@ -25,6 +25,7 @@ from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method, summarize
+from d3gzsl_jax.validation import report_validation, validate_on_folds
 
 
 def train(
@@ -59,6 +60,18 @@ def train_on(
     overrides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
+    return _train_on(data, config, workdir, display, overrides)
+
+
+def _train_fold(data: GZSLData, config: ConfigDict, workdir: str, display: Display) -> dict[str, Any]:
+    """Trains on a fold of a validation, whose figures are for choosing only."""
+    return _train_on(data, config, workdir, display, None, is_fold=True)
+
+
+def _train_on(
+    data: GZSLData, config: ConfigDict, workdir: str, display: Display | None, overrides: Mapping[str, Any] | None,
+    is_fold: bool = False,
+) -> dict[str, Any]:
     settings.check(config)
     sharding = sharding_of(config)
     if config.log.tensorboard:
@@ -80,16 +93,25 @@ def train_on(
         resume.check(folder, resolved, digest, bool(checkpoints.steps))
         resume.check_length(folder, max(checkpoints.steps, default=0), wanted, per_epoch)
         results = folder.read("results.json")
-        finished = results is not None and not results["interrupted"] and results["epochs"] == config.train.epochs
-        return folder, checkpoints, results if finished else None
+        return folder, checkpoints, results if results is not None and resume.is_finished(results, resolved) else None
 
     folder, checkpoints, results = together.agreed(opened)
     results = together.told_by_first(results)
     if results is not None:
         display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
-        summarize(results, folder.path, display)
+        if not is_fold:
+            summarize(results, folder.path, display)
         return results
-    run = Run(config, data, model, folder, checkpoints, display, sharding)
+    plan = None
+    if config.eval.selection == "validation":
+        plan = validate_on_folds(data, config, folder, display, _train_fold)
+        config = plan.settle(config)
+        model = model_module.build(config, data)
+        reached = max(checkpoints.steps, default=0)
+        together.agreed(lambda: resume.check_length(folder, reached, config.train.epochs * per_epoch, per_epoch))
+        if not config.eval.retrain:
+            return report_validation(data, resolved, plan, folder, display)
+    run = Run(config, data, model, folder, checkpoints, display, sharding, plan, is_fold)
     together.agreed(lambda: _record_start(run, resolved, digest, overrides))
     where = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")
     where += f" of {jax.process_count()} processes" if jax.process_count() > 1 else ""

@@ -1,4 +1,4 @@
-"""Evaluates predictors (T1, U, S, H) and the teacher (accuracy, AUROC, FPR@95) on the test rows."""
+"""Evaluates predictors (T1, U, S, H, AUSUC) and the teacher (accuracy, AUROC, FPR@95) on the test rows."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation import metrics
-from d3gzsl_jax.evaluation.diagnostics import Best
+from d3gzsl_jax.evaluation.diagnostics import Best, area, trade_off
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.structures import Params
 from d3gzsl_jax.training.teacher import Teacher
@@ -18,11 +18,17 @@ from d3gzsl_jax.training.teacher import Teacher
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), fractions in [0, 1]; per_class (C,) accuracies by
-    original id, NaN for a class without test rows."""
+    """What a predictor reaches on the test rows.
+
+    Attributes:
+        metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), 'ausuc', fractions in [0, 1].
+        per_class: (C,) accuracies by original id, NaN for a class without test rows.
+        curve: U and S under calibrated stacking, see `diagnostics.trade_off`.
+    """
 
     metrics: dict[str, float]
     per_class: np.ndarray
+    curve: dict[str, np.ndarray]
 
 
 _LOGITS = 2**24  # of one prediction call: with many classes a call has fewer rows
@@ -55,26 +61,24 @@ class Evaluator:
 
     def predictor(self, logits: Callable[..., jax.Array]) -> Callable[..., Evaluation]:
         """Compiles a predictor once: of `logits`(*params, features (n, dx)) -> (n, C), by original id, it makes a function of
-        *params that evaluates them: U, S and H by argmax over all classes, T1 by argmax over the unseen ones."""
-        columns = jnp.asarray(self._unseen)
+        *params that evaluates them: U, S and H by argmax over all classes, T1 by argmax over the unseen ones, AUSUC."""
 
-        def predict(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def predict(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
             found = logits(*params, features)
-            return jnp.argmax(found, axis=-1), columns[jnp.argmax(found[:, columns], axis=-1)]
+            return jnp.argmax(found, axis=-1), *self._best_of(found)
 
         compiled = jax.jit(predict)
         return lambda *params: self._evaluate(compiled, params)
 
     def best(self, logits: Callable[..., jax.Array], *params: Params) -> tuple[Best, Best]:
         """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`."""
-        groups = jnp.asarray(self._seen), jnp.asarray(self._unseen)
-
-        def best(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
-            found = logits(*params, features)
-            return tuple(part for ids in groups for part in (ids[found[:, ids].argmax(axis=-1)], found[:, ids].max(axis=-1)))
-
-        compiled = jax.jit(best)
+        compiled = jax.jit(lambda params, features: self._best_of(logits(*params, features)))
         return tuple(Best(*self.over(split, compiled, params)) for split in ("seen", "unseen"))
+
+    def _best_of(self, logits: jax.Array) -> tuple[jax.Array, ...]:
+        """The fields of `Best` of logits (n, C)."""
+        groups = jnp.asarray(self._seen), jnp.asarray(self._unseen)
+        return tuple(part for ids in groups for part in (ids[logits[:, ids].argmax(axis=-1)], logits[:, ids].max(axis=-1)))
 
     def scores(self, teacher: Teacher, params: Params) -> dict[str, np.ndarray]:
         """The teacher's score max log_softmax of test rows, by split 'seen' and 'unseen'."""
@@ -83,16 +87,20 @@ class Evaluator:
 
     def _evaluate(self, predict: Callable[..., object], params: tuple[Params, ...]) -> Evaluation:
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
-        predicted_seen, _ = self.over("seen", predict, params)
-        predicted_unseen, predicted_zsl = self.over("unseen", predict, params)
+        predicted_seen, *best = self.over("seen", predict, params)
+        best_of_seen = Best(*best)
+        predicted_unseen, *best = self.over("unseen", predict, params)
+        best_of_unseen = Best(*best)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
-        zsl = metrics.per_class_accuracy(predicted_zsl, labels_unseen, self._unseen)
+        zsl = metrics.per_class_accuracy(best_of_unseen.unseen_class, labels_unseen, self._unseen)
         per_class = np.full(len(self._seen) + len(self._unseen), np.nan)
         per_class[self._seen], per_class[self._unseen] = seen, unseen
         u, s = metrics.mean_over_classes(unseen), metrics.mean_over_classes(seen)
+        curve = trade_off(best_of_seen, labels_seen, best_of_unseen, labels_unseen, self._seen, self._unseen)
         found = {"unseen": u, "seen": s, "harmonic": metrics.harmonic_mean(u, s), "zsl": metrics.mean_over_classes(zsl)}
-        return Evaluation(metrics=found, per_class=per_class)
+        found["ausuc"] = area(curve["unseen"], curve["seen"])
+        return Evaluation(metrics=found, per_class=per_class, curve=curve)
 
     def teacher(self, teacher: Teacher, params: Params, threshold: float) -> dict[str, float]:
         """The frozen teacher: per-class accuracy on test-seen rows ('seen_accuracy'), share of test-seen rows with score over

@@ -20,11 +20,14 @@ class FinalClassifier:
         framework: synthesizes and embeds.
         softmax: how the linear classifier over all C classes is fitted.
         n_syn: rows synthesized per unseen class.
+        logit_adjustment: tau of the logit-adjusted loss (Menon et al. 2021, arXiv 2007.07314): tau log(share of a class among the
+            rows) is added to its logit in the loss, and not in prediction. 0: none; 1: the balanced error is what is minimised.
     """
 
     framework: Framework
     softmax: SoftmaxTraining
     n_syn: int
+    logit_adjustment: float = 0.0
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
         """Embedded synthesized rows (|U| n_syn, width), class-major."""
@@ -39,9 +42,20 @@ class FinalClassifier:
             classes: all classes.
             features, labels: real seen rows (N, dx) and their original ids (N,).
         """
+        return self.fits(params, key, classes, features, labels, (self.softmax.epochs,))[0]
+
+    def fits(
+        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array, after: tuple[int, ...]
+    ) -> list[Params]:
+        """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`."""
         inputs = jnp.concatenate([self.framework.embed(params, features), self.synthesize(params, stream(key, "noise"), classes)])
-        synthesized_labels = jnp.repeat(classes.unseen, self.n_syn)
-        return self.softmax.fit(key, inputs, jnp.concatenate([labels, synthesized_labels]))
+        labels = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+        offset = 0.0
+        if self.logit_adjustment:
+            rows = jnp.bincount(labels, length=self.softmax.classes)
+            # A class without a row (no synthesis) keeps a finite offset, that of half a row.
+            offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))
+        return self.softmax.fits(key, inputs, labels, after, offset)
 
     def logits(self, params: Params, classifier: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) by original id for features (n, dx)."""

@@ -1,12 +1,15 @@
 """What a run predicts with, D3's student and the final classifier: evaluated as training goes on, remembered for the results."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
+from d3gzsl_jax.evaluation.selection import Choice, at_gamma, harmonic
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.report import check_finite
@@ -24,13 +27,14 @@ class Predictors:
         has_student: whether D3 teaches it its classes.
         classifier: the final classifier, None for none.
         every: fit the classifier at every evaluation, not only at the end.
+        after: the final classifier is also evaluated after each of these numbers of its epochs, ascending (see `trials`).
         root: key of the run.
         classes: all classes.
     """
 
     def __init__(
         self, evaluator: Evaluator, objective: Objective, has_student: bool, classifier: FinalClassifier | None, every: bool,
-        root: jax.Array, classes: Classes,
+        root: jax.Array, classes: Classes, after: tuple[int, ...] = (),
     ) -> None:
         self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
         self.best: dict[str, tuple[int, dict[str, float]]] = {}  # by predictor, epoch and metrics with the highest test H
@@ -38,7 +42,10 @@ class Predictors:
         self._evaluator, self._objective, self._final = evaluator, objective, classifier
         self._student = evaluator.predictor(objective.student_logits) if has_student else None
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
-        self._fit = jax.jit(classifier.fit) if classifier else None
+        self._after = tuple(sorted({*after, classifier.softmax.epochs})) if classifier else ()
+        self._fit = jax.jit(lambda *given: classifier.fits(*given, self._after)) if classifier else None
+        self.trials: dict[tuple[str, int], Evaluation] = {}
+        """Of the newest evaluation: by predictor and, for the final classifier, number of its epochs (0 for the student)."""
         self._classifier = evaluator.predictor(classifier.logits) if classifier else None
 
     def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: RealRows) -> dict[str, Evaluation]:
@@ -52,8 +59,9 @@ class Predictors:
             DivergenceError: the classifier broke down.
         """
         found = {}
+        self.trials = {}
         if self._student:
-            found["student"] = self._student(state.params)
+            found["student"] = self.trials["student", 0] = self._student(state.params)
         if self._fit and self._every:
             found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
@@ -72,9 +80,12 @@ class Predictors:
         return found
 
     def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
-        self.classifier = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
+        fitted = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
+        self.classifier = fitted[-1]
         check_finite({"classifier": self.classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
-        return self._classifier(state.params, self.classifier)
+        for epochs, classifier in zip(self._after, fitted, strict=True):
+            self.trials["classifier", epochs] = self._classifier(state.params, classifier)
+        return self.trials["classifier", self._after[-1]]
 
     def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:
         """By predictor, the best seen and unseen class of each test-seen and each test-unseen row."""
@@ -85,19 +96,30 @@ class Predictors:
             found["classifier"] = self._evaluator.best(self._final.logits, state.params, self.classifier)
         return found
 
-    def results(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    def results(self, names: tuple[str, ...], choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
-        (None where it was evaluated at the end only, or after no whole epoch, so that there was nothing to select).
+        (None where it was evaluated at the end only, as after validation, or after no whole epoch: there was nothing to select).
 
         Args:
             names: of the classes, by original id.
+            choices: by predictor, what validation chose; {} where it was not asked.
         """
         found = {}
         for name, last in self.last.items():
-            epoch, best = self.best.get(name, (0, None))
+            epoch, best = (0, None) if name in choices else self.best.get(name, (0, None))
             found[name] = {
                 "metrics": last.metrics,
                 "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
+                "calibrated": calibrated(last.curve, choices[name]) if name in choices else None,
+                "validation": choices[name].described() if name in choices else None,
                 "test_selected": {"selection": "test", "epochs": epoch, "metrics": best} if best else None,
             }
         return found
+
+
+def calibrated(curve: Mapping[str, np.ndarray], choice: Choice) -> dict[str, Any]:
+    """U, S and H under calibrated stacking at the gamma that validation chose."""
+    unseen, seen = (float(values) for values in at_gamma(curve, choice.gamma))
+    return {
+        "selection": "validation", "gamma": choice.gamma, "unseen": unseen, "seen": seen, "harmonic": float(harmonic(unseen, seen))
+    }

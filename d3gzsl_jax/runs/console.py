@@ -60,12 +60,14 @@ class Display:
         return f"{elapsed:.0f} s, ETA {int(left) // 3600}:{int(left) % 3600 // 60:02d}:{int(left) % 60:02d}"
 
     def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
-        """The final table: one row a predictor and selection rule; percentages of U, S, H and T1."""
+        """The final table: one row a predictor and selection rule; percentages of U, S, H, T1, and AUSUC where known."""
         table = Table(title=title)
         table.add_column("prediction")
         table.add_column("epoch reported")
         for heading in METRICS:
             table.add_column(heading, justify="right")
+        table.add_column("AUSUC", justify="right")
         for predictor, name, metrics in rows:
-            table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()))
+            area = f"{100 * metrics['ausuc']:.1f}" if "ausuc" in metrics else ""
+            table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()), area)
         self.console.print(table)

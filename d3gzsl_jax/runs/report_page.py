@@ -88,14 +88,18 @@ def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
     return PAGE.substitute(title=_text(f"{_method(run)}, {_dataset(run)}"), body="\n".join(filter(None, sections)))
 
 
+_EPOCH = {"last": "last epoch", "validation": "epoch chosen on validation", "test": "test-selected, no result"}
+
+
 def _head(run: "Recorded") -> str:
-    prediction = run.setting("eval", "prediction") or run.results.get("prediction")
+    prediction = run.results.get("prediction") or run.setting("eval", "prediction")
     found = (run.predictions.get(prediction) or {}).get("metrics") or {}
     numbers = "".join(
         f'<div class="number{" main" if heading == "H" else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
         for heading, key in METRICS.items()
     )
-    whose = f"{prediction}, {'last epoch' if run.results else 'newest evaluation'}, percent" if found else "nothing evaluated yet"
+    epoch = _EPOCH.get(run.results.get("selection"), "newest evaluation")
+    whose = f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet"
     facts = {
         "state": _state(run),
         "seed": run.setting("seed"),

@@ -7,11 +7,22 @@ from typing import Any
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.runs.resume import digests
+
+_TEST_SELECTED = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
+_RULES = {
+    "last": f"It is the last epoch's. {_TEST_SELECTED}",
+    "test": f"As asked for (config.eval.selection=test), it is the test-selected one. {_TEST_SELECTED}",
+    "validation": (
+        "Epoch, final classifier's epochs and gamma were chosen on folds inside trainval (validation.json); the test rows were "
+        "looked at once."
+    ),
+}
 
 
 def assemble(
     config: Mapping[str, Any], data: GZSLData, predictions: dict[str, dict[str, Any]], distillation: bool,
-    teacher: dict[str, float] | None, epochs: int, steps: int, **further: Any,
+    teacher: dict[str, float] | None, epochs: int, steps: int, prediction: str, **further: Any,
 ) -> dict[str, Any]:
     """The content of results.json.
 
@@ -22,10 +33,10 @@ def assemble(
         distillation: whether D3 was on.
         teacher: its figures, None without.
         epochs, steps: done.
+        prediction: whose figures are the result.
         further: more entries.
     """
     provenance = dict(data.provenance) | environment()
-    prediction = config["eval"]["prediction"]
     return {
         "dataset": data.name,
         "framework": config["framework"],
@@ -34,17 +45,25 @@ def assemble(
         "semantics": provenance["semantics"],
         "seed": config["seed"],
         "epochs": epochs,
-        "selection": "last",
+        "selection": (selection := config["eval"]["selection"]),
         "prediction": prediction,
-        **predictions.get(prediction, {}),
+        **result_of(predictions.get(prediction, {}), selection),
         "predictions": predictions,
         "classes": {"seen": data.seen_classes.tolist(), "unseen": data.unseen_classes.tolist()},
         "teacher": teacher,
         "steps": steps,
         **further,
+        "digests": digests(data),
         "provenance": provenance,
         "config": dict(config),
     }
+
+
+def result_of(predicted: dict[str, Any], selection: str) -> dict[str, Any]:
+    """A predictor's entries, its metrics being those that the rule of the run picks."""
+    if selection == "test" and predicted.get("test_selected"):
+        return predicted | {"metrics": predicted["test_selected"]["metrics"]}
+    return predicted
 
 
 def method(config: Mapping[str, Any]) -> str:
@@ -58,17 +77,17 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     """Prints the table and what it means."""
     display.stop()
     interrupted = results["interrupted"]
-    ended = f"last ({results['epochs']}{', interrupted' if interrupted else ''})"
+    rule = "validation" if results["selection"] == "validation" else "last"
+    ended = f"{rule} ({results['epochs']}{', interrupted' if interrupted else ''})"
     rows = []
     for name, found in results["predictions"].items():
         rows.append((name, ended, found["metrics"]))
+        if at := found.get("calibrated"):
+            rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
         if selected := found["test_selected"]:
             rows.append(("", f"test-selected ({selected['epochs']})", selected["metrics"]))
     display.results(f"{method(results['config'])} on {results['dataset']}, seed {results['seed']}, percent", rows)
-    display.say(
-        f"The result is the {results['prediction']}'s last epoch (config.eval.prediction). A test-selected row picks its epoch "
-        "on the test set, as published code does: it is no result."
-    )
+    display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {_RULES[results['selection']]}")
     begins = "interrupted; " if interrupted else ""
     display.say(f"{begins}{results['seconds']:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
     if interrupted:

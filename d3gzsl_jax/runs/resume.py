@@ -1,7 +1,7 @@
 """Whether a run folder can be continued with this configuration and this data."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,25 @@ FREE = (
 
 def digest(data: GZSLData) -> str:
     """SHA-256 of everything of the data that a run depends on: equal content gives equal digests, wherever it came from."""
+    return _hash((data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen))
+
+
+def _hash(arrays: Iterable[np.ndarray]) -> str:
     found = hashlib.sha256()
-    for array in (data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen):
+    for array in arrays:
         array = np.ascontiguousarray(array)
         found.update(f"{array.dtype.str}{array.shape}".encode())
         found.update(array.view(np.uint8).data if array.size else b"")
     return found.hexdigest()
+
+
+def digests(data: GZSLData) -> dict[str, str]:
+    """SHA-256 of what must agree before figures may stand in one table: features, semantics, and split (labels and roles)."""
+    parts = {
+        "features": (data.features,), "semantics": (data.semantics,),
+        "split": (data.labels, data.trainval, data.test_seen, data.test_unseen),
+    }  # fmt: skip
+    return {name: _hash(arrays) for name, arrays in parts.items()}
 
 
 def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool) -> None:
@@ -54,8 +67,13 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
     if difference := why_another(folder, config, data_digest):
         raise UserError(f"{where}: {difference}")
-    if results is not None and not has_checkpoint and (results["interrupted"] or results["epochs"] != config["train"]["epochs"]):
+    if results is not None and not has_checkpoint and not is_finished(results, config):
         raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
+
+
+def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether results.json is of a run that went to the end, for as many epochs as are asked for now."""
+    return not results["interrupted"] and results["config"]["train"]["epochs"] == config["train"]["epochs"]
 
 
 def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:

@@ -51,10 +51,11 @@ class SoftmaxTraining:
         return self.network.apply(params, inputs)
 
     def update(
-        self, params: Params, opt_state: optax.OptState, inputs: jax.Array, labels: jax.Array
+        self, params: Params, opt_state: optax.OptState, inputs: jax.Array, labels: jax.Array, offset: jax.Array | float = 0.0
     ) -> tuple[Params, optax.OptState, jax.Array]:
-        """One update on inputs (b, width) and labels (b,); returns the loss before it as well."""
-        loss = lambda p: classification_loss(self.logits(p, inputs), labels)  # noqa: E731
+        """One update on inputs (b, width) and labels (b,), `offset` added to the logits in the loss; returns the loss before it as
+        well."""
+        loss = lambda p: classification_loss(self.logits(p, inputs) + offset, labels)  # noqa: E731
         return descend(self.adam, self.learning_rate, loss, params, opt_state)
 
     def rows(self, key: jax.Array, count: int) -> jax.Array:
@@ -66,16 +67,30 @@ class SoftmaxTraining:
         order = jax.vmap(lambda k: jax.random.permutation(k, count))(keys).reshape(-1)
         return order[: updates * self.batch_size].reshape(updates, self.batch_size).astype(jnp.int32)
 
-    def fit(self, key: jax.Array, inputs: jax.Array, labels: jax.Array) -> Params:
+    def fit(self, key: jax.Array, inputs: jax.Array, labels: jax.Array, offset: jax.Array | float = 0.0) -> Params:
         """The fitted parameters; to be jitted by the caller.
 
         Args:
             key: initial weights and shuffles follow from it.
             inputs, labels: (n, width) float32 and (n,) int32 in [0, classes).
+            offset: (classes,) what the loss adds to the logits.
         """
+        return self.fits(key, inputs, labels, (self.epochs,), offset)[0]
+
+    def fits(
+        self, key: jax.Array, inputs: jax.Array, labels: jax.Array, after: tuple[int, ...], offset: jax.Array | float = 0.0
+    ) -> list[Params]:
+        """The parameters after each of the ascending numbers of epochs `after`, at most `epochs`: what `fit` with so many epochs
+        gives, for the price of the last."""
         params = self.init(key, inputs.shape[1])
+        rows, per_epoch = self.rows(key, len(inputs)), math.ceil(len(inputs) / self.batch_size)
 
         def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:
-            return self.update(*carry, inputs[rows], labels[rows])[:2], None
+            return self.update(*carry, inputs[rows], labels[rows], offset)[:2], None
 
-        return jax.lax.scan(body, (params, self.adam.init(params)), self.rows(key, len(inputs)))[0][0]
+        carry, done, found = (params, self.adam.init(params)), 0, []
+        for epochs in after:
+            carry = jax.lax.scan(body, carry, rows[done * per_epoch : epochs * per_epoch])[0]
+            found.append(carry[0])
+            done = epochs
+        return found

@@ -1,0 +1,101 @@
+"""What is chosen on validation folds: the epoch, the final classifier's epochs, and gamma of calibrated stacking."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+SELECTIONS = ("last", "validation", "test")
+CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One candidate on one fold: metrics as in `Evaluation`, and the fold's curve of `diagnostics.trade_off`."""
+
+    metrics: dict[str, float]
+    curve: dict[str, np.ndarray]
+
+
+Candidate = tuple[int, int]  # epoch, and epochs of the final classifier (0 for a predictor that is not one)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What was chosen for a predictor.
+
+    Attributes:
+        epoch: of training, whole epochs.
+        classifier_epochs: of the final classifier, 0 where the predictor is not one.
+        gamma: of calibrated stacking, in units of the predictor's logits.
+        metrics: means over the folds, fractions in [0, 1]; 'calibrated' is H at gamma.
+    """
+
+    epoch: int
+    classifier_epochs: int
+    gamma: float
+    metrics: dict[str, float]
+
+    def described(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return dataclasses.asdict(self)
+
+
+def at_gamma(curve: Mapping[str, np.ndarray], gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """U and S, each (k,), at any gammas (k,): of the curve's next point above, since between two points no prediction changes.
+
+    Args:
+        curve: of `diagnostics.trade_off`, gammas descending.
+        gamma: (k,) floats.
+    """
+    above = np.searchsorted(-curve["gamma"], -np.asarray(gamma, np.float64), side="right") - 1
+    index = np.maximum(above, 0)  # over the largest, where nothing is predicted seen either
+    return curve["unseen"][index], curve["seen"][index]
+
+
+def harmonic(unseen: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """H = 2 U S / (U + S), elementwise; 0 where U + S = 0."""
+    total = np.asarray(unseen + seen, np.float64)
+    return np.divide(2.0 * unseen * seen, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0.0)
+
+
+def best_gamma(curves: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float]:
+    """The gamma with the highest mean H over the folds, and that H: exact, and from the middle of the gammas that reach it (the
+    stretch with the largest of them, where there are several).
+
+    Args:
+        curves: of `diagnostics.trade_off`, one a fold.
+    """
+    gammas = np.unique(np.concatenate([curve["gamma"] for curve in curves]))[::-1]
+    means = np.mean([harmonic(*at_gamma(curve, gammas)) for curve in curves], axis=0)
+    if np.isnan(means).any():
+        return 0.0, float("nan")
+    first = int(np.argmax(means))
+    last = first
+    while last + 1 < len(means) and means[last + 1] == means[first]:
+        last += 1
+    # What holds at a gamma holds down to the next one, which is left out.
+    low = gammas[last + 1] if last + 1 < len(gammas) else gammas[last]
+    return float((gammas[first] + low) / 2.0), float(means[first])
+
+
+def means_over_folds(trials: Sequence[Trial]) -> tuple[float, dict[str, float]]:
+    """Gamma of calibrated stacking, and the mean of every metric over the folds, 'calibrated' (H at gamma) among them."""
+    gamma, calibrated = best_gamma([trial.curve for trial in trials])
+    found = {name: float(np.mean([trial.metrics[name] for trial in trials])) for name in trials[0].metrics}
+    return gamma, found | {"calibrated": calibrated}
+
+
+def choose(trials: Mapping[Candidate, Sequence[Trial]], criterion: str) -> Choice:
+    """The candidate with the highest mean of the criterion over the folds; the shortest training among equals.
+
+    Args:
+        trials: by candidate, one trial a fold.
+        criterion: one of `CRITERIA`.
+    """
+    found = []
+    for (epoch, classifier_epochs), of in sorted(trials.items()):
+        gamma, metrics = means_over_folds(of)
+        found.append(Choice(epoch=epoch, classifier_epochs=classifier_epochs, gamma=gamma, metrics=metrics))
+    return max(found, key=lambda choice: np.nan_to_num(choice.metrics[criterion], nan=-1.0))

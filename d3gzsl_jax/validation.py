@@ -1,0 +1,228 @@
+"""Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from d3gzsl_jax import together
+from d3gzsl_jax.data.folds import folds
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.predictors import Predictors
+from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.settings import has_distillation
+
+_SNAPSHOTS = 5  # numbers of epochs of the final classifier that are tried, evenly spaced
+_FILE = "validation.json"
+
+
+class Plan(NamedTuple):
+    """What validation says: which predictor, and the choice for each, at one epoch of training (there is one model)."""
+
+    prediction: str
+    choices: dict[str, Choice]
+    asked: Mapping[str, Any]
+    """The configuration validation was asked for with, nested."""
+
+    @property
+    def epochs(self) -> int:
+        """To train for."""
+        return self.choices[self.prediction].epoch
+
+    def settle(self, config: ConfigDict) -> ConfigDict:
+        """The configuration of the run on all of trainval, evaluated once, at its end."""
+        settled = config.copy_and_resolve_references()
+        settled.train.epochs = settled.eval.every_epochs = self.epochs
+        settled.eval.prediction = self.prediction
+        if "classifier" in self.choices:
+            settled.classifier.epochs = self.choices["classifier"].classifier_epochs
+            settled.classifier.fit = "last"
+        return settled
+
+
+def classifier_snapshots(epochs: int) -> tuple[int, ...]:
+    """The numbers of epochs of the final classifier that validation chooses from, ascending, up to `epochs`."""
+    return tuple(sorted({math.ceil(epochs * part / _SNAPSHOTS) for part in range(1, _SNAPSHOTS + 1)}))
+
+
+def write_trials(folder: Path, epoch: int, predictors: Predictors) -> None:
+    """Leaves the newest evaluation of a fold where `read_trials` finds it."""
+    arrays = {}
+    for (name, epochs), evaluation in predictors.trials.items():
+        prefix = f"{name}/{epochs}"
+        arrays |= {f"{prefix}/curve/{key}": values for key, values in evaluation.curve.items()}
+        arrays |= {f"{prefix}/metrics/{key}": np.float64(value) for key, value in evaluation.metrics.items()}
+    target = folder / "trials" / f"{epoch}.npz"
+    target.parent.mkdir(exist_ok=True)
+    part = target.with_suffix(".part")
+    with open(part, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    part.replace(target)
+
+
+def read_trials(folder: Path, epochs: list[int]) -> dict[str, dict[Candidate, Trial]]:
+    """By predictor and candidate, what a fold's run in `folder` left at these epochs.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    found: dict[str, dict[Candidate, Trial]] = {}
+    for epoch in epochs:
+        path = folder / "trials" / f"{epoch}.npz"
+        try:
+            with np.load(path) as file:
+                arrays = dict(file)
+        except (OSError, ValueError, EOFError):
+            raise UserError(f"{path}: missing or damaged; remove {folder} to validate anew") from None
+        parts: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+        for key, values in arrays.items():
+            name, classifier_epochs, kind, field = key.split("/")
+            parts.setdefault((name, int(classifier_epochs)), {}).setdefault(kind, {})[field] = values
+        for (name, classifier_epochs), part in parts.items():
+            metrics = {field: float(value) for field, value in part["metrics"].items()}
+            found.setdefault(name, {})[epoch, classifier_epochs] = Trial(metrics, part["curve"])
+    return found
+
+
+def make_plan(
+    trials: list[dict[str, dict[Candidate, Trial]]], prediction: str, criterion: str
+) -> tuple[str, dict[str, Choice]]:
+    """Chooses on the folds' trials: what predicts, and the choice for each predictor.
+
+    The epoch is chosen for what predicts ('auto': for the predictor that is best); the other predictor's calibration and, for the
+    final classifier, epochs are chosen at that epoch.
+
+    Args:
+        trials: one entry a fold, by predictor and candidate.
+        prediction: 'student', 'classifier' or 'auto'.
+        criterion: see `selection.choose`.
+    """
+    over_folds = {
+        name: {candidate: [fold[name][candidate] for fold in trials] for candidate in candidates}
+        for name, candidates in trials[0].items()
+    }
+    names = list(over_folds) if prediction == "auto" else [prediction]
+    best = {name: choose(over_folds[name], criterion) for name in names}
+    name = max(best, key=lambda one: np.nan_to_num(best[one].metrics[criterion], nan=-1.0))
+    epoch = best[name].epoch
+    at_epoch = {
+        other: choose({candidate: found for candidate, found in of.items() if candidate[0] == epoch}, criterion)
+        for other, of in over_folds.items()
+    }
+    return name, at_epoch
+
+
+def curves(trials: list[dict[str, dict[Candidate, Trial]]]) -> list[dict[str, Any]]:
+    """Mean metrics of every candidate, for the record."""
+    found = []
+    for name, candidates in trials[0].items():
+        for candidate in sorted(candidates):
+            by_fold = [fold[name][candidate].metrics for fold in trials]
+            metrics = {key: float(np.mean([metrics[key] for metrics in by_fold])) for key in by_fold[0]}
+            found.append({"prediction": name, "epoch": candidate[0], "classifier_epochs": candidate[1], "metrics": metrics})
+    return found
+
+
+def validate_on_folds(
+    data: GZSLData, config: ConfigDict, folder: RunFolder, display: Display, train_fold: Callable[..., Mapping[str, Any]]
+) -> Plan:
+    """Trains on the folds, each in a run folder of its own under <run>/validation, gone on with where it was stopped, and writes
+    validation.json.
+
+    Args:
+        data, config, folder, display: of the run.
+        train_fold: (data, config, folder, display) -> results; trains one fold and leaves its trials.
+
+    Raises:
+        KeyboardInterrupt: a fold was interrupted.
+    """
+    of = config.eval
+    benchmarks = together.agreed(lambda: folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows))
+    root = folder.path / "validation"
+    own = fold_config(config)
+    every, epochs = own.eval.every_epochs, own.train.epochs
+    evaluated = [*range(every, epochs, every), epochs]
+    for index, benchmark in enumerate(benchmarks):
+        display.say(
+            f"validation fold {index + 1} of {of.folds}: {len(benchmark.unseen_classes)} of {len(data.seen_classes)} seen classes "
+            f"held out, {len(benchmark.trainval)} rows to train on"
+        )
+        if train_fold(benchmark, own, str(root / f"fold-{index}"), display)["interrupted"]:
+            raise KeyboardInterrupt
+    found = together.told_by_first(_chosen(root, evaluated, config, folder) if together.is_first() else None)
+    plan = _plan(found)
+    for name, choice in plan.choices.items():
+        other = "" if name == plan.prediction else f" for the {name}, at that epoch"
+        display.say(
+            f"chosen on validation{other}: {describe(name, choice)}; "
+            f"there H {100 * choice.metrics['harmonic']:.1f}, calibrated {100 * choice.metrics['calibrated']:.1f}"
+        )
+    return plan
+
+
+def _chosen(root: Path, evaluated: list[int], config: ConfigDict, folder: RunFolder) -> dict[str, Any]:
+    """What validation.json holds."""
+    of = config.eval
+    trials = [read_trials(root / f"fold-{index}", evaluated) for index in range(of.folds)]
+    plan = Plan(*make_plan(trials, of.prediction, of.criterion), config.to_dict())
+    content = {
+        "prediction": plan.prediction,
+        "choices": {name: choice.described() for name, choice in plan.choices.items()},
+        "curves": curves(trials),
+        "asked": config.to_dict(),
+    }
+    folder.write(_FILE, content)
+    return {key: content[key] for key in ("prediction", "choices", "asked")}
+
+
+def describe(name: str, choice: Choice) -> str:
+    """A choice in words."""
+    classifier = f", {choice.classifier_epochs} epochs of the final classifier" if name == "classifier" else ""
+    return f"{name}, epoch {choice.epoch}{classifier}, gamma {choice.gamma:.3g}"
+
+
+def fold_config(config: ConfigDict) -> ConfigDict:
+    """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
+    own = config.copy_and_resolve_references()
+    own.eval.selection, own.log.report = "last", False
+    if own.classifier.fit != "never":
+        own.classifier.fit = "every"
+    if own.eval.prediction == "auto":
+        own.eval.prediction = "student" if own.classifier.fit == "never" else "classifier"
+    return own
+
+
+def read_plan(folder: RunFolder) -> Plan | None:
+    """What an earlier start of the run in `folder` chose; None if it has not yet."""
+    found = folder.read(_FILE)
+    return found and _plan(found)
+
+
+def _plan(found: Mapping[str, Any]) -> Plan:
+    return Plan(found["prediction"], {name: Choice(**choice) for name, choice in found["choices"].items()}, found["asked"])
+
+
+def report_validation(data: GZSLData, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display) -> dict[str, Any]:
+    """results.json of a run that stops after validation (config.eval.retrain=False): its figures are means over the folds."""
+    predictions = {
+        name: {"metrics": choice.metrics, "selection": "folds only", "validation": choice.described(), "test_selected": None}
+        for name, choice in plan.choices.items()
+    }
+    prediction = plan.prediction
+    results = assemble(
+        config, data, predictions, has_distillation(ConfigDict(config)), None, plan.epochs, 0, interrupted=False,
+        prediction=prediction, selection="folds only", metrics=plan.choices[prediction].metrics,
+    )
+    folder.write("config.json", config)
+    folder.write("results.json", results)
+    rows = [(name, f"folds ({choice.epoch})", choice.metrics) for name, choice in plan.choices.items()]
+    display.results(f"{data.name}, means over {config['eval']['folds']} folds inside trainval, percent", rows)
+    display.say("These are validation figures: no test row was looked at (config.eval.retrain=False).")
+    return results
