@@ -1,0 +1,81 @@
+"""Statistics of figures over seeds: a mean with its interval, and the difference of two methods that were run with the same seeds.
+
+Seeds are the sample: intervals and p-values speak of other seeds on the same split of the same data, not of other data.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+_LEVEL = 0.95
+_DECIMALS = 12  # of a difference of fractions: below that is rounding, and equal differences must tie
+_ENUMERATED = 16  # with ties, up to so many differences all 2**n signs are gone through
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean, standard deviation (n - 1) and half the width of the 95 % t-interval of the mean, in the unit of `values`.
+
+    Args:
+        values: (n,) floats, n >= 1, one a seed. A NaN makes all three NaN.
+
+    Returns:
+        (mean, std, half_width); the last two are NaN for n = 1, where nothing is known of the spread.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"values must be (n,) with n >= 1, not {values.shape}")
+    mean = float(values.mean())
+    if values.size == 1:
+        return mean, float("nan"), float("nan")
+    std = float(values.std(ddof=1))
+    quantile = float(stats.t.ppf((1.0 + _LEVEL) / 2.0, values.size - 1))
+    return mean, std, quantile * std / float(np.sqrt(values.size))
+
+
+def paired(ours: np.ndarray, base: np.ndarray) -> dict[str, Any]:
+    """What `ours` gains over `base`, seed by seed.
+
+    Args:
+        ours, base: (n,) floats, n >= 1; entry i of both is of the same seed. A NaN makes every figure but `n` and `wins` NaN.
+
+    Returns:
+        'n'; 'difference', the mean of ours - base, and its 'std' (n - 1); 'low' and 'high', the ends of its 95 % t-interval;
+        'wilcoxon_p' of the signed-rank test (Wilcoxon 1945) and 'sign_p' of the sign test, both two-sided, with differences of zero
+        left out (1.0 where nothing else is left); 'wins', how often ours is higher. Five seeds or fewer cannot bring either p-value
+        below 2 / 2**5 = 0.0625. The signed-rank p-value is exact, but for more than 16 differences of which some tie.
+
+    Raises:
+        ValueError: the shapes differ, or there is no value.
+    """
+    ours, base = np.asarray(ours, np.float64), np.asarray(base, np.float64)
+    if ours.shape != base.shape:
+        raise ValueError(f"ours {ours.shape} and base {base.shape} must have an entry for each seed")
+    differences = np.round(ours - base, _DECIMALS)
+    mean, std, half = interval(differences)
+    wins, known = int(np.sum(differences > 0.0)), not np.isnan(mean)
+    changed = differences[differences != 0.0]
+    return {
+        "n": differences.size, "difference": mean, "std": std, "low": mean - half, "high": mean + half,
+        "wilcoxon_p": _signed_rank(changed) if known else float("nan"),
+        "sign_p": _sign(wins, changed.size) if known else float("nan"),
+        "wins": wins,
+    }  # fmt: skip
+
+
+def _sign(wins: int, count: int) -> float:
+    return float(stats.binomtest(wins, count).pvalue) if count else 1.0
+
+
+def _signed_rank(differences: np.ndarray) -> float:
+    """Two-sided p-value of differences (k,), none of them zero."""
+    if not differences.size:
+        return 1.0
+    ties = len(np.unique(np.abs(differences))) < differences.size
+    method: Any = "auto" if ties else "exact"
+    if ties and differences.size <= _ENUMERATED:  # the table of exact p-values is for ranks without ties
+        method = stats.PermutationMethod(n_resamples=2**differences.size)
+    return float(stats.wilcoxon(differences, method=method).pvalue)
