@@ -110,7 +110,7 @@ def _train_on(
         reached = max(checkpoints.steps, default=0)
         together.agreed(lambda: resume.check_length(folder, reached, config.train.epochs * per_epoch, per_epoch))
         if not config.eval.retrain:
-            return report_validation(data, resolved, plan, folder, display)
+            return report_validation(data, digest, resolved, plan, folder, display)
     run = Run(config, data, model, folder, checkpoints, display, sharding, plan, is_fold)
     together.agreed(lambda: _record_start(run, resolved, digest, overrides))
     where = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")

@@ -17,6 +17,7 @@ from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.settings import has_distillation
 
 _SNAPSHOTS = 5  # numbers of epochs of the final classifier that are tried, evenly spaced
@@ -191,7 +192,7 @@ def describe(name: str, choice: Choice) -> str:
 def fold_config(config: ConfigDict) -> ConfigDict:
     """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
     own = config.copy_and_resolve_references()
-    own.eval.selection, own.log.report = "last", False
+    own.eval.selection, own.eval.retrain, own.log.report = "last", True, False
     if own.classifier.fit != "never":
         own.classifier.fit = "every"
     if own.eval.prediction == "auto":
@@ -209,18 +210,21 @@ def _plan(found: Mapping[str, Any]) -> Plan:
     return Plan(found["prediction"], {name: Choice(**choice) for name, choice in found["choices"].items()}, found["asked"])
 
 
-def report_validation(data: GZSLData, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display) -> dict[str, Any]:
+def report_validation(
+    data: GZSLData, digest: str, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display
+) -> dict[str, Any]:
     """results.json of a run that stops after validation (config.eval.retrain=False): its figures are means over the folds."""
     predictions = {
-        name: {"metrics": choice.metrics, "selection": "folds only", "validation": choice.described(), "test_selected": None}
+        name: {"metrics": choice.metrics, "selection": FOLDS_ONLY, "validation": choice.described(), "test_selected": None}
         for name, choice in plan.choices.items()
     }
     prediction = plan.prediction
     results = assemble(
         config, data, predictions, has_distillation(ConfigDict(config)), None, plan.epochs, 0, interrupted=False,
-        prediction=prediction, selection="folds only", metrics=plan.choices[prediction].metrics,
+        prediction=prediction, selection=FOLDS_ONLY, metrics=plan.choices[prediction].metrics,
     )
     folder.write("config.json", config)
+    folder.write("environment.json", {"data": {"name": data.name, "sha256": digest}, "starts": []})
     folder.write("results.json", results)
     rows = [(name, f"folds ({choice.epoch})", choice.metrics) for name, choice in plan.choices.items()]
     display.results(f"{data.name}, means over {config['eval']['folds']} folds inside trainval, percent", rows)

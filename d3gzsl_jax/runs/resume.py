@@ -12,11 +12,12 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder, plain
 
 RESUME = ("never", "auto", "must")
+FOLDS_ONLY = "folds only"  # 'selection' of results that are of validation alone: the run can go on from there to the test rows
 # What may differ between the starts of a run: where the data lies (its content is compared), how long to train, and what leaves
 # every bit as it is.
 FREE = (
     "data.root", "data.manual_dir", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
-    "parallel.", "guards.", "log.",
+    "parallel.", "guards.", "log.", "eval.retrain",
 )  # fmt: skip
 
 
@@ -67,12 +68,15 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
     if difference := why_another(folder, config, data_digest):
         raise UserError(f"{where}: {difference}")
-    if results is not None and not has_checkpoint and not is_finished(results, config):
+    unfinished = results is not None and results["selection"] != FOLDS_ONLY and not is_finished(results, config)
+    if unfinished and not has_checkpoint:
         raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
 
 
 def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether results.json is of a run that went to the end, for as many epochs as are asked for now."""
+    if results["selection"] == FOLDS_ONLY and config["eval"]["retrain"]:
+        return False
     return not results["interrupted"] and results["config"]["train"]["epochs"] == config["train"]["epochs"]
 
 

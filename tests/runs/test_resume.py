@@ -60,7 +60,7 @@ def test_other_data_and_fewer_epochs(tmp_path):
 
 
 def test_results_without_a_checkpoint(tmp_path):
-    folder = folder_of(tmp_path, changed(train__epochs=5), results={"epochs": 5, "interrupted": False, "config": {"train": {"epochs": 5}}})
+    folder = folder_of(tmp_path, changed(train__epochs=5), results={"epochs": 5, "interrupted": False, "selection": "last", "config": {"train": {"epochs": 5}}})
     resume.check(folder, changed(train__epochs=5), "d", False)
     with pytest.raises(UserError, match="without a checkpoint to go on from"):
         resume.check(folder, changed(train__epochs=6), "d", False)

@@ -1,0 +1,130 @@
+"""Selection on folds, end to end: what is chosen has not seen the test rows, and is what the run is then trained with."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from configs import digits
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.train import train_on
+from d3gzsl_jax.validation import classifier_snapshots
+
+
+@pytest.fixture(scope="module")
+def data():
+    return validate(read_digits())
+
+
+def config(**fields):
+    found = digits.get_config()
+    found.train.epochs, found.teacher.epochs, found.eval.every_epochs, found.classifier.epochs = 4, 2, 2, 5
+    found.eval.selection, found.log.report, found.data.pipeline = "validation", False, "device"
+    found.train.steps_per_call = 64
+    found.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
+    return found
+
+
+def run(data, folder, **fields):
+    return train_on(data, config(**fields), str(folder), Display(Console(quiet=True)))
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return folder, run(data, folder, eval__prediction="auto", eval__folds=2)
+
+
+def test_what_was_chosen_is_what_was_trained(finished):
+    folder, results = finished
+    chosen = json.loads((folder / "validation.json").read_text())
+    assert results["selection"] == "validation" and results["prediction"] == chosen["prediction"]
+    choice = chosen["choices"][results["prediction"]]
+    assert results["epochs"] == choice["epoch"] in (2, 4)
+    assert results["config"]["train"]["epochs"] == 4  # as asked for
+    assert {entry["epoch"] for entry in chosen["curves"]} == {2, 4}
+    means = {(e["prediction"], e["epoch"], e["classifier_epochs"]): e["metrics"]["harmonic"] for e in chosen["curves"]}
+    assert max(means.values()) == pytest.approx(choice["metrics"]["harmonic"])
+
+
+def test_results_say_which_rule_made_a_number(finished):
+    _, results = finished
+    for name, found in results["predictions"].items():
+        assert found["test_selected"] is None
+        at = found["calibrated"]
+        assert at["selection"] == "validation" and at["gamma"] == found["validation"]["gamma"]
+        u, s = at["unseen"], at["seen"]
+        assert at["harmonic"] == pytest.approx(2 * u * s / (u + s) if u + s else 0.0), name
+        assert set(found["metrics"]) == {"unseen", "seen", "harmonic", "zsl", "ausuc"}
+
+
+def test_test_rows_are_looked_at_once(finished):
+    folder, _ = finished
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert len({line["step"] for line in lines}) == 1
+
+
+def test_a_finished_run_is_left_as_it_is(data, finished):
+    folder, results = finished
+    before = (folder / "results.json").read_bytes()
+    again = run(data, folder, eval__prediction="auto", eval__folds=2)
+    assert again["metrics"] == results["metrics"] and (folder / "results.json").read_bytes() == before
+
+
+def test_test_rows_decide_nothing(data, finished, tmp_path):
+    """With other test rows altogether the same is chosen, to the last digit, and the same model comes of it."""
+    folder, _ = finished
+    features = data.features.copy()
+    tested = np.concatenate([data.test_seen, data.test_unseen])
+    features[tested] = features[tested][:, ::-1]
+    run(dataclasses.replace(data, features=features), tmp_path / "run", eval__prediction="auto", eval__folds=2)
+    one, two = (json.loads((at / "validation.json").read_text()) for at in (folder, tmp_path / "run"))
+    assert one["choices"] == two["choices"] and one["curves"] == two["curves"]
+
+
+def test_a_run_may_stop_after_validation(data, tmp_path):
+    results = run(data, tmp_path / "run", eval__retrain=False, eval__prediction="classifier")
+    assert results["selection"] == "folds only" and not (tmp_path / "run" / "model").exists()
+    assert results["metrics"]["calibrated"] >= results["metrics"]["harmonic"] - 1e-12
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_growing_epochs_validates_on(data, tmp_path):
+    run(data, tmp_path / "run", eval__retrain=False)
+    longer = run(data, tmp_path / "run", train__epochs=6)  # and looks at the test rows this time
+    alone = run(data, tmp_path / "alone", train__epochs=6)
+    assert longer["selection"] == "validation" and longer["predictions"] == alone["predictions"]
+
+
+def test_test_selection_is_named_so(data, tmp_path):
+    results = run(data, tmp_path / "run", eval__selection="test")
+    found = results["predictions"]["student"]
+    assert results["selection"] == "test" and results["metrics"] == found["test_selected"]["metrics"]
+    assert found["metrics"]["harmonic"] <= results["metrics"]["harmonic"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"eval__selection": "last", "eval__prediction": "auto"}, "eval.prediction='auto'"),
+        ({"eval__selection": "test", "eval__prediction": "classifier"}, "there is nothing|nothing to select"),
+        ({"eval__selection": "last", "eval__retrain": False}, "retrain=False"),
+        ({"checkpoint__best": "test_harmonic"}, "checkpoint.best"),
+        ({"eval__fold_classes": 0.8}, "fold_classes"),
+        ({"eval__selection": "validaton"}, "did you mean 'validation'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(data, tmp_path, fields, message):
+    with pytest.raises(UserError, match=message):
+        run(data, tmp_path / "run", **fields)
+
+
+def test_snapshots_of_the_classifier():
+    assert classifier_snapshots(25) == (5, 10, 15, 20, 25)
+    assert classifier_snapshots(3) == (1, 2, 3)
+    assert classifier_snapshots(1) == (1,)
