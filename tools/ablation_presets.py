@@ -1,0 +1,164 @@
+"""The grids of tools/ablate.py by name: which parts of D3 matter, which settings, and under what stress of the data.
+
+A preset is a function of a configuration; its docstring is what `--list` says of it. Its first cell is what the others are compared
+with, unless they name another.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
+from d3gzsl_jax.training.distillation import TERM_NAMES
+
+
+class Choice(NamedTuple):
+    """A cell of a grid.
+
+    Attributes:
+        name: for tables.
+        overrides: by dotted field, of the configuration it starts from.
+        against: name of the cell of the same preset it is compared with, seed by seed; '' for the grid's first.
+    """
+
+    name: str
+    overrides: dict[str, Any]
+    against: str = ""
+
+
+def components(config: ConfigDict) -> list[Choice]:
+    """Each term of L_D3 at the configuration's own weight, or left out: the base method alone, single terms, pairs, all four."""
+    cells = [without_d3()]
+    for terms in (("cls",), ("cls", "od"), ("cls", "be"), ("cls", "kl"), ("cls", "be", "kl"), TERM_NAMES):
+        name = "full" if terms == TERM_NAMES else "+".join(terms)
+        off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES if term not in terms}
+        _require_weights(config, terms)
+        cells.append(Choice(name, off))
+    return cells
+
+
+def temperature(config: ConfigDict) -> list[Choice]:
+    """The temperature of L_kl, which the described variant has."""
+    _require_weights(config, ("kl",))
+    values = (1.0, 0.5, 2.0, 4.0, 8.0)
+    return [Choice(f"T={v:g}", {"distillation.variant": "described", "distillation.temperature": v}) for v in values]
+
+
+def variants(config: ConfigDict) -> list[Choice]:
+    """What the published code computes and what the paper writes; with L_od also its score and its matching pairs."""
+    cells = []
+    for variant in VARIANTS:
+        if config.distillation.weight_od == 0.0:  # score and target are L_od's
+            cells.append(Choice(variant, {"distillation.variant": variant}))
+            continue
+        for score in SCORES:
+            for target in TARGETS:
+                fields = {"variant": variant, "score": score, "target": target}
+                cells.append(Choice(f"{variant} {score} {target}", {f"distillation.{k}": v for k, v in fields.items()}))
+    return cells
+
+
+def synthesis(config: ConfigDict) -> list[Choice]:
+    """How many rows an unseen class gets, while the student is trained and for the final classifier; one at a time."""
+    fields = {"distillation.n_syn": (1, 3, 5, 10), "classifier.n_syn": (30, 100, 300, 1000)}
+    own = {"distillation.n_syn": config.distillation.n_syn, "classifier.n_syn": config.classifier.n_syn}
+    cells = [Choice("as configured: " + ", ".join(f"{field}={value}" for field, value in own.items()), {})]
+    for field, values in fields.items():
+        cells += [Choice(f"{field}={value}", {field: value}) for value in values if value != own[field]]
+    return cells
+
+
+def weights(config: ConfigDict) -> list[Choice]:
+    """The weight of L_D3's terms, the same for all four; and none."""
+    _require_weights(config, ())
+    values = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    return [without_d3(), *(Choice(f"weight={v:g}", {f"distillation.weight_{term}": v for term in TERM_NAMES}) for v in values)]
+
+
+def framework(config: ConfigDict) -> list[Choice]:
+    """Every base method, alone and with D3."""
+    return _with_and_without(config, {name: {"framework": name} for name in FRAMEWORKS})
+
+
+def logit_adjustment(config: ConfigDict) -> list[Choice]:
+    """The final classifier's loss adjusted for how many rows a class has."""
+    _require_weights(config, ())
+    return [Choice(f"tau={v:g}", {"classifier.logit_adjustment": v}) for v in (0.0, 0.5, 1.0)]
+
+
+def imbalance(config: ConfigDict) -> list[Choice]:
+    """Stress: training rows of the seen classes fall off, the largest class to the smallest as given."""
+    return _stress(config, "imbalance", (1.0, 10.0, 100.0))
+
+
+def seen_rows(config: ConfigDict) -> list[Choice]:
+    """Stress: a share of the training rows."""
+    return _stress(config, "seen_rows", (1.0, 0.3, 0.1))
+
+
+def test_shift(config: ConfigDict) -> list[Choice]:
+    """Stress: test rows of the classes fall off, the largest class to the smallest as given."""
+    return _stress(config, "test_imbalance", (1.0, 10.0, 100.0))
+
+
+def feature_noise(config: ConfigDict) -> list[Choice]:
+    """Stress: noise on the features."""
+    return _stress(config, "feature_noise", (0.0, 0.25, 0.5, 1.0))
+
+
+def semantic_noise(config: ConfigDict) -> list[Choice]:
+    """Stress: noise on the semantic vectors."""
+    return _stress(config, "semantic_noise", (0.0, 0.25, 0.5, 1.0))
+
+
+def classes(config: ConfigDict) -> list[Choice]:
+    """Stress: a half and a quarter of the seen classes, and of the unseen ones; the data is read to count them."""
+    data = load(config.dataset, config.data)
+    levels: dict[str, dict[str, Any]] = {"all classes": {}}
+    for kind, known in (("seen", len(data.seen_classes)), ("unseen", len(data.unseen_classes))):
+        for count in dict.fromkeys((known // 2, known // 4)):
+            if 2 <= count < known:
+                levels[f"{count} of {known} {kind}"] = {f"data.stress.{kind}_classes": count}
+    return _with_and_without(config, levels)
+
+
+PRESETS: dict[str, Callable[[ConfigDict], list[Choice]]] = {
+    preset.__name__: preset
+    for preset in (
+        components, temperature, variants, synthesis, weights, framework, logit_adjustment, imbalance, seen_rows, test_shift,
+        feature_noise, semantic_noise, classes,
+    )
+}  # fmt: skip
+
+
+def without_d3(name: str = "base") -> Choice:
+    """The base method alone, which predicts by the final classifier."""
+    return Choice(name, {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"})
+
+
+def _stress(config: ConfigDict, field: str, values: tuple[float, ...]) -> list[Choice]:
+    name = field.replace("_", " ")
+    return _with_and_without(config, {f"{name} {value:g}": {f"data.stress.{field}": value} for value in values})
+
+
+def _with_and_without(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> list[Choice]:
+    """At each level the base method and, compared with it, D3 as configured: D3's gain by level."""
+    _require_weights(config, ("cls", "kl"), any)
+    cells = []
+    for level, overrides in levels.items():
+        base = f"base, {level}"
+        cells += [Choice(base, without_d3().overrides | overrides), Choice(f"full, {level}", dict(overrides), base)]
+    return cells
+
+
+def _require_weights(config: ConfigDict, terms: tuple[str, ...], enough: Callable[[Any], bool] = all) -> None:
+    """Refuses a configuration that has no weight for what is to be switched on, or that fits no classifier to compare."""
+    off = [f"config.distillation.weight_{term}" for term in terms if config.distillation[f"weight_{term}"] == 0.0]
+    if terms and not enough(config.distillation[f"weight_{term}"] > 0.0 for term in terms):
+        raise UserError(f"{off[0]}=0: the preset has this term on at its own weight; give a configuration with D3, or --set it")
+    if config.classifier.fit == "never":
+        raise UserError("config.classifier.fit='never': the base method predicts by the classifier; --set classifier.fit=last")
