@@ -38,7 +38,7 @@ class Account:
         self, config: ConfigDict, data: GZSLData, model: Model, arrays: SplitArrays, evaluator: Evaluator, root: jax.Array,
         folder: RunFolder, display: Display, plan: Plan | None = None, trials: bool = False,
     ) -> None:
-        self._plan, self._trials = plan, trials
+        self._plan, self._trials, self.choices = plan, trials, plan.choices if plan else {}
         self._config, self._data, self._model, self._folder, self._display = config, data, model, folder, display
         self.predictors = Predictors(
             evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
@@ -141,9 +141,9 @@ class Account:
 
     def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, **further: Any) -> dict[str, Any]:
         """Writes results.json, once what predicts has been evaluated; returns what it holds. `further`: more entries."""
-        asked, choices = (self._plan.asked, self._plan.choices) if self._plan else (self._config.to_dict(), {})
         results = assemble(
-            asked, self._data, self.predictors.results(self._data.class_names, choices),
+            self._plan.asked if self._plan else self._config.to_dict(), self._data,
+            self.predictors.results(self._data.class_names, self.choices),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=self._warnings, prediction=self._config.eval.prediction, seconds=round(self._seconds, 2), **further,
         )

@@ -20,6 +20,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.structures import TrainState
+from d3gzsl_jax.validation import read_plan
 
 
 def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
@@ -76,7 +77,9 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
         step = steps[-1] if which == "last" else int(which) if which.isdecimal() else -1
     if step not in steps:
         raise UserError(f"--checkpoint={which}: expected last, best or one of the outer steps {', '.join(map(str, steps))}")
-    run = Run(config, data, model_module.build(config, data), folder, checkpoints, display)
+    plan = read_plan(folder) if config.eval.selection == "validation" else None
+    config = plan.settle(config) if plan else config
+    run = Run(config, data, model_module.build(config, data), folder, checkpoints, display, plan=plan)
     if run.model.objective.distillation.active:
         run.pretrain(only_read=True)
     empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
@@ -95,7 +98,7 @@ def evaluate(workdir: str | Path, which: str, display: Display, data_root: str =
     with scope(run.config.precision):
         predictors.evaluate(state, step, epoch, False, run.real_rows)
         predictors.finish(state, step, epoch, run.real_rows)
-    found = predictors.results(run.data.class_names)
+    found = predictors.results(run.data.class_names, run.account.choices)
     content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
     path = run.folder.write(f"evaluation-{step}.json", content)
     rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from configs import digits
+from d3gzsl_jax import revisit
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
@@ -67,6 +68,14 @@ def test_test_rows_are_looked_at_once(finished):
     folder, _ = finished
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert len({line["step"] for line in lines}) == 1
+
+
+def test_a_checkpoint_evaluated_again_gives_the_same(data, finished):
+    folder, results = finished
+    found = revisit.evaluate(folder, "last", Display(Console(quiet=True)))
+    for name, one in found["predictions"].items():
+        assert one["metrics"] == results["predictions"][name]["metrics"]
+        assert one["calibrated"] == results["predictions"][name]["calibrated"]
 
 
 def test_a_finished_run_is_left_as_it_is(data, finished):
