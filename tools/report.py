@@ -108,8 +108,10 @@ def _figures(path: Path, results: Mapping[str, Any]) -> Iterator[tuple[str, dict
             found["test-selected"] = _metrics(path, results, *at, "test_selected", "metrics")
         if entry.get("calibrated"):
             how = {key: _get(path, results, *at, "calibrated", key) for key in ("gamma", "selection")}
-            found["calibrated"] = how | _metrics(path, results, *at, "calibrated", names=("unseen", "seen", "harmonic"))
+            how |= _metrics(path, results, *at, "calibrated", names=("unseen", "seen", "harmonic"))
             _get(path, results, *at, "calibrated", "gamma", kind=int | float)
+            if how["selection"] != "test":  # a gamma picked on the test set makes no result either
+                found["calibrated"] = how
         yield name, found
 
 
