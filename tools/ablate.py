@@ -121,7 +121,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
                 account.failures.append(f"{job.cell}, seed {job.seed}: {why}")
                 print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
             else:
-                print(f"{head}, {results.get('seconds') or 0:.0f} s: {account.add(job, results)}", flush=True)
+                print(f"{head}, {outcome:.0f} s: {account.add(job, results)}", flush=True)
             account.write()
     account.write(last=True)
     print(f"wrote {arguments.output / 'ablation'}.md, .csv, .png and .svg" if len(account.failures) < len(jobs) else "no results")

@@ -46,12 +46,13 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
         kind = row.predictor if row.predictor in _COLOURS else "baseline"
         colour, values = _COLOURS.get(kind, _OTHER), row.percent("harmonic")
         mean, _, half = spread(values)
-        axes.plot(values, np.full(len(values), at), linestyle="", marker="o", markersize=3.5, alpha=0.45, color=colour, mew=0)
+        axes.plot(values, np.full(len(values), at + 0.2), linestyle="", marker="o", markersize=3.5, alpha=0.5, color=colour, mew=0)
         axes.errorbar(
             [mean], [at], xerr=None if np.isnan(half) else [half], fmt="D", markersize=5, color=colour, capsize=3, linewidth=1.6,
             label=None if kind in named else kind,
         )
         named.add(kind)
+    axes.set_xlim(*np.clip(axes.get_xlim(), 0.0, 100.0))  # intervals of few seeds go on beyond what H can be
     axes.set_yticks(ticks, labels)
     axes.set_ylim(places[-1] + 0.7 if places else 1.0, -0.7)
     finish(axes, title=title, x="H, percent: mean, 95 % interval, each seed", whole_numbers=False)

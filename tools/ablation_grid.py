@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.resume import disagreement
+from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.train import train
 from tools.ablation_presets import PRESETS, Choice
 
@@ -84,11 +85,7 @@ class Job(NamedTuple):
         if before and (difference := disagreement(before, plain(self.config))):
             field, old, new = difference
             raise UserError(f"{folder}: holds a run with config.{field}={old!r}, now it is {new!r}; name another --output")
-        if not found or found.get("interrupted"):
-            return None
-        if not self.baseline and found["config"]["train"]["epochs"] != self.config["train"]["epochs"]:
-            return None  # to be trained on
-        return found
+        return found if found and (self.baseline or is_finished(found, self.config)) else None
 
 
 def value_of(text: str) -> Any:
@@ -163,8 +160,8 @@ def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> lis
     return jobs
 
 
-def work(job: Job) -> None:
-    """Does a job, in whatever process: its folder holds results.json afterwards.
+def work(job: Job) -> float:
+    """Does a job, in whatever process: its folder holds results.json afterwards; returns the seconds it took.
 
     Raises:
         UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
@@ -173,13 +170,14 @@ def work(job: Job) -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", job.cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    began = time.monotonic()
     if job.baseline:
         _baseline(job)
-        return
-    if train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)))["interrupted"]:
+    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)))["interrupted"]:
         raise KeyboardInterrupt
     if job.prune:
         shutil.rmtree(Path(job.folder) / "checkpoints", ignore_errors=True)
+    return time.monotonic() - began
 
 
 def _baseline(job: Job) -> None:
@@ -210,18 +208,21 @@ def _check(cells: Sequence[Cell]) -> None:
             settings.check(cell.config)
         except UserError as error:
             raise UserError(f"cell {cell.name!r}: {error}") from None
-    rules = {cell.config.eval.selection: cell.name for cell in cells}
+    rules = {_rule(cell.config): cell.name for cell in cells}
     if len(rules) > 1:
         told = ", ".join(f"{rule} ({name})" for rule, name in rules.items())
         raise UserError(f"config.eval.selection differs between cells: {told}; one table has one rule, --set eval.selection=last")
-    if not all(cell.config.eval.retrain for cell in cells):
-        raise UserError("config.eval.retrain=False: no test row would be looked at, and the table is of them; --set it to True")
     read: set[str] = set()
     for cell in cells:
         key = json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True)
         if key not in read:
             load(cell.config.dataset, cell.config.data)
             read.add(key)
+
+
+def _rule(config: ConfigDict) -> str:
+    of = config.eval
+    return FOLDS_ONLY if of.selection == "validation" and not of.retrain else of.selection
 
 
 def _named(*parts: str) -> str:

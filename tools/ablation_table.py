@@ -12,6 +12,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from tools.run_statistics import interval, paired
 
 RULES = {
@@ -20,6 +21,7 @@ RULES = {
         "epoch, epochs of the final classifier and calibration are chosen on classes and rows held out inside trainval; the test "
         "rows are looked at once"
     ),
+    FOLDS_ONLY: "validation alone: means over classes and rows held out inside trainval; no test row was looked at",
     "test": "TEST-SELECTED: the epoch that looks best on the test rows. No results, only what published code prints",
 }
 """What each selection rule means, for the heading of a table."""
@@ -27,7 +29,8 @@ RULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One predictor of one run. Metrics are fractions in [0, 1], NaN where there is none; `harmonic` follows from U and S.
+    """One predictor of one run. Metrics are fractions in [0, 1], NaN where there is none; `harmonic` follows from U and
+    S, or is a mean over folds where they are.
 
     Attributes:
         cell, seed, predictor, selection: whose figures these are.
@@ -73,14 +76,20 @@ def entries_of(cell: str, results: Mapping[str, Any], folder: str, baseline: boo
     """The predictors of one run, from what its results.json holds."""
     found = []
     for name, of in results["predictions"].items():
-        metrics, calibrated = of["metrics"], of.get("calibrated")
+        rule, calibrated = of.get("selection", results["selection"]), of.get("calibrated")
+        if rule == "test" and of.get("test_selected"):
+            of = of["test_selected"]
+        metrics = of["metrics"]
         unseen, seen = _number(metrics["unseen"]), _number(metrics["seen"])
+        harmonic, epochs = harmonic_mean(unseen, seen), of.get("epochs", results.get("epochs"))
+        at_gamma = harmonic_mean(_number(calibrated["unseen"]), _number(calibrated["seen"])) if calibrated else math.nan
+        if rule == FOLDS_ONLY:  # means over folds: H is the mean of theirs
+            harmonic, at_gamma, epochs = metrics["harmonic"], _number(metrics.get("calibrated")), of["validation"]["epoch"]
         found.append(
             Entry(
-                cell=cell, seed=results["seed"], predictor=name, selection=of.get("selection", results["selection"]),
-                epochs=of.get("epochs", results.get("epochs")), unseen=unseen, seen=seen, harmonic=harmonic_mean(unseen, seen),
-                zsl=_number(metrics["zsl"]), ausuc=_number(metrics.get("ausuc")),
-                calibrated=harmonic_mean(_number(calibrated["unseen"]), _number(calibrated["seen"])) if calibrated else math.nan,
+                cell=cell, seed=results["seed"], predictor=name, selection=rule,
+                epochs=epochs, unseen=unseen, seen=seen, harmonic=harmonic, zsl=_number(metrics["zsl"]),
+                ausuc=_number(metrics.get("ausuc")), calibrated=at_gamma,
                 result=name == results["prediction"], baseline=baseline, seconds=_number(results.get("seconds")), folder=folder,
             )
         )

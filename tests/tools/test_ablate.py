@@ -164,6 +164,21 @@ def test_calibrated_figures_and_absent_ones():
     ablation_figure.draw("x", rows)
 
 
+def test_figures_of_folds_and_test_selected_ones():
+    results = results_of(0, {"student": (0.4, 0.6, 0.7)}, "folds only")
+    results["predictions"]["student"] |= {"validation": {"epoch": 15}}
+    results["predictions"]["student"]["metrics"] |= {"harmonic": 0.47, "calibrated": 0.49}
+    (entry,) = ablation_table.entries_of("x", results, "x/seed-0", False)
+    assert (entry.harmonic, entry.calibrated, entry.epochs) == (0.47, 0.49, 15)
+    results = results_of(0, {"student": (0.4, 0.6, 0.7)}, "test")
+    best = {"unseen": 0.5, "seen": 0.5, "harmonic": 0.5, "zsl": 0.6, "ausuc": 0.3}
+    results["predictions"]["student"]["test_selected"] = {"selection": "test", "epochs": 3, "metrics": best}
+    (entry,) = ablation_table.entries_of("x", results, "x/seed-0", False)
+    assert (entry.unseen, entry.harmonic, entry.epochs, entry.ausuc) == (0.5, 0.5, 3, 0.3)
+    text = ablation_table.markdown("x", [entry], ablation_table.rows_of([entry], {"x": "x"}), {"x": "x"}, "c", [])
+    assert "TEST-SELECTED" in text
+
+
 def test_selection_rules_are_not_mixed():
     entries = ablation_table.entries_of("a", results_of(0, {"student": (0.5, 0.5, 0.5)}, "last"), "a/seed-0", False)
     entries += ablation_table.entries_of("b", results_of(0, {"student": (0.5, 0.5, 0.5)}, "test"), "b/seed-0", False)
@@ -284,7 +299,7 @@ def test_cores_are_shared_evenly_and_accelerators_seen(tmp_path, monkeypatch):
 
 def test_sigterm_stops_all_processes_and_the_same_command_goes_on(quick, tmp_path):
     command = [
-        sys.executable, str(ROOT / "tools" / "ablate.py"), "--config", quick, "--vary", "distillation.weight_od=0.0,0.1",
+        sys.executable, str(ROOT / "tools" / "ablate.py"), "--config", f"{quick}:base", "--vary", "train.beta2=0.99,0.999",
         "--seeds", "1", "--workers", "2", "--output", str(tmp_path / "out"), "--set", "train.epochs=100000", "--set", "eval.every_epochs=1",
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
