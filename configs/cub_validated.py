@@ -1,4 +1,4 @@
-"""D3GZSL on CUB, WGAN-GP base, at the settings that validation prefers: 768 feature dimensions, networks 384 wide, sentence vectors.
+"""D3GZSL on CUB, WGAN-GP base, at settings chosen on validation: 768 feature dimensions, networks 384 wide, sentence vectors.
 
 Paper: arXiv 2402.11424 (AAAI 2024); these settings are not the paper's, nor the released ones, which are in `cub.py`. They were
 chosen on folds inside trainval alone, never on test rows: docs/results.md has the search, its commands, and the figures to expect.

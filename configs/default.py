@@ -18,6 +18,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.dataset = "CUB"  # name in messages and results; for source=tfds also which dataset
     config.framework = "wgan"  # generative base method: wgan (WGAN-GP), fclswgan (f-CLSWGAN), cegzsl (CE-GZSL)
     config.seed = 0  # every draw of the run follows from it; 0 <= seed < 2**32
+    config.seeds = ()  # several seeds, trained together as one program; (): config.seed alone
     config.precision = "float32"  # of the networks' products: float32, tf32 (on chips that have it) or bfloat16
 
     config.data = data = ConfigDict()
@@ -28,6 +29,15 @@ def get_config(variant: str = "d3") -> ConfigDict:
     data.semantics = "att"  # att or sent: reads att_splits.mat or sent_splits.mat
     data.leave_out = ""  # classes to train without, ids and names: "9" or "zebra,3"; --mode=add_classes can add them later
     data.normalize_semantics = False  # divide each class's vector by its L2 norm (the released code does not)
+    data.stress = stress = ConfigDict()  # a harder version of the benchmark, see docs/stress.md; by default none
+    stress.imbalance = 1.0  # long-tailed seen classes: training rows of the largest over those of the smallest
+    stress.seen_rows = 1.0  # share of the trainval rows of each seen class
+    stress.test_imbalance = 1.0  # test prior shift: likewise for test rows of seen and of unseen classes
+    stress.feature_noise = 0.0  # Gaussian, in standard deviations of each dimension
+    stress.semantic_noise = 0.0  # likewise, of each dimension over seen classes
+    stress.seen_classes = 0  # keep so many; 0: all
+    stress.unseen_classes = 0
+    stress.seed = 0  # of all that is drawn for it
     data.pipeline = "auto"  # auto, index (tf.data row numbers), stream (tf.data features), device (no TensorFlow); same batches
 
     config.networks = networks = ConfigDict()
@@ -76,6 +86,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     train.resume = "auto"  # auto (go on where --workdir stopped, else start), must (refuse to start), never (refuse to go on)
 
     config.parallel = parallel = ConfigDict()  # docs/devices.md; a run may go on with another number
+    parallel.seeds = 0  # with config.seeds: how many of them one program trains at a time; 0: as many as memory holds
     parallel.devices = 0  # rows of a batch are split over so many; 0: all there are, of all processes; 1: no splitting
 
     config.checkpoint = checkpoint = ConfigDict()  # in the run folder; none of these changes a result
