@@ -1,4 +1,4 @@
-"""D3GZSL on CUB, CE-GZSL base, at the settings that validation prefers: 768 feature dimensions, narrow networks, sentence vectors.
+"""D3GZSL on CUB, CE-GZSL base, at settings chosen on validation: 768 feature dimensions, networks 256 wide, sentence vectors.
 
 Papers: arXiv 2402.11424 (AAAI 2024), arXiv 2103.16173 (CVPR 2021); these settings are neither's, nor the released ones, those of
 `cegzsl_cub.py`. They were chosen on folds inside trainval alone, never on test rows: docs/results.md has the search, its commands,
@@ -20,7 +20,8 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.classifier.batch_size = batch
     config.train.steps_per_call = 16
     config.cegzsl.projection = 128
-    config.cegzsl.comparator_hidden = config.networks.embedding
+    config.networks.update(generator_hidden=256, critic_hidden=256, embedding=256)
+    config.cegzsl.comparator_hidden = 256
     config.distillation.n_syn = 3
     config.eval.every_epochs = every
     return config

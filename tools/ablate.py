@@ -97,7 +97,8 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     workers = arguments.workers or default_workers()
     _check(arguments)
     baselines = [name for name in arguments.baselines.split(",") if name]
-    cells = grid.cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports)
+    only = [name for name in arguments.only.split(",") if name]
+    cells = grid.cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, only)
     jobs = grid.jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
     what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
     account = Account(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
@@ -147,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--config", action="append", default=[], metavar="FILE.py[:variant]", help="once or more")
     found.add_argument("--preset", default="", help=", ".join(PRESETS))
+    found.add_argument("--only", default="", metavar="CELL,CELL", help="these cells of the preset; the first is compared with")
     found.add_argument("--vary", action="append", default=[], metavar="FIELD=VALUE,VALUE,...", help="all combinations")
     found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every cell that says nothing else")
     found.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... of each cell")

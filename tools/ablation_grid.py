@@ -109,7 +109,8 @@ def assignment(option: str, text: str) -> tuple[str, str]:
 
 
 def cells_of(
-    specs: Sequence[str], preset: str, varied: Sequence[str], fixed: Mapping[str, Any], baselines: Sequence[str], report: bool
+    specs: Sequence[str], preset: str, varied: Sequence[str], fixed: Mapping[str, Any], baselines: Sequence[str], report: bool,
+    only: Sequence[str] = (),
 ) -> list[Cell]:
     """The grid: every configuration file with every cell of the preset and every combination of varied values; then baselines.
 
@@ -122,12 +123,18 @@ def cells_of(
         fixed: values by dotted field, for all.
         baselines: their names.
         report: whether runs draw plots and a report.
+        only: of the preset's cells, these; () for all.
 
     Raises:
         UserError: something is not known, makes no sense, or is there twice; or selection rules differ.
     """
     if preset and preset not in PRESETS:
         raise UserError(f"--preset {preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
+    if baselines:
+        from d3gzsl_jax.baselines.harness import BASELINES
+
+        if unknown := [name for name in baselines if name not in BASELINES]:
+            raise UserError(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}")
     axes = []
     for text in varied:
         field, values = assignment("--vary", text)
@@ -136,7 +143,10 @@ def cells_of(
     for spec in specs:
         label = Path(spec.partition(":")[0]).stem + spec[len(spec.partition(":")[0]) :] if len(specs) > 1 else ""
         starting = _prepared(load_config(spec, fixed), report)
-        for choice, *rest in itertools.product(PRESETS[preset](starting) if preset else [Choice("", {})], *axes):
+        choices = PRESETS[preset](starting) if preset else [Choice("", {})]
+        if unknown := sorted(set(only) - {choice.name for choice in choices}):
+            raise UserError(f"--only {unknown[0]}: no cell of the preset; it has {', '.join(choice.name for choice in choices)}")
+        for choice, *rest in itertools.product([choice for choice in choices if not only or choice.name in only], *axes):
             values = [other.name for other in rest]
             overrides = dict(fixed) | choice.overrides
             for other in rest:
@@ -156,6 +166,8 @@ def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> lis
     for seed in range(seeds):
         for cell in cells:
             config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
+            if cell.baseline:  # depends on nothing else
+                config = {name: config[name] for name in ("dataset", "seed", "data", "eval")}
             jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, str(output / ".cache"), prune))
     return jobs
 
@@ -184,9 +196,12 @@ def _baseline(job: Job) -> None:
     from d3gzsl_jax.baselines.harness import run_baseline
 
     config = ConfigDict(job.config)
-    of = config.eval
-    results = run_baseline(job.baseline, load(config.dataset, config.data), job.seed, of.folds)
-    RunFolder(job.folder, config.dataset).write("results.json", results | {"config": job.config})
+    of, data = config.eval, load(config.dataset, config.data)
+    RunFolder(job.folder, data.name).write("config.json", job.config)
+    run_baseline(
+        job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
+        config=job.config, folder=job.folder,
+    )  # fmt: skip
 
 
 def _prepared(config: ConfigDict, report: bool) -> ConfigDict:
