@@ -21,9 +21,6 @@ from tools.ablation_presets import PRESETS
 DIGITS = str(ROOT / "configs" / "digits.py")
 
 
-STRESS = ("imbalance", "seen_rows", "test_shift", "feature_noise", "semantic_noise", "classes")
-
-
 @pytest.fixture
 def quick(tmp_path):
     """A configuration file that takes a second a run."""
@@ -53,8 +50,6 @@ def results_of(seed, predictions, selection="last", prediction=None, **further):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_cells_of_presets_are_configurations_that_make_sense(preset):
-    if preset in STRESS and "stress" not in load_config(DIGITS).data:
-        pytest.skip("config.data.stress is not there")
     cells = ablation_grid.cells_of([DIGITS], preset, [], {}, [], False)
     names = [cell.name for cell in cells]
     assert len(set(names)) == len(names) >= 3 and all(cell.against in names for cell in cells)
@@ -189,9 +184,10 @@ def test_selection_rules_are_not_mixed():
 def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, monkeypatch):
     output = tmp_path / "out"
     vary = ["--config", quick, "--vary", "distillation.weight_od=0.0,0.1", "--output", str(output), "--workers", "1"]
+    vary += ["--baselines", "eszsl"]
     assert ablate.main([*vary, "--seeds", "1"]) == 0
     printed = capsys.readouterr().out
-    assert "[2/2] distillation.weight_od=0.1, seed 0" in printed and "student U " in printed and "classifier U " in printed
+    assert "[2/3] distillation.weight_od=0.1, seed 0" in printed and "student U " in printed and "classifier U " in printed
     first = [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
 
     def breaks(config, folder, display):
@@ -206,10 +202,10 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     message = capsys.readouterr()
     failure = "distillation.weight_od=0.0, seed 1: DivergenceError loss is nan after outer step 3"
     assert f"ablate: failed: {failure}" in message.err and f"- {failure}" in (output / "ablation.md").read_text()
-    assert "2 of 4 runs are finished already" in message.out and "[4/4] distillation.weight_od=0.1, seed 1" in message.out
+    assert "3 of 6 runs are finished already" in message.out and "[5/6] distillation.weight_od=0.1, seed 1" in message.out
     monkeypatch.undo()
     assert ablate.main([*vary, "--seeds", "2"]) == 0
-    assert "3 of 4 runs are finished already" in capsys.readouterr().out and "Failed" not in (output / "ablation.md").read_text()
+    assert "5 of 6 runs are finished already" in capsys.readouterr().out and "Failed" not in (output / "ablation.md").read_text()
     assert first == [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
     assert (output / "distillation.weight_od=0.1/seed-0/checkpoints").is_dir()
     assert not (output / "distillation.weight_od=0.1/seed-1/checkpoints").exists()
@@ -217,7 +213,8 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
         assert (output / f"ablation.{extension}").stat().st_size > 0
     with (output / "ablation.csv").open() as file:
         read = list(csv.DictReader(file))
-    assert len(read) == 2 * 2 * 2 and {line["selection"] for line in read} == {"last"}
+    assert len(read) == 2 * (2 * 2 + 1)
+    assert {(line["selection"], line["baseline"]) for line in read} == {("last", "False"), ("validation", "True")}
     for line in read:
         results = json.loads((output / line["folder"] / "results.json").read_text())
         assert float(line["harmonic"]) == pytest.approx(results["predictions"][line["predictor"]]["metrics"]["harmonic"])
@@ -241,6 +238,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
         (["--config", DIGITS, "--vary", "distillation.score=msp,mps"], "cell 'distillation.score=mps': config.distillation.score"),
         (["--config", DIGITS, "--config", DIGITS], "'digits' and 'digits' would share a folder"),
         (["--config", DIGITS, "--vary", "eval.selection=last,test"], "config.eval.selection differs between cells"),
+        (["--config", DIGITS, "--baselines", "eszsl,sezsl"], "--baselines sezsl: expected some of eszsl"),
         (["--config", DIGITS, "--seeds", "0"], "--seeds 0: must be at least 1"),
         (["--config", str(ROOT / "configs/cub.py"), "--root", "/nowhere", "--preset", "components"], "res101.mat"),
     ],
