@@ -1,0 +1,148 @@
+"""A baseline from data to results: hyperparameters and gamma chosen on folds inside trainval, then one look at the test rows."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from d3gzsl_jax import precision
+from d3gzsl_jax.baselines.base import Baseline, Training
+from d3gzsl_jax.baselines.eszsl import ESZSL
+from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
+from d3gzsl_jax.data import folds as validation_splits
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.errors import DivergenceError, UserError
+from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, at_gamma, harmonic, means_over_folds
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.results import assemble
+
+BASELINES: dict[str, Baseline] = {
+    "eszsl": ESZSL(),
+    "regressor": SemanticRegressor(hidden=0, learning_rates=(2e-3, 1e-2)),
+    "class_norm": SemanticRegressor(),
+}
+"""By name."""
+
+
+class Chosen(NamedTuple):
+    """What the folds say.
+
+    Attributes:
+        hyperparameters: the candidate.
+        gamma: of calibrated stacking, in units of its logits.
+        metrics: its means over the folds, fractions in [0, 1]; 'calibrated' is H at gamma.
+        candidates: every candidate with its gamma and metrics, for the record.
+    """
+
+    hyperparameters: Mapping[str, Any]
+    gamma: float
+    metrics: dict[str, float]
+    candidates: Sequence[Mapping[str, Any]]
+
+
+def run_baseline(
+    name: str, data: GZSLData, seed: int = 0, folds: int = 1, classes: float = 0.2, rows: float = 0.2, fold_seed: int = 0,
+    criterion: str = "calibrated", config: Mapping[str, Any] | None = None, folder: str | Path | None = None,
+) -> dict[str, Any]:
+    """Fits and evaluates a baseline as a run with config.eval.selection=validation is: same folds, same metrics, same results.
+
+    There is one choice of hyperparameters, for the figures with and without calibration. By default it is made by calibrated H,
+    at the same gamma on all folds, since H without calibration is near 0 for every candidate of some baselines.
+
+    Args:
+        name: a key of `BASELINES`.
+        data: validated.
+        seed: of the fits, in [0, 2**32).
+        folds, classes, rows, fold_seed: config.eval.folds, fold_classes, fold_rows and fold_seed.
+        criterion: what is highest on the folds, see config.eval.criterion.
+        config: nested; its 'data' and 'eval' are noted in the results. None: nothing of the data, and what is given here.
+        folder: where to write results.json; None: nowhere.
+
+    Returns:
+        What results.json holds, see `runs.results.assemble`; framework and prediction are the baseline's name.
+
+    Raises:
+        UserError: an unknown name or criterion, too few seen classes, a folder that cannot be written. DivergenceError: parameters
+        that are not finite.
+    """
+    if name not in BASELINES:
+        raise UserError(f"unknown baseline {name!r}, expected one of {', '.join(BASELINES)}")
+    if criterion not in CRITERIA:
+        raise UserError(f"config.eval.criterion={criterion}: expected one of {', '.join(CRITERIA)}")
+    started, target = time.monotonic(), RunFolder(str(folder), data.name) if folder else None
+    with precision.scope("float32"):
+        chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion)
+        (found,) = evaluate(BASELINES[name], data, [chosen.hyperparameters], seed)
+    unseen, seen = (float(values) for values in at_gamma(found.curve, chosen.gamma))
+    calibrated = {"unseen": unseen, "seen": seen, "harmonic": float(harmonic(unseen, seen))}
+    entry = {
+        "metrics": found.metrics,
+        "selection": "validation",
+        "epochs": None,
+        "per_class": {f"{c} {data.class_names[c]}": accuracy for c, accuracy in enumerate(found.per_class)},
+        "calibrated": {"selection": "validation", "gamma": chosen.gamma, **calibrated},
+        "validation": {"hyperparameters": chosen.hyperparameters, "gamma": chosen.gamma, "metrics": chosen.metrics},
+        "test_selected": None,
+    }
+    of_eval = {"folds": folds, "fold_classes": classes, "fold_rows": rows, "fold_seed": fold_seed}
+    given = dict((config or {}).get("eval", {})) | of_eval | {"selection": "validation", "criterion": criterion}
+    noted = {"framework": name, "seed": seed, "data": dict((config or {}).get("data", {})), "eval": given}
+    results = assemble(
+        noted, data, {name: entry}, distillation=False, teacher=None, epochs=0, steps=0, prediction=name, interrupted=False,
+        warnings=[], seconds=time.monotonic() - started, details={"candidates": chosen.candidates},
+    )
+    if target:
+        target.write("results.json", results)
+    return results
+
+
+def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str) -> Chosen:
+    """The candidate with the highest mean of the criterion over the folds, the first among equals.
+
+    Args:
+        baseline: whose candidates.
+        benchmarks: the folds, at least one.
+        seed: of the fits.
+        criterion: one of `selection.CRITERIA`.
+
+    Raises:
+        DivergenceError: parameters that are not finite.
+    """
+    candidates = baseline.candidates
+    by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed)] for of in benchmarks]
+    tried = []
+    for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
+        gamma, metrics = means_over_folds(over_folds)
+        tried.append({"hyperparameters": dict(candidate), "gamma": gamma, "metrics": metrics})
+    best = max(tried, key=lambda one: np.nan_to_num(one["metrics"][criterion], nan=-1.0))
+    return Chosen(**best, candidates=tried)
+
+
+def evaluate(
+    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096
+) -> Iterator[Evaluation]:
+    """Fits candidates to the trainval rows of a benchmark and evaluates each on its test rows.
+
+    Args:
+        baseline: whose candidates.
+        data: a benchmark or a fold.
+        candidates: some of its candidates.
+        seed: of the fits.
+        batch: rows per prediction call.
+
+    Raises:
+        DivergenceError: parameters that are not finite.
+    """
+    arrays = scale_splits(data)
+    evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, batch, on_device=True)
+    predict = evaluator.predictor(baseline.logits)
+    fits = baseline.fits(Training.of(data, arrays), candidates, seed)
+    for candidate, params in zip(candidates, fits, strict=True):
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+            raise DivergenceError(f"a baseline on {data.name} broke down with {dict(candidate)}")
+        yield predict(params)
