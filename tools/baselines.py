@@ -1,85 +1,161 @@
-"""Does synthesis help? One configuration over several seeds, the same networks without synthesis, and closed-form ESZSL.
+"""Baselines without synthesis, which a generative method has to beat, over several seeds on the data of one configuration.
 
-    python tools/baselines.py --config configs/digits.py --seeds 5 [--root FOLDER] [--output FILE.json]
+    python tools/baselines.py --config configs/cub_small.py --seeds 3 [--root FOLDER] [--set data.semantics=att]
+                              [--baselines eszsl,regressor,class_norm,no_synthesis] [--output FOLDER]
 
-Every figure is the last epoch's; nothing is chosen on the test set. "Without synthesis" trains the same student by the same losses
-on real rows only (config.distillation.n_syn=0). ESZSL chooses its two ridges on pseudo-unseen classes inside trainval, drawn by
-the seed. Prints mean and standard deviation (n - 1) over seeds, in percent.
+eszsl: a bilinear map in closed form. regressor: prototypes linear in the semantics, scaled cosine. class_norm: prototypes by the
+network of class normalization. no_synthesis: the configuration's own networks and losses, trained on real rows only
+(config.distillation.n_syn=0); it takes as long as the run and its folds. All choose hyperparameters (no_synthesis: its epoch) and
+gamma of calibrated stacking by calibrated H on folds inside trainval, those of config.eval.folds, fold_classes, fold_rows and
+fold_seed; the test rows are looked at once.
+
+Writes FOLDER/<baseline>/seed-<k>/results.json, for tools/report.py too; what is there already is not done again. Prints mean and
+standard deviation (n - 1) over seeds, in percent.
 """
 
 import argparse
-import json
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
+from ml_collections import ConfigDict
 from rich.console import Console
+from rich.table import Table
 
 from d3gzsl_jax import settings
-from d3gzsl_jax.baselines import eszsl_metrics
+from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.resume import digests
 from d3gzsl_jax.train import train_on
-from tools.seed_table import print_seed_table
+from tools.ablation_grid import assignment, value_of
+from tools.run_table import METRICS
+
+NO_SYNTHESIS = "no_synthesis"
+_H = list(METRICS).index("H")
+_FOLDS = ("folds", "fold_classes", "fold_rows", "fold_seed")
 
 
-def measure(config_path: str, seeds: int, root: str | None) -> dict[str, list[dict[str, float]]]:
-    """Metrics by method, one entry a seed."""
-    config = load_config(config_path, {"data.root": root} if root else None)
+def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) -> dict[str, list[dict[str, Any]]]:
+    """Results by baseline, one entry a seed, done or read from the folder.
+
+    Args:
+        config: of the data and the folds; for no_synthesis of the run.
+        names: of baselines.
+        seeds: 0 ... seeds - 1.
+        output: the folder.
+
+    Raises:
+        UserError: an unknown name, data that is wrong, or a folder that holds something else.
+    """
+    known = (*BASELINES, NO_SYNTHESIS)
+    for name in names:
+        if name not in known:
+            raise UserError(f"--baselines {name}: expected one of {', '.join(known)}")
     settings.check(config)
-    if config.eval.prediction != "student":
-        raise UserError(f"{config_path}: predicts by the final classifier; give a configuration with D3, whose student predicts")
+    if NO_SYNTHESIS in names:
+        settings.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
-    arrays = scale_splits(data)
-    config.eval.every_epochs = config.train.epochs
-    config.classifier.fit, config.log.report = "never", False
-    found: dict[str, list[dict[str, float]]] = {"D3GZSL": [], "same networks without synthesis": [], "ESZSL": []}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(seeds):
-        config.seed = seed
-        for method, n_syn in (("D3GZSL", config.distillation.n_syn), ("same networks without synthesis", 0)):
-            run = config.copy_and_resolve_references()
-            run.distillation.n_syn = n_syn
-            with tempfile.TemporaryDirectory() as folder:
-                results = train_on(data, run, folder, Display(Console(quiet=True)))
-            if results["interrupted"]:
-                raise KeyboardInterrupt
-            found[method].append(results["metrics"])
-        found["ESZSL"].append(eszsl_metrics(data, arrays, seed))
-        harmonic = "  ".join(f"{method} H {100 * rows[-1]['harmonic']:.1f}" for method, rows in found.items())
-        print(f"seed {seed}: {harmonic}", flush=True)
+        for name in names:
+            given = data, config, seed, output / name / f"seed-{seed}"
+            found[name].append(_trained(*given) if name == NO_SYNTHESIS else _fitted(name, *given))
+        told = (f"{name} {_percent([of[-1]])[0][_H]:.1f}, {_percent([of[-1]])[0][-1]:.1f}" for name, of in found.items())
+        print(f"seed {seed}, H without and with calibration: {'; '.join(told)}", flush=True)
     return found
 
 
+def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
+    """The configuration whose student sees real rows only; its epoch is chosen by calibrated H, as without calibration H is 0."""
+    own = config.copy_and_resolve_references()
+    own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
+    own.classifier.fit, own.eval.prediction = "never", "student"
+    own.eval.selection, own.eval.criterion, own.eval.retrain, own.checkpoint.best = "validation", "calibrated", True, ""
+    return own
+
+
+def _trained(data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dict[str, Any]:
+    results = train_on(data, without_synthesis(config, seed), str(folder), Display(Console(quiet=True)))
+    if results["interrupted"]:
+        raise KeyboardInterrupt
+    return results
+
+
+def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dict[str, Any]:
+    """What the folder holds, or what it then will."""
+    of = config.eval
+    results = RunFolder(str(folder), data.name).read("results.json")
+    if results is None:
+        return run_baseline(
+            name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder
+        )
+    if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != digests(data):
+        raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
+    for field in _FOLDS:
+        if (before := results["config"]["eval"].get(field)) != of[field]:
+            raise UserError(f"{folder}: holds results of config.eval.{field}={before}, not {of[field]}; name another --output")
+    return results
+
+
+def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """METRICS of each run, then its U, S and H with calibration, (runs, 8) in percent; NaN for what is not known."""
+    rows = []
+    for of in runs:
+        calibrated = of["predictions"][of["prediction"]]["calibrated"]
+        rows.append([*(of["metrics"][key] for key in METRICS.values()), *(calibrated[METRICS[name]] for name in "USH")])
+    return 100.0 * np.array(rows, np.float64)
+
+
+def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """A line a baseline: the metrics, then U, S and H with calibration, mean ± standard deviation over its seeds."""
+    table = Table(title=title)
+    for heading in ("baseline", "seeds", *METRICS, "calibrated U", "S", "H"):
+        table.add_column(heading, justify="left" if heading == "baseline" else "right")
+    for name, runs in found.items():
+        values = _percent(runs)
+        spread = values.std(axis=0, ddof=min(1, len(runs) - 1))
+        table.add_row(name, str(len(runs)), *(f"{m:.1f} ± {s:.1f}" for m, s in zip(values.mean(axis=0), spread, strict=True)))
+    return table
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Runs the comparison; returns the exit code."""
+    """Runs the baselines; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="a configuration file, for example configs/digits.py")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--root", help="instead of config.data.root")
-    parser.add_argument("--output", help="also write every seed's metrics to this JSON file")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the configuration")
+    parser.add_argument("--baselines", default=",".join(BASELINES), metavar="NAME,NAME", help="default: %(default)s")
+    parser.add_argument("--output", help="folder of the results; not given: they are printed only")
     arguments = parser.parse_args(argv)
     configure()
     try:
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-        if arguments.output and not Path(arguments.output).resolve().parent.is_dir():
-            raise UserError(f"--output {arguments.output}: its folder does not exist")
-        found = measure(arguments.config, arguments.seeds, arguments.root)
+        fixed = {field: value_of(value) for field, value in (assignment("--set", text) for text in arguments.set)}
+        config = load_config(arguments.config, fixed | ({"data.root": arguments.root} if arguments.root else {}))
+        names = list(dict.fromkeys(name.strip() for name in arguments.baselines.split(",") if name.strip()))
+        with tempfile.TemporaryDirectory() as temporary:
+            found = measure(config, names, arguments.seeds, Path(arguments.output or temporary))
     except KeyboardInterrupt:
-        print("baselines: stopped", file=sys.stderr)
+        print("baselines: stopped; the same command goes on from here", file=sys.stderr)
         return 130
     except (UserError, DivergenceError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
-    print_seed_table(f"{arguments.config}, last epoch, percent (mean ± std)", found)
-    if arguments.output:
-        Path(arguments.output).write_text(json.dumps(found, indent=2) + "\n")
+    title = f"{arguments.config}, {config.data.semantics}: chosen on {config.eval.folds} fold(s) inside trainval; percent, mean ± std"
+    Console(width=None if sys.stdout.isatty() else 160).print(table_of(title, found))
     return 0
 
 

@@ -1,0 +1,75 @@
+import json
+
+import numpy as np
+import pytest
+
+from d3gzsl_jax.baselines import harness
+from d3gzsl_jax.baselines.eszsl import ESZSL
+from tests.conftest import ROOT
+from tools import baselines, report
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setitem(harness.BASELINES, "eszsl", ESZSL(exponents=(0, 1)))
+    path = tmp_path / "quick.py"
+    path.write_text(
+        "from configs import digits\n"
+        "def get_config():\n"
+        "    config = digits.get_config()\n"
+        "    config.train.epochs = config.teacher.epochs = 1\n"
+        "    config.data.pipeline = 'device'\n"
+        "    return config\n"
+    )
+    return str(path)
+
+
+def test_results_are_written_once_and_tabled(config, tmp_path, capsys):
+    command = ["--config", config, "--seeds", "2", "--baselines", "eszsl", "--output", str(tmp_path / "out")]
+    assert baselines.main(command) == 0
+    out = capsys.readouterr().out
+    path = tmp_path / "out" / "eszsl" / "seed-1" / "results.json"
+    results, before = json.loads(path.read_text()), path.stat().st_mtime_ns
+    assert results["config"]["eval"]["fold_classes"] == 0.3 and results["config"]["data"]["source"] == "digits"
+    assert f"{100 * results['metrics']['harmonic']:.1f} ± 0.0" in out
+    assert f"{100 * results['predictions']['eszsl']['calibrated']['harmonic']:.1f} ± 0.0" in out
+    assert baselines.main(command) == 0
+    assert path.stat().st_mtime_ns == before and capsys.readouterr().out == out
+    assert report.main([str(tmp_path / "out"), "--calibrated"]) == 0
+    assert "eszsl" in capsys.readouterr().out
+    assert baselines.main([*command, "--set", "eval.fold_seed=3"]) == 2
+    assert "config.eval.fold_seed=0, not 3" in capsys.readouterr().err
+    assert baselines.main([*command, "--set", "data.normalize_semantics=True"]) == 2
+    assert "another baseline, seed or data" in capsys.readouterr().err
+
+
+def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
+    command = ["--config", config, "--seeds", "1", "--baselines", "no_synthesis,eszsl", "--output", str(tmp_path / "out")]
+    assert baselines.main(command) == 0
+    results = json.loads((tmp_path / "out" / "no_synthesis" / "seed-0" / "results.json").read_text())
+    assert results["config"]["distillation"]["n_syn"] == 0 and results["selection"] == "validation"
+    assert list(results["predictions"]) == ["student"]
+    assert "no_synthesis" in capsys.readouterr().out
+
+
+def test_the_table_has_mean_and_spread_of_each_figure():
+    def of(harmonic, gamma):
+        metrics = {"unseen": 0.1, "seen": 0.2, "harmonic": harmonic, "zsl": 0.3, "ausuc": None}
+        calibrated = {"gamma": gamma, "unseen": 0.4, "seen": 0.5, "harmonic": harmonic + 0.2}
+        return {"prediction": "one", "metrics": metrics, "predictions": {"one": {"calibrated": calibrated}}}
+
+    table = baselines.table_of("title", {"one": [of(0.1, 1.0), of(0.3, 2.0)]})
+    spread = f"{100 * np.std([0.1, 0.3], ddof=1):.1f}"
+    cells = [next(iter(column.cells)) for column in table.columns]
+    assert cells == [
+        "one", "2", "10.0 ± 0.0", "20.0 ± 0.0", f"20.0 ± {spread}", "30.0 ± 0.0", "nan ± nan", "40.0 ± 0.0", "50.0 ± 0.0",
+        f"40.0 ± {spread}",
+    ]  # fmt: skip
+
+
+def test_what_is_refused(config, capsys):
+    assert baselines.main(["--config", str(ROOT / "configs" / "none.py")]) == 2
+    assert baselines.main(["--config", config, "--baselines", "sze"]) == 2
+    assert "--baselines sze: expected one of eszsl, regressor, class_norm, no_synthesis" in capsys.readouterr().err
+    assert baselines.main(["--config", config, "--seeds", "0"]) == 2
+    assert baselines.main(["--config", config + ":base", "--baselines", "no_synthesis"]) == 2
