@@ -154,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     except (UserError, DivergenceError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
-    title = f"{arguments.config}, {config.data.semantics}: chosen on {config.eval.folds} fold(s) inside trainval; percent, mean ± std"
+    title = f"{arguments.config}, {config.data.semantics}: chosen on {config.eval.folds} fold(s) of trainval; percent, mean ± std"
     Console(width=None if sys.stdout.isatty() else 160).print(table_of(title, found))
     return 0
 
