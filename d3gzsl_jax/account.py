@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
@@ -49,6 +50,7 @@ class Account:
         )
         self._per_epoch = model.optimization.steps_per_epoch
         self._warnings: list[str] = []
+        self._leaks: list[str] = []
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
         self._log: Log | None = None
         self.past: dict[str, Any] = {}
@@ -70,9 +72,13 @@ class Account:
         return self.past | {"seconds": self._seconds + time.monotonic() - self._clock}
 
     def begin(self, step: int, keep: Callable[[dict[str, Any]], bool]) -> None:
-        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so."""
+        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Warns of leaks in the data."""
         self._log = Log(self._folder, self._config.log.tensorboard and together.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
+        if not self._trials:  # a fold holds nothing the whole does not
+            self._leaks = find_leaks(self._data)
+            for leak in self._leaks:
+                self._display.say(f"warning: {leak}")
 
     def close(self) -> None:
         """Ends the log."""
@@ -145,7 +151,8 @@ class Account:
             self._plan.asked if self._plan else self._config.to_dict(), self._data,
             self.predictors.results(self._data.class_names, self.choices),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
-            warnings=self._warnings, prediction=self._config.eval.prediction, seconds=round(self._seconds, 2), **further,
+            warnings=[*self._leaks, *self._warnings], prediction=self._config.eval.prediction,
+            seconds=round(self._seconds, 2), **further,
         )
         if self._config.eval.prediction in results["predictions"]:
             self._folder.write("results.json", results)

@@ -9,6 +9,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.from_tfds import read_tfds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.open_npz import read_npz
+from d3gzsl_jax.data.stress import stress
 from d3gzsl_jax.data.subset import leave_out
 from d3gzsl_jax.data.validate import normalize_semantics, validate
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
@@ -22,7 +23,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
 
     Args:
         name: config.dataset; an npz file brings its own.
-        config: config.data (source, root, manual_dir, feature_file, semantics, leave_out, normalize_semantics).
+        config: config.data (source, root, manual_dir, feature_file, semantics, leave_out, stress, normalize_semantics).
 
     Raises:
         UserError: data missing or wrong; the message names file, key and row.
@@ -38,6 +39,8 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     data = validate(data)
     if config.leave_out:
         data = validate(leave_out(data, config.leave_out))
+    stressed = stress(data, config.get("stress"))
+    data = validate(stressed) if stressed is not data else data
     semantics = normalize_semantics(data) if config.normalize_semantics else data.semantics
     provenance = dict(data.provenance) | {"normalized": bool(config.normalize_semantics)}
     return dataclasses.replace(data, semantics=semantics, provenance=provenance)

@@ -19,14 +19,22 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
         UserError: no such class.
     """
     out = np.isin(np.arange(data.class_count), parse_class_list(classes, data.class_names, data.seen_classes, data.unseen_classes))
+    names = [name for name, gone in zip(data.class_names, out, strict=True) if gone]
+    return dataclasses.replace(
+        without_classes(data, out),
+        name=f"{data.name}-without-{'-'.join(names) if len(names) <= 3 else f'{len(names)}-classes'}",  # results say so
+        provenance=dict(data.provenance) | {"left_out": names},
+    )
+
+
+def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
+    """`data` without rows and semantics of the classes where `out` (C,) is true, the others numbered anew in their order."""
     kept_rows = np.flatnonzero(~out[data.labels])
     new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
     rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
     declared = data.declared_unseen
-    names = [name for name, gone in zip(data.class_names, out, strict=True) if gone]
     return dataclasses.replace(
         data,
-        name=f"{data.name}-without-{'-'.join(names) if len(names) <= 3 else f'{len(names)}-classes'}",  # results say so
         features=data.features[kept_rows],
         labels=new_class[data.labels[kept_rows]],
         semantics=data.semantics[~out],
@@ -34,5 +42,4 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
         **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
         extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
-        provenance=dict(data.provenance) | {"left_out": names},
     )

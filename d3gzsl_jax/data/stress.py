@@ -1,0 +1,111 @@
+"""Harder versions of a benchmark: long tails, few rows, shifted test priors, noise, fewer classes (docs/stress.md)."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.subset import without_classes
+
+OFF = {
+    "imbalance": 1.0, "seen_rows": 1.0, "test_imbalance": 1.0, "feature_noise": 0.0, "semantic_noise": 0.0,
+    "seen_classes": 0, "unseen_classes": 0,
+}  # fmt: skip
+
+
+def stress(data: GZSLData, options: Mapping[str, Any] | None) -> GZSLData:
+    """The stressed version of validated data; `data` itself where every option is off.
+
+    Everything drawn follows from options['seed'], each kind of stress from a stream of its own: one does not change another.
+    The name says what was done, and so does provenance['stress'].
+
+    Args:
+        data: validated; validate what is returned.
+        options: config.data.stress; None (a configuration from before there was stress) for none.
+    """
+    chosen = {name: value for name, value in (options or {}).items() if name in OFF and value != OFF[name]}
+    if not chosen:
+        return data
+    seed = int(options["seed"])
+    rng = lambda name: np.random.default_rng([seed, *name.encode()])  # noqa: E731
+    for role in ("seen_classes", "unseen_classes"):
+        if role in chosen:
+            classes = getattr(data, role)
+            dropped = rng(role).permutation(classes)[chosen[role] :]
+            gone = np.zeros(data.class_count, bool)
+            gone[dropped] = True
+            data = without_classes(data, gone)
+    if "seen_rows" in chosen:
+        data = dataclasses.replace(data, trainval=keep_share(data.labels, data.trainval, chosen["seen_rows"], rng("seen_rows")))
+    if "imbalance" in chosen:
+        data = dataclasses.replace(data, trainval=long_tail(data.labels, data.trainval, chosen["imbalance"], rng("imbalance")))
+    if "test_imbalance" in chosen:
+        ratio = chosen["test_imbalance"]
+        tails = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in ("test_seen", "test_unseen")}
+        data = dataclasses.replace(data, **tails)
+    if "feature_noise" in chosen:
+        data = dataclasses.replace(data, features=noisy_features(data, chosen["feature_noise"], rng("feature_noise")))
+    if "semantic_noise" in chosen:
+        spread = data.semantics[data.seen_classes].std(axis=0)
+        noise = rng("semantic_noise").standard_normal(data.semantics.shape) * spread * chosen["semantic_noise"]
+        data = dataclasses.replace(data, semantics=(data.semantics + noise).astype(data.semantics.dtype))
+    told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items())
+    provenance = dict(data.provenance) | {"stress": chosen | {"seed": seed}}
+    return dataclasses.replace(data, name=f"{data.name}, {told}", provenance=provenance)
+
+
+def keep_share(labels: np.ndarray, rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """`share` of the rows of each class (rounded, at least one), drawn at random; ascending row numbers.
+
+    Args:
+        labels: (N,) of all rows.
+        rows: (n,) row numbers to draw from.
+        share: in (0, 1].
+    """
+    shares = np.full(int(labels.max()) + 1, share)
+    return _keep(labels, rows, lambda counts: np.maximum(np.rint(counts * shares[: len(counts)]), 1), rng)
+
+
+def long_tail(labels: np.ndarray, rows: np.ndarray, imbalance: float, rng: np.random.Generator) -> np.ndarray:
+    """Rows whose number falls off exponentially over the classes (Cui et al. 2019, arXiv 1901.05555); ascending row numbers.
+
+    The class at rank r of R keeps at most n imbalance^(-r / (R - 1)) rows, and at least one; n is the size of the largest class,
+    ranks are drawn at random. A class that is smaller than that to begin with keeps all it has.
+
+    Args:
+        labels: (N,) of all rows.
+        rows: (n,) row numbers to draw from.
+        imbalance: the largest class over the smallest, at least 1.
+    """
+    classes = np.unique(labels[rows])
+    rank = np.zeros(int(labels.max()) + 1)
+    rank[rng.permutation(classes)] = np.arange(len(classes)) / max(len(classes) - 1, 1)
+
+    def sizes(counts: np.ndarray) -> np.ndarray:
+        return np.maximum(np.rint(counts.max() * imbalance ** -rank[: len(counts)]), 1)
+
+    return _keep(labels, rows, sizes, rng)
+
+
+def _keep(labels: np.ndarray, rows: np.ndarray, sizes: Any, rng: np.random.Generator) -> np.ndarray:
+    """Of each class at most so many rows as `sizes`(rows by class) says, drawn at random."""
+    shuffled = rng.permutation(rows)
+    order = np.argsort(labels[shuffled], kind="stable")
+    ordered = shuffled[order]
+    counts = np.bincount(labels[ordered])
+    # Place of a row among those of its class, in the shuffled order.
+    place = np.arange(len(ordered)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(ordered[place < sizes(counts)[labels[ordered]]])
+
+
+def noisy_features(data: GZSLData, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """All features with Gaussian noise of `amount` standard deviations of each dimension over trainval. A dimension that is never
+    negative in trainval (after a ReLU) stays so."""
+    train = data.features[data.trainval]
+    noise = rng.standard_normal(data.features.shape, dtype=np.float32) * (amount * train.std(axis=0)).astype(np.float32)
+    noisy = data.features + noise
+    positive = train.min(axis=0) >= 0
+    noisy[:, positive] = np.maximum(noisy[:, positive], 0)
+    return noisy.astype(data.features.dtype if data.features.dtype.kind == "f" else np.float32)

@@ -1,0 +1,62 @@
+"""Planted leaks are reported, and clean data is not blamed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.leaks import _equal_rows, find_leaks
+from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from tests.small import mat_arrays, write_mat_folder
+
+
+@pytest.fixture(scope="module")
+def data():
+    return read_digits()
+
+
+def test_clean_data_has_none(data):
+    assert find_leaks(data) == []
+
+
+def test_a_shipped_validation_split_that_holds_test_rows(tmp_path):
+    splits = mat_arrays()["att_splits"]
+    val = np.concatenate([splits["trainval_loc"][:5], splits["test_seen_loc"][:3]])
+    write_mat_folder(tmp_path / "CUB", att_splits={"val_loc": val, "train_loc": splits["trainval_loc"][5:]})
+    (found,) = find_leaks(read_xlsa17(tmp_path / "CUB", "CUB"))
+    assert found.startswith("val_loc holds 3 rows of ") and "'test_seen_loc'" in found
+    assert f"row {int(splits['test_seen_loc'][0, 0])})" in found
+
+
+def test_training_rows_of_an_unseen_class(data):
+    leaked = dataclasses.replace(data, trainval=np.append(data.trainval, data.test_unseen[:4]))
+    found = find_leaks(leaked)
+    assert any("share 4 rows" in line for line in found)
+    assert any(f"has 4 rows of {len(np.unique(data.labels[data.test_unseen[:4]]))} unseen classes" in line for line in found)
+
+
+def test_a_declared_unseen_class_in_training(data):
+    declared = np.append(data.unseen_classes, data.seen_classes[0])
+    (found,) = find_leaks(dataclasses.replace(data, declared_unseen=declared))
+    assert f"has {np.sum(data.labels[data.trainval] == data.seen_classes[0])} rows of 1 unseen classes" in found
+
+
+def test_copies_of_training_rows_among_test_rows(data):
+    features = data.features.copy()
+    features[data.test_seen[:3]] = features[data.trainval[7]]
+    features[data.test_unseen[2]] = features[data.trainval[0]]
+    found = find_leaks(dataclasses.replace(data, features=features))
+    assert len(found) == 2
+    assert found[0].startswith("3 rows of test_seen are copies of rows of trainval")
+    assert f"equal to row {data.trainval[7]}" in found[0]
+    assert found[1].startswith("1 rows of test_unseen are copies of rows of trainval, 1 of them labelled otherwise")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("width", [1, 7, 8])
+def test_equal_rows_are_found_whatever_their_type(rng, dtype, width):
+    rows = rng.integers(0, 3, (60, width)).astype(dtype)
+    group = _equal_rows(rows)
+    equal = (rows[:, None] == rows[None]).all(axis=-1)
+    np.testing.assert_array_equal(group[:, None] == group[None], equal)
