@@ -87,6 +87,9 @@ def get_config(variant: str = "d3") -> ConfigDict:
 
     config.parallel = parallel = ConfigDict()  # docs/devices.md; a run may go on with another number
     parallel.seeds = 0  # with config.seeds: how many of them one program trains at a time; 0: as many as memory holds
+    # vmap: batched, equal to a run of that seed alone up to rounding, which training lets grow; map: one after another within the
+    # program, to the bits of the run alone; auto: vmap on an accelerator, map on a CPU, where it is no slower
+    parallel.seeds_as = "auto"
     parallel.devices = 0  # rows of a batch are split over so many; 0: all there are, of all processes; 1: no splitting
 
     config.checkpoint = checkpoint = ConfigDict()  # in the run folder; none of these changes a result

@@ -2,7 +2,8 @@
 
     python -m d3gzsl_jax.main --config=configs/cub.py[:base] [--workdir=RUN] [--config.group.field=value ...]
 
-trains, or goes on with the run in the folder RUN. With what a run left behind:
+trains, or goes on with the run in the folder RUN. With --config.seeds='(0,1,2)' several seeds are trained together, each in a
+folder of its own, RUN/seed-0 and so on, and RUN/results.json holds them all. With what a run left behind:
 
     ... --mode=evaluate    --workdir=RUN [--checkpoint=last|best|STEP]
     ... --mode=predict     --workdir=RUN --input=FEATURES --output=FILE.csv [--top=K] [--predictor=student|classifier] [--key=NAME]
@@ -34,6 +35,7 @@ from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserErro
 from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.process import configure, join, leave
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.seeds import train_seeds
 from d3gzsl_jax.together import is_first
 from d3gzsl_jax.train import train
 
@@ -87,7 +89,8 @@ def _run() -> int:
             raise UserError(f"--{name} means nothing in training; --mode={', '.join(MODES)} are the other modes")
         join(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value)
         overrides = config_flags.get_override_values(flags.FLAGS["config"])
-        return 130 if train(_CONFIG.value, _WORKDIR.value, overrides=overrides)["interrupted"] else 0
+        of = train_seeds if _CONFIG.value.seeds else train
+        return 130 if of(_CONFIG.value, _WORKDIR.value, overrides=overrides)["interrupted"] else 0
     except AgreedError as error:
         return _end(2, str(error))
     except UserError as error:

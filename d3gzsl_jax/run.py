@@ -1,6 +1,6 @@
-"""The phases of one run: teacher, adversarial loop, final classifier, results; each goes on from where an earlier start stopped."""
+"""What one run does: its teacher, its states, its evaluations and checkpoints, its results; course.py takes it through them."""
 
-import time
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,16 +13,14 @@ from d3gzsl_jax import ending, together
 from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import DivergenceError, Terminated
-from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_once, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.results import summarize
+from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.stopping import Stop
-from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.sharding import Sharding
@@ -30,40 +28,35 @@ from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainS
 from d3gzsl_jax.training.teacher import pretrain
 from d3gzsl_jax.validation import Plan
 
-# A call of the compiled loop is made longer while it takes less than the first and shorter when more than the second (seconds):
-# long enough that dispatch costs nothing, short enough that progress moves and signals are heard. The bits do not depend on it.
-_CALL_SECONDS = (0.5, 2.0)
-# Streamed features of one call of the loop; a few calls are under way at a time.
-_STREAM_BYTES = 64 * 2**20
-
 
 class Run:
-    """The state of `train` between its phases.
+    """The state of a run between its phases.
 
     A checkpoint holds what the outer steps before it made: parameters and optimiser states, the report of the steps since the last
     evaluation, and the history. The evaluation *at* its step is not in it: a start from there makes it again, to the same bits. So
     a run may stop anywhere, and its number of epochs may grow afterwards.
+
+    Args:
+        config, data, model, folder, checkpoints, display, sharding: of the run.
+        plan: what validation chose; None where it was not asked.
+        trials: whether this is a fold of a validation.
+        shared: what it has in common with other runs; None: nothing.
+        title: begins its messages where there are others; '' where there are none.
     """
 
     def __init__(
         self, config: ConfigDict, data: GZSLData, model: Model, folder: RunFolder, checkpoints: Checkpoints, display: Display,
         sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
-        plan: Plan | None = None, trials: bool = False,
+        plan: Plan | None = None, trials: bool = False, shared: Shared | None = None, title: str = "",
     ) -> None:
-        self.config, self.data, self.model, self.sharding = config, data, model, sharding
-        self.trials = trials  # a fold of a validation: nobody wants its table
+        self.config, self.data, self.model, self.sharding, self.title = config, data, model, sharding, title
         self.folder, self.checkpoints, self.display, self.stop = folder, checkpoints, display, Stop()
-        self.arrays, self.root = scale_splits(data), root_key(config.seed)
-        self.mode = pipeline.resolve_mode(config.data.pipeline)
-        self.evaluator = Evaluator(
-            self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
-        )
+        self.shared = shared or Shared(config, data, model, sharding)
+        self.arrays, self.mode, self.evaluator = self.shared.arrays, self.shared.mode, self.shared.evaluator
+        self.compiled, self.root = self.shared.compiled, root_key(config.seed)
         features, labels = self.arrays.train_features, self.arrays.train_labels
         self.real_rows = features, labels  # `constants` puts them on the device, unless streaming
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
-        self.compiled = Loop(
-            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
-        )
         self.per_epoch = model.optimization.steps_per_epoch
         every, epochs = config.eval.every_epochs, config.train.epochs
         self.stops = [epoch * self.per_epoch for epoch in (*range(every, epochs, every), epochs)]
@@ -76,25 +69,26 @@ class Run:
         """Size of a checkpoint on disk, if nothing compresses."""
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.abstract_state))
 
-    def to_the_end(self) -> dict[str, Any]:
-        """Teacher (where D3 is on), loop, results."""
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Says of a breakdown within it whose it is, and what is left."""
         try:
-            if self.model.objective.distillation.active:
-                self.pretrain()
-            constants = self.constants()
-            state, steps = self.loop(constants)
-            # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
-            results = self.save(steps)
-            if self.account.finish(state, steps, self.real_rows):
-                results = self.save(steps)
+            yield
         except DivergenceError as error:
             newest = self.checkpoints.newest()
             good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
-            raise DivergenceError(f"{error}; {good}") from None
+            raise DivergenceError(f"{self.title}{error}; {good}") from None
+
+    def conclude(self, state: TrainState, steps: int) -> dict[str, Any]:
+        """What is due after the last outer step; returns what results.json holds."""
+        # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
+        self.save(steps)
+        with self.blamed():
+            self.account.finish(state, steps, self.real_rows)
+        self.account.explain(state, self.teacher)
+        results = self.save(steps)
         if together.is_first():
             ending.leave(self, state)
-        if not self.trials:
-            summarize(results, self.folder.path, self.display)
         return results
 
     def close(self) -> None:
@@ -151,7 +145,7 @@ class Run:
         `real_rows` are from here on."""
         rows = merged = None
         if self.mode != "stream":
-            features = jax.device_put(self.arrays.train_features)
+            features = self.shared.features
             if self.teacher:
                 outputs = jax.jit(self.model.teacher.outputs)
                 size = self.config.eval.batch_size
@@ -189,59 +183,9 @@ class Run:
         training = self.sharding.replicate(together.arrays_of_first(training, shapes))
         return training["state"], training["report"], step
 
-    def loop(self, constants: Constants) -> tuple[TrainState, int]:
-        """Trains to the last epoch, or to a signal, evaluating and saving on the way; returns the state and the outer steps."""
-        train, last = self.config.train, self.stops[-1]
-        row_bytes = 4 * self.data.feature_size * train.n_critic * train.batch_size
-        longest = min(train.steps_per_call, max(_STREAM_BYTES // row_bytes, 1)) if self.mode == "stream" else train.steps_per_call
-        empty = self.compiled.empty_report(self.abstract_state, constants, self.example_inputs())
-        state, report, step = self.begin(empty)
-        first = step
-        self.account.begin(step, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops)
-        calls = pipeline.plan_calls(step, self.stops, longest)
-        self.display.start("training", last)
-        self.display.advance(step)
-        evaluated, length = -1, 1
-        if step in self.stops:
-            evaluated = self.evaluate(state, report, step)
-        length = self.stop.settle(length)
-        for call, inputs in zip(calls, self.feed(calls) if calls else (), strict=False):
-            end = call.first + call.count
-            while step < end and not self.stop.asked:
-                if evaluated == step:
-                    report = self.sharding.replicate(empty)
-                    self.account.turn()
-                count = min(length, end - step)
-                sent = time.monotonic()
-                state, report = self.compiled.run(state, report, constants, inputs, step - call.first, count)
-                report.check(self.config.guards.loss_limit)
-                took = time.monotonic() - sent
-                step += count
-                self.display.advance(count)
-                if took < _CALL_SECONDS[0]:
-                    length = min(2 * length, train.steps_per_call)
-                elif took > _CALL_SECONDS[1]:
-                    length = max(length // 2, 1)
-                length = self.stop.settle(length)
-                if step not in self.stops and self.checkpoints.due():
-                    self.checkpoint(state, report, step)
-            if self.stop.asked:
-                break
-            if step in self.stops:
-                evaluated = self.evaluate(state, report, step)
-        if step == 0:
-            self.leave_if_asked()
-        if self.stop.terminated:
-            saved = self.checkpoint(state, report, step, wait=True)
-            raise Terminated(
-                f"SIGTERM: stopped after outer step {step}; "
-                + (f"saved {self.checkpoints.newest()}; the same command goes on from there" if saved else "it could not be saved")
-            )
-        if step < last:
-            self.checkpoint(state, report, step, wait=True)
-            if evaluated != step:
-                self.evaluate(state, report, step, whole=step in self.stops)
-        return self.sharding.local(state), step
+    def open_log(self, first: int) -> None:
+        """Opens the log at outer step `first`; lines of evaluations before it stay."""
+        self.account.begin(first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops)
 
     def example_inputs(self) -> Any:
         """Shapes of what a call of the loop is given."""
@@ -270,16 +214,15 @@ class Run:
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         return self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
 
-    def evaluate(self, state: TrainState, report: Report, step: int, whole: bool = True) -> int:
-        """Evaluates, and saves a checkpoint if one is due; returns `step`. `whole`: after an epoch that is to be evaluated."""
+    def evaluate(self, state: TrainState, report: Report, step: int, whole: bool, due: bool) -> None:
+        """Evaluates, and saves a checkpoint if one is `due`. `whole`: after an epoch that is to be evaluated."""
 
         def save(metrics: dict[str, float] | None) -> None:
             better = metrics is not None and self.checkpoints.better(metrics)
-            if whole and (step == self.stops[-1] or better or self.checkpoints.due()):
+            if whole and (step == self.stops[-1] or better or due):
                 self.checkpoint(state, report, step, metrics)
 
         self.account.evaluate(*self.sharding.local((state, report)), step, whole, self.real_rows, save)
-        return step
 
     def save(self, steps: int) -> dict[str, Any]:
         """Writes results.json, and returns what it holds."""

@@ -15,6 +15,7 @@ from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.training.distillation import TERM_NAMES
+from d3gzsl_jax.training.joint_loop import WAYS
 from d3gzsl_jax.training.sampling import HEADS
 
 CHOICES = {
@@ -32,12 +33,21 @@ CHOICES = {
     "eval.selection": SELECTIONS,
     "eval.criterion": CRITERIA,
     "train.resume": RESUME,
+    "parallel.seeds_as": WAYS,
     "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
 SWITCHES = ("log.report", "log.tensorboard", "eval.retrain")
 # field -> (lowest, highest, may equal the lowest)
 RANGES = {
     "seed": (0, 2**32 - 1, True),
+    "data.stress.imbalance": (1.0, math.inf, True),
+    "data.stress.seen_rows": (0.0, 1.0, False),
+    "data.stress.test_imbalance": (1.0, math.inf, True),
+    "data.stress.feature_noise": (0.0, math.inf, True),
+    "data.stress.semantic_noise": (0.0, math.inf, True),
+    "data.stress.seen_classes": (0, math.inf, True),
+    "data.stress.unseen_classes": (0, math.inf, True),
+    "data.stress.seed": (0, 2**32 - 1, True),
     "networks.noise": (0, math.inf, True),
     "networks.generator_hidden": (1, math.inf, True),
     "networks.critic_hidden": (1, math.inf, True),
@@ -61,6 +71,7 @@ RANGES = {
     "train.confidence_factor": (0.0, math.inf, False),
     "train.steps_per_call": (1, math.inf, True),
     "parallel.devices": (0, math.inf, True),
+    "parallel.seeds": (0, math.inf, True),
     "checkpoint.every_minutes": (0.0, math.inf, True),
     "checkpoint.keep": (1, math.inf, True),
     "guards.loss_limit": (0.0, math.inf, False),
@@ -130,6 +141,25 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
             "config.eval.prediction='student' asks it; give one of them a weight above 0, or predict by the 'classifier'"
+        )
+
+
+def check_seeds(config: ConfigDict) -> None:
+    """Refuses config.seeds where several cannot be trained together.
+
+    Raises:
+        UserError: naming the option, its value and what it may be.
+    """
+    seeds, (low, high, _) = config.seeds, RANGES["seed"]
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not low <= seed <= high:
+            raise UserError(f"config.seeds={seeds!r}: {seed!r} is no seed; give whole numbers in [0, 2**32), as in (0,1,2)")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"config.seeds={seeds!r}: a seed is there twice; give each once")
+    if config.data.pipeline == "stream":
+        raise UserError(
+            "config.data.pipeline='stream' and config.seeds: seeds that are trained together sample rows on the device; give "
+            "'device', or each seed by itself, --config.seed"
         )
 
 

@@ -1,9 +1,11 @@
 """Training: from a configuration to a run folder with results, from the start or from where an earlier start stopped."""
 
+import dataclasses
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 from ml_collections import ConfigDict
@@ -11,6 +13,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings, together
 from d3gzsl_jax.config_file import flat
+from d3gzsl_jax.course import to_the_end
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
@@ -25,7 +28,10 @@ from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method, summarize
-from d3gzsl_jax.validation import report_validation, validate_on_folds
+from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.stopping import Stop
+from d3gzsl_jax.training.sharding import Sharding
+from d3gzsl_jax.validation import Plan, report_validation, validate_on_folds
 
 
 def train(
@@ -60,38 +66,92 @@ def train_on(
     overrides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
-    return _train_on(data, config, workdir, display, overrides)
+    display = display or Display(quiet=not together.is_first())
+    (folder, results), = train_runs(data, [Start(config, workdir)], display, overrides)
+    if results["selection"] != resume.FOLDS_ONLY:
+        summarize(results, folder, display)
+    return results
 
 
-def _train_fold(data: GZSLData, config: ConfigDict, workdir: str, display: Display) -> dict[str, Any]:
-    """Trains on a fold of a validation, whose figures are for choosing only."""
-    return _train_on(data, config, workdir, display, None, is_fold=True)
+class Start(NamedTuple):
+    """How a run is started: its configuration, its folder, and what begins every line on it, '' where it is alone."""
+
+    config: ConfigDict
+    workdir: str = ""
+    title: str = ""
 
 
-def _train_on(
-    data: GZSLData, config: ConfigDict, workdir: str, display: Display | None, overrides: Mapping[str, Any] | None,
-    is_fold: bool = False,
-) -> dict[str, Any]:
-    settings.check(config)
+class _Opened(NamedTuple):
+    """A run folder, and the results of a run that is finished already."""
+
+    start: Start
+    display: Display
+    folder: RunFolder
+    checkpoints: Checkpoints
+    results: dict[str, Any] | None
+
+
+def train_runs(
+    data: GZSLData, starts: Sequence[Start], display: Display, overrides: Mapping[str, Any] | None = None, is_fold: bool = False
+) -> list[tuple[Path, dict[str, Any]]]:
+    """Trains, or goes on with, one run; or several that differ in their seed alone, as one program.
+
+    Args:
+        data: of all of them, validated.
+        starts: one a run; several each name a folder.
+        display: where progress goes.
+        overrides: which fields of the configurations were set by hand, for the record.
+        is_fold: whether this is a fold of a validation, whose figures are for choosing only.
+
+    Returns:
+        By run its folder and what its results.json holds.
+    """
+    config = starts[0].config
+    for start in starts:
+        settings.check(start.config)
+        if start.config.seeds:
+            raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.seeds.train_seeds")
     sharding = sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()
-    display = display or Display(quiet=not together.is_first())
-    if config.train.resume == "must" and not workdir:
+    model, digest = model_module.build(config, data), resume.digest(data)
+    opened = [_open(start, data, digest, display, model.optimization.steps_per_epoch) for start in starts]
+    todo = [of for of in opened if of.results is None]
+    plans: list[Plan | None] = [None] * len(todo)
+    if todo and config.eval.selection == "validation":
+        titles = [of.start.title for of in todo]
+
+        def train_fold(fold: GZSLData, configs: list[ConfigDict], folders: list[str]) -> list[dict[str, Any]]:
+            of_fold = [Start(*each) for each in zip(configs, folders, titles, strict=True)]
+            return [results for _, results in train_runs(fold, of_fold, display, is_fold=True)]
+
+        plans = validate_on_folds(data, [of.start.config for of in todo], [of.folder for of in todo], titles, display, train_fold)
+    if todo and not config.eval.retrain:
+        results = [
+            report_validation(data, digest, of.start.config.to_dict(), plan, of.folder, of.display)
+            for of, plan in zip(todo, plans, strict=True)
+        ]
+    elif todo:
+        results = _train_unfinished(data, todo, plans, model, sharding, digest, display, overrides, is_fold)
+    found = iter(results if todo else ())
+    return [(of.folder.path, of.results if of.results is not None else next(found)) for of in opened]
+
+
+def _open(start: Start, data: GZSLData, digest: str, display: Display, per_epoch: int) -> _Opened:
+    """Opens the run folder, refused where it holds another run."""
+    config, display = start.config, display.titled(start.title)
+    if config.train.resume == "must" and not start.workdir:
         raise UserError("config.train.resume=must: name the folder of the run to go on with, --workdir=RUN")
-    model = model_module.build(config, data)
-    digest, resolved = resume.digest(data), config.to_dict()
+    resolved = config.to_dict()
     _require_alike(resolved, digest)
-    wanted, per_epoch = config.train.epochs * model.optimization.steps_per_epoch, model.optimization.steps_per_epoch
 
     def opened() -> tuple[RunFolder, Checkpoints, dict[str, Any] | None]:
-        """Folder and checkpoints, and the results of a run that is finished already."""
         if not together.is_first():
             return NoFolder(), NoCheckpoints(), None
-        folder, of = RunFolder(workdir, data.name), config.checkpoint
+        folder, of = RunFolder(start.workdir, data.name), config.checkpoint
         checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
         resume.check(folder, resolved, digest, bool(checkpoints.steps))
-        resume.check_length(folder, max(checkpoints.steps, default=0), wanted, per_epoch)
+        resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
         results = folder.read("results.json")
         return folder, checkpoints, results if results is not None and resume.is_finished(results, resolved) else None
 
@@ -99,33 +159,53 @@ def _train_on(
     results = together.told_by_first(results)
     if results is not None:
         display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
-        if not is_fold:
-            summarize(results, folder.path, display)
-        return results
-    plan = None
-    if config.eval.selection == "validation":
-        plan = validate_on_folds(data, config, folder, display, _train_fold)
-        config = plan.settle(config)
-        model = model_module.build(config, data)
-        reached = max(checkpoints.steps, default=0)
-        together.agreed(lambda: resume.check_length(folder, reached, config.train.epochs * per_epoch, per_epoch))
-        if not config.eval.retrain:
-            return report_validation(data, digest, resolved, plan, folder, display)
-    run = Run(config, data, model, folder, checkpoints, display, sharding, plan, is_fold)
-    together.agreed(lambda: _record_start(run, resolved, digest, overrides))
-    where = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")
-    where += f" of {jax.process_count()} processes" if jax.process_count() > 1 else ""
-    display.say(
-        f"{method(resolved)} on {data.name}: {len(data.trainval)} training rows of {data.feature_size} features, "
-        f"{len(data.seen_classes)} seen and {len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; "
-        f"{where}; in {folder.path}"
-    )
+    return _Opened(start, display, folder, checkpoints, results)
+
+
+def _train_unfinished(
+    data: GZSLData, opened: Sequence[_Opened], plans: Sequence[Plan | None], model: model_module.Model, sharding: Sharding,
+    digest: str, display: Display, overrides: Mapping[str, Any] | None, is_fold: bool,
+) -> list[dict[str, Any]]:
+    """Trains on all of trainval."""
+    per_epoch, shared, stop, runs = model.optimization.steps_per_epoch, None, Stop(), []
     try:
-        with scope(config.precision), run.stop.listening(display.say):
-            return run.to_the_end()
+        for of, plan in zip(opened, plans, strict=True):
+            config, own = of.start.config, model
+            if plan:
+                config = plan.settle(config)
+                own = dataclasses.replace(model, final_classifier=model_module.build(config, data).final_classifier)
+                reached, epochs = max(of.checkpoints.steps, default=0), config.train.epochs
+                together.agreed(lambda of=of, reached=reached, epochs=epochs: resume.check_length(
+                    of.folder, reached, epochs * per_epoch, per_epoch
+                ))  # fmt: skip
+            shared = shared or Shared(config, data, model, sharding, on_device=len(opened) > 1)
+            run = Run(config, data, own, of.folder, of.checkpoints, of.display, sharding, plan, is_fold, shared, of.start.title)
+            run.stop = stop
+            runs.append(run)
+            together.agreed(lambda run=run, of=of: _record_start(run, of.start.config.to_dict(), digest, overrides, len(opened)))
+        folders = ", ".join(str(run.folder.path) for run in runs)
+        display.say(f"{method(runs[0].config.to_dict())} on {described(data)}; {_where(sharding)}; in {folders}")
+        way = runs[0].config.parallel.seeds_as
+        with scope(runs[0].config.precision), stop.listening(display.say):
+            return to_the_end(runs, way)
     finally:
         display.stop()
-        run.close()
+        for run in runs:
+            run.close()
+
+
+def described(data: GZSLData) -> str:
+    """A benchmark in words."""
+    return (
+        f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
+        f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions"
+    )
+
+
+def _where(sharding: Sharding) -> str:
+    """The devices in words."""
+    found = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")
+    return found + (f" of {jax.process_count()} processes" if jax.process_count() > 1 else "")
 
 
 def _require_alike(config: Mapping[str, Any], digest: str) -> None:
@@ -138,10 +218,10 @@ def _require_alike(config: Mapping[str, Any], digest: str) -> None:
     together.require_equal(pipeline.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
 
 
-def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None) -> None:
-    """Writes what is known before training, where there is room for the run's checkpoints."""
+def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int) -> None:
+    """Writes what is known before training, where there is room for the checkpoints of so many `runs` like it."""
     folder, steps, of = run.folder, run.checkpoints.steps, run.config.checkpoint
-    folder.require_space(run.bytes_of_checkpoint * (of.keep + 1 + bool(of.best)))
+    folder.require_space(runs * run.bytes_of_checkpoint * (of.keep + 1 + bool(of.best)))
     if not steps and resume.why_another(folder, config, digest):
         folder.remove("teacher")  # of a start that got no further, with other settings
     folder.write("config.json", config)

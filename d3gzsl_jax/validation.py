@@ -1,7 +1,7 @@
 """Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,31 +132,39 @@ def curves(trials: list[dict[str, dict[Candidate, Trial]]]) -> list[dict[str, An
 
 
 def validate_on_folds(
-    data: GZSLData, config: ConfigDict, folder: RunFolder, display: Display, train_fold: Callable[..., Mapping[str, Any]]
-) -> Plan:
-    """Trains on the folds, each in a run folder of its own under <run>/validation, gone on with where it was stopped, and writes
-    validation.json.
+    data: GZSLData, configs: Sequence[ConfigDict], folders: Sequence[RunFolder], titles: Sequence[str], display: Display,
+    train_fold: Callable[[GZSLData, list[ConfigDict], list[str]], list[Mapping[str, Any]]],
+) -> list[Plan]:
+    """Trains runs that differ in their seed alone on the same folds, each in a folder of its own under <run>/validation, gone on
+    with where it was stopped, and writes each run's validation.json.
 
     Args:
-        data, config, folder, display: of the run.
-        train_fold: (data, config, folder, display) -> results; trains one fold and leaves its trials.
+        data: of the runs.
+        configs, folders, titles: one a run; a title begins what is said of it.
+        display: where progress goes.
+        train_fold: (fold, configs, folders) -> results of each; trains one fold and leaves its trials.
 
     Raises:
         KeyboardInterrupt: a fold was interrupted.
     """
-    of = config.eval
+    of = configs[0].eval
     benchmarks = together.agreed(lambda: folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows))
-    root = folder.path / "validation"
-    own = fold_config(config)
-    every, epochs = own.eval.every_epochs, own.train.epochs
-    evaluated = [*range(every, epochs, every), epochs]
+    own = [fold_config(config) for config in configs]
     for index, benchmark in enumerate(benchmarks):
         display.say(
             f"validation fold {index + 1} of {of.folds}: {len(benchmark.unseen_classes)} of {len(data.seen_classes)} seen classes "
             f"held out, {len(benchmark.trainval)} rows to train on"
         )
-        if train_fold(benchmark, own, str(root / f"fold-{index}"), display)["interrupted"]:
+        found = train_fold(benchmark, own, [str(folder.path / "validation" / f"fold-{index}") for folder in folders])
+        if any(results["interrupted"] for results in found):
             raise KeyboardInterrupt
+    return [_settled(*each, display.titled(title)) for *each, title in zip(configs, folders, titles, strict=True)]
+
+
+def _settled(config: ConfigDict, folder: RunFolder, display: Display) -> Plan:
+    """Chooses on the folds of a run."""
+    every, epochs = config.eval.every_epochs, config.train.epochs
+    evaluated, root = [*range(every, epochs, every), epochs], folder.path / "validation"
     found = together.told_by_first(_chosen(root, evaluated, config, folder) if together.is_first() else None)
     plan = _plan(found)
     for name, choice in plan.choices.items():

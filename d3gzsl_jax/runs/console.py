@@ -29,6 +29,10 @@ class Display:
         """One line, above the bar where there is one."""
         (self._progress.console if self._progress else self.console).print(text, markup=False)
 
+    def titled(self, title: str) -> "Display":
+        """The same screen for one of several runs: its lines begin with `title`; '' for a run alone."""
+        return _Titled(self, title) if title else self
+
     def start(self, phase: str, total: int) -> None:
         """Begins a phase of `total` units; ends the one before."""
         self.stop()
@@ -71,3 +75,18 @@ class Display:
             area = f"{100 * metrics['ausuc']:.1f}" if "ausuc" in metrics else ""
             table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()), area)
         self.console.print(table)
+
+
+class _Titled(Display):
+    """What one of several runs sees of the display `of` all."""
+
+    def __init__(self, of: Display, title: str) -> None:
+        super().__init__(of.console)
+        self._of, self._title = of, title
+        self.start, self.advance, self.stop, self.timing = of.start, of.advance, of.stop, of.timing
+
+    def say(self, text: str) -> None:
+        self._of.say(self._title + text)
+
+    def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
+        self._of.results(self._title + title, rows)

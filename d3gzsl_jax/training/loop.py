@@ -60,7 +60,7 @@ class Loop:
         self, objective: Objective, optimization: Optimization, n_critic: int, batch: int, loss_limit: float = math.inf,
         sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
     ) -> None:
-        self._objective, self._optimization, self._sharding = objective, optimization, sharding
+        self._objective, self._optimization, self.sharding = objective, optimization, sharding
         self._n_critic, self._batch, self._loss_limit = n_critic, batch, loss_limit
         self._shapes: Any = None
         self.run = jax.jit(self._run, donate_argnums=0, out_shardings=sharding.replicated)
@@ -86,7 +86,7 @@ class Loop:
 
     def _sharded(self, batches: Batch, draws: StepDraws) -> tuple[Batch, StepDraws]:
         """Rows split over the devices: axis 1 of what has a leading (n_critic,) axis."""
-        rows = self._sharding.constrain_rows
+        rows = self.sharding.constrain_rows
         return rows(batches, 1), StepDraws(critic=rows(draws.critic, 1), generator=rows(draws.generator, 0))
 
     def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
@@ -100,12 +100,14 @@ class Loop:
         self, state: TrainState, report: Report, constants: Constants, inputs: Any, start: jax.Array, count: jax.Array
     ) -> tuple[TrainState, Report]:
         def body(i: jax.Array, carry: tuple[TrainState, Report]) -> tuple[TrainState, Report]:
-            state, report = carry
-            here = jax.tree.map(lambda leaf: leaf[start + i], inputs)
-            # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
-            ends_epoch = (state.step + 1) % self._optimization.steps_per_epoch == 0
-            new_state, terms, norms = self.one_step(state, constants, here, ends_epoch)
-            new_state = self._sharding.constrain_replicated(new_state)
-            return new_state, report.add(state.step, terms, norms, ends_epoch, self._loss_limit)
+            return self.add_step(*carry, constants, jax.tree.map(lambda leaf: leaf[start + i], inputs))
 
         return jax.lax.fori_loop(0, count, body, (state, report))
+
+    def add_step(self, state: TrainState, report: Report, constants: Constants, inputs: Any) -> tuple[TrainState, Report]:
+        """State and report with one outer step done, not compiled; `inputs` as in `fetch_batches`."""
+        # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
+        ends_epoch = (state.step + 1) % self._optimization.steps_per_epoch == 0
+        new_state, terms, norms = self.one_step(state, constants, inputs, ends_epoch)
+        new_state = self.sharding.constrain_replicated(new_state)
+        return new_state, report.add(state.step, terms, norms, ends_epoch, self._loss_limit)

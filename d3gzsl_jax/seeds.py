@@ -1,0 +1,193 @@
+"""Several seeds of one configuration, trained together (config.seeds): a run folder for each, and one results.json over them.
+
+    WORKDIR/seed-<k>/       the run of seed k, as if it had been trained alone
+    WORKDIR/results.json    metrics of each seed, their mean, standard deviation and 95 % interval
+
+Seeds are the sample: an interval speaks of other seeds on the same split of the same data.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from rich.table import Table
+from scipy import stats
+
+from d3gzsl_jax import model as model_module
+from d3gzsl_jax import settings, together
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.train import Start, train_runs
+
+_LEVEL = 0.95
+# Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
+# evaluation, gradients and activations, which are of the order of the parameters where networks are large.
+_COPIES = 4
+_SHARE = 0.6  # of the memory that is free at the start: evaluation and final classifier need some, too
+_SHOWN = METRICS | {"AUSUC": "ausuc"}
+
+
+def train_seeds(
+    config: ConfigDict, workdir: str = "", display: Display | None = None, overrides: Mapping[str, Any] | None = None,
+    data: GZSLData | None = None,
+) -> dict[str, Any]:
+    """Trains all of config.seeds, as many at a time as config.parallel.seeds says, and sums them up.
+
+    The same command with the same `workdir` goes on with what was interrupted; finished seeds are left as they are, and the list
+    may grow or shrink from start to start.
+
+    Args:
+        config: see configs/default.py; config.seed is not looked at.
+        workdir: where the seeds' folders go; '' for a new one under runs/.
+        display: where progress goes.
+        overrides: which fields of `config` were set by hand, for the record.
+        data: validated; None to read what `config` names.
+
+    Returns:
+        What results.json holds, see `summary`.
+
+    Raises:
+        UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
+        KeyboardInterrupt: ctrl-C before every seed had results.
+    """
+    settings.check(config)
+    settings.check_seeds(config)
+    if not together.alone():
+        raise UserError("config.seeds: seeds are trained together in one process; start each in many processes by --config.seed")
+    data = data if data is not None else load(config.dataset, config.data)
+    display, folder = display or Display(), RunFolder(workdir, data.name)
+    if folder.read("config.json") is not None:
+        raise UserError(f"--workdir={folder.path}: holds the run of one seed, and config.seeds is given; name another folder")
+    chunks = list(_chunks(config, data, display))
+    found: list[dict[str, Any]] = []
+    for seeds in chunks:
+        starts = [Start(_of_seed(config, seed), str(folder.path / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
+        found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
+        if any(results["interrupted"] for results in found) and len(found) < len(config.seeds):
+            raise KeyboardInterrupt
+    content = summary(found)
+    path = folder.write("results.json", content)
+    _show(content, display)
+    display.say(f"wrote {path}" + ("; interrupted: the same command goes on from here" if content["interrupted"] else ""))
+    return content
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The content of results.json.
+
+    Args:
+        runs: what the results.json of each seed holds.
+
+    Returns:
+        What the runs have in common; 'seeds'; 'prediction': one name, or one a seed where validation chose differently; 'runs': by
+        seed, in order, its epochs, what predicts, and by predictor its metrics and calibrated ones; 'mean', 'std' (n - 1) and
+        'interval95' (half the width of the t-interval of the mean), by predictor and metric, fractions, the last two NaN for one
+        seed. 'result' among the predictors is each run's own result.
+    """
+    first = runs[0]
+    by_seed = [
+        {"result": run["metrics"], **{name: of["metrics"] for name, of in run["predictions"].items()}}
+        | {f"{name}, calibrated": _numbers(of["calibrated"]) for name, of in run["predictions"].items() if of.get("calibrated")}
+        for run in runs
+    ]
+    shared = [name for name in by_seed[0] if all(name in one for one in by_seed)]
+    statistics = {name: {key: interval([one[name][key] for one in by_seed]) for key in by_seed[0][name]} for name in shared}
+    pick = lambda index: {n: {key: found[index] for key, found in of.items()} for n, of in statistics.items()}  # noqa: E731
+    predictions = [run["prediction"] for run in runs]
+    return {
+        **{key: first[key] for key in ("dataset", "framework", "distillation", "features", "semantics", "selection")},
+        "seeds": [run["seed"] for run in runs],
+        "prediction": predictions[0] if len(set(predictions)) == 1 else predictions,
+        "interrupted": any(run["interrupted"] for run in runs),
+        "runs": [
+            {"seed": run["seed"], "epochs": run["epochs"], "prediction": run["prediction"], "predictions": metrics}
+            for run, metrics in zip(runs, by_seed, strict=True)
+        ],
+        "mean": pick(0), "std": pick(1), "interval95": pick(2),
+        "digests": first["digests"],
+        "provenance": first["provenance"],
+        "config": {**first["config"], "seeds": [run["seed"] for run in runs]},
+    }
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, standard deviation (n - 1) and half the width of the 95 % t-interval of the mean, t(0.975, n - 1) std / sqrt(n), of
+    (n,) floats, n >= 1; the last two are NaN for n = 1."""
+    found = np.asarray(values, np.float64)
+    if found.size == 1:
+        return float(found[0]), float("nan"), float("nan")
+    std = float(found.std(ddof=1))
+    return float(found.mean()), std, float(stats.t.ppf((1.0 + _LEVEL) / 2.0, found.size - 1)) * std / float(np.sqrt(found.size))
+
+
+def bytes_of_seed(config: ConfigDict, data: GZSLData) -> int:
+    """What one more seed takes of the device's memory, roughly."""
+    model = model_module.build(config, data)
+    params = jax.eval_shape(model.objective.init, jax.random.key(0))
+    trees = [params, jax.eval_shape(model.optimization.init, params)]
+    if model.objective.distillation.active:
+        rows = jax.ShapeDtypeStruct((len(data.trainval), data.feature_size), np.float32)
+        teacher = jax.eval_shape(lambda: model.teacher.init(jax.random.key(0), data.feature_size))
+        trees += [teacher, jax.eval_shape(model.teacher.outputs, teacher, rows)]
+    return _COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
+
+
+def free_memory() -> int:
+    """Bytes that are free on the first device: what its allocator says, on a CPU the machine's."""
+    device = jax.local_devices()[0]
+    known = (device.memory_stats() or {}) if device.platform != "cpu" else {}
+    if "bytes_limit" in known:
+        return known["bytes_limit"] - known.get("bytes_in_use", 0)
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _chunks(config: ConfigDict, data: GZSLData, display: Display) -> Iterator[tuple[int, ...]]:
+    """The seeds of one program after another."""
+    seeds, size = tuple(config.seeds), config.parallel.seeds
+    if not size:
+        size = max(int(_SHARE * free_memory() / bytes_of_seed(config, data)), 1)
+        if size < len(seeds):
+            display.say(f"memory holds {size} of {len(seeds)} seeds at a time (--config.parallel.seeds sets it)")
+    for start in range(0, len(seeds), size):
+        yield seeds[start : start + size]
+
+
+def _of_seed(config: ConfigDict, seed: int) -> ConfigDict:
+    own = config.copy_and_resolve_references()
+    own.seed, own.seeds = seed, ()
+    return own
+
+
+def _overrides_of_seeds(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {field: value for field, value in (overrides or {}).items() if field not in ("seed", "seeds")}
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+
+
+def _show(content: Mapping[str, Any], display: Display) -> None:
+    """Prints mean ± standard deviation, and the 95 % interval of the mean."""
+    display.stop()
+    seeds = ", ".join(str(seed) for seed in content["seeds"])
+    table = Table(title=f"{method(content['config'])} on {content['dataset']}, seeds {seeds}, percent")
+    table.add_column("prediction")
+    for heading in _SHOWN:
+        table.add_column(heading, justify="right")
+    for name, mean in content["mean"].items():
+        if name == "result" and isinstance(content["prediction"], str):
+            continue  # one of the others
+        std, half = content["std"][name], content["interval95"][name]
+        cells = [(100 * mean[key], 100 * std[key], 100 * half[key]) if key in mean else None for key in _SHOWN.values()]
+        table.add_row(name, *(f"{c[0]:.1f}±{c[1]:.1f}" if c else "" for c in cells))
+        if len(content["seeds"]) > 1:
+            table.add_row("  95 %", *(f"{c[0] - c[2]:.1f}–{c[0] + c[2]:.1f}" if c else "" for c in cells))  # noqa: RUF001
+    display.console.print(table)
+    display.say("mean ± standard deviation (n - 1), and the 95 % t-interval of the mean; of other seeds on the same split")
