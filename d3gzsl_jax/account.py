@@ -11,6 +11,7 @@ from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.evaluation.vital_signs import VitalSigns
@@ -20,7 +21,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.training.report import Report, check_finite
-from d3gzsl_jax.training.structures import TrainState
+from d3gzsl_jax.training.structures import Params, TrainState
 from d3gzsl_jax.validation import Plan, classifier_snapshots, write_trials
 
 
@@ -51,6 +52,8 @@ class Account:
         self._per_epoch = model.optimization.steps_per_epoch
         self._warnings: list[str] = []
         self._leaks: list[str] = []
+        self._details: dict[str, Any] = {}
+        self._evaluator, self._arrays, self._root = evaluator, arrays, root
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
         self._log: Log | None = None
         self.past: dict[str, Any] = {}
@@ -118,6 +121,16 @@ class Account:
             self._tell("final", steps, found, {})
         return bool(found)
 
+    def explain(self, state: TrainState, teacher: Params) -> None:
+        """Measures, at the end, what explains the results (`details` of results.json); not of a fold. `teacher`: {} without."""
+        if self._trials:
+            return
+        model = self._model
+        of_teacher = details.Predictor(model.teacher.logits, (teacher,)) if teacher else None
+        found = details.of_predictors(self._evaluator, self._arrays, model.classes, self.predictors.fitted(state), of_teacher)
+        generator = details.of_generator(model.objective.framework, state.params, self._arrays, model.classes, self._root)
+        self._details = found | {"generator": generator}
+
     def _collapsed(self, diversity: Any) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""
         bound = self._config.guards.diversity
@@ -152,7 +165,7 @@ class Account:
             self.predictors.results(self._data.class_names, self.choices),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=[*self._leaks, *self._warnings], prediction=self._config.eval.prediction,
-            seconds=round(self._seconds, 2), **further,
+            seconds=round(self._seconds, 2), details=self._details, **further,
         )
         if self._config.eval.prediction in results["predictions"]:
             self._folder.write("results.json", results)

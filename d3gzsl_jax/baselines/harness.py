@@ -17,13 +17,14 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
-from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, at_gamma, harmonic, means_over_folds
+from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, at_gamma, means_over_folds
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 
 BASELINES: dict[str, Baseline] = {
     "eszsl": ESZSL(),
-    "regressor": SemanticRegressor(hidden=0, learning_rates=(2e-3, 1e-2)),
+    "regressor": SemanticRegressor(hidden=0, learning_rates=(2e-3, 1e-2), scales=(4.0,)),
     "class_norm": SemanticRegressor(),
 }
 """By name."""
@@ -79,7 +80,7 @@ def run_baseline(
         chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion)
         (found,) = evaluate(BASELINES[name], data, [chosen.hyperparameters], seed)
     unseen, seen = (float(values) for values in at_gamma(found.curve, chosen.gamma))
-    calibrated = {"unseen": unseen, "seen": seen, "harmonic": float(harmonic(unseen, seen))}
+    calibrated = {"unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}
     entry = {
         "metrics": found.metrics,
         "selection": "validation",

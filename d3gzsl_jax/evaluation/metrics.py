@@ -28,7 +28,13 @@ def mean_over_classes(accuracies: np.ndarray) -> float:
 
 def harmonic_mean(unseen: float, seen: float) -> float:
     """H = 2 U S / (U + S); 0 where U + S = 0."""
-    return 2.0 * unseen * seen / (unseen + seen) if unseen + seen > 0 else (unseen + seen) * 0.0
+    return float(harmonic_means(np.float64(unseen), np.float64(seen)))
+
+
+def harmonic_means(unseen: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """`harmonic_mean` elementwise, in double; NaN where either is."""
+    total = np.asarray(unseen + seen, np.float64)
+    return np.divide(2.0 * unseen * seen, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0.0)
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -48,3 +54,30 @@ def fpr_at_tpr(positive: np.ndarray, negative: np.ndarray, tpr: float = 0.95) ->
     accepted = int(np.ceil(tpr * positive.size - 1e-9))
     threshold = np.sort(positive)[positive.size - max(accepted, 1)]
     return float(np.mean(negative >= threshold))
+
+
+def aupr(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Average precision of scores (p,) against (n,): the sum over thresholds of precision times the gain in recall, rows of equal
+    score counted together; NaN without rows of either kind."""
+    if positive.size == 0 or negative.size == 0:
+        return float("nan")
+    thresholds, counts = np.unique(positive, return_counts=True)
+    # At each threshold, rows with score >= it.
+    true = positive.size - np.searchsorted(np.sort(positive), thresholds, side="left")
+    false = negative.size - np.searchsorted(np.sort(negative), thresholds, side="left")
+    return float(np.sum(counts / positive.size * true / (true + false)))
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): mean over rows of |accuracy - mean confidence| of their bin, in [0, 1].
+
+    Args:
+        confidence: (n,) in [0, 1].
+        correct: (n,) bool.
+        bins: of equal width; a confidence of 0 belongs to the first, else (low, high].
+    """
+    if confidence.size == 0:
+        return float("nan")
+    which = np.clip(np.ceil(confidence.astype(np.float64) * bins).astype(np.intp) - 1, 0, bins - 1)
+    gaps = np.bincount(which, weights=correct.astype(np.float64) - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / confidence.size)

@@ -6,10 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.evaluation.selection import Choice, at_gamma, harmonic
+from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.evaluation.selection import Choice, at_gamma
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.report import check_finite
@@ -87,14 +89,18 @@ class Predictors:
             self.trials["classifier", epochs] = self._classifier(state.params, classifier)
         return self.trials["classifier", self._after[-1]]
 
-    def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:
-        """By predictor, the best seen and unseen class of each test-seen and each test-unseen row."""
+    def fitted(self, state: TrainState) -> dict[str, Predictor]:
+        """What predicts now, by name."""
         found = {}
         if self._student:
-            found["student"] = self._evaluator.best(self._objective.student_logits, state.params)
+            found["student"] = Predictor(self._objective.student_logits, (state.params,))
         if self.classifier:
-            found["classifier"] = self._evaluator.best(self._final.logits, state.params, self.classifier)
+            found["classifier"] = Predictor(self._final.logits, (state.params, self.classifier))
         return found
+
+    def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:
+        """By predictor, the best seen and unseen class of each test-seen and each test-unseen row."""
+        return {name: self._evaluator.best(one.logits, *one.params) for name, one in self.fitted(state).items()}
 
     def results(self, names: tuple[str, ...], choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
@@ -121,5 +127,5 @@ def calibrated(curve: Mapping[str, np.ndarray], choice: Choice) -> dict[str, Any
     """U, S and H under calibrated stacking at the gamma that validation chose."""
     unseen, seen = (float(values) for values in at_gamma(curve, choice.gamma))
     return {
-        "selection": "validation", "gamma": choice.gamma, "unseen": unseen, "seen": seen, "harmonic": float(harmonic(unseen, seen))
+        "selection": "validation", "gamma": choice.gamma, "unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)
     }

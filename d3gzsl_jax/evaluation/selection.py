@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax.evaluation.metrics import harmonic_means
+
 SELECTIONS = ("last", "validation", "test")
 CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
 
@@ -54,12 +56,6 @@ def at_gamma(curve: Mapping[str, np.ndarray], gamma: np.ndarray) -> tuple[np.nda
     return curve["unseen"][index], curve["seen"][index]
 
 
-def harmonic(unseen: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """H = 2 U S / (U + S), elementwise; 0 where U + S = 0."""
-    total = np.asarray(unseen + seen, np.float64)
-    return np.divide(2.0 * unseen * seen, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0.0)
-
-
 def best_gamma(curves: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float]:
     """The gamma with the highest mean H over the folds, and that H: exact, and from the middle of the gammas that reach it (the
     stretch with the largest of them, where there are several).
@@ -68,7 +64,7 @@ def best_gamma(curves: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float
         curves: of `diagnostics.trade_off`, one a fold.
     """
     gammas = np.unique(np.concatenate([curve["gamma"] for curve in curves]))[::-1]
-    means = np.mean([harmonic(*at_gamma(curve, gammas)) for curve in curves], axis=0)
+    means = np.mean([harmonic_means(*at_gamma(curve, gammas)) for curve in curves], axis=0)
     if np.isnan(means).any():
         return 0.0, float("nan")
     first = int(np.argmax(means))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from d3gzsl_jax.evaluation import metrics
 
@@ -45,3 +45,37 @@ def test_auroc_and_fpr_against_scikit_learn(seed):
 def test_auroc_without_rows_is_nan():
     assert np.isnan(metrics.auroc(np.array([]), np.array([1.0])))
     assert np.isnan(metrics.fpr_at_tpr(np.array([1.0]), np.array([])))
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_aupr_is_average_precision(rng, decimals):
+    positive, negative = np.round(rng.normal(0.5, 1, 70), decimals), np.round(rng.normal(0, 1, 110), decimals)
+    expected = average_precision_score(np.repeat([1, 0], [70, 110]), np.concatenate([positive, negative]))
+    assert metrics.aupr(positive, negative) == pytest.approx(expected, abs=1e-12)
+
+
+def test_aupr_of_separated_scores_is_one():
+    assert metrics.aupr(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
+    assert np.isnan(metrics.aupr(np.array([]), np.array([1.0])))
+
+
+def test_calibration_error_by_hand(rng):
+    confidence, correct = rng.uniform(size=200), rng.uniform(size=200) < 0.5
+    confidence[:3] = (0.0, 1.0, 0.2)
+    total = 0.0
+    for b in range(10):
+        inside = (confidence > b / 10) & (confidence <= (b + 1) / 10) | ((confidence == 0) & (b == 0))
+        if inside.any():
+            total += inside.sum() / 200 * abs(correct[inside].mean() - confidence[inside].mean())
+    assert metrics.calibration_error(confidence, correct, bins=10) == pytest.approx(total, abs=1e-12)
+    assert metrics.calibration_error(np.ones(5), np.ones(5, bool)) == 0.0
+    assert np.isnan(metrics.calibration_error(np.zeros(0), np.zeros(0, bool)))
+
+
+def test_harmonic_means_are_those_of_pairs(rng):
+    unseen, seen = rng.uniform(size=9), rng.uniform(size=9)
+    unseen[0] = seen[0] = 0.0
+    unseen[1] = np.nan
+    found = metrics.harmonic_means(unseen, seen)
+    np.testing.assert_array_equal(found, [metrics.harmonic_mean(u, s) for u, s in zip(unseen, seen, strict=True)])
+    assert found[0] == 0.0 and np.isnan(found[1])

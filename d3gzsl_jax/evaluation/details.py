@@ -1,0 +1,128 @@
+"""What explains the end of a run in numbers: telling seen from unseen, calibration, accuracies of rows, the generator's quality."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.evaluation import metrics
+from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.evaluation.generator_quality import quality
+from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.losses.distillation import SCORES, in_distribution_score
+from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.structures import Classes, Params
+
+_ROWS, _CLASSES = 100, 200  # synthesized per class, and at most so many classes
+
+Logits = Callable[..., jax.Array]
+
+
+class Predictor(NamedTuple):
+    """`logits`(*params, features (n, dx)) -> (n, C) by original id."""
+
+    logits: Logits
+    params: tuple[Params, ...]
+
+
+def of_predictors(
+    evaluator: Evaluator, arrays: SplitArrays, classes: Classes, predictors: dict[str, Predictor], teacher: Predictor | None
+) -> dict[str, Any]:
+    """How predictors tell seen from unseen rows, and how far their confidence can be believed.
+
+    Per-row figures are made on the device, so that no (rows, C) logits are gathered.
+
+    Args:
+        evaluator, arrays: of the test rows.
+        classes: all of them.
+        predictors: by name.
+        teacher: its logits are (n, |S|), by seen index; None without one.
+
+    Returns:
+        'ood': by predictor and score ('msp', 'energy', 'max_logit' over the seen classes; 'seen_mass', the probability of all
+        seen classes together, where there are unseen ones) 'auroc', 'aupr', 'fpr_at_95' of test-seen (positive) against test-unseen
+        rows. By predictor, 'confusion': shares of unseen rows taken for a seen class and the reverse; 'accuracy' over rows (micro)
+        and classes (macro); 'calibration_error' on seen and on unseen rows.
+    """
+    found: dict[str, Any] = {"ood": {}, "confusion": {}, "accuracy": {}, "calibration_error": {}}
+    if teacher:
+        rows = _rows(evaluator, teacher, lambda logits: {score: in_distribution_score(logits, score) for score in SCORES})
+        found["ood"]["teacher"] = _separation(rows)
+    for name, predictor in predictors.items():
+        rows = _rows(evaluator, predictor, lambda logits: _figures(logits, classes))
+        for key, values in _of_predictor(rows, arrays, classes).items():
+            found[key][name] = values
+    return found
+
+
+def of_generator(framework: Framework, params: Params, arrays: SplitArrays, classes: Classes, root: jax.Array) -> dict[str, float]:
+    """`quality` of the rows synthesized for unseen classes that have test rows."""
+    tested = np.intersect1d(np.asarray(classes.unseen), arrays.test_unseen_labels)
+    if not len(tested):
+        return {}
+    chosen = tested[np.linspace(0, len(tested) - 1, min(len(tested), _CLASSES)).astype(int)]
+    synthesize = jax.jit(
+        lambda params, labels: synthesize_classes(framework, params, stream(root, "details"), classes.semantics, labels, _ROWS)
+    )
+    made = np.asarray(synthesize(params, jnp.asarray(chosen, jnp.int32)))
+    return quality(arrays.test_unseen_features, arrays.test_unseen_labels, made, np.repeat(chosen, _ROWS))
+
+
+def _figures(logits: jax.Array, classes: Classes) -> dict[str, jax.Array]:
+    """Of each row of logits (n, C): scores over the seen columns, prediction and its probability."""
+    seen = logits[:, classes.seen]
+    found = {score: in_distribution_score(seen, score) for score in SCORES}
+    total = jax.nn.logsumexp(logits, axis=-1)
+    found["seen_mass"] = jax.nn.logsumexp(seen, axis=-1) - total
+    return found | {"predicted": jnp.argmax(logits, axis=-1), "confidence": jnp.exp(jnp.max(logits, axis=-1) - total)}
+
+
+def _rows(
+    evaluator: Evaluator, predictor: Predictor, figures: Callable[[jax.Array], dict[str, jax.Array]]
+) -> dict[str, dict[str, np.ndarray]]:
+    """By test split and name, the figures of its rows."""
+    names: list[str] = []
+
+    def of_chunk(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
+        made = figures(predictor.logits(*params, features))
+        names[:] = list(made)
+        return tuple(made.values())
+
+    compiled = jax.jit(of_chunk)
+    gathered = {split: evaluator.over(split, compiled, predictor.params) for split in ("seen", "unseen")}
+    return {split: dict(zip(names, arrays, strict=True)) for split, arrays in gathered.items()}
+
+
+def _separation(rows: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:
+    """AUROC, AUPR and FPR@95 of seen against unseen rows by each score."""
+    found = {}
+    for score in rows["seen"]:
+        pair = rows["seen"][score], rows["unseen"][score]
+        found[score] = {"auroc": metrics.auroc(*pair), "aupr": metrics.aupr(*pair), "fpr_at_95": metrics.fpr_at_tpr(*pair)}
+    return found
+
+
+def _of_predictor(rows: dict[str, dict[str, np.ndarray]], arrays: SplitArrays, classes: Classes) -> dict[str, dict[str, Any]]:
+    labels = {"seen": arrays.test_seen_labels, "unseen": arrays.test_unseen_labels}
+    own = {"seen": np.asarray(classes.seen), "unseen": np.asarray(classes.unseen)}
+    accuracy, error, mistaken = {}, {}, {}
+    for split, other in (("seen", "unseen"), ("unseen", "seen")):
+        predicted, confidence = rows[split]["predicted"], rows[split]["confidence"]
+        right = predicted == labels[split]
+        by_class = metrics.per_class_accuracy(predicted, labels[split], own[split])
+        accuracy |= {f"micro_{split}": _mean(right), f"macro_{split}": metrics.mean_over_classes(by_class)}
+        error[split] = metrics.calibration_error(confidence, right)
+        mistaken[f"{split}_as_{other}"] = _mean(np.isin(predicted, own[other]))
+    scores = {
+        split: {name: values for name, values in figures.items() if name not in ("predicted", "confidence")}
+        for split, figures in rows.items()
+    }
+    return {"ood": _separation(scores), "confusion": mistaken, "accuracy": accuracy, "calibration_error": error}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
