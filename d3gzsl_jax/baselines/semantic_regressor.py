@@ -94,7 +94,7 @@ class SemanticRegressor:
     hidden: int = 512
     epochs: tuple[int, ...] = (10, 25, 50)
     learning_rates: tuple[float, ...] = (5e-4, 2e-3)
-    scales: tuple[float, ...] = (3.0, 5.0)
+    scales: tuple[float, ...] = (5.0,)
     centered: tuple[bool, ...] = (False, True)
     batch_size: int = 256
     weight_decay: float = 1e-4
