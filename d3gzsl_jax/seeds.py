@@ -14,19 +14,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
-from scipy import stats
 
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.statistics import interval
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.train import Start, train_runs
 
-_LEVEL = 0.95
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
 # evaluation, gradients and activations, which are of the order of the parameters where networks are large.
 _COPIES = 4
@@ -98,7 +97,8 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for run in runs
     ]
     shared = [name for name in by_seed[0] if all(name in one for one in by_seed)]
-    statistics = {name: {key: interval([one[name][key] for one in by_seed]) for key in by_seed[0][name]} for name in shared}
+    of = lambda name, key: interval(np.array([one[name][key] for one in by_seed]))  # noqa: E731
+    statistics = {name: {key: of(name, key) for key in by_seed[0][name]} for name in shared}
     pick = lambda index: {n: {key: found[index] for key, found in of.items()} for n, of in statistics.items()}  # noqa: E731
     predictions = [run["prediction"] for run in runs]
     return {
@@ -115,16 +115,6 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "provenance": first["provenance"],
         "config": {**first["config"], "seeds": [run["seed"] for run in runs]},
     }
-
-
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, standard deviation (n - 1) and half the width of the 95 % t-interval of the mean, t(0.975, n - 1) std / sqrt(n), of
-    (n,) floats, n >= 1; the last two are NaN for n = 1."""
-    found = np.asarray(values, np.float64)
-    if found.size == 1:
-        return float(found[0]), float("nan"), float("nan")
-    std = float(found.std(ddof=1))
-    return float(found.mean()), std, float(stats.t.ppf((1.0 + _LEVEL) / 2.0, found.size - 1)) * std / float(np.sqrt(found.size))
 
 
 def bytes_of_seed(config: ConfigDict, data: GZSLData) -> int:

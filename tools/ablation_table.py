@@ -12,8 +12,8 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.evaluation.statistics import interval, paired
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from tools.run_statistics import interval, paired
 
 RULES = {
     "last": "the last epoch of every run; nothing is chosen on the test rows",

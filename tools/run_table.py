@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d3gzsl_jax.evaluation.statistics import interval
 from d3gzsl_jax.runs.report_template import PAGE
-from tools.run_statistics import interval
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl", "AUSUC": "ausuc"}
 """Headings, and what results.json calls them."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.evaluation.statistics import interval
 from tools import report
-from tools.run_statistics import interval
 
 
 def metrics(unseen, seen, zsl=0.5, ausuc=0.4):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tools.run_statistics import interval, paired
+from d3gzsl_jax.evaluation.statistics import interval, paired
 
 
 def test_an_interval_in_closed_form():
