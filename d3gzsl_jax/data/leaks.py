@@ -3,91 +3,103 @@
 import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.validate import ROLES
+from d3gzsl_jax.data.xlsa17 import EXTRA_KEYS
 
 _TESTED = ("test_seen", "test_unseen")
-_PROJECTIONS = 2  # of 64 bits each: rows that agree in both are then compared whole
+_CHUNK = 4096  # rows compared at a time
 
 
 def find_leaks(data: GZSLData) -> list[str]:
     """One line for each kind of leak, with how many rows and the first of them, as files count them; [] where there is none.
 
     Looked for are shipped roles (val_loc, train_loc) that hold test rows, rows that are both trained and tested on, training rows
-    of unseen classes, and test rows equal to a training row, or, across the two test splits, to each other. `validate` refuses
-    the second and the third; this works on data that is not validated.
+    of unseen classes (declared so, or with test_unseen rows), and test rows equal to the byte to a training row, or, across the
+    two test splits, to each other. A copy is "labelled otherwise" if none of the rows it equals has its label.
+
+    Args:
+        data: need not be validated: `validate` refuses the second and the third. A row listed twice counts once, and a row number
+            beyond the data, or a list that holds no whole numbers, not at all: to complain of them is `validate`'s.
     """
+    rows = {role: _rows(data, getattr(data, role)) for role in ROLES}
+    labels = np.ravel(data.labels)
     found = []
-    for role, rows in sorted(data.extra_roles.items()):
+    for role, listed in sorted(data.extra_roles.items()):
         for tested in _TESTED:
-            if (shared := np.intersect1d(rows, getattr(data, tested))).size:
+            if (shared := np.intersect1d(_rows(data, listed), rows[tested])).size:
                 found.append(
-                    f"{role}_loc holds {shared.size} rows of {data.key(tested)} (the first is row {_row(data, shared[0])}): it is "
-                    "never used here; nothing may be chosen on it"
+                    f"{_name(data, role)} holds {shared.size} rows of {data.key(tested)} (the first is row "
+                    f"{_row(data, shared[0])}): it is never used here; do not train or select on it"
                 )
     for tested in _TESTED:
-        if (shared := np.intersect1d(data.trainval, getattr(data, tested))).size:
+        if (shared := np.intersect1d(rows["trainval"], rows[tested])).size:
             found.append(
                 f"{data.key('trainval')} and {data.key(tested)} share {shared.size} rows (the first is row "
                 f"{_row(data, shared[0])}): they are trained and tested on"
             )
-    unseen = np.unique(data.labels[data.test_unseen])
+    unseen = labels[rows["test_unseen"]]
     if data.declared_unseen is not None:
         unseen = np.union1d(unseen, data.declared_unseen)
-    trained = data.trainval[np.isin(data.labels[data.trainval], unseen)]
+    trained = rows["trainval"][np.isin(labels[rows["trainval"]], unseen)]
     if trained.size:
-        classes = np.unique(data.labels[trained]).size
         found.append(
-            f"{data.key('trainval')} has {trained.size} rows of {classes} unseen classes (the first is row "
-            f"{_row(data, trained.min())}): these classes are seen in training"
+            f"{data.key('trainval')} has {trained.size} rows of {np.unique(labels[trained]).size} unseen classes (the first is row "
+            f"{_row(data, trained[0])}): these classes are seen in training"
         )
-    return found + _duplicates(data)
+    return found + _duplicates(data, rows, labels)
 
 
-def _duplicates(data: GZSLData) -> list[str]:
+def _duplicates(data: GZSLData, rows: dict[str, np.ndarray], labels: np.ndarray) -> list[str]:
     """Equal feature rows in two splits."""
-    groups = _equal_rows(data.features)
+    features = data.features
+    if features.ndim != 2 or features.dtype.kind not in "fiu" or not features.size or len(features) < len(labels):
+        return []  # no features
+    groups = _equal_rows(features)[: len(labels)]
+    names, kinds = np.unique(labels, return_inverse=True)
+    labelled = groups * len(names) + kinds  # the same for equal rows of the same label
     found = []
     for one, other in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
-        first, second = np.asarray(getattr(data, one)), np.asarray(getattr(data, other))
-        second = np.setdiff1d(second, first)  # a row listed twice is another matter
-        order = np.argsort(groups[first], kind="stable")
-        ids = groups[first][order]
-        place = np.searchsorted(ids, groups[second])
-        if not ids.size:
+        first, second = rows[one], np.setdiff1d(rows[other], rows[one])  # a row in both is another matter
+        copies = second[np.isin(groups[second], groups[first])]
+        if not copies.size:
             continue
-        hit = (place < len(ids)) & (ids[np.minimum(place, len(ids) - 1)] == groups[second])
-        if not hit.any():
-            continue
-        rows, partners = second[hit], first[order][place[hit]]
-        other_label = int(np.sum(data.labels[rows] != data.labels[partners]))
-        differing = f", {other_label} of them labelled otherwise" if other_label else ""
+        partner = first[np.argmax(groups[first] == groups[copies[0]])]
+        count = int(np.sum(~np.isin(labelled[copies], labelled[first])))
+        differing = f", {count} of them labelled otherwise" if count else ""
         found.append(
-            f"{rows.size} rows of {data.key(other)} are copies of rows of {data.key(one)}{differing} (the first is row "
-            f"{_row(data, rows[0])}, equal to row {_row(data, partners[0])})"
+            f"{copies.size} rows of {data.key(other)} are copies of rows of {data.key(one)}{differing} (the first is row "
+            f"{_row(data, copies[0])}, equal to row {_row(data, partner)})"
         )
     return found
 
 
 def _equal_rows(features: np.ndarray) -> np.ndarray:
-    """A number for each row (n,), the same for rows that are equal to the byte. Memory linear in the rows, and of 16 bytes each:
-    rows are hashed to two sums of their bits with random odd multipliers, and those whose sums agree are compared."""
-    rows = np.ascontiguousarray(features)
-    bits = rows.view(np.uint64) if rows.dtype.itemsize * rows.shape[1] % 8 == 0 else None
-    if bits is None:  # an odd number of 4-byte values, and the like: padded
-        padded = np.zeros((len(rows), -(-rows.shape[1] * rows.dtype.itemsize // 8) * 8), np.uint8)
-        padded[:, : rows.shape[1] * rows.dtype.itemsize] = rows.view(np.uint8).reshape(len(rows), -1)
-        bits = padded.view(np.uint64)
-    weights = np.random.default_rng(0).integers(2**63, size=(_PROJECTIONS, bits.shape[1]), dtype=np.uint64) * 2 + 1
-    with np.errstate(over="ignore"):
-        sums = np.stack([(bits * one).sum(axis=1, dtype=np.uint64) for one in weights], axis=1)
-    _, group, counts = np.unique(sums, axis=0, return_inverse=True, return_counts=True)
-    group = group.reshape(-1).astype(np.int64)
-    # 128 random bits do not collide; should they ever, a row that differs from its group's first gets a number of its own.
-    candidates = np.flatnonzero(counts[group] > 1)
-    firsts = np.full(len(counts), -1)
-    firsts[group[candidates][::-1]] = candidates[::-1]
-    differs = ~(rows[candidates] == rows[firsts[group[candidates]]]).all(axis=1)
-    group[candidates[differs]] = len(counts) + np.arange(int(differs.sum()))
+    """A number for each row, (n,) int64, the same exactly for rows that are equal to the byte.
+
+    Rows are sorted by their bytes without being moved, and neighbours compared: beside the features it takes some 20 bytes a row. A
+    hash would not be exact, and sums of bits times random numbers are no hash of rows that differ in few high bits, as signs.
+    """
+    rows = np.ascontiguousarray(features).view(np.uint8)
+    order = np.argsort(rows.view(np.dtype((np.void, rows.shape[1]))).ravel(), kind="stable")
+    new = np.ones(len(rows), bool)
+    for start in range(1, len(rows), _CHUNK):
+        here = rows[order[start - 1 : start + _CHUNK]]
+        new[start : start + _CHUNK] = (here[1:] != here[:-1]).any(axis=1)
+    group = np.empty(len(rows), np.int64)
+    group[order] = np.cumsum(new)
     return group
+
+
+def _rows(data: GZSLData, listed: np.ndarray) -> np.ndarray:
+    """Ascending row numbers (k,) int64 of a role, each once, of rows that there are."""
+    listed = np.asarray(listed)
+    rows = np.unique(listed).astype(np.int64) if listed.dtype.kind in "iu" else np.zeros(0, np.int64)
+    return rows[(rows >= 0) & (rows < np.size(data.labels))]
+
+
+def _name(data: GZSLData, role: str) -> str:
+    """What the files call a shipped role."""
+    return data.keys.get(role, EXTRA_KEYS.get(role, role) if data.provenance.get("source") == "mat" else role)
 
 
 def _row(data: GZSLData, row: int) -> int:

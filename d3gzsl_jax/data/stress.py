@@ -1,13 +1,14 @@
 """Harder versions of a benchmark: long tails, few rows, shifted test priors, noise, fewer classes (docs/stress.md)."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.subset import without_classes
+from d3gzsl_jax.errors import UserError
 
 OFF = {
     "imbalance": 1.0, "seen_rows": 1.0, "test_imbalance": 1.0, "feature_noise": 0.0, "semantic_noise": 0.0,
@@ -24,19 +25,25 @@ def stress(data: GZSLData, options: Mapping[str, Any] | None) -> GZSLData:
     Args:
         data: validated; validate what is returned.
         options: config.data.stress; None (a configuration from before there was stress) for none.
+
+    Raises:
+        UserError: more classes are to be kept than there are.
     """
-    chosen = {name: value for name, value in (options or {}).items() if name in OFF and value != OFF[name]}
+    chosen = {name: options[name] for name in OFF if options[name] != OFF[name]} if options else {}
     if not chosen:
         return data
     seed = int(options["seed"])
     rng = lambda name: np.random.default_rng([seed, *name.encode()])  # noqa: E731
     for role in ("seen_classes", "unseen_classes"):
         if role in chosen:
-            classes = getattr(data, role)
-            dropped = rng(role).permutation(classes)[chosen[role] :]
-            gone = np.zeros(data.class_count, bool)
-            gone[dropped] = True
-            data = without_classes(data, gone)
+            classes, kept = getattr(data, role), chosen[role]
+            if kept > len(classes):
+                raise UserError(
+                    f"config.data.stress.{role}={kept}: {data.name} has {len(classes)} {role.replace('_', ' ')}; give at most as "
+                    "many, or 0 for all"
+                )
+            dropped = rng(role).permutation(classes)[kept:]
+            data = without_classes(data, np.isin(np.arange(data.class_count), dropped))
     if "seen_rows" in chosen:
         data = dataclasses.replace(data, trainval=keep_share(data.labels, data.trainval, chosen["seen_rows"], rng("seen_rows")))
     if "imbalance" in chosen:
@@ -64,8 +71,7 @@ def keep_share(labels: np.ndarray, rows: np.ndarray, share: float, rng: np.rando
         rows: (n,) row numbers to draw from.
         share: in (0, 1].
     """
-    shares = np.full(int(labels.max()) + 1, share)
-    return _keep(labels, rows, lambda counts: np.maximum(np.rint(counts * shares[: len(counts)]), 1), rng)
+    return _keep(labels, rows, lambda counts: np.maximum(np.rint(counts * share), 1), rng)
 
 
 def long_tail(labels: np.ndarray, rows: np.ndarray, imbalance: float, rng: np.random.Generator) -> np.ndarray:
@@ -89,7 +95,7 @@ def long_tail(labels: np.ndarray, rows: np.ndarray, imbalance: float, rng: np.ra
     return _keep(labels, rows, sizes, rng)
 
 
-def _keep(labels: np.ndarray, rows: np.ndarray, sizes: Any, rng: np.random.Generator) -> np.ndarray:
+def _keep(labels: np.ndarray, rows: np.ndarray, sizes: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Of each class at most so many rows as `sizes`(rows by class) says, drawn at random."""
     shuffled = rng.permutation(rows)
     order = np.argsort(labels[shuffled], kind="stable")
@@ -101,11 +107,11 @@ def _keep(labels: np.ndarray, rows: np.ndarray, sizes: Any, rng: np.random.Gener
 
 
 def noisy_features(data: GZSLData, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """All features with Gaussian noise of `amount` standard deviations of each dimension over trainval. A dimension that is never
-    negative in trainval (after a ReLU) stays so."""
+    """All features (N, dx) with Gaussian noise of `amount` standard deviations of each dimension over trainval, in their own type
+    (float32 if they are whole numbers). A dimension that is never negative in trainval, as after a ReLU, is clipped at 0: of its
+    zeros about half stay so."""
     train = data.features[data.trainval]
-    noise = rng.standard_normal(data.features.shape, dtype=np.float32) * (amount * train.std(axis=0)).astype(np.float32)
-    noisy = data.features + noise
-    positive = train.min(axis=0) >= 0
-    noisy[:, positive] = np.maximum(noisy[:, positive], 0)
+    spread = (amount * train.std(axis=0, dtype=np.float32)).astype(np.float32)
+    noisy = data.features + rng.standard_normal(data.features.shape, dtype=np.float32) * spread
+    noisy = np.maximum(noisy, np.where(train.min(axis=0) >= 0, 0.0, -np.inf).astype(noisy.dtype))
     return noisy.astype(data.features.dtype if data.features.dtype.kind == "f" else np.float32)

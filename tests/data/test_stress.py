@@ -11,6 +11,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.stress import OFF, keep_share, long_tail, stress
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +79,29 @@ def test_noise_has_the_size_asked_for(data):
 
 
 def test_features_that_are_never_negative_stay_so(data):
-    assert stress(data, options(feature_noise=1.0)).features.min() >= 0
+    moved = dataclasses.replace(data, features=data.features - 20.0)  # the same noise, and nothing to clip
+    noise = stress(moved, options(feature_noise=1.0)).features - moved.features
+    found = stress(data, options(feature_noise=1.0)).features
+    np.testing.assert_allclose(found, np.maximum(data.features + noise, 0), atol=1e-4)
+    assert found.min() == 0 and found.dtype == data.features.dtype
 
 
-def test_noise_on_semantics(data):
-    found = stress(data, options(semantic_noise=0.5))
-    noise = found.semantics - data.semantics
-    spread = data.semantics[data.seen_classes].std(axis=0)
-    assert 0.35 < noise.std() / np.sqrt((spread**2).mean()) < 0.65
+def test_whole_numbers_become_floats(data):
+    whole = dataclasses.replace(data, features=np.rint(data.features).astype(np.uint8))
+    found = stress(whole, options(feature_noise=0.5)).features
+    assert found.dtype == np.float32 and found.min() == 0 and (found != np.rint(found)).any()
+
+
+def test_noise_on_semantics(data, rng):
+    # Many dimensions of a spread of their own: noise over spread is standard normal.
+    semantics = (rng.standard_normal((data.class_count, 2000)) * np.linspace(1, 9, 2000)).astype(np.float32)
+    semantics[:, 0] = 3.0
+    semantics[data.unseen_classes] *= 100  # is not to count
+    wide = dataclasses.replace(data, semantics=semantics)
+    found = stress(wide, options(semantic_noise=0.5))
+    noise, spread = found.semantics.astype(float) - semantics, semantics[data.seen_classes].std(axis=0)
+    assert (noise[:, 0] == 0).all() and found.semantics.dtype == np.float32
+    assert (noise[:, 1:] / spread[1:]).std() == pytest.approx(0.5, rel=0.03)
     np.testing.assert_array_equal(found.features, data.features)
 
 
@@ -93,6 +109,11 @@ def test_fewer_classes(data):
     found = validate(stress(data, options(seen_classes=4, unseen_classes=2)))
     assert (len(found.seen_classes), len(found.unseen_classes)) == (4, 2)
     assert len(found.trainval) == sum(counts(data, "trainval")[[int(name) for name in found.class_names]])
+
+
+def test_more_classes_than_there_are_are_refused(data):
+    with pytest.raises(UserError, match=r"unseen_classes=4: digits has 3 unseen classes"):
+        stress(data, options(unseen_classes=4))
 
 
 def test_draws_follow_from_the_seed(data):
@@ -108,3 +129,15 @@ def test_the_configuration_reaches_it():
     config.data.stress.seen_rows = 0.1
     found = load(config.dataset, config.data)
     assert 80 < len(found.trainval) < 120
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_without_stress_nothing_changes(data, older):
+    config = digits.get_config()
+    if older:  # saved before there was stress
+        del config.data.stress
+    found = load(config.dataset, config.data)
+    assert found.name == "digits" and "stress" not in found.provenance
+    assert found.features.tobytes() == data.features.tobytes()
+    for role in ("labels", "trainval", "test_seen", "test_unseen"):
+        np.testing.assert_array_equal(getattr(found, role), getattr(data, role))
