@@ -77,7 +77,8 @@ def _figures(logits: jax.Array, classes: Classes) -> dict[str, jax.Array]:
     seen = logits[:, classes.seen]
     found = {score: in_distribution_score(seen, score) for score in SCORES}
     total = jax.nn.logsumexp(logits, axis=-1)
-    found["seen_mass"] = jax.nn.logsumexp(seen, axis=-1) - total
+    # Log odds rank rows as the mass does, and still tell them apart where it rounds to 1.
+    found["seen_mass"] = jax.nn.logsumexp(seen, axis=-1) - jax.nn.logsumexp(logits[:, classes.unseen], axis=-1)
     return found | {"predicted": jnp.argmax(logits, axis=-1), "confidence": jnp.exp(jnp.max(logits, axis=-1) - total)}
 
 

@@ -1,14 +1,19 @@
 """The numbers that explain a run, against the same worked out on the host from whole logits."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from d3gzsl_jax.data.preprocess import Scaling, SplitArrays
 from d3gzsl_jax.evaluation.details import Predictor, of_generator, of_predictors
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
+from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.training.randomness import stream
 from tests import small
 
 
@@ -79,3 +84,70 @@ def test_without_teacher_or_predictors(case):
     classes = problem.constants.classes
     evaluator = Evaluator(arrays, np.asarray(classes.seen), np.asarray(classes.unseen), 16, True)
     assert of_predictors(evaluator, arrays, classes, {}, None) == {"ood": {}, "confusion": {}, "accuracy": {}, "calibration_error": {}}
+
+
+def of_logits(seen_rows, unseen_rows):
+    """Details of two predictors by name, on rows that are their own logits (n, 12); the second one's are negated."""
+    classes = small.problem().constants.classes
+    seen, unseen = np.asarray(classes.seen), np.asarray(classes.unseen)
+    rows = [np.asarray(x, np.float32) for x in (seen_rows, unseen_rows)]
+    labels = [np.resize(ids, len(x)).astype(np.int32) for ids, x in zip((seen, unseen), rows, strict=True)]
+    arrays = SplitArrays(
+        rows[0], labels[0], rows[0], labels[0], rows[1], labels[1], Scaling(np.ones(12), np.zeros(12), 1.0)
+    )  # fmt: skip
+    predictors = {"student": Predictor(lambda sign, x: sign * x, (1.0,)), "classifier": Predictor(lambda sign, x: sign * x, (-1.0,))}
+    return of_predictors(Evaluator(arrays, seen, unseen, 7, True), arrays, classes, predictors, None), classes
+
+
+def test_every_score_of_every_predictor_exactly(rng):
+    """Well-spread logits, so that rounding swaps no rows."""
+    rows = [3.0 * rng.normal(size=(n, 12)).astype(np.float32) for n in (45, 37)]
+    found, classes = of_logits(*rows)
+    seen, truth = np.asarray(classes.seen), np.repeat([1, 0], [45, 37])
+    assert set(found["ood"]) == {"student", "classifier"}
+    for name, sign in (("student", 1.0), ("classifier", -1.0)):
+        logits = sign * np.concatenate(rows).astype(np.float64)
+        energy, total = (np.log(np.exp(x).sum(axis=1)) for x in (logits[:, seen], logits))
+        top = logits[:, seen].max(axis=1)
+        for score, values in {"msp": top - energy, "energy": energy, "max_logit": top, "seen_mass": energy - total}.items():
+            fpr, tpr, _ = roc_curve(truth, values, drop_intermediate=False)
+            assert found["ood"][name][score] == pytest.approx({
+                "auroc": roc_auc_score(truth, values), "aupr": average_precision_score(truth, values),
+                "fpr_at_95": fpr[np.argmax(tpr >= 0.95 - 1e-9)],
+            })  # fmt: skip
+
+
+def test_seen_mass_ranks_rows_whose_probability_rounds_to_one():
+    classes = small.problem().constants.classes
+    seen = np.asarray(classes.seen)
+    # Unseen classes weigh exp(-40) and less against seen ones: float32 cannot tell their sum from the seen classes' alone.
+    logits = lambda tops: np.where(np.isin(np.arange(12), seen), np.asarray(tops)[:, None], 0.0)  # noqa: E731
+    found, _ = of_logits(logits([50.0, 60.0, 70.0]), logits([40.0, 45.0]))
+    assert found["ood"]["student"]["seen_mass"] == {"auroc": 1.0, "aupr": 1.0, "fpr_at_95": 0.0}
+
+
+def test_quality_of_the_generator_by_hand(case):
+    """Only classes with test rows are synthesized; each one's 100 rows are compared with its own real rows."""
+    problem, arrays, *_ = case
+    classes, framework, root = problem.constants.classes, problem.objective.framework, jax.random.key(4)
+    kept = np.isin(arrays.test_unseen_labels, np.asarray(classes.unseen)[1:])
+    real, labels = arrays.test_unseen_features[kept], arrays.test_unseen_labels[kept]
+    arrays = dataclasses.replace(arrays, test_unseen_features=real, test_unseen_labels=labels)
+    found = of_generator(framework, problem.state.params, arrays, classes, root)
+    tested = np.unique(labels)
+    rows = synthesize_classes(
+        framework, problem.state.params, stream(root, "details"), classes.semantics, jnp.asarray(tested, jnp.int32), 100
+    )
+    rows = np.asarray(rows, np.float64).reshape(len(tested), 100, 30)
+    means = np.stack([real[labels == c].mean(axis=0, dtype=np.float64) for c in tested])
+    frechet, hits, ratios = [], [], []
+    for i, c in enumerate(tested):
+        mine = real[labels == c].astype(np.float64)
+        one, other = (np.cov(x, rowvar=False) for x in (mine, rows[i]))
+        # tr (C1 C2)^(1/2) from the eigenvalues of C1 C2, which are real and not negative.
+        roots = np.sqrt(np.clip(np.linalg.eigvals(one @ other).real, 0.0, None)).sum()
+        frechet.append(((means[i] - rows[i].mean(axis=0)) ** 2).sum() + np.trace(one) + np.trace(other) - 2.0 * roots)
+        hits.append(np.mean(((rows[i][:, None] - means) ** 2).sum(axis=-1).argmin(axis=1) == i))
+        ratios.append(rows[i].var(axis=0, ddof=1).mean() / mine.var(axis=0, ddof=1).mean())
+    expected = {"frechet": np.mean(frechet), "nearest_real_class": np.mean(hits), "diversity": np.mean(ratios)}
+    assert found == pytest.approx(expected, rel=1e-4)
