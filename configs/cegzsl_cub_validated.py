@@ -15,9 +15,8 @@ from configs import bases, cub_validated
 def get_config(variant: str = "d3") -> ConfigDict:
     """cub_validated's rate, batches of 128 and epochs; CE-GZSL's own weights, temperatures and decay."""
     config = cub_validated.get_config(variant)
-    every, n_syn, batch = config.eval.every_epochs, config.classifier.n_syn, config.classifier.batch_size
-    config = bases.cegzsl(config, batch_size=128, decay_every=100, n_syn=n_syn, epochs=config.train.epochs)
-    config.classifier.batch_size = batch
+    every = config.eval.every_epochs
+    config = bases.cegzsl(config, batch_size=128, decay_every=100, n_syn=100, epochs=config.train.epochs)
     config.train.steps_per_call = 16
     config.cegzsl.projection = 128
     config.networks.update(generator_hidden=256, critic_hidden=256, embedding=256)
