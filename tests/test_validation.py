@@ -64,6 +64,27 @@ def test_results_say_which_rule_made_a_number(finished):
         assert set(found["metrics"]) == {"unseen", "seen", "harmonic", "zsl", "ausuc"}
 
 
+def test_results_are_explained(finished):
+    _, results = finished
+    found = results["details"]
+    assert set(found["ood"]) == {"teacher", "student", "classifier"}
+    assert set(found["ood"]["student"]) == {"msp", "energy", "max_logit", "seen_mass"}
+    for name in ("student", "classifier"):
+        metrics = results["predictions"][name]["metrics"]
+        assert found["accuracy"][name]["macro_seen"] == pytest.approx(metrics["seen"])
+        assert found["accuracy"][name]["macro_unseen"] == pytest.approx(metrics["unseen"])
+        assert 0 <= found["confusion"][name]["unseen_as_seen"] <= 1 and 0 <= found["calibration_error"][name]["seen"] <= 1
+    assert found["generator"]["frechet"] > 0
+    assert results["warnings"] == []
+
+
+def test_a_leak_is_among_the_warnings(data, tmp_path):
+    features = data.features.copy()
+    features[data.test_seen[:3]] = features[data.trainval[7]]
+    results = run(dataclasses.replace(data, features=features), tmp_path / "run", eval__selection="last")
+    assert any("3 rows of test_seen are copies of rows of trainval" in line for line in results["warnings"])
+
+
 def test_test_rows_are_looked_at_once(finished):
     folder, _ = finished
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

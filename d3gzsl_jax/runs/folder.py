@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -31,7 +32,8 @@ class RunFolder:
             if not path:
                 # Unique even among runs started within a second.
                 stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-                self.path = Path(tempfile.mkdtemp(prefix=f"{dataset}-{stamp}-", dir=self.path))
+                plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
+                self.path = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=self.path))
             probe = self.path / ".writable"
             probe.write_text("x")
             probe.unlink()
