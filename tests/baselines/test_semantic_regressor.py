@@ -101,7 +101,7 @@ def test_fits_seen_and_carries_over_to_unseen(training, hidden):
 
 
 def test_a_snapshot_is_the_same_whatever_is_taken_with_it(training):
-    model = SemanticRegressor(hidden=6, epochs=(1, 3), learning_rates=(1e-2,), scales=(5.0,), centered=(False,), batch_size=32)
+    model = SemanticRegressor(hidden=0, epochs=(1, 3), learning_rates=(1e-2,), scales=(5.0,), centered=(True,), batch_size=40)
     together = list(model.fits(training, model.candidates, 3))
     alone = [next(iter(model.fits(training, [candidate], 3))) for candidate in model.candidates]
     for one, other in zip(together, alone, strict=True):
