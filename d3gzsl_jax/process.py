@@ -1,10 +1,14 @@
 """Process-wide settings, in one place for every entry point; and how a process joins and leaves the others of a run."""
 
+import contextlib
 import os
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from d3gzsl_jax.errors import UserError
 
@@ -24,6 +28,30 @@ def configure() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
+
+
+@contextlib.contextmanager
+def compile_once() -> Iterator[None]:
+    """Within it, of programs that are equal only the first is compiled: runs that differ in their seed alone have most in common.
+
+    A cache of the user's own (JAX_COMPILATION_CACHE_DIR) is left to do so; else there is one until the end.
+    """
+    if jax.config.jax_compilation_cache_dir:
+        yield
+        return
+    options = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
+    with tempfile.TemporaryDirectory(prefix="d3gzsl-jax-") as folder:
+        options["jax_compilation_cache_dir"] = folder
+        before = {name: getattr(jax.config, name) for name in options}
+        try:
+            for name, value in options.items():
+                jax.config.update(name, value)
+            compilation_cache.reset_cache()  # JAX decides at the first compilation whether it has one
+            yield
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
+            compilation_cache.reset_cache()
 
 
 def join(coordinator: str, processes: int, process_id: int) -> None:

@@ -162,9 +162,9 @@ class Run:
         """What the base method fits beforehand and freezes."""
         return self.model.objective.framework.pretrain(stream(self.root, "pretrain"), self.real_rows[0], self.seen_index())
 
-    def init(self, frozen: Params) -> TrainState:
-        """Initial parameters and optimiser states, with the frozen parameters."""
-        params = self.model.objective.init(stream(self.root, "init"))
+    def init(self, frozen: Params, root: jax.Array | None = None) -> TrainState:
+        """Initial parameters and optimiser states, with the frozen parameters, from the run's key or `root`."""
+        params = self.model.objective.init(stream(self.root if root is None else root, "init"))
         return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=self.model.optimization.init(params))
 
     def begin(self, empty: Report) -> tuple[TrainState, Report, int]:
@@ -179,7 +179,7 @@ class Run:
         else:
             frozen, step = self.frozen(), 0
             check_finite(frozen, "fitting the frozen part of the base method", f"see its options, config.{self.config.framework}")
-            training = {"state": jax.jit(self.init)(frozen), "report": empty}
+            training = {"state": jax.jit(self.init)(frozen, self.root), "report": empty}
         training = self.sharding.replicate(together.arrays_of_first(training, shapes))
         return training["state"], training["report"], step
 

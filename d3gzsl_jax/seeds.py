@@ -21,6 +21,7 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import interval
+from d3gzsl_jax.process import compile_once
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
@@ -68,7 +69,8 @@ def train_seeds(
     found: list[dict[str, Any]] = []
     for seeds in chunks:
         starts = [Start(_of_seed(config, seed), str(folder.path / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
-        found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
+        with compile_once():
+            found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
         if any(results["interrupted"] for results in found) and len(found) < len(config.seeds):
             raise KeyboardInterrupt
     content = summary(found)
