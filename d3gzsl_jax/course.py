@@ -45,7 +45,7 @@ def to_the_end(runs: Sequence[Run], way: str = "auto") -> list[dict[str, Any]]:
     """
     by_step: dict[int, list[tuple[int, Begun]]] = {}
     for index, run in enumerate(runs):
-        begun = _begin(run)
+        begun = begin(run)
         by_step.setdefault(begun.step, []).append((index, begun))  # a start before may have ended while only some were saved
     results: dict[int, dict[str, Any]] = {}
     for step in sorted(by_step):
@@ -56,7 +56,8 @@ def to_the_end(runs: Sequence[Run], way: str = "auto") -> list[dict[str, Any]]:
     return [results[index] for index in range(len(runs))]
 
 
-def _begin(run: Run) -> Begun:
+def begin(run: Run) -> Begun:
+    """A run with its teacher fitted, or read, and its states as an earlier start left them, or fresh."""
     with run.blamed():
         if run.model.objective.distillation.active:
             run.pretrain()

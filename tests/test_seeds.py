@@ -1,0 +1,233 @@
+"""Seeds trained together are the seeds trained alone."""
+
+import json
+import signal
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from configs import digits
+from d3gzsl_jax import seeds as seeds_module
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
+from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs.checkpoints import load_arrays
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.seeds import interval, summary, train_seeds
+from d3gzsl_jax.train import train_on
+from tools.kills import difference
+
+SEEDS = (3, 0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return validate(read_digits())
+
+
+def config(**fields):
+    found = digits.get_config()
+    found.train.epochs, found.teacher.epochs, found.eval.every_epochs, found.classifier.epochs = 2, 2, 1, 2
+    found.log.report, found.checkpoint.every_minutes, found.train.steps_per_call = False, 0.0, 8
+    found.data.pipeline = "device"
+    found.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
+    return found
+
+
+def quiet():
+    return Display(Console(quiet=True))
+
+
+def together(data, folder, said=None, **fields):
+    display = quiet()
+    if said is not None:
+        display.say = said.append
+    return train_seeds(config(**{"seeds": SEEDS} | fields), str(folder), display, data=data)
+
+
+def alone(data, folder, seed, **fields):
+    return train_on(data, config(seed=seed, **fields), str(folder), quiet())
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """Both, each way: the folder of seeds together, and of each alone."""
+    root = tmp_path_factory.mktemp("runs")
+    content = together(data, root / "joint")
+    return root, content, {seed: alone(data, root / f"alone-{seed}", seed) for seed in SEEDS}
+
+
+def test_mapped_seeds_leave_the_bits_of_each_alone(finished):
+    root, _, _ = finished
+    for seed in SEEDS:
+        assert difference(root / f"alone-{seed}", root / "joint" / f"seed-{seed}") is None
+
+
+def test_results_hold_each_seed_and_statistics_of_all(finished):
+    root, content, single = finished
+    written = json.loads((root / "joint" / "results.json").read_text())
+    assert written["seeds"] == list(SEEDS) and "seed" not in written and not written["interrupted"]
+    assert [one["seed"] for one in written["runs"]] == list(SEEDS)
+    for one in written["runs"]:
+        for name, metrics in single[one["seed"]]["predictions"].items():
+            assert one["predictions"][name] == metrics["metrics"]
+        assert one["predictions"]["result"] == single[one["seed"]]["metrics"]
+    for name in ("student", "classifier", "result"):
+        for key in ("unseen", "seen", "harmonic", "zsl"):
+            values = np.array([one["predictions"][name][key] for one in written["runs"]])
+            assert content["mean"][name][key] == pytest.approx(values.mean())
+            assert content["std"][name][key] == pytest.approx(values.std(ddof=1))
+            low, high = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+            assert content["interval95"][name][key] == pytest.approx((high - low) / 2)
+
+
+def test_an_interval_by_hand():
+    mean, std, half = interval([1.0, 2.0, 4.0, 5.0])
+    assert (mean, std, half) == pytest.approx((3.0, np.sqrt(10 / 3), 3.182446 * np.sqrt(10 / 3) / 2))
+    assert interval([2.0])[0] == 2.0 and np.isnan(interval([2.0])[1:]).all()
+
+
+def test_batched_seeds_are_each_alone_up_to_rounding(data, tmp_path):
+    """Parameters within 0.01 learning rates, and equal metrics, after a step: later, rounding has grown."""
+    fields = {"train__epochs": 1, "train__batch_size": 1000, "train__n_critic": 2, "classifier__fit": "never"}
+    together(data, tmp_path / "joint", parallel__seeds_as="vmap", **fields)
+    for seed in SEEDS:
+        one, other = tmp_path / "joint" / f"seed-{seed}", tmp_path / f"alone-{seed}"
+        single = alone(data, other, seed, **fields)
+        states = [load_arrays(path / "checkpoints" / str(single["steps"]) / "training")["state"]["params"] for path in (one, other)]
+        apart = jax.tree.map(lambda a, b: float(abs(a - b).max()), *states)
+        assert max(jax.tree.leaves(apart)) < 0.01 * config().train.learning_rate
+        results = json.loads((one / "results.json").read_text())
+        assert results["metrics"] == single["metrics"] and results["teacher"] == single["teacher"]
+
+
+def test_seeds_go_on_together_to_the_same_bits(data, tmp_path, finished, monkeypatch):
+    """Ctrl-C and SIGTERM stop all at one step; and a list that grows trains what is new."""
+    root, whole, _ = finished
+    plain = Display.advance
+
+    def stop_by(number):
+        def advance(self, units):
+            plain(self, units)
+            if self._total > 20 and self._done >= 20:
+                signal.raise_signal(number)
+
+        return advance
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "advance", stop_by(signal.SIGTERM))
+        with pytest.raises(Terminated, match=r"SIGTERM: stopped after outer step \d+; saved .*seed-3.*seed-0"):
+            together(data, tmp_path / "joint")
+    assert len({tuple(sorted(path.name for path in (tmp_path / "joint" / f"seed-{seed}" / "checkpoints").iterdir())) for seed in SEEDS}) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "advance", stop_by(signal.SIGINT))
+        assert together(data, tmp_path / "joint")["interrupted"]
+    said = []
+    assert together(data, tmp_path / "joint", said)["mean"] == whole["mean"]
+    assert sum("going on from outer step" in line for line in said) == 2
+    for seed in SEEDS:
+        assert difference(root / f"alone-{seed}", tmp_path / "joint" / f"seed-{seed}") is None
+    grown = together(data, tmp_path / "joint", said, seeds=(3, 0, 5), parallel__seeds=2)
+    assert grown["seeds"] == [3, 0, 5] and grown["runs"][:2] == whole["runs"]
+    assert sum("finished already" in line for line in said) == 2
+
+
+def test_seeds_at_different_steps_go_on_all_the_same(data, tmp_path, finished, monkeypatch):
+    """A process killed while the second seed's checkpoint had not been written."""
+    root, whole, _ = finished
+
+    class Killed(Exception):
+        pass
+
+    plain = Run.checkpoint
+
+    def checkpoint(self, state, report, at, *arguments, **options):
+        if at >= 16 and self.config.seed == SEEDS[1]:
+            raise Killed
+        return plain(self, state, report, at, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "checkpoint", checkpoint)
+        with pytest.raises(Killed):
+            together(data, tmp_path / "joint")
+    assert together(data, tmp_path / "joint")["mean"] == whole["mean"]
+    for seed in SEEDS:
+        assert difference(root / f"alone-{seed}", tmp_path / "joint" / f"seed-{seed}") is None
+
+
+def test_validation_is_each_seeds_own(data, tmp_path):
+    """Folds are trained on jointly, what is chosen is each seed's; the retrained runs may end at different epochs."""
+    fields = {"eval__selection": "validation", "eval__prediction": "auto", "train__epochs": 3}
+    content = together(data, tmp_path / "joint", **fields)
+    for index, seed in enumerate(SEEDS):
+        single = alone(data, tmp_path / f"alone-{seed}", seed, **fields)
+        files = [json.loads((path / "validation.json").read_text()) for path in (tmp_path / f"alone-{seed}", tmp_path / "joint" / f"seed-{seed}")]
+        assert files[0]["choices"] == files[1]["choices"] and files[0]["curves"] == files[1]["curves"]
+        assert content["runs"][index]["epochs"] == single["epochs"]
+        assert content["runs"][index]["predictions"]["result"] == single["metrics"]
+        calibrated = content["runs"][index]["predictions"][f"{single['prediction']}, calibrated"]
+        assert calibrated["harmonic"] == single["calibrated"]["harmonic"]
+        assert difference(tmp_path / f"alone-{seed}", tmp_path / "joint" / f"seed-{seed}") is None
+
+
+def test_a_breakdown_names_the_seed(data, tmp_path):
+    with pytest.raises(DivergenceError, match=r"seed 3: training stopped at outer step 0, .*; there is no checkpoint yet"):
+        together(data, tmp_path / "joint", guards__loss_limit=0.3)
+
+
+def test_chunks(data, monkeypatch):
+    of = config(seeds=(0, 1, 2, 3, 4))
+    chunks = lambda of: list(seeds_module._chunks(of, data, quiet()))  # noqa: E731
+    need = seeds_module.bytes_of_seed(of, data)
+    assert need > 4 * 4 * 3 * 128 * 64  # parameters and two moments of one embedding, at least
+    monkeypatch.setattr(seeds_module, "free_memory", lambda: 10**12)
+    assert chunks(of) == [(0, 1, 2, 3, 4)]
+    monkeypatch.setattr(seeds_module, "free_memory", lambda: int(2.5 * need / seeds_module._SHARE))
+    assert chunks(of) == [(0, 1), (2, 3), (4,)]
+    monkeypatch.setattr(seeds_module, "free_memory", lambda: 0)
+    assert len(chunks(of)) == 5
+    of.parallel.seeds = 3
+    assert chunks(of) == [(0, 1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seeds": (0, 0)}, "a seed is there twice"),
+        ({"seeds": (0, -1)}, "-1 is no seed"),
+        ({"seeds": (0, 1.5)}, "1.5 is no seed"),
+        ({"data__pipeline": "stream"}, "sample rows on the device"),
+        ({"parallel__seeds_as": "vmapp"}, "did you mean 'vmap'"),
+        ({"parallel__seeds": -1}, "must be at least 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(data, tmp_path, fields, message):
+    with pytest.raises(UserError, match=message):
+        together(data, tmp_path / "joint", **fields)
+
+
+def test_folders_of_one_run_and_of_several_are_told_apart(data, finished):
+    root, _, _ = finished
+    with pytest.raises(UserError, match="holds the run of one seed"):
+        together(data, root / f"alone-{SEEDS[0]}")
+    with pytest.raises(UserError, match="of no run of this program"):
+        alone(data, root / "joint", 0)
+    with pytest.raises(UserError, match=r"config.seeds=\(3, 0\): several seeds are trained by"):
+        train_on(data, config(seeds=SEEDS), str(root / "other"), quiet())
+
+
+def test_a_summary_of_runs_that_predict_by_different_things():
+    def run(seed, prediction, gain):
+        metrics = {"unseen": gain, "seen": 0.5, "harmonic": 0.4, "zsl": 0.3, "ausuc": 0.2}
+        found = {"dataset": "d", "framework": "wgan", "distillation": True, "features": "f", "semantics": "s", "selection": "validation"}
+        predictions = {name: {"metrics": metrics, "calibrated": {"selection": "validation", "gamma": gain, "harmonic": 0.5}} for name in ("student", "classifier")}
+        return found | {"seed": seed, "epochs": 1, "prediction": prediction, "predictions": predictions, "metrics": metrics,
+                        "interrupted": False, "digests": {}, "provenance": {}, "config": {}}  # fmt: skip
+
+    found = summary([run(0, "student", 0.1), run(1, "classifier", 0.3)])
+    assert found["prediction"] == ["student", "classifier"] and found["mean"]["result"]["unseen"] == pytest.approx(0.2)
+    assert found["mean"]["student, calibrated"] == {"gamma": pytest.approx(0.2), "harmonic": 0.5}

@@ -1,0 +1,157 @@
+"""Times several seeds trained together against the same seeds one after another, and compares their results.
+
+    python tools/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.epochs=5 ...]
+
+Wall and CPU seconds of complete commands, start, compilation, evaluation and reports included: one command with config.seeds,
+against one command a seed. With --training, also wall seconds of outer steps alone, compiled already, in this process: each way,
+and each seed by itself. Both are taken in turns and the median counts. What follows `--` goes to every command. Exit code 0: each
+seed has the same metrics both ways; 1: not (naming the first; to be expected of config.parallel.seeds_as=vmap); 2: bad input.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.course import begin
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.model import build
+from d3gzsl_jax.process import configure
+from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.training.joint_loop import JointLoop
+from d3gzsl_jax.training.sharding import Sharding
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Seconds(NamedTuple):
+    """Wall clock, and of all cores together."""
+
+    wall: float
+    cpu: float
+
+
+def command(config: str, folder: Path, further: list[str]) -> Seconds:
+    """Runs a training command to the end.
+
+    Raises:
+        UserError: it failed.
+    """
+    began, before = time.monotonic(), os.times()
+    arguments = [sys.executable, "-m", "d3gzsl_jax.main", f"--config={config}", f"--workdir={folder}", *further]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"{config}: exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Seconds(time.monotonic() - began, cpu)
+
+
+def commands(config: str, seeds: range, turns: int, further: list[str]) -> tuple[list[Seconds], list[Seconds], str | None]:
+    """Together and one after another, by turn, and the first seed whose metrics differ."""
+    joint, single, other = [], [], None
+    for turn in range(turns):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            joint.append(command(config, root / "joint", [*further, f"--config.seeds={tuple(seeds)}"]))
+            each = [command(config, root / f"seed-{seed}", [*further, f"--config.seed={seed}"]) for seed in seeds]
+            single.append(Seconds(sum(one.wall for one in each), sum(one.cpu for one in each)))
+            for seed in seeds:
+                paths = (root / "joint" / f"seed-{seed}", root / f"seed-{seed}")
+                found = [json.loads((path / "results.json").read_text())["predictions"] for path in paths]
+                if found[0] != found[1]:
+                    other = other or f"seed {seed}"
+        pairs = (("together", joint[-1]), ("one after another", single[-1]))
+        both = (f"{name} {one.wall:.1f} s ({one.cpu:.1f} s of CPU)" for name, one in pairs)
+        print(f"turn {turn + 1}: {', '.join(both)}", flush=True)
+    return joint, single, other
+
+
+def training(spec: str, seeds: range, turns: int, steps: int) -> dict[str, float]:
+    """Median wall seconds of `steps` outer steps of all seeds, compiled already: by way of `JointLoop`, and 'alone'."""
+    configure()
+    config = load_config(spec)
+    data = load(config.dataset, config.data)
+    with tempfile.TemporaryDirectory() as folder:
+        model, display = build(config, data), Display(quiet=True)
+        shared, begun = Shared(config, data, model, Sharding(), on_device=True), []
+        for seed in seeds:
+            own = config.copy_and_resolve_references()
+            own.seed = seed
+            where = RunFolder(f"{folder}/{seed}", data.name)
+            checkpoints = Checkpoints(where.path / "checkpoints", 1, "", 1e9, display.say)
+            begun.append(begin(Run(own, data, model, where, checkpoints, display, shared=shared)))
+
+        def alone() -> None:
+            for one in begun:
+                state = jax.tree.map(jax.numpy.copy, one.state)
+                jax.block_until_ready(shared.compiled.run(state, one.report, one.constants, None, 0, steps))
+
+        def joint(way: str) -> Callable[[], None]:
+            loop = JointLoop(shared.compiled, way)
+            report, constants = loop.stack([one.report for one in begun]), loop.stack([one.constants for one in begun])
+
+            def run() -> None:
+                state = loop.stack([one.state.replace(step=one.state.step.copy()) for one in begun])
+                jax.block_until_ready(loop.run(state, report, constants, None, 0, steps))
+
+            return run
+
+        ways = {"alone": alone, "map": joint("map"), "vmap": joint("vmap")}
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(turns + 1):
+            for name, run in ways.items():
+                began = time.monotonic()
+                run()
+                if turn:  # the first one compiles
+                    taken[name].append(time.monotonic() - began)
+        for one in begun:
+            one.run.close()
+    return {name: statistics.median(found) for name, found in taken.items()}
+
+
+def main() -> int:
+    """Prints both, and their ratio."""
+    own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--training", action="store_true", help="outer steps alone, too")
+    parser.add_argument("--steps", type=int, default=80, help="outer steps of --training")
+    args = parser.parse_args(own)
+    try:
+        joint, single, other = commands(args.config, range(args.seeds), args.turns, sys.argv[1 + len(own) + 1 :])
+        for kind in Seconds._fields:
+            a, b = (statistics.median(getattr(one, kind) for one in found) for found in (joint, single))
+            print(f"complete commands, {kind}: together {a:.1f} s, one after another {b:.1f} s, ratio {a / b:.2f}")
+        if args.training:
+            taken = training(args.config, range(args.seeds), 2 * args.turns + 1, args.steps)
+            for way in ("map", "vmap"):
+                a, b = taken[way], taken["alone"]
+                print(f"outer steps, {way}: together {a:.2f} s, one after another {b:.2f} s, ratio {a / b:.2f}")
+    except UserError as error:
+        print(f"time_seeds: {error}", file=sys.stderr)
+        return 2
+    print("metrics: " + (f"{other} has others together than alone" if other else "those of each seed alone, to the last digit"))
+    return 1 if other else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
