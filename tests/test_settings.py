@@ -5,6 +5,7 @@ import pytest
 
 from configs import default
 from d3gzsl_jax import settings
+from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from tests.conftest import ROOT
@@ -19,7 +20,7 @@ def test_every_configuration_passes_and_documents_itself(name):
     d3, base = module.get_config(), module.get_config("base")
     for config in (d3, base):
         settings.check(config)
-    assert settings.has_student(d3) and d3.eval.prediction == "student" and d3.classifier.fit == ("never" if name == "many_classes" else "last")
+    assert settings.has_student(d3) and d3.eval.prediction in ("student", "auto") and d3.classifier.fit == ("never" if name == "many_classes" else "last")
     assert not settings.has_student(base) and base.eval.prediction == "classifier" and base.classifier.fit == "every"
     # The two differ in D3's weights, in what predicts and how often, and in nothing else.
     for config in (d3, base):
@@ -85,10 +86,8 @@ def test_the_defaults_of_a_base_method_are_those_documented(framework):
 def test_every_field_is_checked_or_free():
     """A new field must be given a range or choices, or be named here."""
     free = {"dataset", "data.root", "data.manual_dir", "data.feature_file", "data.normalize_semantics", "data.leave_out"}
-    fields = set()
-    for key, value in default.get_config().items():
-        if key not in FRAMEWORKS:  # a base method has its own ranges
-            fields |= {f"{key}.{inner}" for inner in value} if hasattr(value, "items") else {key}
+    free |= {"seeds"}  # looked at by `check_seeds`
+    fields = {field for field, _ in flat(default.get_config()) if field.split(".")[0] not in FRAMEWORKS}  # these have their own
     assert fields == set(settings.CHOICES) | set(settings.RANGES) | set(settings.SWITCHES) | free
 
 
