@@ -72,6 +72,8 @@ def read(path: Path) -> Run | str:
         raise UserError(f"{path}: not readable ({reason(error)}); leave it out") from None
     if not isinstance(results, dict):
         raise UserError(f"{path}: holds no results of a run; leave it out")
+    if "runs" in results and "seed" not in results:
+        return "it sums up seeds, whose own runs are counted"
     if results.get("interrupted"):
         return "interrupted"
     if _get(path, results, "selection") == "folds only":

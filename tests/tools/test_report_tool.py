@@ -131,6 +131,14 @@ def test_by_makes_columns_and_sorts(table):
     assert {row["method"] for row in students} == {"wgan + D3"}
 
 
+def test_the_sum_over_seeds_is_left_out(tmp_path):
+    sums = {key: value for key, value in run(0).items() if key != "seed"} | {"seeds": [0], "runs": []}
+    for name, content in (("", sums), ("seed-0", run(0))):
+        (tmp_path / "five" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "five" / name / "results.json").write_text(json.dumps(content))
+    assert report.find([tmp_path / "five"]) and "sums up seeds" in report.read(tmp_path / "five" / "results.json")
+
+
 def test_folds_interrupted_runs_and_folds_only_are_left_out(table, tmp_path):
     found = {
         "run-0/validation/fold-0": "not even JSON", "run-1": json.dumps(run(1) | {"interrupted": True}),
