@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
@@ -74,14 +73,13 @@ class Account:
         """`past`, with the seconds spent over all starts."""
         return self.past | {"seconds": self._seconds + time.monotonic() - self._clock}
 
-    def begin(self, step: int, keep: Callable[[dict[str, Any]], bool]) -> None:
-        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Warns of leaks in the data."""
+    def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], leaks: list[str]) -> None:
+        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Warns of `leaks` in the data."""
         self._log = Log(self._folder, self._config.log.tensorboard and together.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
-        if not self._trials:  # a fold holds nothing the whole does not
-            self._leaks = find_leaks(self._data)
-            for leak in self._leaks:
-                self._display.say(f"warning: {leak}")
+        self._leaks = leaks
+        for leak in leaks:
+            self._display.say(f"warning: {leak}")
 
     def close(self) -> None:
         """Ends the log."""

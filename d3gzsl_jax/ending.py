@@ -43,10 +43,8 @@ def arrays_of_plots(
     """What diagnostics.npz holds, see evaluation/diagnostics.py; the trade-off and confusion of each predictor by its name."""
     found = {}
     for name, (seen_rows, unseen_rows) in predictors.best_classes(state).items():
-        curve = diagnostics.trade_off(
-            seen_rows, arrays.test_seen_labels, unseen_rows, arrays.test_unseen_labels, data.seen_classes, data.unseen_classes
-        )
-        found |= {f"curve/{name}/{key}": values for key, values in diagnostics.thin(curve).items()}
+        curve = diagnostics.thin(predictors.last[name].curve)
+        found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
         found[f"confusion/{name}"] = diagnostics.confusion(seen_rows, unseen_rows)
     unseen = model.classes.unseen
     if not len(unseen):

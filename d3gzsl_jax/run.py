@@ -51,7 +51,7 @@ class Run:
     ) -> None:
         self.config, self.data, self.model, self.sharding, self.title = config, data, model, sharding, title
         self.folder, self.checkpoints, self.display, self.stop = folder, checkpoints, display, Stop()
-        self.shared = shared or Shared(config, data, model, sharding)
+        self.trials, self.shared = trials, shared or Shared(config, data, model, sharding)
         self.arrays, self.mode, self.evaluator = self.shared.arrays, self.shared.mode, self.shared.evaluator
         self.compiled, self.root = self.shared.compiled, root_key(config.seed)
         features, labels = self.arrays.train_features, self.arrays.train_labels
@@ -185,7 +185,10 @@ class Run:
 
     def open_log(self, first: int) -> None:
         """Opens the log at outer step `first`; lines of evaluations before it stay."""
-        self.account.begin(first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops)
+        leaks = [] if self.trials else self.shared.leaks  # a fold holds nothing the whole does not
+        self.account.begin(
+            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops, leaks
+        )
 
     def example_inputs(self) -> Any:
         """Shapes of what a call of the loop is given."""

@@ -1,4 +1,4 @@
-"""What runs have in common that differ in their seed alone: preprocessed rows, evaluation and the compiled loop, made once."""
+"""What runs that differ in their seed alone have in common, made once: preprocessed rows, evaluation, the compiled loop, leaks."""
 
 import functools
 
@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.model import Model
@@ -23,7 +24,7 @@ class Shared:
     """
 
     def __init__(self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, on_device: bool = False) -> None:
-        self.arrays = scale_splits(data)
+        self._data, self.arrays = data, scale_splits(data)
         self.mode = "device" if on_device else pipeline.resolve_mode(config.data.pipeline)
         self.evaluator = Evaluator(
             self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
@@ -31,6 +32,11 @@ class Shared:
         self.compiled = Loop(
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
+
+    @functools.cached_property
+    def leaks(self) -> list[str]:
+        """What of the test rows could be learned from training rows, a line each."""
+        return find_leaks(self._data)
 
     @functools.cached_property
     def features(self) -> jax.Array:

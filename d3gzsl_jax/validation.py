@@ -13,7 +13,7 @@ from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose
+from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
@@ -111,7 +111,7 @@ def make_plan(
     }
     names = list(over_folds) if prediction == "auto" else [prediction]
     best = {name: choose(over_folds[name], criterion) for name in names}
-    name = max(best, key=lambda one: np.nan_to_num(best[one].metrics[criterion], nan=-1.0))
+    name = max(best, key=lambda one: merit(best[one].metrics, criterion))
     epoch = best[name].epoch
     at_epoch = {
         other: choose({candidate: found for candidate, found in of.items() if candidate[0] == epoch}, criterion)
@@ -165,7 +165,8 @@ def _settled(config: ConfigDict, folder: RunFolder, display: Display) -> Plan:
     """Chooses on the folds of a run."""
     every, epochs = config.eval.every_epochs, config.train.epochs
     evaluated, root = [*range(every, epochs, every), epochs], folder.path / "validation"
-    found = together.told_by_first(_chosen(root, evaluated, config, folder) if together.is_first() else None)
+    found = together.agreed(lambda: _chosen(root, evaluated, config, folder) if together.is_first() else None)
+    found = together.told_by_first(found)
     plan = _plan(found)
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"

@@ -18,6 +18,9 @@ import jax
 import numpy as np
 import pytest
 
+from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.validate import validate
 from tests import small
 
 jax.config.update("jax_default_matmul_precision", "highest")
@@ -30,6 +33,12 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 def rng() -> np.random.Generator:
     """A seeded generator."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def data() -> GZSLData:
+    """The embedded digits."""
+    return validate(read_digits())
 
 
 @pytest.fixture

@@ -64,6 +64,20 @@ def write_hdf5_folder(folder: Path) -> None:
                     file.create_dataset(key, data=value.T)
 
 
+def write_quick_config(folder: Path, **fields: object) -> str:
+    """A configuration file configs/quick.py in `folder`, digits.py with some fields (dots written __) replaced: seconds a run."""
+    root = Path(__file__).resolve().parent.parent
+    changes = {name.replace("__", "."): value for name, value in fields.items()}
+    path = folder / "configs" / "quick.py"
+    path.parent.mkdir()
+    path.write_text(
+        f"import sys\nsys.path.insert(0, {str(root)!r})\nfrom configs import digits\n\n\n"
+        f"def get_config(variant='d3'):\n    config = digits.get_config(variant)\n"
+        f"    config.update_from_flattened_dict({changes!r})\n    return config\n"
+    )
+    return str(path)
+
+
 @dataclasses.dataclass
 class Problem:
     """Everything a step or a loop needs, at sizes where a step takes a millisecond."""

@@ -9,8 +9,6 @@ from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax import seeds as seeds_module
-from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.console import Display
@@ -19,11 +17,6 @@ from d3gzsl_jax.train import train_on
 from tools.kills import difference
 
 SEEDS = (3, 0)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return validate(read_digits())
 
 
 def config(**fields):

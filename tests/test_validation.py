@@ -9,17 +9,10 @@ from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax import revisit
-from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
 from d3gzsl_jax.validation import classifier_snapshots
-
-
-@pytest.fixture(scope="module")
-def data():
-    return validate(read_digits())
 
 
 def config(**fields):

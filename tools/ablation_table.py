@@ -187,10 +187,7 @@ def comma_separated(entries: Sequence[Entry]) -> str:
 
 def spread(values: np.ndarray) -> tuple[float, float, float]:
     """Mean, standard deviation and half the width of the 95 % interval of values (n,); NaN where there are too few of them."""
-    if len(values) < 2:
-        return (float(values[0]) if len(values) else math.nan), math.nan, math.nan
-    mean, deviation, half = interval(values)
-    return float(mean), float(deviation), float(half)
+    return interval(values) if len(values) else (math.nan, math.nan, math.nan)
 
 
 def replace(path: Path, content: str | bytes) -> None:
@@ -218,8 +215,6 @@ def _cells(row: Row, against: Mapping[str, str]) -> list[str]:
         return [*found, *["—"] * 6]
     found += [_text(against[row.cell]), _signed(of["difference"]), _range(of["low"], of["high"], _signed)]
     return [*found, _probability(of["sign_p"]), _probability(of["wilcoxon_p"]), f"{of['wins']}/{of['n']}"]
-
-
 
 
 def _mean(values: np.ndarray) -> str:

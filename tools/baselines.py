@@ -36,7 +36,6 @@ from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.resume import digests
 from d3gzsl_jax.train import train_on
 from tools.ablation_grid import assignment, value_of
 from tools.run_table import METRICS
@@ -100,7 +99,7 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
         return run_baseline(
             name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder
         )
-    if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != digests(data):
+    if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
         raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
     for field in _FOLDS:
         if (before := results["config"]["eval"].get(field)) != of[field]:

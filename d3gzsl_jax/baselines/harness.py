@@ -17,8 +17,7 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
-from d3gzsl_jax.evaluation.metrics import harmonic_mean
-from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, at_gamma, means_over_folds
+from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 
@@ -79,14 +78,12 @@ def run_baseline(
     with precision.scope("float32"):
         chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion)
         (found,) = evaluate(BASELINES[name], data, [chosen.hyperparameters], seed)
-    unseen, seen = (float(values) for values in at_gamma(found.curve, chosen.gamma))
-    calibrated = {"unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}
     entry = {
         "metrics": found.metrics,
         "selection": "validation",
         "epochs": None,
-        "per_class": {f"{c} {data.class_names[c]}": accuracy for c, accuracy in enumerate(found.per_class)},
-        "calibrated": {"selection": "validation", "gamma": chosen.gamma, **calibrated},
+        "per_class": found.by_name(data.class_names),
+        "calibrated": calibrated(found.curve, chosen.gamma),
         "validation": {"hyperparameters": chosen.hyperparameters, "gamma": chosen.gamma, "metrics": chosen.metrics},
         "test_selected": None,
     }
@@ -120,7 +117,7 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
         gamma, metrics = means_over_folds(over_folds)
         tried.append({"hyperparameters": dict(candidate), "gamma": gamma, "metrics": metrics})
-    best = max(tried, key=lambda one: np.nan_to_num(one["metrics"][criterion], nan=-1.0))
+    best = max(tried, key=lambda one: merit(one["metrics"], criterion))
     return Chosen(**best, candidates=tried)
 
 

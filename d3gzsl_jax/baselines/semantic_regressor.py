@@ -158,9 +158,9 @@ def _fit(
 ) -> list[jax.Array]:
     """Unit prototypes (C, dx) of all classes after each of the ascending numbers of epochs `after`, at most the last of `of`'s."""
     network = of.network(directions.shape[1], centered)
-    rows = SoftmaxTraining(len(seen), max(of.epochs), of.batch_size).rows(key, len(directions))
-    per_epoch, half = math.ceil(len(directions) / of.batch_size), len(rows) // 2
-    schedule = optax.piecewise_constant_schedule(1.0, {half: 0.1})
+    training = SoftmaxTraining(len(seen), max(of.epochs), of.batch_size)
+    rows = training.rows(key, len(directions))
+    schedule = optax.piecewise_constant_schedule(1.0, {len(rows) // 2: 0.1})
     adam = optax.chain(optax.add_decayed_weights(of.weight_decay), optax.scale_by_adam(), optax.scale_by_schedule(schedule))
     of_seen = semantics[seen]
     params = network.init(stream(key, "init"), of_seen, jnp.arange(len(seen)))
@@ -171,9 +171,5 @@ def _fit(
         steps, state = adam.update(gradient, state, params)
         return (jax.tree.map(lambda p, step: p - learning_rate * step, params, steps), state), None
 
-    carry, done, found = (params, adam.init(params)), 0, []
-    for epochs in after:
-        carry, _ = jax.lax.scan(update, carry, rows[done * per_epoch : epochs * per_epoch])
-        found.append(unit(network.apply(carry[0], semantics, seen)))
-        done = epochs
-    return found
+    found = training.snapshots(update, (params, adam.init(params)), rows, after)
+    return [unit(network.apply(carry[0], semantics, seen)) for carry in found]

@@ -1,6 +1,7 @@
 """GZSLData: the one in-memory form of a benchmark, whatever file it came from."""
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -64,6 +65,22 @@ class GZSLData:
         """Ascending int32 ids of all other classes."""
         return np.setdiff1d(np.arange(self.class_count), self.seen_classes).astype(np.int32)
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of what must agree before figures may stand in one table: features, semantics, and split (labels and roles)."""
+        split = sha256_of(self.labels, self.trainval, self.test_seen, self.test_unseen)
+        return {"features": sha256_of(self.features), "semantics": sha256_of(self.semantics), "split": split}
+
     def key(self, field: str) -> str:
         """How a message should name `field`, for example \"'labels' in CUB/res101.mat\"."""
         return self.keys.get(field, field)
+
+
+def sha256_of(*arrays: np.ndarray) -> str:
+    """SHA-256 of dtypes, shapes and contents, hexadecimal."""
+    found = hashlib.sha256()
+    for array in arrays:
+        array = np.ascontiguousarray(array)
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(array.view(np.uint8).data if array.size else b"")
+    return found.hexdigest()

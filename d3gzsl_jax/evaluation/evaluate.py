@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,10 @@ class Evaluation:
     metrics: dict[str, float]
     per_class: np.ndarray
     curve: dict[str, np.ndarray]
+
+    def by_name(self, names: Sequence[str]) -> dict[str, float]:
+        """Per-class accuracies by 'id name', of the names by original id."""
+        return {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(self.per_class)}
 
 
 _LOGITS = 2**24  # of one prediction call: with many classes a call has fewer rows

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.evaluation.metrics import harmonic_mean
-from d3gzsl_jax.evaluation.selection import Choice, at_gamma
+from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.report import check_finite
@@ -115,17 +113,9 @@ class Predictors:
             epoch, best = (0, None) if name in choices else self.best.get(name, (0, None))
             found[name] = {
                 "metrics": last.metrics,
-                "per_class": {f"{c} {names[c]}": accuracy for c, accuracy in enumerate(last.per_class)},
-                "calibrated": calibrated(last.curve, choices[name]) if name in choices else None,
+                "per_class": last.by_name(names),
+                "calibrated": calibrated(last.curve, choices[name].gamma) if name in choices else None,
                 "validation": choices[name].described() if name in choices else None,
                 "test_selected": {"selection": "test", "epochs": epoch, "metrics": best} if best else None,
             }
         return found
-
-
-def calibrated(curve: Mapping[str, np.ndarray], choice: Choice) -> dict[str, Any]:
-    """U, S and H under calibrated stacking at the gamma that validation chose."""
-    unseen, seen = (float(values) for values in at_gamma(curve, choice.gamma))
-    return {
-        "selection": "validation", "gamma": choice.gamma, "unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)
-    }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.evaluation.metrics import harmonic_means
+from d3gzsl_jax.evaluation.metrics import harmonic_mean, harmonic_means
 
 SELECTIONS = ("last", "validation", "test")
 CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
@@ -94,4 +94,15 @@ def choose(trials: Mapping[Candidate, Sequence[Trial]], criterion: str) -> Choic
     for (epoch, classifier_epochs), of in sorted(trials.items()):
         gamma, metrics = means_over_folds(of)
         found.append(Choice(epoch=epoch, classifier_epochs=classifier_epochs, gamma=gamma, metrics=metrics))
-    return max(found, key=lambda choice: np.nan_to_num(choice.metrics[criterion], nan=-1.0))
+    return max(found, key=lambda choice: merit(choice.metrics, criterion))
+
+
+def merit(metrics: Mapping[str, float], criterion: str) -> float:
+    """What choices go by: the criterion, below everything where it could not be measured."""
+    return float(np.nan_to_num(metrics[criterion], nan=-1.0))
+
+
+def calibrated(curve: Mapping[str, np.ndarray], gamma: float) -> dict[str, Any]:
+    """U, S and H under calibrated stacking at the gamma that validation chose, as results.json holds them."""
+    unseen, seen = (float(values) for values in at_gamma(curve, gamma))
+    return {"selection": "validation", "gamma": gamma, "unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}

@@ -7,7 +7,6 @@ from typing import Any
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment
-from d3gzsl_jax.runs.resume import digests
 
 _TEST_SELECTED = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
 _RULES = {
@@ -53,7 +52,7 @@ def assemble(
         "teacher": teacher,
         "steps": steps,
         **further,
-        "digests": digests(data),
+        "digests": data.digests,
         "provenance": provenance,
         "config": dict(config),
     }

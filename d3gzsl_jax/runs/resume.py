@@ -1,13 +1,10 @@
 """Whether a run folder can be continued with this configuration and this data."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from d3gzsl_jax.config_file import flat
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.gzsl_data import GZSLData, sha256_of
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder, plain
 
@@ -23,25 +20,7 @@ FREE = (
 
 def digest(data: GZSLData) -> str:
     """SHA-256 of everything of the data that a run depends on: equal content gives equal digests, wherever it came from."""
-    return _hash((data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen))
-
-
-def _hash(arrays: Iterable[np.ndarray]) -> str:
-    found = hashlib.sha256()
-    for array in arrays:
-        array = np.ascontiguousarray(array)
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(array.view(np.uint8).data if array.size else b"")
-    return found.hexdigest()
-
-
-def digests(data: GZSLData) -> dict[str, str]:
-    """SHA-256 of what must agree before figures may stand in one table: features, semantics, and split (labels and roles)."""
-    parts = {
-        "features": (data.features,), "semantics": (data.semantics,),
-        "split": (data.labels, data.trainval, data.test_seen, data.test_unseen),
-    }  # fmt: skip
-    return {name: _hash(arrays) for name, arrays in parts.items()}
+    return sha256_of(data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen)
 
 
 def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool) -> None:

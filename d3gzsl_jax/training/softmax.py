@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.training.optimizers import descend, scale_by_adam
 from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Params
+
+Carry = TypeVar("Carry")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +87,24 @@ class SoftmaxTraining:
         """The parameters after each of the ascending numbers of epochs `after`, at most `epochs`: what `fit` with so many epochs
         gives, for the price of the last."""
         params = self.init(key, inputs.shape[1])
-        rows, per_epoch = self.rows(key, len(inputs)), math.ceil(len(inputs) / self.batch_size)
 
         def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:
             return self.update(*carry, inputs[rows], labels[rows], offset)[:2], None
 
-        carry, done, found = (params, self.adam.init(params)), 0, []
+        begin = (params, self.adam.init(params))
+        return [carry[0] for carry in self.snapshots(body, begin, self.rows(key, len(inputs)), after)]
+
+    def snapshots(self, update: Callable[..., Any], carry: Carry, rows: jax.Array, after: tuple[int, ...]) -> Iterator[Carry]:
+        """Scans `update` over batches of rows, and yields the carry after each of the ascending numbers of epochs.
+
+        Args:
+            update: (carry, (batch_size,)) -> (carry, None).
+            carry: to begin with.
+            rows: of `rows`, all epochs.
+            after: numbers of epochs, at most `epochs`.
+        """
+        per_epoch, done = len(rows) // max(self.epochs, 1), 0  # no epochs: no rows
         for epochs in after:
-            carry = jax.lax.scan(body, carry, rows[done * per_epoch : epochs * per_epoch])[0]
-            found.append(carry[0])
+            carry, _ = jax.lax.scan(update, carry, rows[done * per_epoch : epochs * per_epoch])
             done = epochs
-        return found
+            yield carry

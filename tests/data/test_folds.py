@@ -5,15 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.folds import folds, hold_out
-from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
-
-
-@pytest.fixture(scope="module")
-def data():
-    return validate(read_digits())
 
 
 def test_a_fold_is_made_of_trainval_rows_of_seen_classes(data):

@@ -5,15 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.leaks import _equal_rows, find_leaks
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from tests.small import mat_arrays, write_mat_folder
-
-
-@pytest.fixture(scope="module")
-def data():
-    return read_digits()
 
 
 def test_clean_data_has_none(data):

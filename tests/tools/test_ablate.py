@@ -14,6 +14,7 @@ import pytest
 from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.errors import DivergenceError, UserError
+from tests import small
 from tests.conftest import ROOT
 from tools import ablate, ablation_figure, ablation_grid, ablation_table, workers
 from tools.ablation_presets import PRESETS
@@ -24,16 +25,9 @@ DIGITS = str(ROOT / "configs" / "digits.py")
 @pytest.fixture
 def quick(tmp_path):
     """A configuration file that takes a second a run."""
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    path = folder / "quick.py"
-    path.write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from configs import digits\n\n\ndef get_config(variant='d3'):\n    config = digits.get_config(variant)\n"
-        "    config.train.epochs = 1\n    config.teacher.epochs = 1\n    config.classifier.epochs = 1\n"
-        "    config.train.n_critic = 1\n    config.distillation.n_syn = 2\n    return config\n"
+    return small.write_quick_config(
+        tmp_path, train__epochs=1, teacher__epochs=1, classifier__epochs=1, train__n_critic=1, distillation__n_syn=2
     )
-    return str(path)
 
 
 def results_of(seed, predictions, selection="last", prediction=None, **further):

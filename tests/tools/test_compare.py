@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests import small
 from tests.conftest import ROOT
 from tools import compare
 
@@ -9,16 +10,7 @@ from tools import compare
 @pytest.fixture
 def quick(tmp_path):
     """A configuration file that takes a second a run."""
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    path = folder / "quick.py"
-    path.write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from configs import digits\n\n\ndef get_config(variant='d3'):\n    config = digits.get_config(variant)\n"
-        "    config.train.epochs = 2\n    config.eval.every_epochs = 1\n    config.teacher.epochs = 1\n"
-        "    config.classifier.epochs = 2\n    return config\n"
-    )
-    return str(path)
+    return small.write_quick_config(tmp_path, train__epochs=2, eval__every_epochs=1, teacher__epochs=1, classifier__epochs=2)
 
 
 def test_every_predictor_of_every_configuration_over_seeds(quick, tmp_path, capsys):
