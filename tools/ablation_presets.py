@@ -4,6 +4,7 @@ A preset is a function of a configuration; its docstring is what `--list` says o
 with, unless they name another.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 from d3gzsl_jax.training.distillation import TERM_NAMES
+
+_IN_EPOCHS = ("train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs")
 
 
 class Choice(NamedTuple):
@@ -91,13 +94,13 @@ def logit_adjustment(config: ConfigDict) -> list[Choice]:
 
 
 def imbalance(config: ConfigDict) -> list[Choice]:
-    """Stress: training rows of the seen classes fall off, the largest class to the smallest as given."""
-    return _stress(config, "imbalance", (1.0, 10.0, 100.0))
+    """Stress: training rows of the seen classes fall off, the largest class to the smallest as given; as many steps each."""
+    return _stress(config, "imbalance", (1.0, 10.0, 100.0), fewer_rows=True)
 
 
 def seen_rows(config: ConfigDict) -> list[Choice]:
-    """Stress: a share of the training rows."""
-    return _stress(config, "seen_rows", (1.0, 0.3, 0.1))
+    """Stress: a share of the training rows; as many steps each."""
+    return _stress(config, "seen_rows", (1.0, 0.3, 0.1), fewer_rows=True)
 
 
 def test_shift(config: ConfigDict) -> list[Choice]:
@@ -116,14 +119,14 @@ def semantic_noise(config: ConfigDict) -> list[Choice]:
 
 
 def classes(config: ConfigDict) -> list[Choice]:
-    """Stress: a half and a quarter of the seen classes, and of the unseen ones; the data is read to count them."""
+    """Stress: a half and a quarter of the seen classes, and of the unseen ones; as many steps each."""
     data = load(config.dataset, config.data)
     levels: dict[str, dict[str, Any]] = {"all classes": {}}
     for kind, known in (("seen", len(data.seen_classes)), ("unseen", len(data.unseen_classes))):
         for count in dict.fromkeys((known // 2, known // 4)):
             if 2 <= count < known:
                 levels[f"{count} of {known} {kind}"] = {f"data.stress.{kind}_classes": count}
-    return _with_and_without(config, levels)
+    return _with_and_without(config, _as_long(config, levels))
 
 
 PRESETS: dict[str, Callable[[ConfigDict], list[Choice]]] = {
@@ -140,9 +143,30 @@ def without_d3(name: str = "base") -> Choice:
     return Choice(name, {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"})
 
 
-def _stress(config: ConfigDict, field: str, values: tuple[float, ...]) -> list[Choice]:
+def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:
     name = field.replace("_", " ")
-    return _with_and_without(config, {f"{name} {value:g}": {f"data.stress.{field}": value} for value in values})
+    levels: dict[str, dict[str, Any]] = {f"{name} {value:g}": {f"data.stress.{field}": value} for value in values}
+    return _with_and_without(config, _as_long(config, levels) if fewer_rows else levels)
+
+
+def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The levels with everything that is counted in epochs stretched where there are fewer rows, so that a level trains for as many
+    outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on."""
+    found: dict[str, dict[str, Any]] = {}
+    steps = 0
+    for level, overrides in levels.items():
+        own = config.copy_and_resolve_references()
+        own.update_from_flattened_dict(overrides)
+        per_epoch = math.ceil(len(load(own.dataset, own.data).trainval) / own.train.batch_size)
+        steps = steps or per_epoch
+        stretched = {field: max(round(_of(config, field) * steps / per_epoch), 1) for field in _IN_EPOCHS}
+        found[level] = overrides | (stretched if per_epoch != steps else {})
+    return found
+
+
+def _of(config: ConfigDict, field: str) -> int:
+    group, _, name = field.partition(".")
+    return config[group][name]
 
 
 def _with_and_without(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> list[Choice]:
