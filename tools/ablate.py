@@ -6,12 +6,12 @@
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline one with results.json. After each
 run FOLDER/ablation.md, .csv, .png and .svg hold what there is so far: a row a cell and predictor, compared by seed with the first
-cell or, in presets with several levels, with the base method at the same level. The same command goes on where it was stopped
-(ctrl-C, SIGTERM), and trains no finished run again. Runs go seed by seed: a whole table is there early.
+cell (on the same data) or, in presets with several levels, with the base method at the same level. The same command goes on where
+it was stopped (ctrl-C, SIGTERM), and trains no finished run again. Runs go seed by seed: a whole table is there early.
 
 On a CPU there is a process a core, on an accelerator one in all; the number of cores of a process can change the last digits of a
-run, so give the same --workers when going on. config.data.pipeline=auto becomes device, which starts faster and makes the same
-batches, to the bit.
+run, so give the same --workers when going on: each has its share of the cores, however few runs are left. config.data.pipeline=auto
+becomes device, which starts faster and makes the same batches, to the bit.
 
 Exit codes: 0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM.
 """
@@ -28,13 +28,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs.console import METRICS
 from tools import ablation_figure as figure
-from tools import ablation_grid as grid
 from tools import ablation_table as table
+from tools.ablation_grid import Cell, cells_of
+from tools.ablation_jobs import Job, jobs_of, work
 from tools.ablation_presets import PRESETS
+from tools.ablation_rows import Entry, entries_of, left_out, rows_of, rule_of
+from tools.overrides import assignment, configured
 from tools.workers import Failed, Here, Pool, default_workers
 
 _DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
@@ -50,16 +52,18 @@ class Account:
         command: that made them.
     """
 
-    def __init__(self, title: str, cells: Sequence[grid.Cell], output: Path, command: str) -> None:
+    def __init__(self, title: str, cells: Sequence[Cell], output: Path, command: str) -> None:
         self.failures: list[str] = []
         self._title, self._cells, self._output, self._command = title, {cell.name: cell for cell in cells}, output, command
-        self._entries: dict[tuple[int, int], list[table.Entry]] = {}
+        self._missing: dict[str, None] = {}
+        self._entries: dict[tuple[int, int], list[Entry]] = {}
         self._order, self._drawn = {name: place for place, name in enumerate(self._cells)}, -_DRAW_SECONDS
 
-    def add(self, job: grid.Job, results: dict[str, Any]) -> str:
+    def add(self, job: Job, results: dict[str, Any]) -> str:
         """Takes in a finished run; returns U, S, H and T1 of its predictors, for a line on the screen."""
         folder = str(Path(job.folder).relative_to(self._output))
-        found = table.entries_of(job.cell, results, folder, bool(job.baseline))
+        found = entries_of(job.cell, results, folder, bool(job.baseline), job.config)
+        self._missing |= dict.fromkeys(f"{job.cell}, {predictor}" for predictor in left_out(results))
         self._entries[job.seed, self._order[job.cell]] = found
         return "  ".join(
             f"{entry.predictor} " + " ".join(f"{heading} {100 * getattr(entry, key):.1f}" for heading, key in METRICS.items())
@@ -72,11 +76,11 @@ class Account:
         if not entries:
             return
         against = {name: cell.against for name, cell in self._cells.items()}
-        rows = table.rows_of(entries, against)
-        text = table.markdown(self._title, entries, rows, against, self._command, self.failures)
+        rows = rows_of(entries, against)
+        text = table.markdown(self._title, entries, rows, against, self._command, self.failures, list(self._missing))
         contents = {"md": text.encode(), "csv": table.comma_separated(entries).encode()}
         if last or time.monotonic() - self._drawn >= _DRAW_SECONDS:
-            title = f"{self._title}\n(selection: {table.rule_of(entries)})"
+            title = f"{self._title}\n(selection: {rule_of(entries)})"
             contents |= figure.files(figure.draw(title, rows))
             self._drawn = time.monotonic()
         for extension, content in contents.items():
@@ -89,17 +93,16 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     Raises:
         UserError: bad input, told before anything is trained. KeyboardInterrupt, Terminated: stopped; everything is saved.
     """
-    fixed = {field: grid.value_of(value) for field, value in (grid.assignment("--set", text) for text in arguments.set)}
+    fixed = dict(assignment("--set", text) for text in arguments.set)
     fixed |= {"data.root": arguments.root} if arguments.root else {}
     if arguments.list:
         print_presets(arguments.config[0] if arguments.config else "configs/digits.py", fixed)
         return 0
     workers = arguments.workers or default_workers()
     _check(arguments)
-    baselines = [name for name in arguments.baselines.split(",") if name]
-    only = [name for name in arguments.only.split(",") if name]
-    cells = grid.cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, only)
-    jobs = grid.jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
+    baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
+    cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
+    jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
     what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
     account = Account(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
     ahead = []
@@ -112,8 +115,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
         print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
     _make(arguments.output)
     account.write()
-    workers = max(min(workers, len(ahead)), 1)
-    with Here(grid.work) if workers == 1 else Pool(grid.work, workers) as pool:
+    with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
         for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
             head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"
             results = None if isinstance(outcome, Failed) else job.results()
@@ -133,7 +135,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
 
 def print_presets(spec: str, fixed: dict[str, Any]) -> None:
     """What each preset is and which cells it has for a configuration, or why it has none."""
-    config = load_config(spec, fixed)
+    config = configured(spec, fixed)
     for name, preset in PRESETS.items():
         print(f"{name}: {' '.join((preset.__doc__ or '').split())}")
         try:
@@ -148,16 +150,19 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--config", action="append", default=[], metavar="FILE.py[:variant]", help="once or more")
     found.add_argument("--preset", default="", help=", ".join(PRESETS))
-    found.add_argument("--only", default="", metavar="CELL,CELL", help="these cells of the preset; the first is compared with")
+    found.add_argument(
+        "--only", default="", metavar="CELL,CELL",
+        help="these cells of the preset, called as --list does; they keep its order, and the first in it is compared with",
+    )
     found.add_argument("--vary", action="append", default=[], metavar="FIELD=VALUE,VALUE,...", help="all combinations")
     found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every cell that says nothing else")
     found.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... of each cell")
     found.add_argument("--root", help="instead of config.data.root")
     found.add_argument("--output", type=Path, help="folder of all runs, of the table and the figure")
     found.add_argument("--workers", type=int, default=0, help="processes; default: one a core, one in all on an accelerator")
-    found.add_argument("--baselines", default="", metavar="NAME,NAME", help="closed-form baselines to table too")
+    found.add_argument("--baselines", default="", metavar="NAME,NAME", help="baselines without synthesis to table too")
     found.add_argument("--reports", action="store_true", help="plots and report.html of every run")
-    found.add_argument("--prune", action="store_true", help="remove a run's checkpoints once it is finished")
+    found.add_argument("--prune", action="store_true", help="remove checkpoints of finished runs and of their folds")
     found.add_argument("--list", action="store_true", help="say what presets there are, and run nothing")
     return found
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d3gzsl_jax.runs.figures import DPI, finish, legend_above, panels_of, plain, png
-from tools.ablation_table import Row, spread
+from tools.ablation_rows import CHOSEN, Row
+from tools.ablation_table import spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # As in the plots of a run: one colour a predictor.
-_COLOURS = {"student": "#332288", "classifier": "#AA4499"}
+_COLOURS = {"student": "#332288", "classifier": "#AA4499", CHOSEN: "#E69F00"}
 _OTHER = "#117733"
 _ROW = 0.26  # inches
 
@@ -27,15 +28,12 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
         rows: of `rows_of`.
     """
     figure, (axes,) = panels_of(1, height=max(1.6, 0.9 + _ROW * len(rows)))
-    places, ticks, labels, place = [], [], [], 0.0
+    places, of_cell, place = [], {}, 0.0
     for index, row in enumerate(rows):
         place += 0.0 if index == 0 else 0.62 if row.cell == rows[index - 1].cell else 1.0
         places.append(place)
-        if index and row.cell == rows[index - 1].cell:
-            ticks[-1] = (ticks[-1] + place) / 2.0
-        else:
-            ticks.append(place)
-            labels.append(_short(row.cell))
+        of_cell.setdefault(row.cell, []).append(place)
+    ticks, labels = [np.mean(of) for of in of_cell.values()], [_short(cell) for cell in of_cell]
     base = next((row for row in rows if row.entries[0].result), None)
     if base is not None and len(base.percent("harmonic")):
         mean = base.percent("harmonic").mean()

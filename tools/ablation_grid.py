@@ -1,30 +1,24 @@
-"""From options to runs: the cells of an ablation, each a configuration; a cell with a seed is a job, a run folder of its own."""
+"""From options to the cells of an ablation, each a configuration: files, presets, varied fields and baselines, checked."""
 
-import ast
 import itertools
 import json
-import os
 import re
-import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 from ml_collections import ConfigDict
-from rich.console import Console
 
 from d3gzsl_jax import settings
-from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs.console import Display
-from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
-from d3gzsl_jax.train import train
+from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from tools.ablation_presets import PRESETS, Choice
+from tools.ablation_source import Source, folds_of
+from tools.overrides import assignment, configured
+
+_BETWEEN = ", "  # parts of a cell's name
 
 
 class Cell(NamedTuple):
@@ -32,15 +26,17 @@ class Cell(NamedTuple):
 
     Attributes:
         name: for tables.
-        against: name of the cell it is compared with; its own for the first.
+        against: name of the cell it is compared with; its own for none.
         config: with seed 0.
         baseline: name of a baseline that is run instead, on the configuration's data; '' for none.
+        digests: of the content of its data, see `GZSLData.digests`.
     """
 
     name: str
     against: str
     config: ConfigDict
     baseline: str = ""
+    digests: Mapping[str, str] = {}
 
     @property
     def folder(self) -> str:
@@ -49,87 +45,32 @@ class Cell(NamedTuple):
         return f"baseline-{words}" if self.baseline else words
 
 
-class Job(NamedTuple):
-    """One run.
-
-    Attributes:
-        cell: its name.
-        seed: of the run.
-        folder: the run folder.
-        config: resolved, nested, with the seed.
-        baseline: name of a baseline, '' for a training run.
-        cache: folder of compiled programs, where the environment names none.
-        prune: remove its checkpoints once it is finished.
-    """
-
-    cell: str
-    seed: int
-    folder: str
-    config: dict[str, Any]
-    baseline: str
-    cache: str
-    prune: bool
-
-    def results(self) -> dict[str, Any] | None:
-        """Its results, None while it is not finished.
-
-        Raises:
-            UserError: the folder holds a run with other settings, or its results are not readable.
-        """
-        folder = Path(self.folder)
-        path = folder / "results.json"
-        if not (path.is_file() or any(folder.glob("checkpoints/*"))):
-            return None
-        before, found = _read(folder / "config.json"), _read(path) if path.is_file() else None
-        before = before or (found or {}).get("config")
-        if before and (difference := disagreement(before, plain(self.config))):
-            field, old, new = difference
-            raise UserError(f"{folder}: holds a run with config.{field}={old!r}, now it is {new!r}; name another --output")
-        return found if found and (self.baseline or is_finished(found, self.config)) else None
-
-
-def value_of(text: str) -> Any:
-    """A value on the command line: a Python literal, or a word."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def assignment(option: str, text: str) -> tuple[str, str]:
-    """FIELD and VALUE of 'FIELD=VALUE'.
-
-    Raises:
-        UserError: it is no such thing.
-    """
-    field, equals, value = text.partition("=")
-    if not (field and equals and value):
-        raise UserError(f"{option} {text}: must be FIELD=VALUE, as in distillation.temperature=2")
-    return field.removeprefix("config."), value
-
-
 def cells_of(
     specs: Sequence[str], preset: str, varied: Sequence[str], fixed: Mapping[str, Any], baselines: Sequence[str], report: bool,
-    only: Sequence[str] = (),
+    only: str = "",
 ) -> list[Cell]:
-    """The grid: every configuration file with every cell of the preset and every combination of varied values; then baselines.
+    """The grid: every configuration file with every cell of the preset and every combination of varied values; then baselines, each
+    once for all that is the same to it: the data and its folds.
 
-    A cell of a preset is compared with the one the preset says, at the same file and values; any other with the very first.
+    A cell of a preset is compared with the one the preset says, at the same file and values; any other with the very first, or,
+    where that is on other data, with the first on its own. So is a baseline.
 
     Args:
         specs: configuration files, 'FILE.py' or 'FILE.py:variant'.
         preset: a name in PRESETS, '' for none.
         varied: 'FIELD=VALUE,VALUE,...' each.
-        fixed: values by dotted field, for all.
+        fixed: values by dotted field, for all; see `overrides.configured`.
         baselines: their names.
         report: whether runs draw plots and a report.
-        only: of the preset's cells, these; () for all.
+        only: of the preset's cells, these, with commas between; '' for all.
 
     Raises:
-        UserError: something is not known, makes no sense, or is there twice; or selection rules differ.
+        UserError: something is not known, makes no sense, or is there twice; or selection rules or datasets differ.
     """
     if preset and preset not in PRESETS:
         raise UserError(f"--preset {preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
+    if only and not preset:
+        raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
     if baselines:
         from d3gzsl_jax.baselines.harness import BASELINES
 
@@ -138,70 +79,43 @@ def cells_of(
     axes = []
     for text in varied:
         field, values = assignment("--vary", text)
-        axes.append([Choice(f"{field}={value}", {field: value_of(value)}) for value in values.split(",")])
+        axes.append([Choice(f"{field}={value}", {field: value}) for value in values.split(",")])
     found: list[Cell] = []
     for spec in specs:
         label = Path(spec.partition(":")[0]).stem + spec[len(spec.partition(":")[0]) :] if len(specs) > 1 else ""
-        starting = _prepared(load_config(spec, fixed), report)
+        starting = _prepared(configured(spec, fixed), report)
         choices = PRESETS[preset](starting) if preset else [Choice("", {})]
-        if unknown := sorted(set(only) - {choice.name for choice in choices}):
-            raise UserError(f"--only {unknown[0]}: no cell of the preset; it has {', '.join(choice.name for choice in choices)}")
-        for choice, *rest in itertools.product([choice for choice in choices if not only or choice.name in only], *axes):
+        wanted = only_of(only, [choice.name for choice in choices]) if only else {choice.name for choice in choices}
+        for choice, *rest in itertools.product([choice for choice in choices if choice.name in wanted], *axes):
             values = [other.name for other in rest]
             overrides = dict(fixed) | choice.overrides
             for other in rest:
                 overrides |= other.overrides
             name = _named(label, choice.name, *values) or Path(spec).stem
-            against = _named(label, choice.against, *values) if choice.against else (found[0].name if found else name)
-            found.append(Cell(name, against, _prepared(load_config(spec, overrides), report)))
-        for baseline in baselines:
-            found.append(Cell(_named(label, baseline), found[0].name, starting, baseline))
+            against = _named(label, choice.against, *values) if choice.against else ""
+            found.append(Cell(name, against, _prepared(configured(spec, overrides), report)))
     _check(found)
-    return found
+    cells = _compared(_read(found))
+    cells += _baselines(cells, baselines)
+    _check_folders(cells)
+    return cells
 
 
-def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> list[Job]:
-    """Every cell with every seed, seed by seed, so that there is a whole table early."""
-    jobs = []
-    for seed in range(seeds):
-        for cell in cells:
-            config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
-            if cell.baseline:  # depends on nothing else
-                config = {name: config[name] for name in ("dataset", "seed", "data", "eval")}
-            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, str(output / ".cache"), prune))
-    return jobs
-
-
-def work(job: Job) -> float:
-    """Does a job, in whatever process: its folder holds results.json afterwards; returns the seconds it took.
+def only_of(text: str, names: Sequence[str]) -> set[str]:
+    """Some of the names, which may hold commas themselves: of two that fit the longer is meant.
 
     Raises:
-        UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
+        UserError: what follows is none of them.
     """
-    configure()
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", job.cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    began = time.monotonic()
-    if job.baseline:
-        _baseline(job)
-    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)))["interrupted"]:
-        raise KeyboardInterrupt
-    if job.prune:
-        shutil.rmtree(Path(job.folder) / "checkpoints", ignore_errors=True)
-    return time.monotonic() - began
-
-
-def _baseline(job: Job) -> None:
-    from d3gzsl_jax.baselines.harness import run_baseline
-
-    config = ConfigDict(job.config)
-    of, data = config.eval, load(config.dataset, config.data)
-    RunFolder(job.folder, data.name).write("config.json", job.config)
-    run_baseline(
-        job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
-        config=job.config, folder=job.folder,
-    )  # fmt: skip
+    pieces, found = [piece.strip() for piece in text.split(",") if piece.strip()], set()
+    while pieces:
+        lengths = [length for length in range(len(pieces), 0, -1) if _BETWEEN.join(pieces[:length]) in names]
+        if not lengths:
+            known = ", ".join(map(repr, names))
+            raise UserError(f"--only {text}: no cell of the preset is called {pieces[0]!r}; it has {known}")
+        found.add(_BETWEEN.join(pieces[: lengths[0]]))
+        pieces = pieces[lengths[0] :]
+    return found
 
 
 def _prepared(config: ConfigDict, report: bool) -> ConfigDict:
@@ -213,26 +127,79 @@ def _prepared(config: ConfigDict, report: bool) -> ConfigDict:
 
 
 def _check(cells: Sequence[Cell]) -> None:
-    """Refuses what would fail, or could not be tabled, before anything is trained."""
-    folders: dict[str, str] = {}
+    """Refuses what would fail, or could not be tabled, before anything is trained or read."""
+    _check_folders(cells)
     for cell in cells:
-        if (other := folders.get(cell.folder.lower())) is not None:
-            raise UserError(f"cells {other!r} and {cell.name!r} would share a folder; leave one out, or run them apart")
-        folders[cell.folder.lower()] = cell.name
         try:
             settings.check(cell.config)
         except UserError as error:
             raise UserError(f"cell {cell.name!r}: {error}") from None
     rules = {_rule(cell.config): cell.name for cell in cells}
-    if len(rules) > 1:
-        told = ", ".join(f"{rule} ({name})" for rule, name in rules.items())
-        raise UserError(f"config.eval.selection differs between cells: {told}; one table has one rule, --set eval.selection=last")
-    read: set[str] = set()
+    _check_same("config.eval.selection", rules, "one table has one rule, --set eval.selection=last")
+    datasets = {cell.config.dataset: cell.name for cell in cells}
+    _check_same("config.dataset", datasets, "one table has one benchmark; run them apart")
+
+
+def _check_same(field: str, cells: Mapping[str, str], advice: str) -> None:
+    if len(cells) > 1:
+        told = ", ".join(f"{value} ({name})" for value, name in cells.items())
+        raise UserError(f"{field} differs between cells: {told}; {advice}")
+
+
+def _check_folders(cells: Sequence[Cell]) -> None:
+    folders: dict[str, str] = {}
+    for cell in cells:
+        if (other := folders.get(cell.folder.lower())) is not None:
+            raise UserError(f"cells {other!r} and {cell.name!r} would share a folder; leave one out, or run them apart")
+        folders[cell.folder.lower()] = cell.name
+
+
+def _read(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells with the digests of their data, each data read once."""
+    digests: dict[str, Mapping[str, str]] = {}
+    found = []
     for cell in cells:
         key = json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True)
-        if key not in read:
-            load(cell.config.dataset, cell.config.data)
-            read.add(key)
+        if key not in digests:
+            digests[key] = load(cell.config.dataset, cell.config.data).digests
+        found.append(cell._replace(digests=digests[key]))
+    return found
+
+
+def _compared(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, each with one it is compared with."""
+    sources = [Source.of(cell.digests, cell.config.to_dict()) for cell in cells]
+    found = []
+    for cell, own in zip(cells, sources, strict=True):
+        first = next(one.name for one, source in zip(cells, sources, strict=True) if source.comparable(own))
+        found.append(cell._replace(against=cell.against or first))
+    return found
+
+
+def _baselines(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
+    """The baselines, once for each data and way to fold it."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(json.dumps([dict(cell.digests), folds_of(cell.config)]), []).append(cell)
+    firsts = [group[0] for group in groups.values()]
+    return [
+        Cell(_named(name, level), first.name, first.config, name, first.digests)
+        for first, level in zip(firsts, _levels(list(groups.values())), strict=True)
+        for name in names
+    ]
+
+
+def _levels(groups: Sequence[Sequence[Cell]]) -> list[str]:
+    """What to call each of several groups of cells: what their names have in common, and not with all the others; '' for one."""
+    if len(groups) == 1:
+        return [""]
+    parts = [[cell.name.split(_BETWEEN) for cell in group] for group in groups]
+    everywhere = set.intersection(*(set(of) for group in parts for of in group))
+    found = []
+    for group in parts:
+        own = set.intersection(*map(set, group)) - everywhere
+        found.append(_named(*(part for part in group[0] if part in own)))
+    return found if all(found) and len(set(found)) == len(found) else [group[0].name for group in groups]
 
 
 def _rule(config: ConfigDict) -> str:
@@ -241,11 +208,4 @@ def _rule(config: ConfigDict) -> str:
 
 
 def _named(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text()) if path.is_file() else None
-    except ValueError as error:
-        raise UserError(f"{path}: not readable ({error}); remove its folder, or name another --output") from None
+    return _BETWEEN.join(part for part in parts if part)

@@ -7,7 +7,8 @@ eszsl: a bilinear map in closed form. regressor: prototypes linear in the semant
 network of class normalization. no_synthesis: the configuration's own networks and losses, trained on real rows only
 (config.distillation.n_syn=0); it takes as long as the run and its folds. All choose hyperparameters (no_synthesis: its epoch) and
 gamma of calibrated stacking by calibrated H on folds inside trainval, those of config.eval.folds, fold_classes, fold_rows and
-fold_seed; the test rows are looked at once.
+fold_seed; the test rows are looked at once, or, with --set eval.selection=validation --set eval.retrain=False, not at all: figures
+are means over the folds then.
 
 Writes FOLDER/<baseline>/seed-<k>/results.json, for tools/report.py too; what is there already is not done again. Prints mean and
 standard deviation (n - 1) over seeds, in percent.
@@ -29,20 +30,21 @@ from rich.table import Table
 
 from d3gzsl_jax import settings
 from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
-from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.train import train_on
-from tools.ablation_grid import assignment, value_of
+from tools.ablation_source import FOLDS
+from tools.ablation_table import with_deviation
+from tools.overrides import assignment, configured
 from tools.run_table import METRICS
 
 NO_SYNTHESIS = "no_synthesis"
 _H = list(METRICS).index("H")
-_FOLDS = ("folds", "fold_classes", "fold_rows", "fold_seed")
 
 
 def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) -> dict[str, list[dict[str, Any]]]:
@@ -58,6 +60,8 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
         UserError: an unknown name, data that is wrong, or a folder that holds something else.
     """
     known = (*BASELINES, NO_SYNTHESIS)
+    if not names:
+        raise UserError(f"--baselines names none; give some of {', '.join(known)}, or leave it out")
     for name in names:
         if name not in known:
             raise UserError(f"--baselines {name}: expected one of {', '.join(known)}")
@@ -68,8 +72,15 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(seeds):
         for name in names:
-            given = data, config, seed, output / name / f"seed-{seed}"
-            found[name].append(_trained(*given) if name == NO_SYNTHESIS else _fitted(name, *given))
+            folder = output / name / f"seed-{seed}"
+            given = data, config, seed, folder
+            results = _trained(*given) if name == NO_SYNTHESIS else _fitted(name, *given)
+            if results["selection"] != FOLDS_ONLY and not config.eval.retrain:
+                raise UserError(
+                    f"{folder}: holds figures of the test rows, and config.eval.retrain=False asks for none; name another "
+                    "--output, or leave retrain=False out"
+                )
+            found[name].append(results)
         told = (f"{name} {_percent([of[-1]])[0][_H]:.1f}, {_percent([of[-1]])[0][-1]:.1f}" for name, of in found.items())
         print(f"seed {seed}, H without and with calibration: {'; '.join(told)}", flush=True)
     return found
@@ -80,7 +91,7 @@ def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
     own = config.copy_and_resolve_references()
     own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
     own.classifier.fit, own.eval.prediction = "never", "student"
-    own.eval.selection, own.eval.criterion, own.eval.retrain, own.checkpoint.best = "validation", "calibrated", True, ""
+    own.eval.selection, own.eval.criterion, own.checkpoint.best = "validation", "calibrated", ""
     return own
 
 
@@ -95,24 +106,27 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
     """What the folder holds, or what it then will."""
     of = config.eval
     results = RunFolder(str(folder), data.name).read("results.json")
-    if results is None:
+    if results is None or (results.get("selection") == FOLDS_ONLY and of.retrain):
         return run_baseline(
-            name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder
-        )
+            name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder,
+            retrain=of.retrain,
+        )  # fmt: skip
     if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
         raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
-    for field in _FOLDS:
+    for field in FOLDS:
         if (before := results["config"]["eval"].get(field)) != of[field]:
             raise UserError(f"{folder}: holds results of config.eval.{field}={before}, not {of[field]}; name another --output")
     return results
 
 
 def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """METRICS of each run, then its U, S and H with calibration, (runs, 8) in percent; NaN for what is not known."""
+    """METRICS of each run, then its U, S and H with calibration, (runs, 8) in percent; NaN for what is not known, as U and S with
+    calibration are of folds alone."""
     rows = []
     for of in runs:
-        calibrated = of["predictions"][of["prediction"]]["calibrated"]
-        rows.append([*(of["metrics"][key] for key in METRICS.values()), *(calibrated[METRICS[name]] for name in "USH")])
+        metrics = of["metrics"]
+        at_gamma = of["predictions"][of["prediction"]].get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
+        rows.append([*(metrics[key] for key in METRICS.values()), *(at_gamma.get(METRICS[name]) for name in "USH")])
     return 100.0 * np.array(rows, np.float64)
 
 
@@ -122,9 +136,7 @@ def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Ta
     for heading in ("baseline", "seeds", *METRICS, "calibrated U", "S", "H"):
         table.add_column(heading, justify="left" if heading == "baseline" else "right")
     for name, runs in found.items():
-        values = _percent(runs)
-        spread = values.std(axis=0, ddof=min(1, len(runs) - 1))
-        table.add_row(name, str(len(runs)), *(f"{m:.1f} ± {s:.1f}" for m, s in zip(values.mean(axis=0), spread, strict=True)))
+        table.add_row(name, str(len(runs)), *(with_deviation(of[~np.isnan(of)]) for of in _percent(runs).T))
     return table
 
 
@@ -142,8 +154,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-        fixed = {field: value_of(value) for field, value in (assignment("--set", text) for text in arguments.set)}
-        config = load_config(arguments.config, fixed | ({"data.root": arguments.root} if arguments.root else {}))
+        fixed = dict(assignment("--set", text) for text in arguments.set)
+        config = configured(arguments.config, fixed | ({"data.root": arguments.root} if arguments.root else {}))
         names = list(dict.fromkeys(name.strip() for name in arguments.baselines.split(",") if name.strip()))
         with tempfile.TemporaryDirectory() as temporary:
             found = measure(config, names, arguments.seeds, Path(arguments.output or temporary))
@@ -153,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
     except (UserError, DivergenceError) as error:
         print(f"baselines: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 3
-    title = f"{arguments.config}, {config.data.semantics}: chosen on {config.eval.folds} fold(s) of trainval; percent, mean ± std"
+    of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"
+    title = f"{arguments.config}, {config.data.semantics}: {of} {config.eval.folds} fold(s) of trainval; percent, mean ± std"
     Console(width=None if sys.stdout.isatty() else 160).print(table_of(title, found))
     return 0
 

@@ -3,7 +3,6 @@ have saved what they have."""
 
 import contextlib
 import importlib.util
-import itertools
 import multiprocessing
 import os
 import signal
@@ -57,11 +56,10 @@ def default_workers() -> int:
 
 
 def shares(available: Sequence[int], workers: int) -> list[list[int]]:
-    """The cores of each worker: neighbours, evenly; with more workers than cores, one each, in turn."""
-    if workers >= len(available):
-        return [[available[index % len(available)]] for index in range(workers)]
-    bounds = [index * len(available) // workers for index in range(workers + 1)]
-    return [list(available[low:high]) for low, high in itertools.pairwise(bounds)]
+    """The cores of each worker: neighbours, as many for each, since the last digits of a job can depend on their number; the rest
+    are left idle. With more workers than cores, one each, in turn."""
+    size = max(len(available) // workers, 1)
+    return [[available[(index * size + place) % len(available)] for place in range(size)] for index in range(workers)]
 
 
 def attempt(work: Callable[[Any], Any], job: Any) -> Any:
@@ -101,14 +99,16 @@ class Pool:
 
     Args:
         work: called with a job, in a process of its own; both must pickle.
-        workers: how many processes, >= 1.
+        workers: how many processes share the cores, >= 1.
+        processes: how many of them there are, where there is not enough to do for all; None for all. Each has its share of the
+            cores, no larger for those that are missing.
     """
 
-    def __init__(self, work: Callable[[Any], Any], workers: int) -> None:
+    def __init__(self, work: Callable[[Any], Any], workers: int, processes: int | None = None) -> None:
         self._work, self._context = work, multiprocessing.get_context("spawn")
         if workers > 1 and has_accelerator():  # each would take most of its memory
             os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{0.9 / workers:.3f}")
-        self._workers = [_Worker(self._context, work, share) for share in shares(cores(), workers)]
+        self._workers = [_Worker(self._context, work, share) for share in shares(cores(), workers)[:processes]]
 
     def __enter__(self) -> "Pool":
         return self

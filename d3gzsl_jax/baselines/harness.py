@@ -1,4 +1,5 @@
-"""A baseline from data to results: hyperparameters and gamma chosen on folds inside trainval, then one look at the test rows."""
+"""A baseline from data to results: hyperparameters and gamma chosen on folds inside trainval, then one look at the test rows, or
+none."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 
 BASELINES: dict[str, Baseline] = {
     "eszsl": ESZSL(),
@@ -47,7 +49,7 @@ class Chosen(NamedTuple):
 
 def run_baseline(
     name: str, data: GZSLData, seed: int = 0, folds: int = 1, classes: float = 0.2, rows: float = 0.2, fold_seed: int = 0,
-    criterion: str = "calibrated", config: Mapping[str, Any] | None = None, folder: str | Path | None = None,
+    criterion: str = "calibrated", config: Mapping[str, Any] | None = None, folder: str | Path | None = None, retrain: bool = True,
 ) -> dict[str, Any]:
     """Fits and evaluates a baseline as a run with config.eval.selection=validation is: same folds, same metrics, same results.
 
@@ -62,6 +64,7 @@ def run_baseline(
         criterion: what is highest on the folds, see config.eval.criterion.
         config: nested; its 'data' and 'eval' are noted in the results. None: nothing of the data, and what is given here.
         folder: where to write results.json; None: nowhere.
+        retrain: config.eval.retrain. False: stop after the folds, whose means are the figures; no test row is looked at.
 
     Returns:
         What results.json holds, see `runs.results.assemble`; framework and prediction are the baseline's name.
@@ -77,26 +80,33 @@ def run_baseline(
     started, target = time.monotonic(), RunFolder(str(folder), data.name) if folder else None
     with precision.scope("float32"):
         chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion)
-        (found,) = evaluate(BASELINES[name], data, [chosen.hyperparameters], seed)
-    entry = {
-        "metrics": found.metrics,
-        "selection": "validation",
+        entry = _tested(BASELINES[name], data, chosen, seed) if retrain else {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
+    entry |= {
         "epochs": None,
-        "per_class": found.by_name(data.class_names),
-        "calibrated": calibrated(found.curve, chosen.gamma),
         "validation": {"hyperparameters": chosen.hyperparameters, "gamma": chosen.gamma, "metrics": chosen.metrics},
         "test_selected": None,
     }
-    of_eval = {"folds": folds, "fold_classes": classes, "fold_rows": rows, "fold_seed": fold_seed}
+    of_eval = {"folds": folds, "fold_classes": classes, "fold_rows": rows, "fold_seed": fold_seed, "retrain": retrain}
     given = dict((config or {}).get("eval", {})) | of_eval | {"selection": "validation", "criterion": criterion}
     noted = {"framework": name, "seed": seed, "data": dict((config or {}).get("data", {})), "eval": given}
     results = assemble(
         noted, data, {name: entry}, distillation=False, teacher=None, epochs=0, steps=0, prediction=name, interrupted=False,
-        warnings=[], seconds=time.monotonic() - started, details={"candidates": chosen.candidates},
+        warnings=[], seconds=time.monotonic() - started, details={"candidates": chosen.candidates}, selection=entry["selection"],
     )
     if target:
         target.write("results.json", results)
     return results
+
+
+def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int) -> dict[str, Any]:
+    """The chosen candidate's figures on the test rows, as results.json holds them."""
+    (found,) = evaluate(baseline, data, [chosen.hyperparameters], seed)
+    return {
+        "metrics": found.metrics,
+        "selection": "validation",
+        "per_class": found.by_name(data.class_names),
+        "calibrated": calibrated(found.curve, chosen.gamma),
+    }
 
 
 def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str) -> Chosen:

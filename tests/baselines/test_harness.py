@@ -107,11 +107,23 @@ def test_results_have_the_form_of_a_run(digits, tmp_path):
     assert written["config"]["data"] == given["data"] and "train" not in written["config"]
     assert written["config"]["eval"] == {
         "batch_size": 4096, "folds": 2, "fold_classes": 0.3, "fold_rows": 0.1, "fold_seed": 5, "selection": "validation",
-        "criterion": "calibrated",
+        "criterion": "calibrated", "retrain": True,
     }  # fmt: skip
     entry = written["predictions"]["class_norm"]
     assert entry["epochs"] is None and entry["validation"]["metrics"]["calibrated"] > 0
     assert len(entry["per_class"]) == 10 and written["details"]["candidates"][0]["hyperparameters"]["epochs"] == 2
+
+
+def test_without_retraining_the_figures_are_those_of_the_folds(digits, monkeypatch):
+    looked_at, evaluate = [], harness.evaluate
+    monkeypatch.setattr(harness, "evaluate", lambda one, data, *given: looked_at.append(data.name) or evaluate(one, data, *given))
+    results = harness.run_baseline("eszsl", digits, folds=2, classes=0.3, retrain=False)
+    assert looked_at == ["digits, fold 0", "digits, fold 1"]
+    chosen = harness.choose(QUICK["eszsl"], folds.folds(digits, 2, 0, 0.3, 0.2), 0, "calibrated")
+    entry = results["predictions"]["eszsl"]
+    assert entry["metrics"] == results["metrics"] == entry["validation"]["metrics"] == chosen.metrics
+    assert entry["selection"] == results["selection"] == "folds only" and entry["metrics"]["calibrated"] > 0
+    assert entry["test_selected"] is None and "per_class" not in entry and results["config"]["eval"]["retrain"] is False
 
 
 def test_what_is_refused(digits, monkeypatch):

@@ -52,6 +52,26 @@ def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
     assert "no_synthesis" in capsys.readouterr().out
 
 
+def test_no_test_row_is_looked_at_where_none_may_be(config, tmp_path, capsys):
+    command = ["--config", config, "--seeds", "1", "--baselines", "eszsl,no_synthesis", "--output", str(tmp_path / "out")]
+    command += ["--set", "eval.selection=validation"]
+    folds_only = [*command, "--set", "eval.retrain=False"]
+    for _ in range(2):
+        assert baselines.main(folds_only) == 0
+        printed = " ".join(capsys.readouterr().out.split())  # a title may be broken into lines
+        assert "no test row was looked at" in printed
+        for name in ("eszsl", "no_synthesis"):
+            results = json.loads((tmp_path / "out" / name / "seed-0" / "results.json").read_text())
+            assert results["selection"] == "folds only"
+            assert f"{100 * results['metrics']['harmonic']:.1f}" in printed
+            assert f"{100 * results['metrics']['calibrated']:.1f}" in printed
+    assert baselines.main(command) == 0
+    for name in ("eszsl", "no_synthesis"):
+        assert json.loads((tmp_path / "out" / name / "seed-0" / "results.json").read_text())["selection"] == "validation"
+    assert baselines.main(folds_only) == 2
+    assert "out/eszsl/seed-0: holds figures of the test rows" in capsys.readouterr().err
+
+
 def test_the_table_has_mean_and_spread_of_each_figure():
     def of(harmonic, gamma):
         metrics = {"unseen": 0.1, "seen": 0.2, "harmonic": harmonic, "zsl": 0.3, "ausuc": None}
@@ -62,9 +82,12 @@ def test_the_table_has_mean_and_spread_of_each_figure():
     spread = f"{100 * np.std([0.1, 0.3], ddof=1):.1f}"
     cells = [next(iter(column.cells)) for column in table.columns]
     assert cells == [
-        "one", "2", "10.0 ± 0.0", "20.0 ± 0.0", f"20.0 ± {spread}", "30.0 ± 0.0", "nan ± nan", "40.0 ± 0.0", "50.0 ± 0.0",
+        "one", "2", "10.0 ± 0.0", "20.0 ± 0.0", f"20.0 ± {spread}", "30.0 ± 0.0", "—", "40.0 ± 0.0", "50.0 ± 0.0",
         f"40.0 ± {spread}",
     ]  # fmt: skip
+    # Of one seed nothing is known of the spread.
+    cells = [next(iter(column.cells)) for column in baselines.table_of("title", {"one": [of(0.1, 1.0)]}).columns]
+    assert cells == ["one", "1", "10.0", "20.0", "10.0", "30.0", "—", "40.0", "50.0", "30.0"]
 
 
 def test_what_is_refused(config, capsys):
@@ -73,3 +96,10 @@ def test_what_is_refused(config, capsys):
     assert "--baselines sze: expected one of eszsl, regressor, class_norm, no_synthesis" in capsys.readouterr().err
     assert baselines.main(["--config", config, "--seeds", "0"]) == 2
     assert baselines.main(["--config", config + ":base", "--baselines", "no_synthesis"]) == 2
+    capsys.readouterr()
+    assert baselines.main(["--config", config, "--baselines", ""]) == 2
+    assert "--baselines names none; give some of eszsl, regressor" in capsys.readouterr().err
+    assert baselines.main(["--config", config, "--set", "seed=3"]) == 2
+    assert "--set seed=3: every run is made with seeds 0, 1, ..." in capsys.readouterr().err
+    assert baselines.main(["--config", config, "--set", "data.leave_out=12"]) == 2
+    assert "there is no class 12" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from d3gzsl_jax import settings
+from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.errors import UserError
+from tests.conftest import ROOT
+from tools import ablation_grid, ablation_jobs
+from tools.ablation_presets import PRESETS
+
+DIGITS = str(ROOT / "configs" / "digits.py")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_cells_of_presets_are_configurations_that_make_sense(preset):
+    cells = ablation_grid.cells_of([DIGITS], preset, [], {}, [], False)
+    names = [cell.name for cell in cells]
+    assert len(set(names)) == len(names) >= 3 and all(cell.against in names for cell in cells)
+    assert cells[0].against == cells[0].name and not any(cell.against == cell.name for cell in cells[1:])
+    assert all(cell.config.classifier.fit != "never" and cell.config.data.pipeline == "device" for cell in cells)
+    resolved = [json.dumps(cell.config.to_dict(), sort_keys=True) for cell in cells]
+    assert len(set(resolved)) == len(resolved), "two cells are the same"
+    if any(name.startswith("full, ") for name in names):  # D3 with and without at every level, and compared there
+        for cell in cells:
+            assert settings.has_distillation(cell.config) == cell.name.startswith("full, ")
+            if cell.name.startswith("full, "):
+                assert cell.against == cell.name.replace("full", "base")
+
+
+def test_components_have_the_weights_of_the_configuration():
+    cells = ablation_grid.cells_of([DIGITS], "components", [], {"distillation.weight_kl": 0.5}, [], False)
+    on = {
+        cell.name: {term: cell.config.distillation[f"weight_{term}"] for term in ("cls", "od", "be", "kl")} for cell in cells
+    }
+    own = load_config(DIGITS, {"distillation.weight_kl": 0.5}).distillation
+    assert on["base"] == dict.fromkeys(("cls", "od", "be", "kl"), 0.0)
+    assert on["full"] == {"cls": own.weight_cls, "od": own.weight_od, "be": own.weight_be, "kl": 0.5}
+    for name in ("cls", "cls+od", "cls+be", "cls+kl", "cls+be+kl"):
+        assert {term for term, weight in on[name].items() if weight > 0} == set(name.split("+"))
+    with pytest.raises(UserError, match=r"config\.distillation\.weight_cls=0: .* give a configuration with D3"):
+        ablation_grid.cells_of([f"{DIGITS}:base"], "components", [], {}, [], False)
+
+
+def test_the_grid_is_every_file_with_every_combination():
+    vary = ["distillation.temperature=1,2", "distillation.variant=released,described"]
+    cells = ablation_grid.cells_of([DIGITS, f"{DIGITS}:base"], "", vary, {"train.epochs": 3}, ["eszsl"], False)
+    assert len(cells) == 2 * 4 + 1
+    assert cells[0].name == "digits, distillation.temperature=1, distillation.variant=released"
+    assert {cell.against for cell in cells} == {cells[0].name} and all(cell.config.train.epochs == 3 for cell in cells)
+    assert cells[3].config.distillation.temperature == 2.0 and cells[3].config.distillation.variant == "described"
+    assert [cell.folder for cell in cells if cell.baseline] == ["baseline-eszsl"]  # the data of both files is the same
+    jobs = ablation_jobs.jobs_of(cells, 2, Path("out"), False)
+    assert [job.seed for job in jobs] == [0] * 9 + [1] * 9
+    assert jobs[12].folder == "out/digits-distillation.temperature=2-distillation.variant=described/seed-1"
+    assert jobs[12].config["seed"] == 1
+
+
+def test_presets_and_values_are_combined_and_compared_at_the_same_values():
+    cells = ablation_grid.cells_of([DIGITS], "framework", ["precision=float32,bfloat16"], {}, [], False)
+    against = {cell.name: cell.against for cell in cells}
+    assert against["full, cegzsl, precision=bfloat16"] == "base, cegzsl, precision=bfloat16"
+    assert against["base, cegzsl, precision=bfloat16"] == "base, wgan, precision=float32"
+
+
+def compared(cells):
+    return {cell.name: cell.against for cell in cells}
+
+
+def test_there_is_a_baseline_for_every_level_of_the_data_compared_there():
+    cells = ablation_grid.cells_of([DIGITS], "imbalance", [], {}, ["eszsl", "regressor"], False)
+    found = compared(cells)
+    assert [cell.name for cell in cells if cell.baseline] == [
+        f"{baseline}, imbalance {level}" for level in (1, 10, 100) for baseline in ("eszsl", "regressor")
+    ]
+    for cell in cells:
+        level = cell.name.partition(", ")[2]
+        if cell.baseline or cell.name.startswith("full"):
+            assert found[cell.name] == f"base, {level}"
+        if cell.baseline:
+            assert cell.config.data.stress.imbalance == float(level.partition(" ")[2])
+    assert found["base, imbalance 100"] == "base, imbalance 1"  # the data differs by declared stress alone
+
+
+def test_cells_on_other_data_are_compared_with_the_first_there():
+    vary = ["data.normalize_semantics=False,True", "distillation.temperature=1,2"]
+    cells = ablation_grid.cells_of([DIGITS], "", vary, {}, ["eszsl"], False)
+    no, yes = (f"data.normalize_semantics={value}" for value in (False, True))
+    assert compared(cells) == {
+        f"{no}, distillation.temperature=1": f"{no}, distillation.temperature=1",
+        f"{no}, distillation.temperature=2": f"{no}, distillation.temperature=1",
+        f"{yes}, distillation.temperature=1": f"{yes}, distillation.temperature=1",
+        f"{yes}, distillation.temperature=2": f"{yes}, distillation.temperature=1",
+        f"eszsl, {no}": f"{no}, distillation.temperature=1",
+        f"eszsl, {yes}": f"{yes}, distillation.temperature=1",
+    }
+    digests = {cell.name: cell.digests for cell in cells}
+    assert digests[f"eszsl, {yes}"] == digests[f"{yes}, distillation.temperature=2"] != digests[f"eszsl, {no}"]
+
+
+def test_a_baseline_is_made_for_every_way_to_fold_the_data():
+    cells = ablation_grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], {"eval.selection": "validation"}, ["eszsl"], False)
+    assert [cell.name for cell in cells if cell.baseline] == ["eszsl, eval.fold_seed=0", "eszsl, eval.fold_seed=1"]
+    # The test rows are the same.
+    assert compared(cells)["eval.fold_seed=1"] == "eval.fold_seed=0"
+    folds_only = {"eval.selection": "validation", "eval.retrain": False}
+    cells = ablation_grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], folds_only, [], False)
+    assert compared(cells)["eval.fold_seed=1"] == "eval.fold_seed=1"
+
+
+def test_a_text_of_the_data_may_look_like_a_number():
+    cells = ablation_grid.cells_of([DIGITS], "", ["data.leave_out=2,3"], {}, [], False)
+    assert [cell.config.data.leave_out for cell in cells] == ["2", "3"] and cells[1].against == cells[1].name
+
+
+def test_cells_are_chosen_by_names_that_hold_commas():
+    names = ["base, imbalance 1", "full, imbalance 1", "base", "cls+od"]
+    assert ablation_grid.only_of("full, imbalance 1,base", names) == {"full, imbalance 1", "base"}
+    assert ablation_grid.only_of(" base,imbalance 1 , base ,", names) == {"base, imbalance 1", "base"}
+    with pytest.raises(UserError, match="no cell of the preset is called 'full'; it has 'base, imbalance 1', 'full, imbalance 1'"):
+        ablation_grid.only_of("base,full, imbalance 2", names)
+    only = "full, imbalance 10,base, imbalance 10"
+    cells = ablation_grid.cells_of([DIGITS], "imbalance", [], {}, [], False, only)
+    assert compared(cells) == dict.fromkeys(["base, imbalance 10", "full, imbalance 10"], "base, imbalance 10")
+    cells = ablation_grid.cells_of([DIGITS], "components", [], {}, [], False, "full,base")
+    assert compared(cells) == {"base": "base", "full": "base"}

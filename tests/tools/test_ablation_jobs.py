@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from d3gzsl_jax.errors import UserError
+from tests.conftest import ROOT
+from tools import ablation_grid, ablation_jobs
+
+DIGITS = str(ROOT / "configs" / "digits.py")
+VALIDATED = {"eval.selection": "validation"}
+FOLDS_ONLY = VALIDATED | {"eval.retrain": False}
+
+
+def jobs(output, fixed, baselines=("eszsl",)):
+    """The run and the baselines of one cell."""
+    return ablation_jobs.jobs_of(ablation_grid.cells_of([DIGITS], "", [], fixed, baselines, False), 1, output, True)
+
+
+def leave(job, selection, **changed):
+    """Results in its folder, as a run would leave them."""
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(job.config))
+    results = {"selection": selection, "interrupted": False, "config": job.config, "digests": job.digests}
+    (folder / "results.json").write_text(json.dumps(results | changed))
+
+
+def test_results_of_other_data_are_refused(tmp_path):
+    for job in jobs(tmp_path, {}):
+        assert job.results() is None
+        leave(job, "last")
+        assert job.results()["selection"] == "last"
+        leave(job, "last", digests=job.digests | {"features": "other"})
+        with pytest.raises(UserError, match=r"(digits|baseline-eszsl)/seed-0: holds a run on other data .* name another --output"):
+            job.results()
+
+
+def test_folds_alone_do_not_end_what_is_to_be_tested(tmp_path):
+    for job in jobs(tmp_path, FOLDS_ONLY):
+        leave(job, "folds only")
+        assert job.results()["selection"] == "folds only"
+    tested = jobs(tmp_path, VALIDATED)
+    for job in tested:
+        assert job.results() is None
+        leave(job, "validation")
+        assert job.results()["selection"] == "validation"
+
+
+def test_what_looked_at_the_test_rows_does_not_pass_for_folds_alone(tmp_path):
+    for tested, job in zip(jobs(tmp_path, VALIDATED), jobs(tmp_path, FOLDS_ONLY), strict=True):
+        leave(tested, "validation")
+        with pytest.raises(UserError, match=r"looked at the test rows, and config\.eval\.retrain=False asks for none"):
+            job.results()
+
+
+def test_a_baseline_depends_on_data_and_folds_alone(tmp_path):
+    _, before = jobs(tmp_path, VALIDATED)
+    leave(before, "validation")
+    _, same = jobs(tmp_path, {"eval.batch_size": 100, "train.epochs": 3})
+    assert same.results() is not None
+    _, other = jobs(tmp_path, VALIDATED | {"eval.fold_seed": 3})
+    with pytest.raises(UserError, match=r"holds a run with config\.eval\.fold_seed=0, now it is 3; name another --output"):
+        other.results()
+    _, stressed = jobs(tmp_path, {"data.stress.imbalance": 10})
+    with pytest.raises(UserError, match=r"config\.data\.stress\.imbalance=1\.0, now it is 10\.0"):
+        stressed.results()
+
+
+def test_a_whole_configuration_beside_a_baseline_is_one_of_an_earlier_version(tmp_path):
+    run, baseline = jobs(tmp_path, {})
+    leave(baseline, "validation")
+    (Path(baseline.folder) / "config.json").write_text(json.dumps({key: run.config[key] for key in ("dataset", "seed", "data", "eval")}))
+    assert baseline.results() is not None

@@ -1,0 +1,145 @@
+"""The runs of an ablation: a cell with a seed is a job, a run folder of its own, done once."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+from rich.console import Console
+
+from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.folder import RunFolder, plain
+from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.train import train
+from tools.ablation_grid import Cell
+from tools.ablation_source import FOLDS
+
+
+class Job(NamedTuple):
+    """One run.
+
+    Attributes:
+        cell: its name.
+        seed: of the run.
+        folder: the run folder.
+        config: resolved, nested, with the seed; of a baseline what it depends on.
+        baseline: name of a baseline, '' for a training run.
+        digests: of the content of its data.
+        cache: folder of compiled programs, where the environment names none.
+        prune: remove its checkpoints, and those of its validation folds, once it is finished.
+    """
+
+    cell: str
+    seed: int
+    folder: str
+    config: dict[str, Any]
+    baseline: str
+    digests: dict[str, str]
+    cache: str
+    prune: bool
+
+    def results(self) -> dict[str, Any] | None:
+        """Its results, None while it is not finished.
+
+        Raises:
+            UserError: the folder holds a run with other settings or on other data, or one that has looked at test rows where this
+            must not, or its results are not readable.
+        """
+        folder = Path(self.folder)
+        path = folder / "results.json"
+        if not (path.is_file() or any(folder.glob("checkpoints/*"))):
+            return None
+        before, found = _json(folder / "config.json"), _json(path) if path.is_file() else None
+        before = before or (found or {}).get("config")
+        if before and (difference := disagreement(of_baseline(before) if self.baseline else before, plain(self.config))):
+            field, old, new = difference
+            raise UserError(f"{folder}: holds a run with config.{field}={old!r}, now it is {new!r}; name another --output")
+        if not found or not self._is_finished(found):
+            return None
+        if found.get("digests") != self.digests:
+            raise UserError(
+                f"{folder}: holds a run on other data (what is under config.data.root has changed); put that back, or name another "
+                "--output"
+            )
+        if found["selection"] != FOLDS_ONLY and not self.config["eval"]["retrain"]:
+            raise UserError(
+                f"{folder}: holds a run that has looked at the test rows, and config.eval.retrain=False asks for none; name "
+                "another --output, or leave retrain=False out"
+            )
+        return found
+
+    def _is_finished(self, found: dict[str, Any]) -> bool:
+        if self.baseline:
+            return found["selection"] != FOLDS_ONLY or not self.config["eval"]["retrain"]
+        return is_finished(found, self.config)
+
+
+def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> list[Job]:
+    """Every cell with every seed, seed by seed, so that there is a whole table early."""
+    jobs = []
+    for seed in range(seeds):
+        for cell in cells:
+            config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
+            config = of_baseline(config) if cell.baseline else config
+            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), str(output / ".cache"), prune))
+    return jobs
+
+
+def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a nested configuration that a baseline depends on."""
+    found = {name: config[name] for name in ("dataset", "seed", "data") if name in config}
+    return found | {"eval": {field: value for field, value in config["eval"].items() if field in (*FOLDS, "retrain")}}
+
+
+def work(job: Job) -> float:
+    """Does a job, in whatever process: its folder holds results.json afterwards; returns the seconds it took.
+
+    Raises:
+        UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
+    """
+    configure()
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", job.cache)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    began = time.monotonic()
+    if job.baseline:
+        _baseline(job)
+    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)))["interrupted"]:
+        raise KeyboardInterrupt
+    if job.prune:
+        prune(Path(job.folder))
+    return time.monotonic() - began
+
+
+def prune(folder: Path) -> None:
+    """Removes the checkpoints of a finished run and of its validation folds. It cannot be trained for longer then; what the folds
+    were chosen by is left, so that a run which stopped after validation can still go on to the test rows."""
+    for checkpoints in (folder / "checkpoints", *folder.glob("validation/fold-*/checkpoints")):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _baseline(job: Job) -> None:
+    from d3gzsl_jax.baselines.harness import run_baseline
+
+    config = ConfigDict(job.config)
+    of, data = config.eval, load(config.dataset, config.data)
+    RunFolder(job.folder, data.name).write("config.json", job.config)
+    run_baseline(
+        job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
+        retrain=of.retrain, config=job.config, folder=job.folder,
+    )  # fmt: skip
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text()) if path.is_file() else None
+    except ValueError as error:
+        raise UserError(f"{path}: not readable ({error}); remove its folder, or name another --output") from None
