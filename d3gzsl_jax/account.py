@@ -160,7 +160,7 @@ class Account:
         """Writes results.json, once what predicts has been evaluated; returns what it holds. `further`: more entries."""
         results = assemble(
             self._plan.asked if self._plan else self._config.to_dict(), self._data,
-            self.predictors.results(self._data.class_names, self.choices),
+            self.predictors.results(self._data.class_names, self.choices, self._config.eval.selection),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=[*self._leaks, *self._warnings], prediction=self._config.eval.prediction,
             seconds=round(self._seconds, 2), details=self._details, **further,

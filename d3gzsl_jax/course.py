@@ -178,12 +178,13 @@ class OuterSteps:
             return run.checkpoint(*self._now(index), wait=wait)
 
     def _evaluate(self, leaving: bool = False) -> None:
-        """Evaluates the runs that are to be evaluated after this epoch, or all if they are `leaving`, and saves what is due."""
+        """Evaluates the runs that are to be evaluated after this epoch, or all that may be if they are `leaving`, and saves what is
+        due."""
         live = self._live()
         due = any(run.checkpoints.due() for _, run in live)
         for index, run in live:
             whole = self._step in run.stops
-            if self._evaluated[index] == self._step or not (whole or leaving):
+            if self._evaluated[index] == self._step or not (whole or (leaving and run.looks_early)):
                 continue
             now = self._now(index)
             with run.blamed():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.errors import reason
@@ -21,6 +22,7 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.structures import Params, TrainState
+from d3gzsl_jax.validation import report_folds
 
 _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes
 
@@ -63,7 +65,7 @@ def arrays_of_plots(
 
 
 def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
-    """Writes diagnostics.npz, the plots and report.html; returns what to say of it."""
+    """Writes diagnostics.npz, the plots and report.html, of a run that is concluded with them; returns what to say of it."""
     part = folder / "diagnostics.part.npz"
     np.savez_compressed(part, **arrays)
     part.replace(folder / "diagnostics.npz")
@@ -72,7 +74,7 @@ def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
     from d3gzsl_jax.runs import plots, report
 
     plots.write_all(folder)
-    return f"wrote {report.write(folder)}"
+    return f"wrote {report.write(folder, concluding=True)}"
 
 
 def leave(run: Any, state: TrainState) -> None:
@@ -86,3 +88,22 @@ def leave(run: Any, state: TrainState) -> None:
         run.display.say(draw(run.folder.path, found))
     except Exception as error:  # pictures must not cost a run whose results are written
         run.display.say(f"warning: no plots and no report ({reason(error)}); python -m d3gzsl_jax.runs.report {run.folder.path}")
+
+
+def leave_early(run: Any, state: TrainState, steps: int) -> dict[str, Any]:
+    """What an interrupted `Run` leaves behind that validation chose: its model, and results whose figures are those of the folds,
+    since the test rows are looked at once, at the end. Returns what results.json holds.
+
+    Raises:
+        DivergenceError: the final classifier broke down.
+    """
+    epochs = steps // run.per_epoch
+    results = report_folds(run.data, run.plan.asked, run.plan, run.folder, run.display, epochs, steps, interrupted=True)
+    if together.is_first():
+        found = trained_model(run.config, run.data, run.arrays, state, run.teacher, None)
+        (found.fit_classifier(run.data) if run.model.final_classifier else found).save(run.folder.path / "model")
+    run.display.say(
+        f"interrupted after epoch {epochs} of {run.config.train.epochs}: these are validation figures, no test row was looked at "
+        "yet; the same command goes on from here"
+    )
+    return results

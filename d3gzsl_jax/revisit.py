@@ -9,6 +9,7 @@ from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.earlier_versions import completed
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import scope
@@ -32,7 +33,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     path = Path(workdir)
     if not (path / "config.json").is_file():
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
-    config = ConfigDict(RunFolder(str(path), "").read("config.json"))
+    config = ConfigDict(completed(RunFolder(str(path), "").read("config.json")))
     if data_root:
         config.data.root = data_root
     settings.check(config)
@@ -98,7 +99,7 @@ def evaluate(workdir: str | Path, which: str, display: Display, data_root: str =
     with scope(run.config.precision):
         predictors.evaluate(state, step, epoch, False, run.real_rows)
         predictors.finish(state, step, epoch, run.real_rows)
-    found = predictors.results(run.data.class_names, run.account.choices)
+    found = predictors.results(run.data.class_names, run.account.choices, run.config.eval.selection)
     content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
     path = run.folder.write(f"evaluation-{step}.json", content)
     rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]

@@ -59,6 +59,7 @@ class Run:
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
         self.per_epoch = model.optimization.steps_per_epoch
         every, epochs = config.eval.every_epochs, config.train.epochs
+        self.plan = plan
         self.stops = [epoch * self.per_epoch for epoch in (*range(every, epochs, every), epochs)]
         self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen()))
         self.teacher: Params = {}
@@ -79,17 +80,30 @@ class Run:
             good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
             raise DivergenceError(f"{self.title}{error}; {good}") from None
 
+    @property
+    def looks_early(self) -> bool:
+        """Whether it may be evaluated before its last epoch is done: not if validation chose that, see `ending.leave_early`."""
+        return self.plan is None
+
     def conclude(self, state: TrainState, steps: int) -> dict[str, Any]:
-        """What is due after the last outer step; returns what results.json holds."""
+        """What is due after the last outer step; returns what results.json holds.
+
+        A start that is killed within it leaves results that say they are not concluded, and the next one does all of it again.
+        """
+        if steps < self.stops[-1] and not self.looks_early:
+            with self.blamed():
+                return ending.leave_early(self, state, steps)
+        if self.teacher and not (self.looks_early or self.teacher_report):
+            self.teacher_report = self.evaluate_teacher()
         # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
         self.save(steps)
         with self.blamed():
             self.account.finish(state, steps, self.real_rows)
         self.account.explain(state, self.teacher)
-        results = self.save(steps)
+        self.save(steps)
         if together.is_first():
             ending.leave(self, state)
-        return results
+        return self.save(steps, concluded=True)
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -111,12 +125,17 @@ class Run:
         )
         self.teacher = self.teacher_of_first(self.teacher)
         self.display.stop()
-        report = self.teacher_report = self.evaluator.teacher(self.model.teacher, self.teacher, settings_.threshold)
-        self.display.say(
-            f"teacher: seen accuracy {100 * report['seen_accuracy']:.1f}, seen against unseen rows AUROC "
-            f"{report['auroc']:.3f}, FPR@95 {report['fpr_at_95']:.3f}"
-        )
+        report = self.teacher_report = self.evaluate_teacher() if self.looks_early else {}
         together.agreed(lambda: save_once(path, self.teacher, report) if together.is_first() else None)
+
+    def evaluate_teacher(self) -> dict[str, float]:
+        """The teacher's figures on the test rows, told."""
+        found = self.evaluator.teacher(self.model.teacher, self.teacher, self.config.teacher.threshold)
+        self.display.say(
+            f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}, seen against unseen rows AUROC "
+            f"{found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
+        )
+        return found
 
     def teacher_of_first(self, teacher: Params | None) -> Params:
         """The first process's teacher in all of them: each fitted its own, on devices whose sums may differ in the last digit."""
@@ -222,11 +241,12 @@ class Run:
 
         def save(metrics: dict[str, float] | None) -> None:
             better = metrics is not None and self.checkpoints.better(metrics)
-            if whole and (step == self.stops[-1] or better or due):
-                self.checkpoint(state, report, step, metrics)
+            last = step == self.stops[-1]
+            if whole and (last or better or due):
+                self.checkpoint(state, report, step, metrics, wait=last)  # results are left only where a start can go on to them
 
         self.account.evaluate(*self.sharding.local((state, report)), step, whole, self.real_rows, save)
 
-    def save(self, steps: int) -> dict[str, Any]:
-        """Writes results.json, and returns what it holds."""
-        return self.account.save(steps, steps < self.stops[-1], self.teacher_report, pipeline=self.mode)
+    def save(self, steps: int, concluded: bool = False) -> dict[str, Any]:
+        """Writes results.json, and returns what it holds; `concluded`: there is nothing left to do, model and report are there."""
+        return self.account.save(steps, steps < self.stops[-1], self.teacher_report, pipeline=self.mode, concluded=concluded)

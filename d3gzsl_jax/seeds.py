@@ -55,7 +55,7 @@ def train_seeds(
 
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
-        KeyboardInterrupt: ctrl-C before every seed had results.
+        KeyboardInterrupt: ctrl-C before every seed had results, or while some had those of the test rows and others of folds alone.
     """
     settings.check(config)
     settings.check_seeds(config)
@@ -71,7 +71,8 @@ def train_seeds(
         starts = [Start(_of_seed(config, seed), str(folder.path / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
         with compile_once():
             found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
-        if any(results["interrupted"] for results in found) and len(found) < len(config.seeds):
+        alike = len({results["selection"] for results in found}) == 1
+        if any(results["interrupted"] for results in found) and not (alike and len(found) == len(config.seeds)):
             raise KeyboardInterrupt
     content = summary(found)
     path = folder.write("results.json", content)
@@ -166,8 +167,9 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _show(content: Mapping[str, Any], display: Display) -> None:
-    """Prints mean ± standard deviation, and the 95 % interval of the mean."""
+    """Prints mean ± standard deviation, and the 95 % interval of the mean; of one seed its figures."""
     display.stop()
+    several = len(content["seeds"]) > 1
     seeds = ", ".join(str(seed) for seed in content["seeds"])
     table = Table(title=f"{method(content['config'])} on {content['dataset']}, seeds {seeds}, percent")
     table.add_column("prediction")
@@ -178,8 +180,9 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
             continue  # one of the others
         std, half = content["std"][name], content["interval95"][name]
         cells = [(100 * mean[key], 100 * std[key], 100 * half[key]) if key in mean else None for key in _SHOWN.values()]
-        table.add_row(name, *(f"{c[0]:.1f}±{c[1]:.1f}" if c else "" for c in cells))
-        if len(content["seeds"]) > 1:
+        table.add_row(name, *((f"{c[0]:.1f}±{c[1]:.1f}" if several else f"{c[0]:.1f}") if c else "" for c in cells))
+        if several:
             table.add_row("  95 %", *(f"{c[0] - c[2]:.1f}–{c[0] + c[2]:.1f}" if c else "" for c in cells))  # noqa: RUF001
     display.console.print(table)
-    display.say("mean ± standard deviation (n - 1), and the 95 % t-interval of the mean; of other seeds on the same split")
+    if several:
+        display.say("mean ± standard deviation (n - 1), and the 95 % t-interval of the mean; of other seeds on the same split")

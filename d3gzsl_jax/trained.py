@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.data.validate import unit_semantics
+from d3gzsl_jax.earlier_versions import completed
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.synthesis import synthesize_classes
@@ -255,7 +256,7 @@ def load_model(folder: str | Path) -> TrainedModel:
     arrays, notes = load_once(path)
     scaling = {name: np.asarray(value, np.float64) for name, value in notes["scaling"].items()}
     return TrainedModel(
-        name=notes["name"], config=ConfigDict(notes["config"]), semantics=np.asarray(arrays["semantics"]),
+        name=notes["name"], config=ConfigDict(completed(notes["config"])), semantics=np.asarray(arrays["semantics"]),
         class_names=tuple(notes["class_names"]), seen=np.asarray(notes["seen"], np.int32),
         unseen=np.asarray(notes["unseen"], np.int32),
         scaling=Scaling(scale=scaling["scale"], offset=scaling["offset"], top=float(scaling["top"])), params=arrays["params"],

@@ -222,20 +222,29 @@ def _plan(found: Mapping[str, Any]) -> Plan:
 def report_validation(
     data: GZSLData, digest: str, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display
 ) -> dict[str, Any]:
-    """results.json of a run that stops after validation (config.eval.retrain=False): its figures are means over the folds."""
+    """Leaves what a run leaves that stops after validation (config.eval.retrain=False); returns what its results.json holds."""
+    folder.write("config.json", config)
+    folder.write("environment.json", {"data": {"name": data.name, "sha256": digest}, "starts": []})
+    results = report_folds(data, config, plan, folder, display, plan.epochs, steps=0, interrupted=False)
+    display.say("These are validation figures: no test row was looked at (config.eval.retrain=False).")
+    return results
+
+
+def report_folds(
+    data: GZSLData, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display, epochs: int, steps: int,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """Writes and returns a results.json whose figures are means over the folds, and shows them; arguments as in `assemble`."""
     predictions = {
         name: {"metrics": choice.metrics, "selection": FOLDS_ONLY, "validation": choice.described(), "test_selected": None}
         for name, choice in plan.choices.items()
     }
-    prediction = plan.prediction
     results = assemble(
-        config, data, predictions, has_distillation(ConfigDict(config)), None, plan.epochs, 0, interrupted=False,
-        prediction=prediction, selection=FOLDS_ONLY, metrics=plan.choices[prediction].metrics,
+        config, data, predictions, has_distillation(ConfigDict(config)), None, epochs, steps, plan.prediction,
+        interrupted=interrupted, selection=FOLDS_ONLY,
     )
-    folder.write("config.json", config)
-    folder.write("environment.json", {"data": {"name": data.name, "sha256": digest}, "starts": []})
     folder.write("results.json", results)
+    display.stop()
     rows = [(name, f"folds ({choice.epoch})", choice.metrics) for name, choice in plan.choices.items()]
     display.results(f"{data.name}, means over {config['eval']['folds']} folds inside trainval, percent", rows)
-    display.say("These are validation figures: no test row was looked at (config.eval.retrain=False).")
     return results

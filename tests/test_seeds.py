@@ -74,6 +74,31 @@ def test_results_hold_each_seed_and_statistics_of_all(finished):
             assert content["interval95"][name][key] == pytest.approx(12.706205 * values.std(ddof=1) / np.sqrt(2))  # t(0.975, 1)
 
 
+def test_one_seed_has_no_spread(finished):
+    _, content, single = finished
+    console = Console(record=True, width=200)
+    shown = lambda of: (seeds_module._show(of, Display(console)), console.export_text())[1]  # noqa: E731
+    of_one = shown(summary([single[SEEDS[0]] | {"digests": {}}]))
+    student = single[SEEDS[0]]["predictions"]["student"]["metrics"]
+    row = next(line for line in of_one.splitlines() if "student" in line)
+    assert f" {100 * student['harmonic']:.1f} " in row and "nan" not in of_one and "±" not in of_one and "95 %" not in of_one
+    assert shown(content).count("±") > 4
+
+
+@pytest.mark.parametrize(("selections", "ended"), [(("folds only", "validation"), False), (("folds only", "folds only"), True)])
+def test_figures_of_folds_and_of_test_rows_are_not_averaged(data, tmp_path, monkeypatch, finished, selections, ended):
+    """Seeds that are interrupted where some have ended, as validation chose other epochs for them."""
+    _, _, single = finished
+    runs = [(tmp_path, single[seed] | {"selection": rule, "interrupted": rule == "folds only"}) for seed, rule in zip(SEEDS, selections, strict=True)]
+    monkeypatch.setattr(seeds_module, "train_runs", lambda *_: runs)
+    if ended:
+        assert together(data, tmp_path / "joint")["interrupted"]
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            together(data, tmp_path / "joint")
+    assert (tmp_path / "joint" / "results.json").exists() == ended
+
+
 def test_an_interval_by_hand():
     mean, std, half = interval([1.0, 2.0, 4.0, 5.0])
     assert (mean, std, half) == pytest.approx((3.0, np.sqrt(10 / 3), 3.182446 * np.sqrt(10 / 3) / 2))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -10,9 +12,15 @@ from rich.console import Console
 from configs import digits
 from d3gzsl_jax import revisit
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.runs import report
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train_on
+from d3gzsl_jax.trained import load_model
 from d3gzsl_jax.validation import classifier_snapshots
+from tools import report as table
+from tools.ablation_rows import entries_of
+from tools.kills import difference
 
 
 def config(**fields):
@@ -84,6 +92,41 @@ def test_test_rows_are_looked_at_once(finished):
     assert len({line["step"] for line in lines}) == 1
 
 
+def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path, monkeypatch):
+    """Its figures are those of the folds, and it ends with the bits of a run that was never interrupted."""
+    folder, said = tmp_path / "run", []
+    shutil.copytree(finished[0] / "validation", folder / "validation")  # the folds are trained already
+    display = Display(Console(quiet=True))
+    display.say = said.append
+    again = lambda: train_on(data, config(eval__prediction="auto", eval__folds=2), str(folder), display)  # noqa: E731
+    plain = Display.advance
+
+    def advance(self, units):
+        plain(self, units)
+        if self._total > 10 and 5 <= self._done < 20:
+            signal.raise_signal(signal.SIGINT)
+
+    def over(*_):
+        raise AssertionError("test rows were looked at")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "advance", advance)
+        patch.setattr(Evaluator, "over", over)
+        results = again()
+    choices = json.loads((folder / "validation.json").read_text())["choices"]
+    assert results["interrupted"] and results["selection"] == "folds only" and results["teacher"] is None
+    assert {name: of["metrics"] for name, of in results["predictions"].items()} == {name: of["metrics"] for name, of in choices.items()}
+    assert results["metrics"] == choices[results["prediction"]]["metrics"] and not (folder / "metrics.jsonl").exists()
+    assert any("interrupted after epoch 0 of" in line and "no test row was looked at yet; the same command goes on" in line for line in said)
+    assert not any("AUROC" in line for line in said) and table.read(folder / "results.json") == "interrupted"
+    page = report.write(folder).read_text()
+    assert "means over folds inside trainval" in page and "interrupted after epoch 0" in page
+    model = load_model(folder)
+    assert model.check_predictor() == results["prediction"] and 5 <= model.step < 32
+    assert not again()["interrupted"] and any("going on from outer step" in line for line in said) and any("AUROC" in line for line in said)
+    assert difference(finished[0], folder) is None
+
+
 def test_a_checkpoint_evaluated_again_gives_the_same(data, finished):
     folder, results = finished
     found = revisit.evaluate(folder, "last", Display(Console(quiet=True)))
@@ -127,8 +170,30 @@ def test_growing_epochs_validates_on(data, tmp_path):
 def test_test_selection_is_named_so(data, tmp_path):
     results = run(data, tmp_path / "run", eval__selection="test")
     found = results["predictions"]["student"]
-    assert results["selection"] == "test" and results["metrics"] == found["test_selected"]["metrics"]
+    assert results["selection"] == found["selection"] == "test" and results["metrics"] == found["test_selected"]["metrics"]
     assert found["metrics"]["harmonic"] <= results["metrics"]["harmonic"]
+    # Accuracies by class are of the last epoch: they stand with the predictor, not beside another epoch's metrics.
+    assert "per_class" in found and not {"per_class", "calibrated", "validation"} & set(results)
+    classifier = results["predictions"]["classifier"]  # evaluated at the end only
+    assert classifier["selection"] == "last" and classifier["test_selected"] is None
+    shown = table.read(tmp_path / "run" / "results.json").figures
+    percent = lambda metrics: {name: metrics[name] for name in ("unseen", "seen", "zsl")}  # noqa: E731
+    assert set(shown["student"]) == {"test-selected"} and set(shown["classifier"]) == {"result"}
+    assert percent(shown["student"]["test-selected"]) == percent(results["metrics"])
+    assert percent(shown["classifier"]["result"]) == percent(classifier["metrics"])
+    (entry,) = entries_of("x", results, "x", False, results["config"])
+    assert (entry.predictor, entry.selection, entry.unseen) == ("student", "test", results["metrics"]["unseen"])
+    page = report.write(tmp_path / "run").read_text()
+    assert f"<b>{100 * results['metrics']['harmonic']:.1f}</b><span>H</span>" in page and "student, test-selected, no result" in page
+
+
+@pytest.mark.parametrize("selection", ["last", "validation"])
+def test_each_predictor_says_its_rule(data, tmp_path, finished, selection):
+    results = finished[1] if selection == "validation" else run(data, tmp_path / "run", eval__selection="last", train__epochs=1)
+    assert {of["selection"] for of in results["predictions"].values()} == {selection} and "per_class" in results
+    folder = finished[0] if selection == "validation" else tmp_path / "run"
+    kinds = {"result", "calibrated"} if selection == "validation" else {"result", "test-selected"}
+    assert kinds <= set(table.read(folder / "results.json").figures["student"])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ on the test set appear with --test-selected only, and are called that.
 import argparse
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ _ANEW = "train it again with this version, or leave it out"
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """Every results.json under the paths, each once, but those of validation folds.
+    """Every results.json under the paths, each once, but those of a run's validation folds (RUN/validation/fold-<k>).
 
     Raises:
         UserError: a path does not exist, or holds none.
@@ -49,12 +50,16 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if not path.exists():
             raise UserError(f"{path}: no such run or folder")
         files = [path] if path.is_file() else sorted(path.rglob("results.json"))
-        files = [file for file in files if "validation" not in file.parts]
+        files = [file for file in files if not _is_fold(file.resolve().parent)]
         if not files:
             raise UserError(f"{path}: holds no results.json, or only those of validation folds; name a run, or a folder of runs")
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
+
+
+def _is_fold(folder: Path) -> bool:
+    return folder.parent.name == "validation" and re.fullmatch(r"fold-\d+", folder.name) is not None
 
 
 def read(path: Path) -> Run | str:
@@ -76,6 +81,8 @@ def read(path: Path) -> Run | str:
         return "it sums up seeds, whose own runs are counted"
     if results.get("interrupted"):
         return "interrupted"
+    if not results.get("concluded", True):  # which earlier versions did not say
+        return "it was stopped at its end, before everything was evaluated; the command that started it goes on"
     if _get(path, results, "selection") == "folds only":
         return "it stopped after validation (config.eval.retrain=False), with no look at the test rows"
     name, distillation, prediction = (_get(path, results, key) for key in ("framework", "distillation", "prediction"))

@@ -1,11 +1,12 @@
 """Times several seeds trained together against the same seeds one after another, and compares their results.
 
-    python tools/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.epochs=5 ...]
+    python tools/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.n_critic=5 ...]
 
 Wall and CPU seconds of complete commands, start, compilation, evaluation and reports included: one command with config.seeds,
 against one command a seed. With --training, also wall seconds of outer steps alone, compiled already, in this process: each way,
-and each seed by itself. Both are taken in turns and the median counts. What follows `--` goes to every command. Exit code 0: each
-seed has the same metrics both ways; 1: not (naming the first; to be expected of config.parallel.seeds_as=vmap); 2: bad input.
+and each seed by itself. Both are taken in turns and the median counts. What follows `--` goes to every command and, with
+--training, into the configuration of the outer steps. Exit code 0: each seed has the same metrics both ways; 1: not (naming the
+first; to be expected of config.parallel.seeds_as=vmap); 2: bad input.
 """
 
 import argparse
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax import settings
 from d3gzsl_jax.course import begin
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
@@ -36,6 +38,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
+from tools.overrides import configured
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,10 +86,26 @@ def commands(config: str, seeds: range, turns: int, further: list[str]) -> tuple
     return joint, single, other
 
 
-def training(spec: str, seeds: range, turns: int, steps: int) -> dict[str, float]:
+def configuration(spec: str, further: list[str]) -> ConfigDict:
+    """The configuration of a command with these further arguments, --config.group.field=value each.
+
+    Raises:
+        UserError: there is no such file, or an argument is none of the configuration's, or of another type.
+    """
+    given = {}
+    for argument in further:
+        name, equals, value = argument.partition("=")
+        if not (name.startswith("--config.") and equals):
+            raise UserError(f"{argument}: with --training, what follows -- is written --config.group.field=value")
+        given[name.removeprefix("--config.")] = value
+    config = configured(spec, given)
+    settings.check(config)
+    return config
+
+
+def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[str, float]:
     """Median wall seconds of `steps` outer steps of all seeds, compiled already: by way of `JointLoop`, and 'alone'."""
     configure()
-    config = load_config(spec)
     data = load(config.dataset, config.data)
     with tempfile.TemporaryDirectory() as folder:
         model, display = build(config, data), Display(quiet=True)
@@ -136,13 +155,18 @@ def main() -> int:
     parser.add_argument("--training", action="store_true", help="outer steps alone, too")
     parser.add_argument("--steps", type=int, default=80, help="outer steps of --training")
     args = parser.parse_args(own)
+    further = sys.argv[1 + len(own) + 1 :]
     try:
-        joint, single, other = commands(args.config, range(args.seeds), args.turns, sys.argv[1 + len(own) + 1 :])
+        for name in ("seeds", "turns", "steps"):
+            if getattr(args, name) < 1:
+                raise UserError(f"--{name} {getattr(args, name)}: must be at least 1")
+        config = configuration(args.config, further) if args.training else None
+        joint, single, other = commands(args.config, range(args.seeds), args.turns, further)
         for kind in Seconds._fields:
             a, b = (statistics.median(getattr(one, kind) for one in found) for found in (joint, single))
             print(f"complete commands, {kind}: together {a:.1f} s, one after another {b:.1f} s, ratio {a / b:.2f}")
-        if args.training:
-            taken = training(args.config, range(args.seeds), 2 * args.turns + 1, args.steps)
+        if config:
+            taken = training(config, range(args.seeds), 2 * args.turns + 1, args.steps)
             for way in ("map", "vmap"):
                 a, b = taken[way], taken["alone"]
                 print(f"outer steps, {way}: together {a:.2f} s, one after another {b:.2f} s, ratio {a / b:.2f}")

@@ -16,8 +16,9 @@ from d3gzsl_jax.errors import UserError
 def folds(data: GZSLData, count: int, seed: int, classes: float, rows: float) -> list[GZSLData]:
     """Validation benchmarks inside the trainval rows of `data`.
 
-    The seen classes are shuffled by `seed`, and each fold holds out the next of them, starting over with another shuffle when fewer
-    are left than a fold needs: so every class is held out once before any is twice.
+    The seen classes are shuffled by `seed`, and each fold holds out the next of them. Where fewer are left than a fold needs, it
+    takes these, and the first others of another shuffle, from which later folds go on: so every class is held out once before any
+    is twice, and so on.
 
     Args:
         data: validated.
@@ -38,9 +39,11 @@ def folds(data: GZSLData, count: int, seed: int, classes: float, rows: float) ->
         )
     rng, order, found = np.random.default_rng(seed), np.zeros(0, np.int64), []
     for index in range(count):
-        if len(order) < held:
-            order = rng.permutation(seen)
         out, order = order[:held], order[held:]
+        if len(out) < held:
+            shuffled = rng.permutation(seen)
+            others = shuffled[~np.isin(shuffled, out)][: held - len(out)]
+            out, order = np.concatenate([out, others]), shuffled[~np.isin(shuffled, others)]
         found.append(hold_out(data, out, rows, seed=int(rng.integers(2**32)), name=f"{data.name}, fold {index}"))
     return found
 

@@ -39,7 +39,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     data = validate(data)
     if config.leave_out:
         data = validate(leave_out(data, config.leave_out))
-    stressed = stress(data, config.get("stress"))
+    stressed = stress(data, config.stress)
     data = validate(stressed) if stressed is not data else data
     semantics = normalize_semantics(data) if config.normalize_semantics else data.semantics
     provenance = dict(data.provenance) | {"normalized": bool(config.normalize_semantics)}

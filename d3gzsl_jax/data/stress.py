@@ -16,24 +16,32 @@ OFF = {
 }  # fmt: skip
 
 
-def stress(data: GZSLData, options: Mapping[str, Any] | None) -> GZSLData:
+def stress(data: GZSLData, options: Mapping[str, Any]) -> GZSLData:
     """The stressed version of validated data; `data` itself where every option is off.
 
-    Everything drawn follows from options['seed'], each kind of stress from a stream of its own: one does not change another.
+    Everything drawn follows from options['seed'], each kind of stress from a stream of its own. Noise is made first, on the whole
+    benchmark, and which classes are kept is drawn among all: neither depends on what else is asked for. Rows are cut afterwards:
+    which of them stay depends on the classes that are left, and under seen_rows and imbalance together on both.
     The name says what was done, and so does provenance['stress'].
 
     Args:
         data: validated; validate what is returned.
-        options: config.data.stress; None (a configuration from before there was stress) for none.
+        options: config.data.stress.
 
     Raises:
         UserError: more classes are to be kept than there are.
     """
-    chosen = {name: options[name] for name in OFF if options[name] != OFF[name]} if options else {}
+    chosen = {name: options[name] for name in OFF if options[name] != OFF[name]}
     if not chosen:
         return data
     seed = int(options["seed"])
     rng = lambda name: np.random.default_rng([seed, *name.encode()])  # noqa: E731
+    if "feature_noise" in chosen:
+        data = dataclasses.replace(data, features=noisy_features(data, chosen["feature_noise"], rng("feature_noise")))
+    if "semantic_noise" in chosen:
+        spread = data.semantics[data.seen_classes].std(axis=0)
+        noise = rng("semantic_noise").standard_normal(data.semantics.shape) * spread * chosen["semantic_noise"]
+        data = dataclasses.replace(data, semantics=(data.semantics + noise).astype(data.semantics.dtype))
     for role in ("seen_classes", "unseen_classes"):
         if role in chosen:
             classes, kept = getattr(data, role), chosen[role]
@@ -52,12 +60,6 @@ def stress(data: GZSLData, options: Mapping[str, Any] | None) -> GZSLData:
         ratio = chosen["test_imbalance"]
         tails = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in ("test_seen", "test_unseen")}
         data = dataclasses.replace(data, **tails)
-    if "feature_noise" in chosen:
-        data = dataclasses.replace(data, features=noisy_features(data, chosen["feature_noise"], rng("feature_noise")))
-    if "semantic_noise" in chosen:
-        spread = data.semantics[data.seen_classes].std(axis=0)
-        noise = rng("semantic_noise").standard_normal(data.semantics.shape) * spread * chosen["semantic_noise"]
-        data = dataclasses.replace(data, semantics=(data.semantics + noise).astype(data.semantics.dtype))
     told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items())
     provenance = dict(data.provenance) | {"stress": chosen | {"seed": seed}}
     return dataclasses.replace(data, name=f"{data.name}, {told}", provenance=provenance)

@@ -100,19 +100,23 @@ class Predictors:
         """By predictor, the best seen and unseen class of each test-seen and each test-unseen row."""
         return {name: self._evaluator.best(one.logits, *one.params) for name, one in self.fitted(state).items()}
 
-    def results(self, names: tuple[str, ...], choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
+    def results(self, names: tuple[str, ...], choices: Mapping[str, Choice], rule: str) -> dict[str, dict[str, Any]]:
         """By predictor, what results.json holds of it: metrics and per-class accuracies of the end, and the test-selected epoch
         (None where it was evaluated at the end only, as after validation, or after no whole epoch: there was nothing to select).
+        'selection' is the rule its own figures follow: 'validation' where that chose for it, 'test' where the run's rule is the
+        test and there is a test-selected epoch, which then is the one that counts, else 'last'.
 
         Args:
             names: of the classes, by original id.
             choices: by predictor, what validation chose; {} where it was not asked.
+            rule: config.eval.selection.
         """
         found = {}
         for name, last in self.last.items():
             epoch, best = (0, None) if name in choices else self.best.get(name, (0, None))
             found[name] = {
                 "metrics": last.metrics,
+                "selection": "validation" if name in choices else "test" if best and rule == "test" else "last",
                 "per_class": last.by_name(names),
                 "calibrated": calibrated(last.curve, choices[name].gamma) if name in choices else None,
                 "validation": choices[name].described() if name in choices else None,

@@ -145,8 +145,12 @@ class Recorded:
         return {label: _DOMAINS[label in unseen] for label in self.class_names}
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, concluding: bool = False) -> Path:
     """Writes report.html, whole or as it was, of what the folder holds, with the pictures in its plots/ inside.
+
+    Args:
+        folder: of the run.
+        concluding: whether the report is the last that is due of the run: its results.json says so only afterwards.
 
     Raises:
         UserError: the folder holds no run, or a file in it is damaged.
@@ -154,6 +158,8 @@ def write(folder: Path) -> Path:
     from d3gzsl_jax.runs import report_page
 
     run, path = Recorded.read(folder), Path(folder) / "report.html"
+    if concluding:
+        run = dataclasses.replace(run, results=run.results | {"concluded": True})
     pictures = {path.stem: path.read_bytes() for path in sorted((Path(folder) / "plots").glob("*.png"))}
     replace(path, report_page.page(run, pictures).encode())
     return path

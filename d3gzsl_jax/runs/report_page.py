@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.figures import DPI
 from d3gzsl_jax.runs.report_template import PAGE
+from d3gzsl_jax.runs.results import result_of
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.report import ClassAccuracy, Recorded
@@ -88,12 +90,15 @@ def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
     return PAGE.substitute(title=_text(f"{_method(run)}, {_dataset(run)}"), body="\n".join(filter(None, sections)))
 
 
-_EPOCH = {"last": "last epoch", "validation": "epoch chosen on validation", "test": "test-selected, no result"}
+_EPOCH = {
+    "last": "last epoch", "validation": "epoch chosen on validation", "test": "test-selected, no result",
+    FOLDS_ONLY: "means over folds inside trainval",
+}  # fmt: skip
 
 
 def _head(run: "Recorded") -> str:
     prediction = run.results.get("prediction") or run.setting("eval", "prediction")
-    found = (run.predictions.get(prediction) or {}).get("metrics") or {}
+    found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection", "last")).get("metrics") or {}
     numbers = "".join(
         f'<div class="number{" main" if heading == "H" else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
         for heading, key in METRICS.items()
@@ -124,6 +129,8 @@ def _state(run: "Recorded") -> str:
         state = f"not finished: no results.json yet, evaluated up to epoch {done}"
     elif run.results.get("interrupted"):
         state = f"interrupted after epoch {done}"
+    elif not run.results.get("concluded", True):
+        state = f"not finished: stopped at its end, after epoch {done}; the same command goes on"
     else:
         state = f"finished, epoch {done}"
     resumed = [str(start.get("from_step", "?")) for start in run.starts[1:]]
@@ -138,8 +145,9 @@ def _warnings(run: "Recorded") -> str:
 
 def _predictors(run: "Recorded") -> str:
     rows, muted = [], set()
+    epoch = "mean over folds" if run.results.get("selection") == FOLDS_ONLY else "last"
     for name, found in run.predictions.items():
-        rows.append([name, "last", *_metrics(found.get("metrics"))])
+        rows.append([name, epoch, *_metrics(found.get("metrics"))])
         if selected := found.get("test_selected"):
             muted.add(len(rows))
             rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *_metrics(selected.get("metrics"))])

@@ -28,7 +28,7 @@ def assemble(
     Args:
         config: resolved, nested.
         data: the benchmark.
-        predictions: by predictor, see `Predictors.results`.
+        predictions: by predictor, see `Predictors.results`; of the one that is the result, `result_of` stands at the top level too.
         distillation: whether D3 was on.
         teacher: its figures, None without.
         epochs, steps: done.
@@ -58,11 +58,15 @@ def assemble(
     }
 
 
-def result_of(predicted: dict[str, Any], selection: str) -> dict[str, Any]:
-    """A predictor's entries, its metrics being those that the rule of the run picks."""
-    if selection == "test" and predicted.get("test_selected"):
-        return predicted | {"metrics": predicted["test_selected"]["metrics"]}
-    return predicted
+def result_of(predicted: Mapping[str, Any], selection: str) -> dict[str, Any]:
+    """A predictor's entries that are the result of a run with this rule.
+
+    All of them are of one epoch. Where the rule is the test and an epoch was selected, that epoch's metrics are the result, and
+    nothing else is known of it: accuracies by class, which are of the last epoch, are left to the predictor's own entry.
+    """
+    if selection == "test" and (selected := predicted.get("test_selected")):
+        return {"metrics": selected["metrics"], "test_selected": selected}
+    return {name: entry for name, entry in predicted.items() if name != "selection"}  # of a run it is the rule it was asked for
 
 
 def method(config: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.data.gzsl_data import GZSLData, sha256_of
+from d3gzsl_jax.earlier_versions import OF_FOLDS, completed
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder, plain
 
@@ -47,16 +48,19 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
     if difference := why_another(folder, config, data_digest):
         raise UserError(f"{where}: {difference}")
-    unfinished = results is not None and results["selection"] != FOLDS_ONLY and not is_finished(results, config)
-    if unfinished and not has_checkpoint:
+    if results is None or has_checkpoint or results.get("selection") == FOLDS_ONLY or is_finished(results, config):
+        return
+    if results.get("concluded", True):  # what was not is made anew, as the whole run would have made it
         raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
 
 
 def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether results.json is of a run that went to the end, for as many epochs as are asked for now."""
-    if results["selection"] == FOLDS_ONLY and config["eval"]["retrain"]:
+    if results.get("selection") == FOLDS_ONLY and config["eval"]["retrain"]:
         return False
-    return not results["interrupted"] and results["config"]["train"]["epochs"] == config["train"]["epochs"]
+    if results.get("interrupted") or not results.get("concluded", True):  # which earlier versions did not say
+        return False
+    return results["config"]["train"]["epochs"] == config["train"]["epochs"]
 
 
 def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
@@ -86,9 +90,10 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first field that may not differ and does, as (field, before, now)."""
-    old, new = dict(flat(before)), dict(flat(now))
+    """The first field that may not differ and does, as (field, before, now); what an earlier version did not know yet does not."""
+    known, old, new = (dict(flat(config)) for config in (before, completed(before), completed(now)))
+    free = (*FREE, *(field for field in OF_FOLDS if field not in known))
     for field in sorted(old.keys() | new.keys()):
-        if old.get(field) != new.get(field) and not field.startswith(FREE):
+        if old.get(field) != new.get(field) and not field.startswith(free):
             return field, old.get(field), new.get(field)
     return None

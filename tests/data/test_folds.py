@@ -33,9 +33,26 @@ def test_test_rows_cannot_reach_a_fold(data):
         np.testing.assert_array_equal(one.semantics, two.semantics)
 
 
-def test_every_class_is_held_out_once_before_any_is_twice(data):
-    held = [fold.unseen_classes for fold in folds(data, 3, 0, 0.3, 0.2)]
-    assert len(np.unique(np.concatenate(held))) == 6
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.45, 0.6, 0.7])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_class_is_held_out_once_before_any_is_twice(data, share, seed):
+    """After any number of folds; whether or not the number held out divides that of the seen classes."""
+    times = np.zeros(7, int)
+    for fold in folds(data, 12, seed, share, 0.2):
+        assert len(fold.unseen_classes) == round(share * 7)  # each of them once
+        times[fold.unseen_classes] += 1
+        assert times.max() - times.min() <= 1
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.3, 3), (0.45, 2), (0.6, 1), (0.15, 7)])
+def test_the_folds_of_a_first_shuffle(data, share, count):
+    """Classes are taken in its order, and each fold's rows follow from the next number of the same stream."""
+    rng, held = np.random.default_rng(3), round(share * 7)
+    order = rng.permutation(data.seen_classes)
+    for index, fold in enumerate(folds(data, count, 3, share, 0.2)):
+        expected = hold_out(data, order[index * held : (index + 1) * held], 0.2, seed=int(rng.integers(2**32)))
+        for role in ("trainval", "test_seen", "test_unseen"):
+            np.testing.assert_array_equal(getattr(fold, role), getattr(expected, role))
 
 
 def test_folds_follow_from_the_seed(data):

@@ -64,6 +64,11 @@ def test_results_without_a_checkpoint(tmp_path):
     resume.check(folder, changed(train__epochs=5), "d", False)
     with pytest.raises(UserError, match="without a checkpoint to go on from"):
         resume.check(folder, changed(train__epochs=6), "d", False)
+    # What a start left that was killed at its end is made anew.
+    unfinished = {"epochs": 5, "interrupted": False, "concluded": False, "selection": "last", "config": {"train": {"epochs": 5}}}
+    folder.write("results.json", unfinished)
+    resume.check(folder, changed(train__epochs=5), "d", False)
+    assert not resume.is_finished(unfinished, changed(train__epochs=5))
     folder.write("results.json", {})
     with pytest.raises(UserError, match="of no run of this program"):
         resume.check(folder, changed(), "d", False)
