@@ -33,11 +33,16 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     except Exception as error:  # a configuration file is code: it can fail in any way
         raise UserError(f"{spec}: {reason(error)}") from None
     for field, value in (overrides or {}).items():
-        _override(config, field, value)
+        override(config, field, value)
     return config
 
 
-def _override(config: ConfigDict, field: str, value: Any) -> None:
+def override(config: ConfigDict, field: str, value: Any) -> None:
+    """Sets a dotted field.
+
+    Raises:
+        UserError: there is no such field, or the value is of another type.
+    """
     known = dict(flat(config))
     if field not in known:
         near = difflib.get_close_matches(field, known, n=1)

@@ -51,7 +51,7 @@ class Run:
     ) -> None:
         self.config, self.data, self.model, self.sharding, self.title = config, data, model, sharding, title
         self.folder, self.checkpoints, self.display, self.stop = folder, checkpoints, display, Stop()
-        self.trials, self.shared = trials, shared or Shared(config, data, model, sharding)
+        self.plan, self.trials, self.shared = plan, trials, shared or Shared(config, data, model, sharding)
         self.arrays, self.mode, self.evaluator = self.shared.arrays, self.shared.mode, self.shared.evaluator
         self.compiled, self.root = self.shared.compiled, root_key(config.seed)
         features, labels = self.arrays.train_features, self.arrays.train_labels
@@ -59,7 +59,6 @@ class Run:
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
         self.per_epoch = model.optimization.steps_per_epoch
         every, epochs = config.eval.every_epochs, config.train.epochs
-        self.plan = plan
         self.stops = [epoch * self.per_epoch for epoch in (*range(every, epochs, every), epochs)]
         self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen()))
         self.teacher: Params = {}

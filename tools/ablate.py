@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.report import replace
 from tools import ablation_figure as figure
 from tools import ablation_table as table
 from tools.ablation_grid import Cell, cells_of
@@ -84,7 +85,7 @@ class Account:
             contents |= figure.files(figure.draw(title, rows))
             self._drawn = time.monotonic()
         for extension, content in contents.items():
-            table.replace(self._output / f"ablation.{extension}", content)
+            replace(self._output / f"ablation.{extension}", content)
 
 
 def ablate(arguments: argparse.Namespace, command: str) -> int:

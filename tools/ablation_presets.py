@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
@@ -152,21 +154,19 @@ def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_row
 def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The levels with everything that is counted in epochs stretched where there are fewer rows, so that a level trains for as many
     outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on."""
+    plain = config.copy_and_resolve_references()
+    plain.data.stress.update(OFF)
+    data, fields = load(plain.dataset, plain.data), dict(flat(config))
     found: dict[str, dict[str, Any]] = {}
     steps = 0
     for level, overrides in levels.items():
         own = config.copy_and_resolve_references()
         own.update_from_flattened_dict(overrides)
-        per_epoch = math.ceil(len(load(own.dataset, own.data).trainval) / own.train.batch_size)
+        per_epoch = math.ceil(len(stress(data, own.data.stress).trainval) / own.train.batch_size)
         steps = steps or per_epoch
-        stretched = {field: max(round(_of(config, field) * steps / per_epoch), 1) for field in _IN_EPOCHS}
+        stretched = {field: max(round(fields[field] * steps / per_epoch), 1) for field in _IN_EPOCHS}
         found[level] = overrides | (stretched if per_epoch != steps else {})
     return found
-
-
-def _of(config: ConfigDict, field: str) -> int:
-    group, _, name = field.partition(".")
-    return config[group][name]
 
 
 def _with_and_without(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> list[Choice]:

@@ -4,7 +4,6 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,13 +101,6 @@ def with_deviation(values: np.ndarray) -> str:
     """'mean ± standard deviation' of values (n,), the mean alone where there is one value, '—' where there is none."""
     mean, deviation, _ = spread(values)
     return "—" if math.isnan(mean) else f"{mean:.1f}" + ("" if math.isnan(deviation) else f" ± {deviation:.1f}")
-
-
-def replace(path: Path, content: str | bytes) -> None:
-    """Writes a file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content if isinstance(content, bytes) else content.encode())
-    part.replace(path)
 
 
 def _cells(row: Row, against: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config_file import flat, load_config
+from d3gzsl_jax.config_file import flat, load_config, override
 from d3gzsl_jax.errors import UserError
 
 
@@ -36,8 +36,10 @@ def configured(spec: str, given: Mapping[str, Any]) -> ConfigDict:
     Raises:
         UserError: see `load_config`; or the configuration has several seeds.
     """
-    known = dict(flat(load_config(spec)))
-    found = load_config(spec, {field: _value(value, known.get(field)) for field, value in given.items()})
+    found = load_config(spec)
+    known = dict(flat(found))
+    for field, value in given.items():
+        override(found, field, _value(value, known.get(field)))
     if seeds := found.get("seeds"):
         raise UserError(
             f"{spec}: config.seeds={tuple(seeds)!r}, and every run here has one seed; give --seeds {len(seeds)} --set 'seeds=()'"

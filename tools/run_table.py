@@ -14,6 +14,7 @@ import numpy as np
 
 from d3gzsl_jax.evaluation.statistics import interval
 from d3gzsl_jax.runs.report_template import PAGE
+from tools.ablation_table import with_deviation
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl", "AUSUC": "ausuc"}
 """Headings, and what results.json calls them."""
@@ -184,8 +185,7 @@ def _words(value: Any) -> Cell:
 def _mean(values: np.ndarray) -> Cell:
     """Mean ± standard deviation of fractions (n,), in percent; no deviation for n = 1."""
     center, spread, _ = interval(100.0 * values)
-    text = _UNKNOWN if math.isnan(center) else f"{center:.1f}" + ("" if math.isnan(spread) else f" ± {spread:.1f}")
-    return Cell(text, (_known(center), _known(spread)))
+    return Cell(with_deviation(100.0 * values), (_known(center), _known(spread)))
 
 
 def _bounds(values: np.ndarray) -> Cell:
