@@ -1,5 +1,26 @@
 """The ways a run is refused or stopped, each told to the user in one line."""
 
+import errno
+
+_LONGEST = 200  # characters of another library's message that are shown
+_IN_THE_WAY = "something of that name is in the way: move it, or name another place"
+_REMEDIES = {
+    errno.ENOSPC: "free space there",
+    errno.EDQUOT: "free space there: the quota is used up",
+    errno.EFBIG: "the file system takes no file of that size: name another place",
+    errno.EROFS: "the file system is read-only: name another place",
+    errno.EACCES: "there is no permission to: name another place",
+    errno.EPERM: "there is no permission to: name another place",
+    errno.ENOENT: "its folder does not exist (any more): make it, or name another place",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTEMPTY: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "the name is too long: give a shorter one",
+    errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
+    errno.EIO: "the disk reports an error: name another place",
+}
+
 
 class UserError(ValueError):
     """Bad input: names the file, key, row or option and what to do. The command line prints it and exits with 2."""
@@ -17,6 +38,18 @@ class Terminated(Exception):
     """SIGTERM came: what could be saved is saved. The command line exits with 143."""
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """The kind and first line of an exception of another library, for a message of one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return lines[0][:_LONGEST] if lines else type(error).__name__
+
+
+def remedy(error: BaseException) -> str:
+    """What to do where a file could not be written, by its cause."""
+    number = getattr(error, "errno", None)
+    return _REMEDIES.get(number, "name another place") if number else "name another place"
+
+
+def cannot_write(path: object, error: OSError) -> UserError:
+    """The refusal of a file that cannot be written, with the system's reason and what to do about it."""
+    return UserError(f"{path}: cannot be written ({error.strerror or reason(error)}); {remedy(error)}")

@@ -1,0 +1,81 @@
+"""Paths that a user gives: one meaning in every flag and field, and what may be written where."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import shortened
+
+BUCKETS = ("gs", "s3")
+"""Schemes of object stores that run folders may be in."""
+
+
+def scheme_of(given: str | os.PathLike[str]) -> str:
+    """'gs' of 'gs://bucket/run'; '' of a local path."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", os.fspath(given))  # pathlib makes one slash of two
+    return found[1].lower() if found and len(found[1]) > 1 else ""
+
+
+def clean(given: str | os.PathLike[str], option: str) -> Path:
+    """The local path that is meant: `~` is the home folder, a relative one counts from the working directory.
+
+    Args:
+        given: as a flag, a field of the configuration or a caller has it.
+        option: which one, for messages, as '--output' or 'config.data.root'.
+
+    Raises:
+        UserError: it is empty, is in an object store, or no path at all.
+    """
+    text = os.fspath(given)
+    if not text.strip():
+        raise UserError(f"{option}: is empty; give a path")
+    if "\0" in text:
+        raise UserError(f"{option}={shortened(text)}: a path cannot hold a zero byte")
+    if scheme := scheme_of(text):
+        hint = "give the path without file://" if scheme == "file" else "copy it here and give a local path"
+        raise UserError(f"{option}={shortened(text)}: {scheme}:// is not read or written here; {hint}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"{option}={shortened(text)}: there is no such home folder; write the path in full") from None
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths, of which neither need exist, mean one file or folder."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
+
+
+def clean_output(
+    given: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool], what: str, inputs: Sequence[Path] = ()
+) -> Path:
+    """The local path to write to, refused before anything is computed where something would be lost.
+
+    Args:
+        given, option: see `clean`.
+        is_ours: whether what is there was written by the same command, and so may be replaced.
+        what: what is written, as 'predictions'.
+        inputs: what is read meanwhile.
+
+    Raises:
+        UserError: something else is there, it is an input, or its folder does not exist or cannot be written.
+    """
+    path = clean(given, option)
+    for source in inputs:
+        if same_file(path, source):
+            raise UserError(f"{option}={path}: is what is read from, too; give another place to write to")
+    if path.is_symlink():
+        raise UserError(f"{option}={path}: is a symbolic link; give the place itself")
+    parent = Path(os.path.abspath(path)).parent
+    if not parent.is_dir():
+        raise UserError(f"{option}={path}: {parent} is no folder; make it first, or give another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UserError(f"{option}={path}: {parent} cannot be written to; give another place")
+    if path.exists() and not is_ours(path):
+        kind = "a folder" if path.is_dir() else "a file"
+        raise UserError(f"{option}={path}: {kind} is there that holds no {what}, which stays; remove it, or give another place")
+    return path

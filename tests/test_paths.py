@@ -1,0 +1,45 @@
+import os
+
+import pytest
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.paths import clean, clean_output, same_file, scheme_of
+
+
+def test_home_folder_and_relative_paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert clean("~/a", "--x") == tmp_path / "a"
+    assert same_file(clean("a", "--x"), tmp_path / "a")
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ("", "empty"), ("  ", "empty"), ("a\0b", "zero byte"), ("gs://b/x", "gs://"), ("file:///a", "without file://"), ("~nobody-here/a", "home"),
+])  # fmt: skip
+def test_what_is_no_local_path_is_refused_naming_the_option(given, words):
+    with pytest.raises(UserError, match=words) as error:
+        clean(given, "--output")
+    assert str(error.value).startswith("--output") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("given", "scheme"), [("gs://b", "gs"), ("s3:/b/x", "s3"), ("C:/x", ""), ("a:b", ""), ("~/a", "")])
+def test_schemes(given, scheme):
+    assert scheme_of(given) == scheme
+
+
+def test_only_what_is_ours_is_replaced(tmp_path):
+    ours = lambda path: path.is_file() and path.read_text() == "ours"  # noqa: E731
+    output = lambda name, inputs=(): clean_output(tmp_path / name, "--output", ours, "predictions", inputs)  # noqa: E731
+    (tmp_path / "ours").write_text("ours")
+    (tmp_path / "thesis").write_text("words")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "ours")
+    assert output("new") == tmp_path / "new" and output("ours") == tmp_path / "ours"
+    for name, words in (("thesis", "holds no predictions"), ("folder", "a folder is there"), ("link", "symbolic link"), ("no/x", "no folder")):
+        with pytest.raises(UserError, match=words):
+            output(name)
+    with pytest.raises(UserError, match="read from"):
+        output("ours", [tmp_path / "folder" / ".." / "ours"])
+    os.link(tmp_path / "ours", tmp_path / "hard")
+    with pytest.raises(UserError, match="read from"):
+        output("hard", [tmp_path / "ours"])
