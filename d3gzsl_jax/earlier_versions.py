@@ -4,7 +4,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from d3gzsl_jax.data.stress import OFF
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.text import shortened
 
 ADDED: dict[str, Any] = {
     "data.leave_out": "",
@@ -22,12 +26,36 @@ OF_FOLDS = ("eval.criterion", "eval.folds", "eval.fold_classes", "eval.fold_rows
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a nested configuration with the fields that it lacks of `ADDED`."""
+    """A copy of a nested configuration with the fields that it lacks of `ADDED`.
+
+    Raises:
+        UserError: what should be a group of fields is something else.
+    """
     found = copy.deepcopy(dict(config))
     for field, value in ADDED.items():
         *groups, name = field.split(".")
         node = found
         for group in groups:
             node = node.setdefault(group, {})
+            if not isinstance(node, Mapping):
+                raise UserError(f"config.{group}={shortened(node)}: must be a group of fields, for {field} among them")
         node.setdefault(name, copy.copy(value))
     return found
+
+
+def configuration(found: Mapping[str, Any], where: Any) -> ConfigDict:
+    """The configuration that a run folder or a model holds, completed; its values are not looked at.
+
+    Args:
+        found: nested, as JSON holds it.
+        where: it is from, for messages.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return ConfigDict(completed(found))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # names that ConfigDict refuses
+        raise UserError(f"{where}: holds no configuration ({reason(error)})") from None

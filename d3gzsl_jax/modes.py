@@ -25,7 +25,7 @@ class Mode(NamedTuple):
 
 def _model(options: dict[str, Any], display: Display, classifier: bool = True) -> TrainedModel:
     folder, which = options["workdir"], options["checkpoint"]
-    return model_at(folder, which, display, options["data_root"], classifier) if which else load_model(folder)
+    return model_at(folder, which, display, options["data_root"], classifier) if which else load_model(folder, display.say)
 
 
 def _evaluate(options: dict[str, Any], display: Display) -> None:
@@ -58,7 +58,7 @@ def _synthesize(options: dict[str, Any], display: Display) -> None:
 
 
 def _add_classes(options: dict[str, Any], display: Display) -> None:
-    model, source = load_model(options["workdir"]), options["semantics"]
+    model, source = load_model(options["workdir"], display.say), options["semantics"]
     semantics, names = read_classes(source, options["key"])
     check_width(semantics, model.semantics.shape[1], source)
     _, data = run_data(options["workdir"], options["data_root"])

@@ -9,12 +9,12 @@ from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.earlier_versions import completed
+from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs import resume, schema
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -30,13 +30,16 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     Raises:
         UserError: the folder holds no run.
     """
-    path = Path(workdir)
-    if not (path / "config.json").is_file():
+    path = Path(workdir) / "config.json"
+    if (found := schema.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
-    config = ConfigDict(completed(RunFolder(str(path), "").read("config.json")))
+    config = configuration(found, path)
     if data_root:
         config.data.root = data_root
-    settings.check(config)
+    try:
+        settings.check(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return config
 
 
@@ -84,7 +87,13 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
     if run.model.objective.distillation.active:
         run.pretrain(only_read=True)
     empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
-    training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
+    try:
+        training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
+    except UserError as error:  # nothing is written here, and another step's figures are not those that were asked for
+        others = ", ".join(str(other) for other in steps if other != step) or "none"
+        raise UserError(
+            f"{error}; others there: {others}; the command that trained the run, with more epochs, goes on from the one before"
+        ) from None
     return run, training["state"]
 
 

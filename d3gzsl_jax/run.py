@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,8 +14,9 @@ from d3gzsl_jax import ending, together
 from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.errors import DivergenceError, Terminated
+from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.model import Model
+from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_once, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -113,7 +115,7 @@ class Run:
         """The teacher: read where an earlier start left it, else (unless it is `only_read`) fitted and left in the folder."""
         path = self.folder.path / "teacher"
         if together.told_by_first(path.is_dir() or only_read):
-            found, self.teacher_report = together.agreed(lambda: load_once(path) if together.is_first() else (None, None))
+            found, self.teacher_report = together.agreed(lambda: self._read_teacher(path) if together.is_first() else (None, None))
             self.teacher = self.teacher_of_first(found)
             return
         settings_ = self.config.teacher
@@ -138,8 +140,23 @@ class Run:
 
     def teacher_of_first(self, teacher: Params | None) -> Params:
         """The first process's teacher in all of them: each fitted its own, on devices whose sums may differ in the last digit."""
-        shapes = jax.eval_shape(lambda: self.model.teacher.init(self.root, self.data.feature_size))
-        return together.arrays_of_first(teacher, shapes)
+        return together.arrays_of_first(teacher, self._teacher_shapes())
+
+    def _teacher_shapes(self) -> Params:
+        return jax.eval_shape(lambda: self.model.teacher.init(self.root, self.data.feature_size))
+
+    def _read_teacher(self, path: Path) -> tuple[Params, dict[str, float]]:
+        """The teacher an earlier start left, and its figures; another one would make another run."""
+        remedy = "put a copy of that folder back, or remove it: it is fitted anew then, to the same bits on the same machine"
+        try:
+            found, report = load_once(path, self.display.say)
+        except UserError as error:
+            raise UserError(f"{error}; {remedy}") from None
+        schema.checked(report, kinds.Numbers, path, remedy)
+        shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
+        if shapes(found) != shapes(self._teacher_shapes()):
+            raise UserError(f"{path}: not the teacher of this run: its arrays are of other shapes; {remedy}")
+        return found, report
 
     def seen_index(self) -> np.ndarray:
         """Positions of the training rows' classes among the seen ones, (N,) int32."""
@@ -188,7 +205,7 @@ class Run:
     def begin(self, empty: Report) -> tuple[TrainState, Report, int]:
         """State, report and outer step to go on from: the newest checkpoint's, or fresh ones; those of the first process."""
         shapes = {"state": self.abstract_state, "report": jax.eval_shape(lambda: empty)}
-        found = self.checkpoints.restore_newest(shapes)
+        found = together.agreed(lambda: self._restore(shapes))
         training, goes_on = found and found[1], together.told_by_first(found and [found[0], found[2]])
         if goes_on:
             step, history = goes_on
@@ -200,6 +217,16 @@ class Run:
             training = {"state": jax.jit(self.init)(frozen, self.root), "report": empty}
         training = self.sharding.replicate(together.arrays_of_first(training, shapes))
         return training["state"], training["report"], step
+
+    def _restore(self, shapes: Any) -> tuple[int, Any, dict[str, Any]] | None:
+        """The newest checkpoint that is whole, see `Checkpoints.restore_newest`."""
+        there = bool(self.checkpoints.steps)
+        found = self.checkpoints.restore_newest(shapes)
+        if found:
+            schema.checked(found[2], kinds.History, self.folder.path / "checkpoints" / str(found[0]) / "history")
+        elif there and self.config.train.resume == "must":
+            raise UserError(f"{self.folder.path}: no checkpoint is whole, and config.train.resume=must; with auto it starts anew")
+        return found
 
     def open_log(self, first: int) -> None:
         """Opens the log at outer step `first`; lines of evaluations before it stay."""

@@ -72,7 +72,7 @@ def train_seeds(
         with compile_once():
             found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
         alike = len({results["selection"] for results in found}) == 1
-        if any(results["interrupted"] for results in found) and not (alike and len(found) == len(config.seeds)):
+        if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
             raise KeyboardInterrupt
     content = summary(found)
     path = folder.write("results.json", content)
@@ -101,21 +101,22 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     shared = [name for name in by_seed[0] if all(name in one for one in by_seed)]
     of = lambda name, key: interval(np.array([one[name][key] for one in by_seed]))  # noqa: E731
-    statistics = {name: {key: of(name, key) for key in by_seed[0][name]} for name in shared}
+    known = lambda name: [key for key in by_seed[0][name] if all(key in one[name] for one in by_seed)]  # noqa: E731
+    statistics = {name: {key: of(name, key) for key in known(name)} for name in shared}
     pick = lambda index: {n: {key: found[index] for key, found in of.items()} for n, of in statistics.items()}  # noqa: E731
     predictions = [run["prediction"] for run in runs]
     return {
-        **{key: first[key] for key in ("dataset", "framework", "distillation", "features", "semantics", "selection")},
+        **{key: first.get(key) for key in ("dataset", "framework", "distillation", "features", "semantics", "selection")},
         "seeds": [run["seed"] for run in runs],
         "prediction": predictions[0] if len(set(predictions)) == 1 else predictions,
-        "interrupted": any(run["interrupted"] for run in runs),
+        "interrupted": any(run.get("interrupted") for run in runs),
         "runs": [
             {"seed": run["seed"], "epochs": run["epochs"], "prediction": run["prediction"], "predictions": metrics}
             for run, metrics in zip(runs, by_seed, strict=True)
         ],
         "mean": pick(0), "std": pick(1), "interval95": pick(2),
-        "digests": first["digests"],
-        "provenance": first["provenance"],
+        "digests": first.get("digests"),
+        "provenance": first.get("provenance"),
         "config": {**first["config"], "seeds": [run["seed"] for run in runs]},
     }
 

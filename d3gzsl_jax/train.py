@@ -152,8 +152,7 @@ def _open(start: Start, data: GZSLData, digest: str, display: Display, per_epoch
         checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
         resume.check(folder, resolved, digest, bool(checkpoints.steps))
         resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
-        results = folder.read("results.json")
-        return folder, checkpoints, results if results is not None and resume.is_finished(results, resolved) else None
+        return folder, checkpoints, resume.finished(folder, resolved)
 
     folder, checkpoints, results = together.agreed(opened)
     results = together.told_by_first(results)
@@ -229,7 +228,7 @@ def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: M
     reached = max(steps, default=0)
     here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
     here["devices"] = run.sharding.devices
-    earlier = (folder.read("environment.json") or {}).get("starts", []) if reached else []
+    earlier = ((folder.read("environment.json") or {}).get("starts") or []) if reached else []
     folder.write("environment.json", {"data": {"name": run.data.name, "sha256": digest}, "starts": [*earlier, here]})
     for field, what in (("versions", "other versions of the libraries"), ("devices", "another number of devices")):
         if earlier and earlier[-1].get(field, here[field]) != here[field]:

@@ -1,6 +1,7 @@
 """A trained model by itself, apart from the run and the data it came from: it predicts, synthesizes, and learns new classes."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,15 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.data.validate import unit_semantics
-from d3gzsl_jax.earlier_versions import completed
+from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
+from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
+from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
@@ -27,6 +31,7 @@ from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096
+_REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest state instead"
 _LOGITS = 2**24  # of one call
 
 
@@ -236,7 +241,7 @@ class TrainedModel:
         """
         parts = {"params": self.params, "semantics": self.semantics, "teacher": self.teacher, "classifier": self.classifier}
         notes = {
-            "format": 1, "name": self.name, "config": self.config.to_dict(), "class_names": list(self.class_names),
+            "format": 1, "name": self.name, "config": plain(self.config.to_dict()), "class_names": list(self.class_names),
             "seen": self.seen.tolist(), "unseen": self.unseen.tolist(), "prediction": self.prediction, "step": self.step,
             "data_sha256": self.data_digest,
             "scaling": {"scale": self.scaling.scale.tolist(), "offset": self.scaling.offset.tolist(), "top": self.scaling.top},
@@ -244,22 +249,41 @@ class TrainedModel:
         save_once(Path(folder), {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
 
 
-def load_model(folder: str | Path) -> TrainedModel:
+def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:
     """The model of a finished run (its folder), or of a folder that `TrainedModel.save` wrote.
 
+    Args:
+        folder: of the run or the model.
+        say: where a warning goes, of a model that holds no digests to check it by.
+
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     path = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
     if not (path / "notes").is_dir():
         raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
-    arrays, notes = load_once(path)
-    scaling = {name: np.asarray(value, np.float64) for name, value in notes["scaling"].items()}
+    try:
+        arrays, notes = load_once(path, say)
+    except UserError as error:
+        raise UserError(f"{error}; {_REMEDY}") from None
+    schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
+    config = configuration(notes["config"], path)
+    settings.check(config)
+    semantics, scaling = _require_fit(path, arrays, notes)
     return TrainedModel(
-        name=notes["name"], config=ConfigDict(completed(notes["config"])), semantics=np.asarray(arrays["semantics"]),
-        class_names=tuple(notes["class_names"]), seen=np.asarray(notes["seen"], np.int32),
-        unseen=np.asarray(notes["unseen"], np.int32),
-        scaling=Scaling(scale=scaling["scale"], offset=scaling["offset"], top=float(scaling["top"])), params=arrays["params"],
-        teacher=arrays.get("teacher", {}), classifier=arrays.get("classifier"), prediction=notes["prediction"], step=notes["step"],
-        data_digest=notes["data_sha256"],
+        name=notes["name"], config=config, semantics=semantics, class_names=tuple(notes["class_names"]),
+        seen=np.asarray(notes["seen"], np.int32), unseen=np.asarray(notes["unseen"], np.int32), scaling=scaling,
+        params=arrays["params"], teacher=arrays.get("teacher", {}), classifier=arrays.get("classifier"),
+        prediction=notes["prediction"], step=notes["step"], data_digest=notes["data_sha256"],
     )
+
+
+def _require_fit(path: Path, arrays: Any, notes: Mapping[str, Any]) -> tuple[np.ndarray, Scaling]:
+    """Semantics and scaling of a saved model, refused where its parts do not belong together."""
+    classes, scale, offset = len(notes["class_names"]), notes["scaling"]["scale"], notes["scaling"]["offset"]
+    semantics = np.asarray(arrays.get("semantics")) if isinstance(arrays, Mapping) and "params" in arrays else np.zeros(0)
+    ids = [*notes["seen"], *notes["unseen"]]
+    if semantics.ndim != 2 or len(semantics) != classes or len(scale) != len(offset) or sorted(ids) != list(range(classes)):
+        raise UserError(f"{path}: its classes, semantics, scaling and parameters do not belong together; {_REMEDY}")
+    scale, offset = np.asarray(scale, np.float64), np.asarray(offset, np.float64)
+    return semantics, Scaling(scale=scale, offset=offset, top=float(notes["scaling"]["top"]))

@@ -1,5 +1,6 @@
 """Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.evaluation.selection import CRITERIA, Candidate, Choice, Trial, choose, merit
+from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.settings import has_distillation
+from d3gzsl_jax.text import one_line
 
 _SNAPSHOTS = 5  # numbers of epochs of the final classifier that are tried, evenly spaced
 _FILE = "validation.json"
@@ -77,19 +80,27 @@ def read_trials(folder: Path, epochs: list[int]) -> dict[str, dict[Candidate, Tr
     found: dict[str, dict[Candidate, Trial]] = {}
     for epoch in epochs:
         path = folder / "trials" / f"{epoch}.npz"
-        try:
-            with np.load(path) as file:
-                arrays = dict(file)
-        except (OSError, ValueError, EOFError):
-            raise UserError(f"{path}: missing or damaged; remove {folder} to validate anew") from None
         parts: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
-        for key, values in arrays.items():
-            name, classifier_epochs, kind, field = key.split("/")
-            parts.setdefault((name, int(classifier_epochs)), {}).setdefault(kind, {})[field] = values
-        for (name, classifier_epochs), part in parts.items():
-            metrics = {field: float(value) for field, value in part["metrics"].items()}
-            found.setdefault(name, {})[epoch, classifier_epochs] = Trial(metrics, part["curve"])
+        try:
+            for key, values in (schema.read_arrays(path) or {}).items():
+                name, classifier_epochs, kind, field = key.split("/")
+                parts.setdefault((name, int(classifier_epochs)), {}).setdefault(kind, {})[field] = values
+            for (name, classifier_epochs), part in parts.items():
+                found.setdefault(name, {})[epoch, classifier_epochs] = _trial(part)
+        except (UserError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: damaged ({one_line(error)}); remove {folder} to validate anew") from None
+        if not parts:
+            raise UserError(f"{path}: missing or empty; remove {folder} to validate anew")
     return found
+
+
+def _trial(part: Mapping[str, Mapping[str, np.ndarray]]) -> Trial:
+    """What one file says of a candidate; ValueError, KeyError, TypeError: it says something else."""
+    metrics, curve = {name: float(part["metrics"][name]) for name in part["metrics"]}, dict(part["curve"])
+    sizes = {curve[name].shape for name in ("unseen", "seen", "gamma")}
+    if len(sizes) != 1 or len(*sizes) != 1 or not {*CRITERIA, *METRICS.values()} - {"calibrated"} <= metrics.keys():
+        raise ValueError("its arrays do not belong together")
+    return Trial(metrics, curve)
 
 
 def make_plan(
@@ -181,6 +192,10 @@ def _chosen(root: Path, evaluated: list[int], config: ConfigDict, folder: RunFol
     """What validation.json holds."""
     of = config.eval
     trials = [read_trials(root / f"fold-{index}", evaluated) for index in range(of.folds)]
+    tried = [{name: sorted(candidates) for name, candidates in trial.items()} for trial in trials]
+    for index, other in enumerate(tried):
+        if other != tried[0]:
+            raise UserError(f"{root / f'fold-{index}'}: tried something else than fold-0; remove {root} to validate anew")
     plan = Plan(*make_plan(trials, of.prediction, of.criterion), config.to_dict())
     content = {
         "prediction": plan.prediction,
@@ -202,6 +217,7 @@ def fold_config(config: ConfigDict) -> ConfigDict:
     """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
     own = config.copy_and_resolve_references()
     own.eval.selection, own.eval.retrain, own.log.report = "last", True, False
+    own.train.resume = "auto"  # 'must' and 'never' are about the run as a whole, which has been looked at
     if own.classifier.fit != "never":
         own.classifier.fit = "every"
     if own.eval.prediction == "auto":
@@ -212,11 +228,17 @@ def fold_config(config: ConfigDict) -> ConfigDict:
 def read_plan(folder: RunFolder) -> Plan | None:
     """What an earlier start of the run in `folder` chose; None if it has not yet."""
     found = folder.read(_FILE)
-    return found and _plan(found)
+    if found is None:
+        return None
+    if found["prediction"] not in found["choices"]:
+        raise UserError(f"{folder.path / _FILE}: damaged (choices holds no {found['prediction']}); restore it from a copy")
+    return _plan(found)
 
 
 def _plan(found: Mapping[str, Any]) -> Plan:
-    return Plan(found["prediction"], {name: Choice(**choice) for name, choice in found["choices"].items()}, found["asked"])
+    fields = [field.name for field in dataclasses.fields(Choice)]
+    choices = {name: Choice(**{field: choice[field] for field in fields}) for name, choice in found["choices"].items()}
+    return Plan(found["prediction"], choices, found["asked"])
 
 
 def report_validation(

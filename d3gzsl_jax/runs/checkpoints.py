@@ -1,23 +1,20 @@
 """Checkpoints of a run, by Orbax: written while training goes on, whole or absent, the newest few and the best kept."""
 
-import contextlib
-import io
-import logging
+import math
 import os
 import shutil
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
-from d3gzsl_jax import together
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs import digests, evaluations
+from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
 
@@ -25,8 +22,9 @@ _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finis
 class Checkpoints:
     """The folder `checkpoints` of a run: one folder per outer step, named after it.
 
-    A checkpoint is `training`, a pytree of arrays, and `history`, what JSON can hold. It is written under another name and renamed
-    when it is whole, so a process killed at any moment leaves no half of one behind under a step's name.
+    A checkpoint is `training`, a pytree of arrays, `history`, what JSON can hold, the digests of both, and the metrics of the
+    evaluation at its step, if there was one. It is written under another name and renamed when it is whole, so a process killed at
+    any moment leaves no half of one behind under a step's name.
 
     Args:
         folder: 'checkpoints' in the run folder; made at the first save.
@@ -42,22 +40,26 @@ class Checkpoints:
     ) -> None:
         self.folder, self._say, self._seconds = Path(os.path.abspath(folder)), say, 60.0 * minutes
         self._best, self._saved_at, self._failed = best, time.monotonic(), False
-        policies = [keep_policy.LatestN(keep)]
-        if best:
-            policies.append(
-                keep_policy.BestN(get_metric_fn=lambda metrics: metrics[best], n=1, keep_checkpoints_without_metrics=False)
-            )
-        _quiet_threads()
+        quiet_threads()
         if not look:
             self._discard_unfinished()
+        self._values: dict[int, float] = {}  # by step, the metric that the best has the highest of
+        policies = [keep_policy.LatestN(keep), _KeepBest(self._values)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep_policy.AnyPreservationPolicy(policies), create=False, read_only=look,
-            best_fn=(lambda metrics: metrics[best]) if best else None, multiprocessing_options=_by_first(),
+            multiprocessing_options=by_first(),
         )
-        with _quiet():
-            self._manager = ocp.CheckpointManager(self.folder, options=options)
-        known = [self._manager.metrics(step) for step in self.steps] if best else []
-        self._highest = max((metrics[best] for metrics in known if metrics and best in metrics), default=-1.0)
+        try:
+            with quiet():
+                self._manager = ocp.CheckpointManager(self.folder, options=options)
+            steps = self.steps
+        except Exception as error:
+            raise UserError(f"{self.folder}: cannot be looked through ({reason(error)[:120]}); move it away") from None
+        for step in steps if best else ():
+            try:
+                self._note(step, evaluations.read(self.folder / str(step), step))
+            except UserError as error:
+                say(f"warning: {error}; that checkpoint cannot be the best")
 
     @property
     def steps(self) -> list[int]:
@@ -70,10 +72,11 @@ class Checkpoints:
 
     def better(self, metrics: dict[str, float]) -> bool:
         """Whether the best is to be kept, and this is better than all before."""
-        return bool(self._best) and metrics[self._best] > self._highest
+        return bool(self._best) and metrics[self._best] > max(self._values.values(), default=-1.0)
 
     def save(self, step: int, training: Any, history: dict[str, Any], metrics: dict[str, float] | None, wait: bool = False) -> bool:
-        """Begins to write a checkpoint; `wait`s until it is there if asked. A step that has one already is left alone.
+        """Begins to write a checkpoint; `wait`s until it is there if asked. Of a step that has one already the arrays are left
+        alone, and `metrics` are added where it has none.
 
         A failure, of this one or of the one before, is said once, and training goes on: the last good one stays.
 
@@ -87,19 +90,24 @@ class Checkpoints:
             Whether nothing is known to have failed.
         """
         self._saved_at = time.monotonic()
+        known = step in self._values
         try:
-            with _quiet():
+            with quiet():
                 self.folder.mkdir(exist_ok=True)
                 if step not in self.steps:
-                    items = {"training": ocp.args.StandardSave(_savable(training)), "history": ocp.args.JsonSave(history)}
-                    self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
+                    self._note(step, metrics)  # what is kept is decided now, and this may be the best
+                    self._manager.save(step, args=ocp.args.Composite(**_items(step, training, history, metrics)))
+                elif metrics and not known:
+                    self._manager.wait_until_finished()  # it may be on its way
+                    evaluations.add(self.folder / str(step), step, metrics)
+                    self._note(step, metrics)
                 if wait:
                     self._manager.wait_until_finished()
         except Exception as error:  # Orbax and TensorStore raise many kinds for a full or vanished disk
+            if not known:
+                self._values.pop(step, None)
             self._complain(error)
             return False
-        if metrics and self._best:
-            self._highest = max(self._highest, metrics[self._best])
         return True
 
     def newest(self) -> Path | None:
@@ -112,11 +120,10 @@ class Checkpoints:
         Raises:
             UserError: none was kept as the best.
         """
-        found = {step: self._manager.metrics(step) for step in self.steps} if self._best else {}
-        values = {step: metrics[self._best] for step, metrics in found.items() if metrics and self._best in metrics}
-        if not values:
+        there = [step for step in self.steps if step in self._values]
+        if not there:
             raise UserError(f"{self.folder}: no checkpoint was kept as the best (config.checkpoint.best={self._best!r})")
-        return max(values, key=values.__getitem__)
+        return max(there, key=self._values.__getitem__)
 
     def restore_newest(self, abstract: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest checkpoint that can be read, as (step, training, history); None without one.
@@ -134,6 +141,7 @@ class Checkpoints:
                 shutil.rmtree(aside, ignore_errors=True)
                 os.rename(self.folder / str(step), aside)
                 self._manager.reload()
+                self._values.pop(step, None)
                 self._say(f"warning: {error}; skipped, and put aside as {aside.name}")
         return None
 
@@ -141,23 +149,30 @@ class Checkpoints:
         """`training` and `history` of one step.
 
         Raises:
-            UserError: it cannot be read, or is of other shapes.
+            UserError: it cannot be read, is of other shapes, or is not what was written.
         """
-        items = {"training": ocp.args.StandardRestore(_on_device(abstract)), "history": ocp.args.JsonRestore()}
+        path = self.folder / str(step)
+        items = {"training": ocp.args.StandardRestore(on_device(abstract)), "history": ocp.args.JsonRestore()}
         try:
-            with _quiet():
+            with quiet():
                 found = self._manager.restore(step, args=ocp.args.Composite(**items))
         except Exception as error:
-            raise UserError(f"{self.folder / str(step)}: not a whole checkpoint of this model ({reason(error)[:120]})") from None
+            raise UserError(f"{path}: not a whole checkpoint of this model ({reason(error)[:120]})") from None
+        if not digests.check(path, found.training, found.history, step):
+            self._say(f"warning: {path}: {digests.NONE}")
         return found.training, found.history
 
     def close(self) -> None:
         """Waits for what is being written."""
         try:
-            with _quiet():
+            with quiet():
                 self._manager.close()
         except Exception as error:
             self._complain(error)
+
+    def _note(self, step: int, metrics: dict[str, float] | None) -> None:
+        if metrics and self._best in metrics and math.isfinite(metrics[self._best]):
+            self._values[step] = metrics[self._best]
 
     def _complain(self, error: Exception) -> None:
         self._discard_unfinished(quietly=True)
@@ -186,8 +201,11 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
     path = Path(os.path.abspath(path))
     part = path.with_name(path.name + ".part")
     try:
-        with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
-            items = {"arrays": ocp.args.StandardSave(_savable(arrays)), "notes": ocp.args.JsonSave(notes)}
+        with quiet(), ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
+            items = {
+                "arrays": ocp.args.StandardSave(savable(arrays)), "notes": ocp.args.JsonSave(notes),
+                digests.ITEM: digests.DigestsSave(jax.device_get(arrays), notes),
+            }  # fmt: skip
             checkpointer.save(part, args=ocp.args.Composite(**items), force=True)
         if path.exists():
             shutil.rmtree(path)
@@ -196,19 +214,22 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
         raise UserError(f"{path}: cannot be written ({reason(error)[:120]}); free space, or name another folder") from None
 
 
-def load_once(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Arrays and notes of `save_once`.
+def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict[str, Any]]:
+    """Arrays and notes of `save_once`; `say`: where a warning goes, if there are no digests to check them by.
 
     Raises:
-        UserError: nothing whole is there.
+        UserError: nothing whole is there, or it is not what was written.
     """
     path = Path(os.path.abspath(path))
     try:
-        with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
+        with quiet(), ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
             notes = checkpointer.restore(path, args=ocp.args.Composite(notes=ocp.args.JsonRestore())).notes
     except Exception as error:
-        raise UserError(f"{path}: not a whole saved model ({reason(error)[:120]})") from None
-    return load_arrays(path / "arrays"), notes
+        raise UserError(f"{path}: not whole ({reason(error)[:120]})") from None
+    arrays = load_arrays(path / "arrays")
+    if not digests.check(path, arrays, notes):
+        say(f"warning: {path}: {digests.NONE}")
+    return arrays, notes
 
 
 def load_arrays(path: Path) -> Any:
@@ -219,48 +240,31 @@ def load_arrays(path: Path) -> Any:
     """
     path = Path(os.path.abspath(path))
     try:
-        with _quiet(), ocp.StandardCheckpointer(multiprocessing_options=_by_first()) as reader:
+        with quiet(), ocp.StandardCheckpointer(multiprocessing_options=by_first()) as reader:
             shapes = reader.metadata(path).item_metadata.tree
-            return reader.restore(path, _on_device(shapes))
+            return reader.restore(path, on_device(shapes))
     except Exception as error:
         raise UserError(f"{path}: no whole arrays ({reason(error)[:120]})") from None
 
 
-def _on_device(abstract: Any) -> Any:
-    """Shapes with the place they go to: the default device, wherever they were saved."""
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), abstract)
+class _KeepBest(keep_policy.PreservationPolicy):
+    """Keeps the checkpoint with the highest of `values`, by step; the newest of equal ones."""
+
+    def __init__(self, values: dict[int, float]) -> None:
+        self._values = values
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        """Whether each is kept."""
+        there = [of.step for of in checkpoints if of.step in self._values]
+        best = max(there, key=self._values.__getitem__, default=None)
+        return [of.step == best for of in checkpoints]
 
 
-def _savable(tree: Any) -> Any:
-    """What Orbax takes: among many processes it refuses arrays that are on one's own devices, and takes those of the host."""
-    return tree if together.alone() else jax.tree.map(np.array, tree)
-
-
-def _by_first() -> ocp.options.MultiprocessingOptions:
-    """Only the first process saves and restores: everything is replicated, and so no shared disk is needed."""
-    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=None if together.alone() else {0})
-
-
-def _handler() -> ocp.CompositeCheckpointHandler:
-    """Of a folder with several items."""
-    return ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(multiprocessing_options=_by_first()))
-
-
-def _quiet_threads() -> None:
-    """From here on the threads that write say nothing of a failure: it is raised at the next save, and said there in one line."""
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps off the screen what the libraries print besides the exception they raise, tracebacks of their threads above all."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
+def _items(step: int, training: Any, history: dict[str, Any], metrics: dict[str, float] | None) -> dict[str, Any]:
+    """What a checkpoint is made of. The digests are formed while it is written, of the host's view of the arrays: like what Orbax
+    writes, it stays as it is when the arrays are donated."""
+    found = {
+        "training": ocp.args.StandardSave(savable(training)), "history": ocp.args.JsonSave(history),
+        digests.ITEM: digests.DigestsSave(jax.device_get(training), history, step),
+    }  # fmt: skip
+    return found | ({evaluations.ITEM: ocp.args.JsonSave(evaluations.content(step, metrics))} if metrics else {})

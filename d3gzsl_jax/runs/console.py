@@ -72,9 +72,12 @@ class Display:
             table.add_column(heading, justify="right")
         table.add_column("AUSUC", justify="right")
         for predictor, name, metrics in rows:
-            area = f"{100 * metrics['ausuc']:.1f}" if "ausuc" in metrics else ""
-            table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()), area)
+            table.add_row(predictor, name, *(_percent(metrics.get(key)) for key in (*METRICS.values(), "ausuc")))
         self.console.print(table)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
 
 
 class _Titled(Display):

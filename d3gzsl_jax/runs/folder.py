@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import schema
+from d3gzsl_jax.text import printable
 
 
 class RunFolder:
@@ -65,13 +67,9 @@ class RunFolder:
         """What a JSON file holds, None without one.
 
         Raises:
-            UserError: it is no JSON.
+            UserError: it is no JSON, or of another shape than `kinds` says.
         """
-        path = self.path / name
-        try:
-            return json.loads(path.read_text()) if path.is_file() else None
-        except ValueError as error:
-            raise UserError(f"{path}: not readable ({error}); remove it, or name another folder") from None
+        return schema.read(self.path / name)
 
     def remove(self, name: str) -> None:
         """Removes a file or folder of the run, if it is there."""
@@ -94,14 +92,12 @@ class RunFolder:
             raise self._refusal(name, error) from None
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """The lines of a JSON-lines file; a last one that a killed process left unfinished is skipped."""
-        found, path = [], self.path / name
-        for line in path.read_text().splitlines() if path.is_file() else []:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        """The lines of a JSON-lines file; a last one that a killed process left unfinished is skipped.
+
+        Raises:
+            UserError: another one is damaged.
+        """
+        return schema.read_lines(self.path / name)
 
     def keep_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Drops the lines of a JSON-lines file that `keep` says no to."""
@@ -126,13 +122,13 @@ class RunFolder:
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: arrays become lists, non-finite floats None."""
+    """What JSON can hold: arrays become lists, non-finite floats None, halves of surrogate pairs escapes."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {printable(str(key)): plain(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return printable(value) if isinstance(value, str) else value

@@ -8,19 +8,21 @@ draws the plots of a finished, interrupted or still running run again and writes
 import argparse
 import dataclasses
 import functools
-import json
 import math
 import os
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import schema
+from d3gzsl_jax.text import printable, shortened
 
 _DOMAINS = ("seen", "unseen")
+_SHAPES = {"confusion": (2, 2), "projection/real": (None, 2), "projection/synthesized": (None, 2)}
+"""Shapes of arrays of diagnostics.npz, None for any size; all others are lists of numbers."""
 
 
 class ClassAccuracy(NamedTuple):
@@ -58,16 +60,16 @@ class Recorded:
             UserError: it is no run, or a file in it is damaged.
         """
         folder = Path(folder)
-        if not (folder / "config.json").is_file():
+        if (config := schema.read(folder / "config.json")) is None:
             missing = "holds no run (no config.json)" if folder.is_dir() else "no such folder"
             raise UserError(f"{folder}: {missing}; name the folder of a run, such as runs/digits-20260102-030405")
         return cls(
-            config=_json(folder / "config.json"),
-            overrides=_json(folder / "overrides.json"),
-            starts=_json(folder / "environment.json").get("starts") or [],
-            lines=_json_lines(folder / "metrics.jsonl"),
-            results=_json(folder / "results.json"),
-            diagnostics=_arrays(folder / "diagnostics.npz"),
+            config=config,
+            overrides=schema.read(folder / "overrides.json") or {},
+            starts=(schema.read(folder / "environment.json") or {}).get("starts") or [],
+            lines=schema.read_lines(folder / "metrics.jsonl"),
+            results=schema.read(folder / "results.json") or {},
+            diagnostics=_diagnostics(folder / "diagnostics.npz"),
         )
 
     def setting(self, *keys: str) -> Any:
@@ -161,7 +163,7 @@ def write(folder: Path, concluding: bool = False) -> Path:
     if concluding:
         run = dataclasses.replace(run, results=run.results | {"concluded": True})
     pictures = {path.stem: path.read_bytes() for path in sorted((Path(folder) / "plots").glob("*.png"))}
-    replace(path, report_page.page(run, pictures).encode())
+    replace(path, printable(report_page.page(run, pictures)).encode())
     return path
 
 
@@ -198,37 +200,19 @@ def _inside(value: Any, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object; {} where the file is absent."""
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({reason(error)}); remove it, or restore it from a copy") from None
-    return found if isinstance(found, dict) else {}
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """One object a line; a line that was cut off while it was written is left out."""
-    found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return [line for line in found if isinstance(line, dict)]
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file; {} where it is absent."""
-    if not path.exists():
-        return {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise UserError(f"{path}: damaged ({reason(error)}); remove it, or restore it from a copy") from None
+def _diagnostics(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of diagnostics.npz, each of the shape it is drawn by; {} where there is no file."""
+    found = schema.read_arrays(path) or {}
+    for name, array in found.items():
+        shape = _SHAPES.get(name) or _SHAPES.get(name.split("/")[0], (None,))
+        if array.ndim != len(shape) or any(size not in (None, own) for size, own in zip(shape, array.shape, strict=True)):
+            raise UserError(f"{path}: damaged ({shortened(name)} has shape {array.shape}); remove it, or restore it from a copy")
+        whole, _, part = name.rpartition("/")
+        if (part in ("unseen", "seen") and array.shape != found.get(f"{whole}/gamma", array).shape) or (
+            name.startswith("confusion/") and whole != "confusion"
+        ):
+            raise UserError(f"{path}: damaged ({shortened(name)} does not belong there); remove it, or restore it from a copy")
+    return found
 
 
 if __name__ == "__main__":

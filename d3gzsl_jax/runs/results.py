@@ -7,6 +7,7 @@ from typing import Any
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.text import one_line
 
 _TEST_SELECTED = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
 _RULES = {
@@ -71,15 +72,15 @@ def result_of(predicted: Mapping[str, Any], selection: str) -> dict[str, Any]:
 
 def method(config: Mapping[str, Any]) -> str:
     """What a run is of, for people: the base method, and D3 where it is on."""
-    weights = config["distillation"]
-    active = any(value > 0.0 for field, value in weights.items() if field.startswith("weight_"))
-    return f"{config['framework']} {'+' if active else 'without'} D3"
+    weights = config.get("distillation") or {}
+    active = any(isinstance(value, int | float) and value > 0.0 for field, value in weights.items() if field.startswith("weight_"))
+    return f"{config.get('framework')} {'+' if active else 'without'} D3"
 
 
 def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> None:
     """Prints the table and what it means."""
     display.stop()
-    interrupted = results["interrupted"]
+    interrupted = results.get("interrupted")
     rule = "validation" if results["selection"] == "validation" else "last"
     ended = f"{rule} ({results['epochs']}{', interrupted' if interrupted else ''})"
     rows = []
@@ -87,11 +88,11 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
         rows.append((name, ended, found["metrics"]))
         if at := found.get("calibrated"):
             rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
-        if selected := found["test_selected"]:
-            rows.append(("", f"test-selected ({selected['epochs']})", selected["metrics"]))
-    display.results(f"{method(results['config'])} on {results['dataset']}, seed {results['seed']}, percent", rows)
+        if selected := found.get("test_selected"):
+            rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
+    display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
     display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {_RULES[results['selection']]}")
     begins = "interrupted; " if interrupted else ""
-    display.say(f"{begins}{results['seconds']:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
+    display.say(f"{begins}{results.get('seconds') or 0.0:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
     if interrupted:
         display.say("the same command goes on from here")

@@ -7,7 +7,10 @@ from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.data.gzsl_data import GZSLData, sha256_of
 from d3gzsl_jax.earlier_versions import OF_FOLDS, completed
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.folder import RunFolder, plain
+from d3gzsl_jax.runs.kinds import WholeResults
+from d3gzsl_jax.text import LONGEST_VALUE, one_line, shortened
 
 RESUME = ("never", "auto", "must")
 FOLDS_ONLY = "folds only"  # 'selection' of results that are of validation alone: the run can go on from there to the test rows
@@ -34,23 +37,25 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         has_checkpoint: whether the folder holds a whole checkpoint.
 
     Raises:
-        UserError: naming the field that differs, or the option.
+        UserError: naming the field that differs, or the option; or a file is damaged.
     """
     resume, where = config["train"]["resume"], f"--workdir={folder.path}"
     results = folder.read("results.json")
-    if resume == "must" and not has_checkpoint:
+    folds = any((folder.path / "validation").glob("fold-*"))  # of a run that has not come further than its validation
+    is_done = results is not None and is_finished(results, config)
+    if resume == "must" and not (has_checkpoint or folds or is_done):
         raise UserError(f"{where}: holds no checkpoint, and config.train.resume=must; with auto a run starts where it cannot go on")
+    if resume == "never" and (results is not None or has_checkpoint or folds):
+        raise UserError(f"{where}: holds an earlier run, and config.train.resume=never; name another folder, or remove it")
     if results is None and not has_checkpoint:
         return
-    if resume == "never":
-        raise UserError(f"{where}: holds an earlier run, and config.train.resume=never; name another folder, or remove it")
-    if folder.read("config.json") is None or (results is not None and "epochs" not in results):
+    if folder.read("config.json") is None or (results is not None and results.get("epochs") is None):
         raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
     if difference := why_another(folder, config, data_digest):
         raise UserError(f"{where}: {difference}")
-    if results is None or has_checkpoint or results.get("selection") == FOLDS_ONLY or is_finished(results, config):
+    if results is None or has_checkpoint or results.get("selection") == FOLDS_ONLY or is_done:
         return
-    if results.get("concluded", True):  # what was not is made anew, as the whole run would have made it
+    if results.get("concluded") is not False:  # what was not is made anew, as the whole run would have made it
         raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
 
 
@@ -58,9 +63,24 @@ def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether results.json is of a run that went to the end, for as many epochs as are asked for now."""
     if results.get("selection") == FOLDS_ONLY and config["eval"]["retrain"]:
         return False
-    if results.get("interrupted") or not results.get("concluded", True):  # which earlier versions did not say
+    if results.get("interrupted") or results.get("concluded") is False:  # which earlier versions did not say
         return False
-    return results["config"]["train"]["epochs"] == config["train"]["epochs"]
+    return ((results.get("config") or {}).get("train") or {}).get("epochs") == config["train"]["epochs"]
+
+
+def finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The results of the run in `folder` if it went to the end, see `is_finished`; None if not.
+
+    Raises:
+        UserError: they are damaged, or lack what a finished run's hold.
+    """
+    found, path = folder.read("results.json"), folder.path / "results.json"
+    if found is None or not is_finished(found, config):
+        return None
+    schema.checked(found, WholeResults, path)
+    if found["prediction"] not in found["predictions"]:
+        raise UserError(f"{path}: damaged (predictions lacks {shortened(found['prediction'])}, the result's); name another folder")
+    return found
 
 
 def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
@@ -80,11 +100,10 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
     """Why what the folder holds is not a beginning of this run, for a message; None if it is."""
     if found := disagreement(folder.read("config.json") or {}, plain(dict(config))):
         field, old, new = found
-        return (
-            f"holds a run with config.{field}={old!r}, now it is {new!r}; name another folder, or give --config.{field}={old} to "
-            "go on with that run"
-        )
-    if (folder.read("environment.json") or {}).get("data", {}).get("sha256") != data_digest:
+        given = one_line(str(old))
+        go_on = f", or give --config.{field}={given} to go on with that run" if len(given) <= LONGEST_VALUE else ""
+        return f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another folder{go_on}"
+    if ((folder.read("environment.json") or {}).get("data") or {}).get("sha256") != data_digest:
         return "holds a run on other data (what is under config.data.root has changed); name another folder"
     return None
 

@@ -1,0 +1,54 @@
+"""How Orbax is used here: by the first process alone, on the default device, and without a word besides what it raises."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from d3gzsl_jax import together
+
+
+def on_device(abstract: Any) -> Any:
+    """Shapes with the place they go to: the default device, wherever they were saved."""
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), abstract)
+
+
+def savable(tree: Any) -> Any:
+    """What Orbax takes: among many processes it refuses arrays that are on one's own devices, and takes those of the host."""
+    return tree if together.alone() else jax.tree.map(np.array, tree)
+
+
+def by_first() -> ocp.options.MultiprocessingOptions:
+    """Only the first process saves and restores: everything is replicated, and so no shared disk is needed."""
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=None if together.alone() else {0})
+
+
+def handler() -> ocp.CompositeCheckpointHandler:
+    """Of a folder with several items."""
+    return ocp.CompositeCheckpointHandler(composite_options=ocp.CompositeOptions(multiprocessing_options=by_first()))
+
+
+def quiet_threads() -> None:
+    """From here on the threads that write say nothing of a failure: it is raised at the next save, and said there in one line."""
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps off the screen what the libraries print besides the exception they raise, tracebacks of their threads above all."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

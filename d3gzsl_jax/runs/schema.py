@@ -1,0 +1,138 @@
+"""Reads the JSON files of run folders, models and tools, by the shapes of `kinds`: every mode, report and table does it here.
+
+What is read is given back as plain dicts and lists, with all its keys.
+"""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs.kinds import KINDS
+from d3gzsl_jax.text import one_line, shortened
+
+_DEEPEST = 50  # of lists and objects within each other
+_LARGEST = 2**63  # whole numbers are below it
+_REMEDIES = {
+    "results.json": "remove it, and the command that trained the run makes it anew where it holds a checkpoint",
+    "overrides.json": "remove it: it is for the record only",
+    "validation.json": "remove it, and the command that trained the run chooses anew by what its folds left",
+}
+_REMEDY = "restore it from a copy, or name another folder"
+
+
+def read(path: Any, kind: Any = None) -> Any:
+    """What a JSON file holds; None where there is none.
+
+    Args:
+        path: of the file.
+        kind: its schema, a type msgspec knows; None: by its name, see `KINDS`.
+
+    Raises:
+        UserError: it cannot be read, is no JSON, or is of another shape; naming the file and the key.
+    """
+    remedy, content = _REMEDIES.get(path.name, _REMEDY), _content(path)
+    if content is None:
+        return None
+    return checked(_parsed(content, str(path), remedy), kind or KINDS[path.name], path, remedy)
+
+
+def read_lines(path: Any, kind: Any = None) -> list[dict[str, Any]]:
+    """What each line of a JSON-lines file holds, none where there is no file; a last line that a killed process left unfinished is
+    left out. Arguments and errors as of `read`."""
+    found, kind = [], kind or KINDS[path.name]
+    *whole, last = (_content(path) or b"").split(b"\n")
+    for number, line in enumerate(whole, start=1):
+        where, remedy = f"{path}, line {number}", "remove that line, or restore the file from a copy"
+        if line.strip():
+            found.append(checked(_parsed(line, where, remedy), kind, where, remedy))
+    try:
+        return [*found, checked(_parsed(last, "", ""), kind, "", "")] if last.strip() else found
+    except UserError:
+        return found
+
+
+def read_arrays(path: Any) -> dict[str, np.ndarray] | None:
+    """The arrays of an .npz file, numbers all of them, whose checksums are right; None where there is no file.
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    content = _content(path)
+    if content is None:
+        return None
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except Exception as error:  # zip, zlib and numpy raise many kinds for bytes that are no archive of arrays
+        raise UserError(f"{path}: damaged ({shortened_text(reason(error))}); {_REMEDY}") from None
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise UserError(f"{path}: damaged ({shortened(name)} is no array of numbers); {_REMEDY}")
+    return found
+
+
+def checked(value: Any, kind: Any, where: Any, remedy: str = _REMEDY) -> Any:
+    """`value`, a plain one, if it has the shape of `kind`.
+
+    Raises:
+        UserError: it has not; `where` it is from, and what to do.
+    """
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        said, _, key = str(error).partition(" - at ")
+        key = key.replace("`", "").replace("$.", "").replace("$", "the whole").strip()
+        raise UserError(f"{where}: damaged{f' at {key}' if key else ''} ({shortened_text(said)}); {remedy}") from None
+    return value
+
+
+def shortened_text(text: Any) -> str:
+    """A text of unknown origin for a message, on one line."""
+    return shortened(one_line(str(text)))[1:-1]
+
+
+def _content(path: Any) -> bytes | None:
+    try:
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder where a file belongs; move it away")
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or reason(error)})") from None
+
+
+def _parsed(content: bytes, where: str, remedy: str) -> Any:
+    try:
+        found = json.loads(content.decode("utf-8"), parse_constant=lambda word: None)  # NaN is null here, as it is written
+        _look_through(found)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}: damaged (byte {error.start} is not UTF-8); {remedy}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: damaged ({shortened_text(error) if content.strip() else 'empty'}); {remedy}") from None
+    return found
+
+
+def _look_through(value: Any) -> None:
+    """Refuses what no file of a run holds: numbers that fit no machine, and nesting without end."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, Mapping):
+                below += [*one.keys(), *one.values()]
+            elif isinstance(one, list):
+                below += one
+            elif isinstance(one, int | float) and not (math.isfinite(one) if isinstance(one, float) else abs(one) < _LARGEST):
+                raise ValueError("a number that is too large")
+            elif isinstance(one, str) and not one.isascii():
+                one.encode()  # refuses half of a surrogate pair, which no file and no terminal can hold
+        if not (level := below):
+            return
+    raise ValueError(f"nested more than {_DEEPEST} levels")
