@@ -19,6 +19,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.text import one_line
 from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.structures import TrainState
 from d3gzsl_jax.validation import read_plan
@@ -39,7 +40,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     try:
         settings.check(config)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {one_line(error)}") from None
     return config
 
 

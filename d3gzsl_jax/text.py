@@ -64,8 +64,8 @@ def printable(text: str, encoding: str | None = "utf-8") -> str:
     return text.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
 
 
-def one_line(text: str) -> str:
-    """`text` on one line."""
+def one_line(text: object) -> str:
+    """A text on one line."""
     return " ".join(str(text).split())
 
 

@@ -24,6 +24,7 @@ from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.text import one_line
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import check_finite
@@ -268,7 +269,10 @@ def load_model(folder: str | Path, say: Callable[[str], None] = print) -> Traine
         raise UserError(f"{error}; {_REMEDY}") from None
     schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
     config = configuration(notes["config"], path)
-    settings.check(config)
+    try:
+        settings.check(config)
+    except UserError as error:
+        raise UserError(f"{path}: {one_line(error)}; {_REMEDY}") from None
     semantics, scaling = _require_fit(path, arrays, notes)
     return TrainedModel(
         name=notes["name"], config=config, semantics=semantics, class_names=tuple(notes["class_names"]),

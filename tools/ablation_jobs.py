@@ -1,6 +1,5 @@
 """The runs of an ablation: a cell with a seed is a job, a run folder of its own, done once."""
 
-import json
 import os
 import shutil
 import time
@@ -15,9 +14,12 @@ from rich.console import Console
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
+from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.text import one_line, shortened
 from d3gzsl_jax.train import train
 from tools.ablation_grid import Cell
 from tools.ablation_source import FOLDS
@@ -57,13 +59,17 @@ class Job(NamedTuple):
         path = folder / "results.json"
         if not (path.is_file() or any(folder.glob("checkpoints/*"))):
             return None
-        before, found = _json(folder / "config.json"), _json(path) if path.is_file() else None
+        before, found = schema.read(folder / "config.json"), schema.read(path)
         before = before or (found or {}).get("config")
         if before and (difference := disagreement(of_baseline(before) if self.baseline else before, plain(self.config))):
             field, old, new = difference
-            raise UserError(f"{folder}: holds a run with config.{field}={old!r}, now it is {new!r}; name another --output")
+            raise UserError(
+                f"{folder}: holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another "
+                "--output"
+            )
         if not found or not self._is_finished(found):
             return None
+        schema.checked(found, WholeResults, path, "remove its folder, or name another --output")
         if found.get("digests") != self.digests:
             raise UserError(
                 f"{folder}: holds a run on other data (what is under config.data.root has changed); put that back, or name another "
@@ -78,7 +84,7 @@ class Job(NamedTuple):
 
     def _is_finished(self, found: dict[str, Any]) -> bool:
         if self.baseline:
-            return found["selection"] != FOLDS_ONLY or not self.config["eval"]["retrain"]
+            return found.get("selection") != FOLDS_ONLY or not self.config["eval"]["retrain"]
         return is_finished(found, self.config)
 
 
@@ -96,7 +102,8 @@ def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> lis
 def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a nested configuration that a baseline depends on."""
     found = {name: config[name] for name in ("dataset", "seed", "data") if name in config}
-    return found | {"eval": {field: value for field, value in config["eval"].items() if field in (*FOLDS, "retrain")}}
+    of_eval = config.get("eval") or {}
+    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLDS, "retrain")}}
 
 
 def work(job: Job) -> float:
@@ -136,10 +143,3 @@ def _baseline(job: Job) -> None:
         job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
         retrain=of.retrain, config=job.config, folder=job.folder,
     )  # fmt: skip
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text()) if path.is_file() else None
-    except ValueError as error:
-        raise UserError(f"{path}: not readable ({error}); remove its folder, or name another --output") from None

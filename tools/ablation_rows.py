@@ -89,7 +89,7 @@ def entries_of(cell: str, results: Mapping[str, Any], folder: str, baseline: boo
         at_gamma = harmonic_mean(_number(calibrated["unseen"]), _number(calibrated["seen"])) if calibrated else math.nan
         if rule == FOLDS_ONLY:  # means over folds: H is the mean of theirs
             harmonic, at_gamma = _number(metrics["harmonic"]), _number(metrics.get("calibrated"))
-            epochs = of["validation"].get("epoch")
+            epochs = (of.get("validation") or {}).get("epoch")
         found.append(
             Entry(
                 cell=cell, seed=results["seed"], predictor=name, selection=rule,

@@ -34,9 +34,12 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.text import shortened
 from d3gzsl_jax.train import train_on
 from tools.ablation_source import FOLDS
 from tools.ablation_table import with_deviation
@@ -106,6 +109,8 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
     """What the folder holds, or what it then will."""
     of = config.eval
     results = RunFolder(str(folder), data.name).read("results.json")
+    if results is not None:
+        schema.checked(results, WholeResults, folder / "results.json", "remove it, or name another --output")
     if results is None or (results.get("selection") == FOLDS_ONLY and of.retrain):
         return run_baseline(
             name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder,
@@ -114,8 +119,9 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
     if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
         raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
     for field in FOLDS:
-        if (before := results["config"]["eval"].get(field)) != of[field]:
-            raise UserError(f"{folder}: holds results of config.eval.{field}={before}, not {of[field]}; name another --output")
+        if (before := (results["config"].get("eval") or {}).get(field)) != of[field]:
+            told = f"config.eval.{field}={shortened(before)}, not {of[field]}"
+            raise UserError(f"{folder}: holds results of {told}; name another --output")
     return results
 
 
@@ -125,8 +131,8 @@ def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
     rows = []
     for of in runs:
         metrics = of["metrics"]
-        at_gamma = of["predictions"][of["prediction"]].get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
-        rows.append([*(metrics[key] for key in METRICS.values()), *(at_gamma.get(METRICS[name]) for name in "USH")])
+        at_gamma = of["predictions"].get(of["prediction"], {}).get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
+        rows.append([*(metrics.get(key) for key in METRICS.values()), *(at_gamma.get(METRICS[name]) for name in "USH")])
     return 100.0 * np.array(rows, np.float64)
 
 

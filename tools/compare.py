@@ -10,7 +10,7 @@ that --output holds whole curves. A run that --output holds already is not train
 import argparse
 import ast
 import json
-import os
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -21,13 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from ml_collections import ConfigDict
 from rich.console import Console
 
-from d3gzsl_jax import settings
+from d3gzsl_jax import atomic, settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.runs.kinds import ComparedRun
 from d3gzsl_jax.train import train
 from tools.seed_table import print_seed_table
 
@@ -56,7 +58,7 @@ def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
     config = configuration(spec, seed, root)
     with tempfile.TemporaryDirectory() as folder:
         results = train(config, folder, Display(Console(quiet=True)))
-        lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+        lines = schema.read_lines(Path(folder) / "metrics.jsonl")
     if results["interrupted"]:
         raise KeyboardInterrupt
     return {
@@ -75,15 +77,10 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: it is no output of this tool.
     """
-    if not path.exists():
-        return []
     try:
-        runs = json.loads(path.read_text())
-        if not isinstance(runs, list) or not all({"spec", "seed", "last", "curve", "config"} <= set(entry) for entry in runs):
-            raise ValueError
-        return runs
-    except (ValueError, TypeError, OSError):
-        raise UserError(f"--output {path}: not an output of this tool; name another file") from None
+        return schema.read(path, list[ComparedRun]) or []
+    except UserError as error:
+        raise UserError(f"--output {error}: not an output of this tool; name another file") from None
 
 
 def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> list[dict[str, Any]]:
@@ -101,9 +98,7 @@ def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> lis
             if any((entry["spec"], entry["seed"]) == (spec, seed) for entry in runs):
                 continue
             runs.append(run(spec, seed, root))
-            part = output.with_name(output.name + ".part")
-            part.write_text(json.dumps(runs, indent=1) + "\n")
-            os.replace(part, output)
+            atomic.write_text(output, json.dumps(plain(runs), indent=1) + "\n")
             last = "  ".join(
                 f"{name} " + " ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
                 for name, found in runs[-1]["last"].items()
@@ -139,7 +134,8 @@ def main(argv: list[str] | None = None) -> int:
         for entry in runs:
             if entry["spec"] == spec:
                 for name, metrics in entry["last"].items():
-                    rows.setdefault(f"{spec}, {name}", []).append(metrics)
+                    known = {key: math.nan if value is None else value for key, value in metrics.items()}
+                    rows.setdefault(f"{spec}, {name}", []).append(known)
     print_seed_table("last epoch, percent (mean ± std)", rows)
     return 0
 

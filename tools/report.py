@@ -20,9 +20,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.config_file import flat
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs.kinds import Results
 from d3gzsl_jax.runs.resume import FREE
+from d3gzsl_jax.text import one_line, shortened
 from tools.run_table import FORMATS, METRICS, Run, Table, tabulate
 
 RULES = {
@@ -71,17 +74,12 @@ def read(path: Path) -> Run | str:
     Raises:
         UserError: it is not readable, lacks a key, or its H does not follow from its U and S.
     """
-    try:
-        results = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not readable ({reason(error)}); leave it out") from None
-    if not isinstance(results, dict):
-        raise UserError(f"{path}: holds no results of a run; leave it out")
+    results = schema.read(path, Results, "leave it out") or {}
     if "runs" in results and "seed" not in results:
         return "it sums up seeds, whose own runs are counted"
     if results.get("interrupted"):
         return "interrupted"
-    if not results.get("concluded", True):  # which earlier versions did not say
+    if results.get("concluded") is False:  # which earlier versions did not say
         return "it was stopped at its end, before everything was evaluated; the command that started it goes on"
     if _get(path, results, "selection") == "folds only":
         return "it stopped after validation (config.eval.retrain=False), with no look at the test rows"
@@ -111,7 +109,8 @@ def _figures(path: Path, results: Mapping[str, Any]) -> Iterator[tuple[str, dict
         # Where the rule is the test, an entry without its own may be either epoch's.
         own = _get(path, results, *at, "selection") if rule == "test" else entry.get("selection", rule)
         if own != rule and "test" not in (own, rule):
-            raise UserError(f"{path}: predictions.{name}.selection is {own!r}, but selection is {rule!r}; {_ANEW}")
+            told = f"predictions.{one_line(name)}.selection is {shortened(own)}, but selection is {rule!r}"
+            raise UserError(f"{path}: {told}; {_ANEW}")
         found = {"test-selected" if own == "test" else "result": last}
         if entry.get("test_selected"):
             found["test-selected"] = _metrics(path, results, *at, "test_selected", "metrics")
@@ -136,7 +135,7 @@ def _metrics(
     for name in names:
         value = _get(path, results, *keys, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0):
-            raise UserError(f"{path}: {'.'.join(keys)}.{name} is {value!r}, not a fraction in [0, 1]; {_ANEW}")
+            raise UserError(f"{path}: {'.'.join(keys)}.{name} is {shortened(value)}, not a fraction in [0, 1]; {_ANEW}")
         found[name] = math.nan if value is None else float(value)
     stored, computed = found["harmonic"], harmonic_mean(found["unseen"], found["seen"])
     if math.isnan(stored) != math.isnan(computed) or abs(stored - computed) > 1e-9:
@@ -156,7 +155,7 @@ def _get(path: Path, results: Mapping[str, Any], *keys: str, kind: Any = object)
             raise UserError(f"{path}: lacks {'.'.join(keys)!r}, as an older version wrote it; {_ANEW}")
         value = value[key]
     if not isinstance(value, kind):
-        raise UserError(f"{path}: {'.'.join(keys)} is {value!r}, not of type {getattr(kind, '__name__', kind)}; {_ANEW}")
+        raise UserError(f"{path}: {'.'.join(keys)} is {shortened(value)}, not of type {getattr(kind, '__name__', kind)}; {_ANEW}")
     return value
 
 
@@ -177,9 +176,10 @@ def require_one(sets: Sequence[Sequence[Run]]) -> None:
     if len(sets) > 1:
         one, other = sets[0][0], sets[1][0]
         field = next(key for key in COMMON if one.common[key] != other.common[key])
+        values = ", ".join(shortened(run.common[field]) for run in (one, other))
         raise UserError(
-            f"{one.path} and {other.path} differ in {field} ({one.common[field]!r}, {other.common[field]!r}) and must not stand in "
-            "one table; leave one out, or give --separate for a table each"
+            f"{one.path} and {other.path} differ in {field} ({values}) and must not stand in one table; leave one out, or give "
+            "--separate for a table each"
         )
 
 

@@ -150,7 +150,7 @@ class WholeResults(Results, kw_only=True):
     dataset: str
     framework: str
     seed: int
-    epochs: Count
+    epochs: Count | None
     selection: Literal["last", "validation", "test", "folds only"]
     prediction: str
     metrics: WholeMetrics
@@ -243,6 +243,16 @@ class ModelNotes(Struct):
     prediction: Literal["student", "classifier"]
     step: Count
     data_sha256: str
+
+
+class ComparedRun(Struct):
+    """One run in an output of tools/compare.py, a list of them."""
+
+    spec: str
+    seed: int
+    last: dict[str, WholeMetrics]
+    curve: list[dict[str, Any]]
+    config: dict[str, Any]
 
 
 class History(Struct):

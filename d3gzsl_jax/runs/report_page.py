@@ -215,8 +215,8 @@ def _environment(run: "Recorded") -> str:
     for start in run.starts:
         device = start.get("device") or {}
         devices = f"{device.get('count', '?')} x {device.get('kind', '?')} ({device.get('platform', '?')})"
-        rows.append([start.get(key, _UNKNOWN) for key in ("time", "from_step")] + [devices, start.get("machine", _UNKNOWN)])
-        rows[-1] += [start.get("git") or _UNKNOWN, start.get("python", _UNKNOWN)]
+        told = lambda key, start=start: _UNKNOWN if start.get(key) is None else start[key]  # noqa: E731
+        rows.append([told("time"), told("from_step"), devices, *map(told, ("machine", "git", "python"))])
     if not rows:
         return ""
     table = _table(["started", "from outer step", "devices", "machine", "revision", "Python"], rows)
@@ -296,7 +296,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], muted: Contai
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except ValueError:
+    except (ValueError, TypeError):
         return value in ("", _UNKNOWN)
     return True
 

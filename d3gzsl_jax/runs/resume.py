@@ -103,7 +103,10 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
         given = one_line(str(old))
         go_on = f", or give --config.{field}={given} to go on with that run" if len(given) <= LONGEST_VALUE else ""
         return f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another folder{go_on}"
-    if ((folder.read("environment.json") or {}).get("data") or {}).get("sha256") != data_digest:
+    known = ((folder.read("environment.json") or {}).get("data") or {}).get("sha256")
+    if known is None:
+        return "its environment.json does not say on which data the run is; restore that file, or name another folder"
+    if known != data_digest:
         return "holds a run on other data (what is under config.data.root has changed); name another folder"
     return None
 

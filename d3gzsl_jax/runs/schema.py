@@ -3,9 +3,11 @@
 What is read is given back as plain dicts and lists, with all its keys.
 """
 
+import copy
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,17 +28,18 @@ _REMEDIES = {
 _REMEDY = "restore it from a copy, or name another folder"
 
 
-def read(path: Any, kind: Any = None) -> Any:
+def read(path: Any, kind: Any = None, remedy: str = "") -> Any:
     """What a JSON file holds; None where there is none.
 
     Args:
         path: of the file.
         kind: its schema, a type msgspec knows; None: by its name, see `KINDS`.
+        remedy: what to do where it is damaged; '' for what the file's name says.
 
     Raises:
         UserError: it cannot be read, is no JSON, or is of another shape; naming the file and the key.
     """
-    remedy, content = _REMEDIES.get(path.name, _REMEDY), _content(path)
+    remedy, content = remedy or _REMEDIES.get(path.name, _REMEDY), _content(path)
     if content is None:
         return None
     return checked(_parsed(content, str(path), remedy), kind or KINDS[path.name], path, remedy)
@@ -51,9 +54,13 @@ def read_lines(path: Any, kind: Any = None) -> list[dict[str, Any]]:
         where, remedy = f"{path}, line {number}", "remove that line, or restore the file from a copy"
         if line.strip():
             found.append(checked(_parsed(line, where, remedy), kind, where, remedy))
+    if not last.strip():
+        return found
     try:
-        return [*found, checked(_parsed(last, "", ""), kind, "", "")] if last.strip() else found
+        return [*found, checked(_parsed(last, where := f"{path}, its last line", "remove it"), kind, where, "remove it")]
     except UserError:
+        if not last.startswith(b"{"):  # so begins what the program writes
+            raise
         return found
 
 
@@ -86,10 +93,44 @@ def checked(value: Any, kind: Any, where: Any, remedy: str = _REMEDY) -> Any:
     try:
         msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        said, _, key = str(error).partition(" - at ")
-        key = key.replace("`", "").replace("$.", "").replace("$", "the whole").strip()
-        raise UserError(f"{where}: damaged{f' at {key}' if key else ''} ({shortened_text(said)}); {remedy}") from None
+        raise UserError(f"{where}: {_complaint(value, kind, str(error))}; {remedy}") from None
     return value
+
+
+def _complaint(value: Any, kind: Any, text: str) -> str:
+    """What msgspec says is wrong, with the place and the value in our words."""
+    said, _, place = text.partition(" - at ")
+    said, names = said.replace("`", ""), []
+    rest = node = copy.deepcopy(value)
+    try:
+        for name, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", place):
+            if index == "...":  # any key of an object: the one by which it fails
+                whole = dict(node)
+                for key in whole:
+                    node.clear()
+                    node[key] = whole[key]
+                    if _failure(rest, kind) == text:
+                        break
+            else:
+                key = name or int(index)
+            names.append(key)
+            node = node[key]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return f"damaged at {shortened_text(place)} ({shortened_text(said)})"
+    at = ".".join(shortened_text(name) for name in names)
+    if said.startswith("Object missing required field"):
+        return f"lacks {'.'.join([*filter(None, [at]), said.split()[-1]])!r}"
+    if "key" in place.partition(" in ")[0]:
+        return f"damaged in {at} ({shortened_text(said)})"
+    return f"{at or 'the whole'} is {shortened(node)} ({shortened_text(said)})"
+
+
+def _failure(value: Any, kind: Any) -> str:
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return str(error)
+    return ""
 
 
 def shortened_text(text: Any) -> str:

@@ -22,7 +22,12 @@ def leave(job, selection, **changed):
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(job.config))
-    results = {"selection": selection, "interrupted": False, "config": job.config, "digests": job.digests}
+    metrics = dict.fromkeys(("unseen", "seen", "harmonic", "zsl"), 0.5)
+    results = {
+        "dataset": "digits", "framework": "wgan", "seed": job.seed, "epochs": None, "prediction": "student", "metrics": metrics,
+        "predictions": {"student": {"metrics": metrics}}, "selection": selection, "interrupted": False, "config": job.config,
+        "digests": job.digests,
+    }  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results | changed))
 
 
@@ -33,6 +38,20 @@ def test_results_of_other_data_are_refused(tmp_path):
         assert job.results()["selection"] == "last"
         leave(job, "last", digests=job.digests | {"features": "other"})
         with pytest.raises(UserError, match=r"(digits|baseline-eszsl)/seed-0: holds a run on other data .* name another --output"):
+            job.results()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"predictions": 5}, "predictions is 5"), ({"predictions": {"student": {}}}, "lacks 'predictions.student.metrics'"),
+        ({"seed": "0"}, "seed is '0'"), ({"selection": "best"}, "selection is 'best'"), ({"digests": [1]}, r"digests is \[1\]"),
+    ],
+)  # fmt: skip
+def test_results_of_another_shape_are_refused(tmp_path, changed, message):
+    for job in jobs(tmp_path, {}):
+        leave(job, **{"selection": "last"} | changed)
+        with pytest.raises(UserError, match=f"results.json: {message}.*name another --output|results.json: {message}.*remove it"):
             job.results()
 
 

@@ -211,8 +211,10 @@ def test_results_of_an_older_version(key, table):
 
 @pytest.mark.parametrize(
     ("results", "message"),
-    [("{", "not readable"), ("[]", "holds no results of a run"), (changed(run(0), "predictions/student/metrics/zsl", 50.0), "zsl is 50.0, not a fraction"),
-     (changed(run(0), "predictions/student/metrics/unseen", "0.5"), "unseen is '0.5', not a fraction"), (changed(run(0), "config", 3), "config is 3"),
+    [("{", "results.json: damaged (Expecting"), ("[]", "the whole is []"), ("[" * 100_000, "damaged"), (5, "the whole is 5"), ("", "damaged (empty)"),
+     (changed(run(0), "predictions/student/metrics/zsl", 50.0), "student.metrics.zsl is 50.0"), (changed(run(0), "dataset", 10**400), "too large"),
+     (changed(run(0), "predictions/student/metrics/unseen", "0.5"), "student.metrics.unseen is '0.5'"), (changed(run(0), "config", 3), "config is 3"),
+     (changed(run(0), "predictions/student", {}), "lacks 'predictions.student.metrics"), (changed(run(0), "digests", "x" * 3000), "digests is 'xxx"),
      (changed(run(0), "predictions/student/selection", "validation"), "predictions.student.selection is 'validation', but selection is 'last'"),
      (run(0) | {"interrupted": True}, "no finished run is left")],
 )  # fmt: skip
