@@ -57,7 +57,7 @@ class Job(NamedTuple):
         """
         folder = Path(self.folder)
         path = folder / "results.json"
-        if not (path.is_file() or any(folder.glob("checkpoints/*"))):
+        if not (path.exists() or any(folder.glob("checkpoints/*"))):
             return None
         before, found = schema.read(folder / "config.json"), schema.read(path)
         before = before or (found or {}).get("config")

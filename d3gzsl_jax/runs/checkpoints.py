@@ -14,7 +14,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_pol
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs import digests, evaluations
-from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable
+from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
 
@@ -153,11 +153,9 @@ class Checkpoints:
         """
         path = self.folder / str(step)
         items = {"training": ocp.args.StandardRestore(on_device(abstract)), "history": ocp.args.JsonRestore()}
-        try:
-            with quiet():
-                found = self._manager.restore(step, args=ocp.args.Composite(**items))
-        except Exception as error:
-            raise UserError(f"{path}: not a whole checkpoint of this model ({reason(error)[:120]})") from None
+        found, why = tried(lambda: self._manager.restore(step, args=ocp.args.Composite(**items)))
+        if found is None:
+            raise UserError(f"{path}: not a whole checkpoint of this model ({why})")
         if not digests.check(path, found.training, found.history, step):
             self._say(f"warning: {path}: {digests.NONE}")
         return found.training, found.history
@@ -221,11 +219,14 @@ def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict
         UserError: nothing whole is there, or it is not what was written.
     """
     path = Path(os.path.abspath(path))
-    try:
-        with quiet(), ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
-            notes = checkpointer.restore(path, args=ocp.args.Composite(notes=ocp.args.JsonRestore())).notes
-    except Exception as error:
-        raise UserError(f"{path}: not whole ({reason(error)[:120]})") from None
+
+    def restored() -> dict[str, Any]:
+        with ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
+            return checkpointer.restore(path, args=ocp.args.Composite(notes=ocp.args.JsonRestore())).notes
+
+    notes, why = tried(restored)
+    if why:
+        raise UserError(f"{path}: not whole ({why})")
     arrays = load_arrays(path / "arrays")
     if not digests.check(path, arrays, notes):
         say(f"warning: {path}: {digests.NONE}")
@@ -239,12 +240,15 @@ def load_arrays(path: Path) -> Any:
         UserError: nothing whole is there.
     """
     path = Path(os.path.abspath(path))
-    try:
-        with quiet(), ocp.StandardCheckpointer(multiprocessing_options=by_first()) as reader:
-            shapes = reader.metadata(path).item_metadata.tree
-            return reader.restore(path, on_device(shapes))
-    except Exception as error:
-        raise UserError(f"{path}: no whole arrays ({reason(error)[:120]})") from None
+
+    def restored() -> Any:
+        with ocp.StandardCheckpointer(multiprocessing_options=by_first()) as reader:
+            return reader.restore(path, on_device(reader.metadata(path).item_metadata.tree))
+
+    found, why = tried(restored)
+    if why:
+        raise UserError(f"{path}: no whole arrays ({why})")
+    return found
 
 
 class _KeepBest(keep_policy.PreservationPolicy):

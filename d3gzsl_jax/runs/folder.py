@@ -101,7 +101,7 @@ class RunFolder:
 
     def keep_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Drops the lines of a JSON-lines file that `keep` says no to."""
-        if (self.path / name).is_file():
+        if (self.path / name).exists():
             self._replace(name, "".join(json.dumps(line) + "\n" for line in self.lines(name) if keep(line)))
 
     def _replace(self, name: str, text: str) -> Path:

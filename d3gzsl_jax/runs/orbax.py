@@ -1,17 +1,21 @@
 """How Orbax is used here: by the first process alone, on the default device, and without a word besides what it raises."""
 
 import contextlib
+import gc
 import io
 import logging
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
 from d3gzsl_jax import together
+from d3gzsl_jax.errors import reason
+
+Result = TypeVar("Result")
 
 
 def on_device(abstract: Any) -> Any:
@@ -52,3 +56,15 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+def tried(read: Callable[[], Result]) -> tuple[Result | None, str]:
+    """What `read` returns, and ''; or None, and why it failed."""
+    try:
+        with quiet():
+            return read(), ""
+    except Exception as error:  # Orbax and TensorStore raise many kinds
+        why = reason(error)[:120]
+    with quiet():
+        gc.collect()  # reads that were begun beside the one that failed complain when they are thrown away, at the latest at exit
+    return None, why

@@ -137,3 +137,73 @@ def test_time_between_two(tmp_path, monkeypatch):
     assert checkpoints.due()
     fill(checkpoints, {1: None})
     assert not checkpoints.due()
+
+
+METRICS = {"test_harmonic": 0.9}
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_metrics_come_to_a_checkpoint_that_was_saved_without_them(tmp_path, wait, again):
+    """As when ctrl-C or SIGTERM comes in the last call before an evaluation: saved on leaving, evaluated afterwards."""
+    said = []
+    checkpoints = store(tmp_path, said, best="test_harmonic")
+    fill(checkpoints, {1: 0.5})
+    assert checkpoints.save(2, TREE, {"step": 2}, None, wait)
+    if again:
+        checkpoints.close()
+        checkpoints = store(tmp_path, said, best="test_harmonic")
+    assert checkpoints.better(METRICS) and checkpoints.save(2, TREE, {"step": "other"}, METRICS, wait)
+    assert not checkpoints.better(METRICS) and checkpoints.best_step() == 2
+    fill(checkpoints, {3: 0.1, 4: None, 5: None})
+    checkpoints.close()
+    for look in (True, False):
+        found = store(tmp_path, said, best="test_harmonic", look=look)
+        assert found.steps == [2, 4, 5] and found.best_step() == 2 and not found.better(METRICS)
+        assert found.restore(2, TREE)[1] == {"step": 2}
+    assert not said
+
+
+def test_any_order_of_saves_of_one_step(tmp_path):
+    for number, order in enumerate(([None, 0.9, None], [0.9, None], [0.9, 0.9], [None, None, 0.9])):
+        checkpoints = store(tmp_path / str(number), [], best="test_harmonic", keep=1)
+        (tmp_path / str(number)).mkdir()
+        for value in order:
+            fill(checkpoints, {1: value})
+        fill(checkpoints, {2: 0.2, 3: None})
+        assert checkpoints.steps == [1, 3] and checkpoints.best_step() == 1
+
+
+def test_a_disk_that_is_full_when_metrics_are_added(tmp_path, monkeypatch):
+    said = []
+    checkpoints = store(tmp_path, said, best="test_harmonic")
+    fill(checkpoints, {1: None})
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("d3gzsl_jax.runs.evaluations.atomic.write_text", full)
+        assert not checkpoints.save(1, TREE, {}, METRICS)
+    assert len(said) == 1 and store(tmp_path, said, best="test_harmonic").restore_newest(TREE)[0] == 1
+    fill(checkpoints, {1: 0.9})
+    assert store(tmp_path, said, best="test_harmonic").best_step() == 1
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "5", '{"step": 2, "metrics": {"test_harmonic": 0.99}, "sha256": "x"}', "\udcff"])
+def test_damaged_metrics_are_not_the_best(tmp_path, content):
+    said = []
+    checkpoints = store(tmp_path, said, best="test_harmonic")
+    fill(checkpoints, {1: 0.5, 2: 0.9})
+    path = tmp_path / "checkpoints" / "2" / "evaluation" / "metadata"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    found = store(tmp_path, said, best="test_harmonic")
+    assert found.best_step() == 1 and len(said) == 1 and "evaluation/metadata" in said[0] and "cannot be the best" in said[0]
+    fill(found, {2: 0.9})  # evaluated again, when the run goes on from there
+    assert store(tmp_path, said, best="test_harmonic").best_step() == 2
+
+
+def test_metrics_that_are_not_finite(tmp_path):
+    checkpoints = store(tmp_path, [], best="test_harmonic", keep=1)
+    fill(checkpoints, {1: 0.3, 2: float("nan"), 3: 0.2})
+    assert checkpoints.steps == [1, 3] and store(tmp_path, [], best="test_harmonic").best_step() == 1

@@ -52,8 +52,8 @@ def outcomes(folder, name):
                 reader(folder)
             found.append("")
         except UserError as error:
-            assert "\n" not in str(error) and len(str(error)) < 1200, error
             found.append(str(error))
+    assert all("\n" not in line and len(line) < 1200 for line in found), found
     return found
 
 
