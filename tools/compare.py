@@ -19,14 +19,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ml_collections import ConfigDict
-from rich.console import Console
 
 from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.console import METRICS, Console, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.train import train
 from tools.seed_table import print_seed_table

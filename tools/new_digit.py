@@ -16,14 +16,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rich.console import Console
 from rich.table import Table
 
 from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import Console, Display
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
 
