@@ -126,10 +126,10 @@ def check(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -
     if config.eval.selection == "validation":
         need, free = config.eval.folds * len(data.trainval) * data.feature_size * data.features.dtype.itemsize, free_host_memory()
         if need > free:
-            raise UserError(f"config.eval.folds={config.eval.folds}: {_size(need)} of memory are needed and {_advice(free)}")
+            raise UserError(f"config.eval.folds={config.eval.folds}: {size(need)} of memory are needed and {_advice(free)}")
     need, free = needed(config, data, runs, devices), free_memory()
     if need > free:
-        raise UserError(f"{_blamed(config, data, runs, devices)}: at least {_size(need)} of memory are needed and {_advice(free)}")
+        raise UserError(f"{_blamed(config, data, runs, devices)}: at least {size(need)} of memory are needed and {_advice(free)}")
 
 
 def check_step(compiled: Any, config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> None:
@@ -143,7 +143,7 @@ def check_step(compiled: Any, config: ConfigDict, data: GZSLData, runs: int = 1,
         return
     need, free = found.temp_size_in_bytes, free_memory()
     if need > free:
-        raise UserError(f"{_blamed(config, data, runs, devices)}: a step of training needs {_size(need)} more and {_advice(free)}")
+        raise UserError(f"{_blamed(config, data, runs, devices)}: a step of training needs {size(need)} more and {_advice(free)}")
 
 
 def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
@@ -163,10 +163,10 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
 
 
 def _advice(free: int) -> str:
-    return f"{_size(free)} are free; lower it, or try all the same with config.guards.memory=False"
+    return f"{size(free)} are free; lower it, or try all the same with config.guards.memory=False"
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
     """Bytes for people."""
     power = min(int(math.log(max(count, 1), 1024)), 8)
     return f"{count / 1024**power:.1f} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB')[power]}"
@@ -191,6 +191,6 @@ def told() -> Iterator[None]:
 
 def _ran_out(error: BaseException) -> UserError:
     return UserError(
-        f"memory ran out ({reason(error)}); lower config.train.batch_size, config.networks or what is synthesized (n_syn), or use a "
-        "machine with more"
+        f"memory ran out ({reason(error)}); lower config.train.batch_size, config.networks or what is synthesized (n_syn), or "
+        "use a machine with more"
     )

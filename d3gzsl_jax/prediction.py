@@ -48,6 +48,7 @@ def predict_file(
     """
     features = feature_files.open_features(source, model.feature_size, key)
     model.check_predictor(predictor)
+    model.check_top(top)
     target = Path(target)
     part = target.with_name(target.name + ".part")
     began, rows = time.monotonic(), 0
