@@ -175,4 +175,4 @@ def _end(code: int, message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(lambda: app.run(main, flags_parser=parse)))
+    sys.exit(terminal.run_command(lambda: app.run(main, flags_parser=parse)))

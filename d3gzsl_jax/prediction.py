@@ -54,7 +54,7 @@ def predict_file(
     began, rows = time.monotonic(), 0
     display.start("predicting", features.rows or 0)
     try:
-        with open(part, "w", newline="") as file:
+        with open(part, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(header(top))
             names = np.array(model.class_names, object)

@@ -12,7 +12,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.backend import clear_backends
 
 from d3gzsl_jax import terminal
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import cut, shortened
 
 ENVIRONMENT = "auto"
@@ -52,7 +52,7 @@ def require_devices() -> None:
         jax.devices()
         return
     except Exception as error:  # RuntimeError, and AssertionError where a plug-in is missing
-        failure = reason(error)
+        failure = f" ({cut(str(error))})" if str(error) else ""
     asked = jax.config.jax_platforms
     try:
         jax.config.update("jax_platforms", None)
@@ -64,8 +64,8 @@ def require_devices() -> None:
         jax.config.update("jax_platforms", asked)
         clear_backends()
     raise UserError(
-        f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here ({failure}); there is: {there}. Unset it, or name one of these"
-        + ("; docs/devices.md says what to install" if there == "cpu" else "")
+        f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here{failure}; there is: {there}. Unset it, or name one of these; docs/devices.md "
+        "says what to install"
     )
 
 

@@ -1,7 +1,7 @@
 """Standard output and error of every command: nothing written there is fatal, and a reader that goes away is noticed.
 
     if __name__ == "__main__":
-        sys.exit(run(main))
+        sys.exit(run_command(main))
 """
 
 import atexit
@@ -53,7 +53,7 @@ def lose_reader() -> None:
     _silence()
 
 
-def run(main: Callable[[], int | None]) -> int:
+def run_command(main: Callable[[], int | None]) -> int:
     """Runs the main function of a command; returns its exit code, `READER_GONE` where the reader of its output has left.
 
     What it refuses (`UserError`) is told in one line, with exit code 2.

@@ -25,7 +25,7 @@ from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
-from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.report import blamed_input, check_finite
 from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
@@ -256,7 +256,8 @@ class TrainedModel:
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
-        check_finite({"classifier": classifier}, "final classifier", "lower config.classifier.learning_rate")
+        advice = blamed_input(features, "lower config.classifier.learning_rate")
+        check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)
 
     def save(self, folder: str | Path) -> None:

@@ -139,6 +139,6 @@ def _baseline(job: Job) -> None:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:
         raise UserError(f"{path}: not readable ({error}); remove its folder, or name another --output") from None

@@ -36,6 +36,7 @@ from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.train import train_on
 from tools.ablation_source import FOLDS
 from tools.ablation_table import with_deviation
@@ -171,4 +172,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -27,6 +27,7 @@ from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import METRICS, Console, Display
 from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.train import train
 from tools.seed_table import print_seed_table
 
@@ -55,7 +56,7 @@ def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
     config = configuration(spec, seed, root)
     with tempfile.TemporaryDirectory() as folder:
         results = train(config, folder, Display(Console(quiet=True)))
-        lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     if results["interrupted"]:
         raise KeyboardInterrupt
     return {
@@ -77,7 +78,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        runs = json.loads(path.read_text())
+        runs = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(runs, list) or not all({"spec", "seed", "last", "curve", "config"} <= set(entry) for entry in runs):
             raise ValueError
         return runs
@@ -101,7 +102,7 @@ def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> lis
                 continue
             runs.append(run(spec, seed, root))
             part = output.with_name(output.name + ".part")
-            part.write_text(json.dumps(runs, indent=1) + "\n")
+            part.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
             os.replace(part, output)
             last = "  ".join(
                 f"{name} " + " ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
@@ -144,4 +145,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

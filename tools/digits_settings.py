@@ -23,6 +23,7 @@ from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.train import train_on
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
@@ -77,4 +78,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -23,6 +23,7 @@ from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs.resume import FREE
+from d3gzsl_jax.terminal import run_command
 from tools.run_table import FORMATS, METRICS, Run, Table, tabulate
 
 RULES = {
@@ -72,7 +73,7 @@ def read(path: Path) -> Run | str:
         UserError: it is not readable, lacks a key, or its H does not follow from its U and S.
     """
     try:
-        results = json.loads(path.read_text())
+        results = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: not readable ({reason(error)}); leave it out") from None
     if not isinstance(results, dict):
@@ -274,4 +275,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

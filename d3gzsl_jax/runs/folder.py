@@ -35,7 +35,7 @@ class RunFolder:
                 plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
                 self.path = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=self.path))
             probe = self.path / ".writable"
-            probe.write_text("x")
+            probe.write_text("x", encoding="utf-8")
             probe.unlink()
         except OSError as error:
             raise UserError(f"--workdir={self.path}: cannot be written ({error.strerror}); name a folder that can") from None
@@ -69,7 +69,7 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text()) if path.is_file() else None
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:
             raise UserError(f"{path}: not readable ({error}); remove it, or name another folder") from None
 
@@ -88,7 +88,7 @@ class RunFolder:
             UserError: it cannot be written.
         """
         try:
-            with open(self.path / name, "a") as file:
+            with open(self.path / name, "a", encoding="utf-8") as file:
                 file.write(json.dumps(plain(content)) + "\n")
         except OSError as error:
             raise self._refusal(name, error) from None
@@ -96,7 +96,7 @@ class RunFolder:
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The lines of a JSON-lines file; a last one that a killed process left unfinished is skipped."""
         found, path = [], self.path / name
-        for line in path.read_text().splitlines() if path.is_file() else []:
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
             try:
                 found.append(json.loads(line))
             except ValueError:
@@ -111,7 +111,7 @@ class RunFolder:
     def _replace(self, name: str, text: str) -> Path:
         target, part = self.path / name, self.path / f"{name}.part"
         try:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
             os.replace(part, target)
         except OSError as error:
             part.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.terminal import run_command
 
 _DOMAINS = ("seen", "unseen")
 
@@ -203,7 +204,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: damaged ({reason(error)}); remove it, or restore it from a copy") from None
     return found if isinstance(found, dict) else {}
@@ -212,7 +213,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     """One object a line; a line that was cut off while it was written is left out."""
     found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             found.append(json.loads(line))
         except ValueError:
@@ -232,4 +233,4 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
