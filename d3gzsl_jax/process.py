@@ -64,8 +64,8 @@ def require_devices() -> None:
         jax.config.update("jax_platforms", asked)
         clear_backends()
     raise UserError(
-        f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here{failure}; there is: {there}. Unset it, or name one of these; docs/devices.md "
-        "says what to install"
+        f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here{failure}; there is: {there}. Unset it, or name one of "
+        "these; docs/devices.md says what to install"
     )
 
 

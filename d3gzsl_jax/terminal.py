@@ -7,6 +7,7 @@
 import atexit
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,9 +70,10 @@ def run_command(main: Callable[[], int | None]) -> int:
         print(f"{Path(sys.argv[0]).stem}: {visible(str(error))}", file=sys.stderr)
         code = 2
     except BrokenPipeError:
-        if _flush():  # another pipe's
+        if not _left():  # another pipe's
             raise
-        return READER_GONE
+        lose_reader()
+        code = READER_GONE
     return code if _flush() else READER_GONE
 
 
@@ -84,6 +86,15 @@ def _flush() -> bool:
     except (OSError, ValueError):
         _silence()
     return not _gone
+
+
+def _left() -> bool:
+    """Whether nobody reads standard output."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not everywhere can that be asked
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in asked.poll(0))
+    return True
 
 
 def _silence() -> None:
