@@ -100,6 +100,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.guards = guards = ConfigDict()
     guards.loss_limit = 1e6  # a loss term larger than this stops training, as one that is not finite does
     guards.diversity = 0.01  # warn when synthesized rows of an unseen class vary less than this share of real rows of a class
+    guards.memory = True  # refuse what needs more memory than is free, before anything is computed; False: try it anyway
 
     config.log = log = ConfigDict()
     log.report = True  # plots and report.html at the end

@@ -29,6 +29,7 @@ from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.train import train_on
 from d3gzsl_jax.trained import Predictions, TrainedModel
 
@@ -39,10 +40,11 @@ __all__ = [
 
 
 class TrainedRun(NamedTuple):
-    """A finished run: what results.json holds, the model, and the run folder."""
+    """A finished run: what results.json holds, the model, and the run folder. With config.eval.retrain=False a run stops after
+    validation and there is no model: it is None."""
 
     results: dict[str, Any]
-    model: TrainedModel
+    model: TrainedModel | None
     folder: Path
 
 
@@ -76,7 +78,7 @@ def train(
     data = data if data is not None else load_data(config)
     folder = Path(workdir) if workdir else RunFolder("", data.name).path
     results = train_on(data, config, str(folder), display, overrides)
-    return TrainedRun(results, load_model(folder), folder)
+    return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else load_model(folder), folder)
 
 
 def load_model(folder: str | Path) -> TrainedModel:

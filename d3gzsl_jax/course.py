@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from d3gzsl_jax import memory
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.errors import Terminated
 from d3gzsl_jax.run import Run
@@ -82,7 +83,8 @@ class OuterSteps:
         self._state, self._report = pack([one.state for one in begun]), pack([one.report for one in begun])
         self._constants = pack([one.constants for one in begun])
         self._empty = self._lead.sharding.replicate(pack([one.empty for one in begun]))
-        self._stops = sorted({stop for run in self._runs for stop in run.stops})
+        self._stops = pipeline.Stops.union([run.stops for run in self._runs])
+        self._checked = False  # whether the program fits
         self._evaluated = [-1] * len(begun)  # by run, the step of its newest evaluation
         self._ended: dict[int, tuple[TrainState, Report, int]] = {}  # by run, how it left: its last epoch is done, others go on
 
@@ -93,14 +95,14 @@ class OuterSteps:
         for run in self._runs:
             run.open_log(first)
         most = lead.config.train.steps_per_call
-        calls = pipeline.plan_calls(first, self._stops, self._longest(most))
-        lead.display.start("training", self._stops[-1])
+        calls = pipeline.Calls(first, self._stops, self._longest(most))
+        lead.display.start("training", self._stops.last)
         lead.display.advance(first)
         length = 1
         if first in self._stops:
             self._evaluate()
         length = stop.settle(length)
-        for call, inputs in zip(calls, lead.feed(calls) if calls else (), strict=False):
+        for call, inputs in zip(calls, lead.feed(calls), strict=False):
             end = call.first + call.count
             while self._step < end and not stop.asked:
                 self._turn()
@@ -152,6 +154,11 @@ class OuterSteps:
                 self._runs[index].account.turn()
 
     def _advance(self, inputs: Any, start: int, count: int) -> None:
+        if not self._checked:
+            # Of the program that is called right after: jit finds it compiled, and neither traces nor compiles it again.
+            compiled = self._loop.run.lower(self._state, self._report, self._constants, inputs, start, count).compile()
+            memory.check_step(compiled, self._lead.config, self._lead.data, len(self._runs), self._lead.sharding.devices)
+            self._checked = True
         self._state, self._report = self._loop.run(self._state, self._report, self._constants, inputs, start, count)
         self._check()
         self._step += count
@@ -190,7 +197,7 @@ class OuterSteps:
             with run.blamed():
                 run.evaluate(*now, whole, due)
             self._evaluated[index] = self._step
-            if self._step == run.stops[-1]:
+            if self._step == run.stops.last:
                 self._ended[index] = now
 
     def _leave(self) -> None:

@@ -1,17 +1,15 @@
 """What can be done with a run or a model after training: one function a mode of the command line."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.prediction import predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.synthesized_file import write_synthesized
 from d3gzsl_jax.trained import TrainedModel, load_model
 
 
@@ -45,15 +43,7 @@ def _synthesize(options: dict[str, Any], display: Display) -> None:
         raise UserError(f"--output={target}: synthesized features are written as .npz")
     model = _model(options, display, classifier=False)
     ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen)
-    features, labels = model.synthesize(ids, options["count"], options["seed"]), np.repeat(ids, options["count"])
-    part = target.with_name(target.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            np.savez_compressed(file, features=features, labels=labels, class_names=np.array(model.class_names))
-        os.replace(part, target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UserError(f"{target}: cannot be written ({reason(error)})") from None
+    write_synthesized(model, ids, options["count"], options["seed"], target)
     display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
 
 

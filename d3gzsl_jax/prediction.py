@@ -48,12 +48,13 @@ def predict_file(
     """
     features = feature_files.open_features(source, model.feature_size, key)
     model.check_predictor(predictor)
+    model.check_top(top)
     target = Path(target)
     part = target.with_name(target.name + ".part")
     began, rows = time.monotonic(), 0
     display.start("predicting", features.rows or 0)
     try:
-        with open(part, "w", newline="") as file:
+        with open(part, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(header(top))
             names = np.array(model.class_names, object)

@@ -9,25 +9,64 @@ from collections.abc import Iterator
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
+from jax.extend.backend import clear_backends
 
+from d3gzsl_jax import terminal
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut, shortened
 
 ENVIRONMENT = "auto"
 """In place of a coordinator's address: a Cloud TPU, SLURM and the like tell a process where it stands."""
 _GOODBYE_SECONDS = 10.0
 
 
-def configure() -> None:
+def configure(devices: bool = True) -> None:
     """Makes results independent of the environment; call it before anything is computed.
 
     Float32 products at the highest precision, JAX's random bits in their documented form, no float64. TensorFlow, which only orders
     rows here and is imported later, is told to keep its start-up messages off the screen.
+
+    Args:
+        devices: whether to look for them at once. A process that may `join` others looks after that, see `require_devices`.
+
+    Raises:
+        UserError: JAX finds no device of the kind it is told to use.
     """
+    terminal.prepare()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
+    if devices:
+        require_devices()
+
+
+def require_devices() -> None:
+    """Refuses a backend that is not there (JAX_PLATFORMS=cuda on a machine without a GPU); the first touch of the devices.
+
+    Raises:
+        UserError: naming the backends there are.
+    """
+    try:
+        jax.devices()
+        return
+    except Exception as error:  # RuntimeError, and AssertionError where a plug-in is missing
+        failure = f" ({cut(str(error))})" if str(error) else ""
+    asked = jax.config.jax_platforms
+    try:
+        jax.config.update("jax_platforms", None)
+        clear_backends()
+        there = ", ".join(sorted({device.platform for device in jax.devices()} | {"cpu"}))
+    except Exception:
+        there = "cpu"
+    finally:
+        jax.config.update("jax_platforms", asked)
+        clear_backends()
+    raise UserError(
+        f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here{failure}; there is: {there}. Unset it, or name one of "
+        "these; docs/devices.md says what to install"
+    )
 
 
 @contextlib.contextmanager
@@ -73,7 +112,7 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
     host, _, port = coordinator.rpartition(":")
     if coordinator != ENVIRONMENT:
         if not (host and port.isdecimal() and 0 < int(port) < 2**16):
-            raise UserError(f"--coordinator={coordinator}: expected host:port of the first process, or auto")
+            raise UserError(f"--coordinator={shortened(coordinator)}: expected host:port of the first process, or auto")
         if not 0 <= process_id < processes:
             raise UserError(
                 f"--processes={processes} --process_id={process_id}: with --coordinator give how many processes there are, and "
@@ -86,10 +125,8 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
             jax.distributed.initialize()
         else:
             jax.distributed.initialize(coordinator, processes, process_id)
-    except (ValueError, RuntimeError) as error:
-        raise UserError(
-            f"--coordinator={coordinator}: could not join the other processes ({str(error).splitlines()[0][:120]})"
-        ) from None
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
+        raise UserError(f"--coordinator={cut(coordinator)}: could not join the other processes ({cut(str(error))})") from None
 
 
 def leave(code: int) -> int:

@@ -1,6 +1,7 @@
 """What one run does: its teacher, its states, its evaluations and checkpoints, its results; course.py takes it through them."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,7 @@ class Run:
         self.real_rows = features, labels  # `constants` puts them on the device, unless streaming
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
         self.per_epoch = model.optimization.steps_per_epoch
-        every, epochs = config.eval.every_epochs, config.train.epochs
-        self.stops = [epoch * self.per_epoch for epoch in (*range(every, epochs, every), epochs)]
+        self.stops = pipeline.Stops(self.per_epoch, ((config.eval.every_epochs, config.train.epochs),))
         self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen()))
         self.teacher: Params = {}
         self.teacher_report: dict[str, float] | None = None
@@ -91,7 +91,7 @@ class Run:
 
         A start that is killed within it leaves results that say they are not concluded, and the next one does all of it again.
         """
-        if steps < self.stops[-1] and not self.looks_early:
+        if steps < self.stops.last and not self.looks_early:
             with self.blamed():
                 return ending.leave_early(self, state, steps)
         if self.teacher and not (self.looks_early or self.teacher_report):
@@ -242,14 +242,14 @@ class Run:
         features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), jnp.float32)
         return {"device": None, "index": rows, "stream": (features, rows)}[self.mode]
 
-    def feed(self, calls: list[pipeline.Call]) -> Iterator[Any]:
+    def feed(self, calls: pipeline.Calls) -> Iterator[Any]:
         """What each call of the loop is given."""
-        if self.mode == "device":
-            return iter([None] * len(calls))
+        if self.mode == "device" or not calls:
+            return itertools.repeat(None)
         train = self.config.train
         features = self.arrays.train_features if self.mode == "stream" else None
         items = pipeline.host_batches(
-            self.config.seed, calls, train.n_critic, train.batch_size, features, self.arrays.train_labels,
+            self.config.seed, calls, calls.longest, train.n_critic, train.batch_size, features, self.arrays.train_labels,
             self.sharding.part(train.batch_size),
         )
         return pipeline.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))
@@ -267,7 +267,7 @@ class Run:
 
         def save(metrics: dict[str, float] | None) -> None:
             better = metrics is not None and self.checkpoints.better(metrics)
-            last = step == self.stops[-1]
+            last = step == self.stops.last
             if whole and (last or better or due):
                 self.checkpoint(state, report, step, metrics, wait=last)  # results are left only where a start can go on to them
 
@@ -275,4 +275,4 @@ class Run:
 
     def save(self, steps: int, concluded: bool = False) -> dict[str, Any]:
         """Writes results.json, and returns what it holds; `concluded`: there is nothing left to do, model and report are there."""
-        return self.account.save(steps, steps < self.stops[-1], self.teacher_report, pipeline=self.mode, concluded=concluded)
+        return self.account.save(steps, steps < self.stops.last, self.teacher_report, pipeline=self.mode, concluded=concluded)

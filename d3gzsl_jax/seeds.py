@@ -6,7 +6,6 @@
 Seeds are the sample: an interval speaks of other seeds on the same split of the same data.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
+from rich.text import Text
 
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax import settings, together
@@ -21,10 +21,12 @@ from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import interval
+from d3gzsl_jax.memory import free_memory
 from d3gzsl_jax.process import compile_once
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.train import Start, train_runs
 
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
@@ -133,15 +135,6 @@ def bytes_of_seed(config: ConfigDict, data: GZSLData) -> int:
     return _COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
-def free_memory() -> int:
-    """Bytes that are free on the first device: what its allocator says, on a CPU the machine's."""
-    device = jax.local_devices()[0]
-    known = (device.memory_stats() or {}) if device.platform != "cpu" else {}
-    if "bytes_limit" in known:
-        return known["bytes_limit"] - known.get("bytes_in_use", 0)
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def _chunks(config: ConfigDict, data: GZSLData, display: Display) -> Iterator[tuple[int, ...]]:
     """The seeds of one program after another."""
     seeds, size = tuple(config.seeds), config.parallel.seeds
@@ -172,7 +165,7 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
     display.stop()
     several = len(content["seeds"]) > 1
     seeds = ", ".join(str(seed) for seed in content["seeds"])
-    table = Table(title=f"{method(content['config'])} on {content['dataset']}, seeds {seeds}, percent")
+    table = Table(title=Text(visible(f"{method(content['config'])} on {content['dataset']}, seeds {cut(seeds)}, percent")))
     table.add_column("prediction")
     for heading in _SHOWN:
         table.add_column(heading, justify="right")
@@ -184,6 +177,6 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
         table.add_row(name, *((f"{c[0]:.1f}±{c[1]:.1f}" if several else f"{c[0]:.1f}") if c else "" for c in cells))
         if several:
             table.add_row("  95 %", *(f"{c[0] - c[2]:.1f}–{c[0] + c[2]:.1f}" if c else "" for c in cells))  # noqa: RUF001
-    display.console.print(table)
+    display.show(table)
     if several:
         display.say("mean ± standard deviation (n - 1), and the 95 % t-interval of the mean; of other seeds on the same split")

@@ -2,9 +2,11 @@
 
 import difflib
 import math
+import sys
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.data.loading import SEMANTICS, SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
@@ -14,6 +16,7 @@ from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.resume import RESUME
+from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training.distillation import TERM_NAMES
 from d3gzsl_jax.training.joint_loop import WAYS
 from d3gzsl_jax.training.sampling import HEADS
@@ -36,13 +39,20 @@ CHOICES = {
     "parallel.seeds_as": WAYS,
     "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
-SWITCHES = ("log.report", "log.tensorboard", "eval.retrain")
-# field -> (lowest, highest, may equal the lowest)
+SWITCHES = ("log.report", "log.tensorboard", "eval.retrain", "data.normalize_semantics", "guards.memory")
+TEXTS = ("dataset", "data.root", "data.manual_dir", "data.feature_file", "data.leave_out")
+MOST_SEEDS = 10_000  # of one results.json
+_WHOLE = 2**31 - 1  # counters, sizes and row numbers are 32-bit on the device
+_FLOAT, _TINY = 3.4028234e38, 1.1754944e-38  # the largest and the smallest float32
+_ANY = sys.float_info.max  # of what never gets to the device
+_COOLEST = 1e-6  # temperature: logits over a smaller one overflow float32
+_SCHEDULE = 2000  # epochs, the released number: by then no learning rate may overflow. Longer runs are ended by hand now and then.
+# field -> (lowest, highest, may equal the lowest); math.inf: what the device's numbers hold
 RANGES = {
     "seed": (0, 2**32 - 1, True),
-    "data.stress.imbalance": (1.0, math.inf, True),
+    "data.stress.imbalance": (1.0, _ANY, True),
     "data.stress.seen_rows": (0.0, 1.0, False),
-    "data.stress.test_imbalance": (1.0, math.inf, True),
+    "data.stress.test_imbalance": (1.0, _ANY, True),
     "data.stress.feature_noise": (0.0, math.inf, True),
     "data.stress.semantic_noise": (0.0, math.inf, True),
     "data.stress.seen_classes": (0, math.inf, True),
@@ -72,9 +82,9 @@ RANGES = {
     "train.steps_per_call": (1, math.inf, True),
     "parallel.devices": (0, math.inf, True),
     "parallel.seeds": (0, math.inf, True),
-    "checkpoint.every_minutes": (0.0, math.inf, True),
+    "checkpoint.every_minutes": (0.0, _ANY, True),
     "checkpoint.keep": (1, math.inf, True),
-    "guards.loss_limit": (0.0, math.inf, False),
+    "guards.loss_limit": (0.0, _ANY, False),
     "guards.diversity": (0.0, math.inf, True),
     "distillation.n_syn": (0, math.inf, True),
     "distillation.unseen_per_step": (0, math.inf, True),
@@ -104,11 +114,18 @@ def check(config: ConfigDict) -> None:
     Raises:
         UserError: naming the option, its value and what it may be.
     """
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"a configuration is a ml_collections.ConfigDict, as configs/default.py makes it, not {shortened(config)}")
     _check_choices(config, CHOICES)
     _check_ranges(config, RANGES)
-    for field in SWITCHES:
-        if not isinstance(_get(config, field), bool):
-            raise UserError(f"config.{field}={_get(config, field)!r}: must be True or False")
+    for fields, kind, what in ((SWITCHES, bool, "True or False"), (TEXTS, str, "a text")):
+        for field in fields:
+            if not isinstance(value := _get(config, field), kind):
+                raise UserError(f"config.{field}={shortened(value)}: must be {what}")
+    if not isinstance(config.get("seeds", ()), tuple | list):
+        raise UserError(f"config.seeds={shortened(config.seeds)}: must be a list of whole numbers, as in (0,1,2), or () for none")
+    _check_names(config)
+    _check_learning_rates(config)
     name = config.framework
     own = FRAMEWORKS[name]
     _check_choices(config, {f"{name}.{field}": words for field, words in own.CHOICES.items()})
@@ -151,11 +168,14 @@ def check_seeds(config: ConfigDict) -> None:
         UserError: naming the option, its value and what it may be.
     """
     seeds, (low, high, _) = config.seeds, RANGES["seed"]
+    shown = f"config.seeds={shortened(seeds)}"
+    if len(seeds) > MOST_SEEDS:
+        raise UserError(f"{shown}: {len(seeds)} seeds; give at most {MOST_SEEDS} at once")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not low <= seed <= high:
-            raise UserError(f"config.seeds={seeds!r}: {seed!r} is no seed; give whole numbers in [0, 2**32), as in (0,1,2)")
+            raise UserError(f"{shown}: {shortened(seed)} is no seed; give whole numbers in [0, 2**32), as in (0,1,2)")
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"config.seeds={seeds!r}: a seed is there twice; give each once")
+        raise UserError(f"{shown}: a seed is there twice; give each once")
     if config.data.pipeline == "stream":
         raise UserError(
             "config.data.pipeline='stream' and config.seeds: seeds that are trained together sample rows on the device; give "
@@ -196,13 +216,58 @@ def has_student(config: ConfigDict) -> bool:
     return config.distillation.weight_cls > 0.0 or config.distillation.weight_kl > 0.0
 
 
+def check_length(config: ConfigDict, per_epoch: int, teacher_updates: int) -> None:
+    """Refuses more outer steps, or optimiser updates, than a 32-bit counter holds.
+
+    Args:
+        config: of the run.
+        per_epoch: outer steps of an epoch.
+        teacher_updates: of an epoch of its pretraining; 0 without D3.
+
+    Raises:
+        UserError: naming the field.
+    """
+    train = config.train
+    updates = per_epoch * (train.n_critic + 1)  # of the student, in an epoch
+    for field, epochs, each in (("train", train.epochs, updates), ("teacher", config.teacher.epochs, teacher_updates)):
+        if epochs * each > _WHOLE:
+            raise UserError(
+                f"config.{field}.epochs={epochs}: with {each} updates an epoch on this data these are more than a 32-bit counter "
+                f"holds; give at most {_WHOLE // each}"
+            )
+
+
+def _check_names(config: ConfigDict) -> None:
+    """Refuses a field that means nothing, such as one misspelt in a file, and values that the files of a run cannot hold."""
+    known = {*CHOICES, *RANGES, *SWITCHES, *TEXTS, "seeds"}
+    for field, value in flat(config):
+        if not isinstance(value, bool | int | float | str | tuple | list | None):
+            raise UserError(f"config.{field}={shortened(value)}: must be a number, a text, True or False, or a list of these")
+        if field not in known and field.partition(".")[0] not in FRAMEWORKS:
+            near = difflib.get_close_matches(field, known, n=1)
+            guess = f"did you mean config.{near[0]}?" if near else "configs/default.py documents every field"
+            raise UserError(f"config.{field}: no such field; {guess}")
+
+
+def _check_learning_rates(config: ConfigDict) -> None:
+    """Refuses a schedule under which a learning rate overflows float32."""
+    train = config.train
+    decays = (min(train.epochs, _SCHEDULE) - 1) // train.decay_every
+    for field in ("generator_factor", "critic_factor", "student_factor", "confidence_factor"):
+        if math.log(train.learning_rate) + decays * math.log(train[field]) > math.log(_FLOAT):
+            raise UserError(
+                f"config.train.{field}={train[field]!r}: after {decays} times the learning rate would be more than a 32-bit number "
+                "holds; give one nearer 1, or raise config.train.decay_every"
+            )
+
+
 def _check_choices(config: ConfigDict, choices_by_field: dict[str, tuple[str, ...]]) -> None:
     for field, choices in choices_by_field.items():
         value = _get(config, field)
-        if value not in choices:
-            near = difflib.get_close_matches(str(value), choices, n=1)
+        if not isinstance(value, str) or value not in choices:
+            near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"config.{field}={value!r}: expected one of {', '.join(choices)}{guess}")
+            raise UserError(f"config.{field}={shortened(value)}: expected one of {', '.join(choices)}{guess}")
 
 
 def _check_ranges(config: ConfigDict, ranges: dict[str, tuple[float, float, bool]]) -> None:
@@ -210,18 +275,25 @@ def _check_ranges(config: ConfigDict, ranges: dict[str, tuple[float, float, bool
         value = _get(config, field)
         whole = isinstance(low, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            raise UserError(f"config.{field}={value!r}: must be a {'whole ' if whole else ''}number")
-        inside = (low <= value if closed else low < value) and value <= high and math.isfinite(value)
-        if not inside:
+            raise UserError(f"config.{field}={shortened(value)}: must be a {'whole ' if whole else ''}number")
+        most = high if high < math.inf else _WHOLE if whole else _FLOAT
+        # The bounds first: a whole number can be too large for a float.
+        if not (low <= value if closed else low < value) or not value <= most:
             bounds = f"at least {low:g}" if closed else f"more than {low:g}"
-            bounds += f" and less than {math.ceil(high):g}" if 0 < high < 1 else f" and at most {high:g}" if high < math.inf else ""
-            raise UserError(f"config.{field}={value!r}: must be {bounds}")
+            if 0 < most < 1:
+                bounds += f" and less than {math.ceil(most):g}"
+            elif high < math.inf or value > most:
+                bounds += f" and at most {high:g}" if high < math.inf else f" and at most {most}"
+            raise UserError(f"config.{field}={shortened(value)}: must be {bounds}")
+        least = _COOLEST if "temperature" in field else _TINY
+        if not whole and 0.0 < value < least:
+            raise UserError(f"config.{field}={shortened(value)}: too small for 32-bit numbers; give at least {least:g}")
 
 
 def _get(config: ConfigDict, field: str) -> object:
     node = config
     for name in field.split("."):
-        if name not in node:
+        if not hasattr(node, "items") or name not in node:
             raise UserError(f"config.{field}: missing; start from configs/default.py, which documents every field")
         node = node[name]
     return node

@@ -11,6 +11,7 @@ LONGEST_VALUE = 120
 """Characters of a value that a message shows."""
 
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
+_TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # bidirectional overrides and isolates
 _FORMULA = re.compile(r"^[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
 _NUMBER = re.compile(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
 
@@ -64,14 +65,29 @@ def printable(text: str, encoding: str | None = "utf-8") -> str:
     return text.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
 
 
+def visible(text: str) -> str:
+    """`text` for a terminal: characters that would steer it, or turn the direction of writing, as escapes. Line breaks stay."""
+    steers = lambda c: (unicodedata.category(c) == "Cc" and c not in "\n\t") or c in _TURNS  # noqa: E731
+    return "".join(c.encode("unicode_escape").decode() if steers(c) else c for c in text)
+
+
 def one_line(text: object) -> str:
-    """A text on one line."""
+    """`text` on one line."""
     return " ".join(str(text).split())
 
 
 def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
     """repr of a value for a message; the middle of a long one is left out."""
-    text = one_line(repr(value))
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of more digits than Python writes, or an object of somebody's own
+        text = f"<{type(value).__name__}>"
+    return cut(text, longest)
+
+
+def cut(text: str, longest: int = LONGEST_VALUE) -> str:
+    """`text` on one line; the middle of a long one is left out."""
+    text = one_line(text)
     return text if len(text) <= longest else f"{text[: longest * 2 // 3]} ... {text[-(longest // 4) :]}"
 
 

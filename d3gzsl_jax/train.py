@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import memory, settings, together
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings, together
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.course import to_the_end
 from d3gzsl_jax.data import pipeline
@@ -114,7 +114,12 @@ def train_runs(
     sharding = sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()
-    model, digest = model_module.build(config, data), resume.digest(data)
+    model = model_module.build(config, data)
+    of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
+    settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
+    if not is_fold:  # of a whole that was looked at
+        memory.check(config, data, len(starts), sharding.devices)
+    digest = resume.digest(data)
     opened = [_open(start, data, digest, display, model.optimization.steps_per_epoch) for start in starts]
     todo = [of for of in opened if of.results is None]
     plans: list[Plan | None] = [None] * len(todo)

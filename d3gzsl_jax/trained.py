@@ -1,7 +1,8 @@
 """A trained model by itself, apart from the run and the data it came from: it predicts, synthesizes, and learns new classes."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings
+from d3gzsl_jax import memory, settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.data.validate import unit_semantics
 from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.evaluation.synthesis import parts_of_classes
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
 from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
@@ -27,7 +28,7 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
-from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.report import blamed_input, check_finite
 from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
@@ -156,8 +157,7 @@ class TrainedModel:
     def predict_chunk(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
         """`predict` on finite rows that fit the device, as arrays that may still be computing: a caller need not wait for them."""
         name = self.check_predictor(predictor)
-        if not 1 <= top <= len(self.class_names):
-            raise UserError(f"top {top}: must be from 1 to the {len(self.class_names)} classes of the model")
+        self.check_top(top)
         rows = max(_LOGITS // len(self.class_names), 1)
         if len(features) > rows:  # many classes: fewer rows at a time
             parts = [self.predict_chunk(features[i : i + rows], top, predictor) for i in range(0, len(features), rows)]
@@ -168,6 +168,15 @@ class TrainedModel:
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
         found = self._predict(name, top, self.params, self.teacher, self.classifier or {}, padded)
         return Predictions(*(None if part is None else part[: len(scaled)] for part in found))
+
+    def check_top(self, top: int) -> None:
+        """Refuses more classes per row than there are.
+
+        Raises:
+            UserError: naming both.
+        """
+        if not 1 <= top <= len(self.class_names):
+            raise UserError(f"top {top}: must be from 1 to the {len(self.class_names)} classes of the model")
 
     def check_predictor(self, predictor: str = "") -> str:
         """The predictor of this name, '' for the run's own choice.
@@ -182,14 +191,34 @@ class TrainedModel:
 
     def synthesize(self, classes: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
         """`count` raw feature rows of each of `classes` (k,), class-major (k count, dx) float32. The rows of a class depend on its
-        id, the count and the seed only."""
+        id, the count and the seed only.
+
+        Raises:
+            UserError: the count is not at least 1, or memory does not hold so many rows; `synthesized` hands them out in parts.
+        """
+        shape = len(classes) * count, self.feature_size
+        if (need := 4 * math.prod(shape)) > (free := memory.free_host_memory()):
+            raise UserError(
+                f"count {count}: the rows of {len(classes)} classes need {memory.size(need)} of memory and {memory.size(free)} are "
+                "free; give a smaller count, or fewer classes"
+            )
+        parts, found, done = self.synthesized(classes, count, seed), np.empty(shape, np.float32), 0
+        for part in parts:
+            found[done : done + len(part)], done = part, done + len(part)
+        return found
+
+    def synthesized(self, classes: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """The rows of `synthesize` in parts (n, dx), one after another, so that any number of them fits memory.
+
+        Raises:
+            UserError: the count is not at least 1.
+        """
         if count < 1:
             raise UserError(f"count {count}: must be at least 1")
-        framework = self._objective.framework
-        make = jax.jit(lambda params, key, semantics, labels: synthesize_classes(framework, params, key, semantics, labels, count))
-        key = stream(root_key(seed), "synthesize")
-        rows = make(self.params, key, self._classes.semantics, jnp.asarray(classes, jnp.int32))
-        return self.scaling.invert(np.asarray(rows))
+        parts = parts_of_classes(
+            self._objective.framework, self.params, stream(root_key(seed), "synthesize"), self._classes.semantics, classes, count
+        )
+        return map(self.scaling.invert, parts)
 
     def add_classes(self, semantics: np.ndarray, names: tuple[str, ...], data: GZSLData) -> "TrainedModel":
         """A model that also knows k new, unseen classes, of which there is no image: their features are synthesized and the final
@@ -231,7 +260,8 @@ class TrainedModel:
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
-        check_finite({"classifier": classifier}, "final classifier", "lower config.classifier.learning_rate")
+        advice = blamed_input(features, "lower config.classifier.learning_rate")
+        check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)
 
     def save(self, folder: str | Path) -> None:

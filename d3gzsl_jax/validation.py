@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax import together
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.pipeline import Stops
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.evaluation.selection import CRITERIA, Candidate, Choice, Trial, choose, merit
@@ -71,7 +72,7 @@ def write_trials(folder: Path, epoch: int, predictors: Predictors) -> None:
     part.replace(target)
 
 
-def read_trials(folder: Path, epochs: list[int]) -> dict[str, dict[Candidate, Trial]]:
+def read_trials(folder: Path, epochs: Iterable[int]) -> dict[str, dict[Candidate, Trial]]:
     """By predictor and candidate, what a fold's run in `folder` left at these epochs.
 
     Raises:
@@ -174,8 +175,8 @@ def validate_on_folds(
 
 def _settled(config: ConfigDict, folder: RunFolder, display: Display) -> Plan:
     """Chooses on the folds of a run."""
-    every, epochs = config.eval.every_epochs, config.train.epochs
-    evaluated, root = [*range(every, epochs, every), epochs], folder.path / "validation"
+    evaluated = Stops(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
+    root = folder.path / "validation"
     found = together.agreed(lambda: _chosen(root, evaluated, config, folder) if together.is_first() else None)
     found = together.told_by_first(found)
     plan = _plan(found)
@@ -188,7 +189,7 @@ def _settled(config: ConfigDict, folder: RunFolder, display: Display) -> Plan:
     return plan
 
 
-def _chosen(root: Path, evaluated: list[int], config: ConfigDict, folder: RunFolder) -> dict[str, Any]:
+def _chosen(root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder) -> dict[str, Any]:
     """What validation.json holds."""
     of = config.eval
     trials = [read_trials(root / f"fold-{index}", evaluated) for index in range(of.folds)]

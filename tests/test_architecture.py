@@ -66,3 +66,19 @@ def test_files_stay_small():
     for folder in ("d3gzsl_jax", "configs", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 320, path
+
+
+def test_every_text_file_is_opened_as_utf_8():
+    """Whatever the locale says. (ruff's rule for it, PLW1514, is a preview.)"""
+    for folder in ("d3gzsl_jax", "configs", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Call) or any(keyword.arg == "encoding" for keyword in node.keywords):
+                    continue
+                name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+                texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                binary = any(isinstance(text, str) and "b" in text and len(text) <= 3 for text in texts[:2])
+                of_module = isinstance(getattr(node.func, "value", None), ast.Name) and node.func.value.id in ("atomic", "os")
+                bare = isinstance(node.func, ast.Name)
+                opens = (name == "open" and bare and not binary) or (name in ("read_text", "write_text") and not bare and not of_module)
+                assert not opens, f"{path}:{node.lineno}: give encoding='utf-8'"

@@ -115,6 +115,36 @@ def test_saved_and_loaded(run, data, tmp_path):
         d3.load_model(tmp_path / "model" / "arrays")
 
 
+def test_rows_in_parts_are_the_rows_of_one_call(run, monkeypatch, tmp_path):
+    """Neither where calls are cut, between classes or within one, nor the file changes a bit."""
+    ids = np.array([3, 6, 0, 1, 9])
+    for count in (7, 5003):
+        whole = run.model.synthesize(ids, count)
+        for size in (2**28, 2**22, 1):
+            monkeypatch.setattr("d3gzsl_jax.evaluation.synthesis._PART_BYTES", size)
+            parts = list(run.model.synthesized(ids, count))
+            assert len(parts) > 1 or size > 1
+            np.testing.assert_array_equal(np.concatenate(parts), whole) if count > 2048 or size > 1 else None
+    mode("synthesize", workdir=run.folder, output=tmp_path / "s.npz", classes="3,6", count=5003)
+    with np.load(tmp_path / "s.npz") as file:
+        assert file["features"].dtype == np.float32 and set(file) == {"features", "labels", "class_names"}
+        np.testing.assert_array_equal(file["features"], whole[: 2 * 5003])
+        np.testing.assert_array_equal(file["labels"], np.repeat([3, 6], 5003))
+        assert tuple(file["class_names"]) == run.model.class_names
+
+
+def test_what_fits_no_disk_and_no_memory_is_refused_first(run, tmp_path):
+    with pytest.raises(d3.UserError, match=r"--count=1000000000000000: the rows of 3 classes take up to .* are free"):
+        mode("synthesize", workdir=run.folder, output=tmp_path / "s.npz", classes="3,6,0", count=10**15)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(d3.UserError, match="count 1000000000000: the rows of 1 classes need"):
+        run.model.synthesize(np.array([3]), 10**12)
+    np.save(tmp_path / "x.npy", np.zeros((2, 64), np.float32))
+    with pytest.raises(d3.UserError, match="top 1000000000: must be from 1 to"):
+        mode("predict", workdir=run.folder, input=tmp_path / "x.npy", output=tmp_path / "y.csv", top=10**9)
+    assert not (tmp_path / "y.csv").exists()
+
+
 def test_synthesized_rows_are_raw_and_depend_on_class_and_seed_only(run, data):
     rows = run.model.synthesize(np.array([3, 6]), 40)
     assert rows.shape == (80, 64) and rows.dtype == np.float32

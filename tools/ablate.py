@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.report import replace
+from d3gzsl_jax.terminal import run_command
 from tools import ablation_figure as figure
 from tools import ablation_table as table
 from tools.ablation_grid import Cell, cells_of
@@ -209,4 +210,4 @@ def _make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 
 import jax
 from ml_collections import ConfigDict
-from rich.console import Console
 
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import schema
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished

@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from ml_collections import ConfigDict
-from rich.console import Console
 from rich.table import Table
 
 from d3gzsl_jax import settings
@@ -35,10 +34,11 @@ from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import schema
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.train import train_on
 from tools.ablation_source import FOLDS
@@ -178,4 +178,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

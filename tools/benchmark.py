@@ -32,6 +32,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.training.randomness import sample_rows
 from tools.benchmark_rivals import ORACLES, Oracle, published
 from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
@@ -178,9 +179,9 @@ def main(argv: list[str] | None = None) -> int:
     elif len(found) > 1:
         print(markdown(found))
     if arguments.output:
-        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n")
+        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.training.randomness import sample_rows
 from d3gzsl_jax.training.report import check_finite
 from tools.benchmark_sizes import N_CRITIC, SIZES, build
@@ -67,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main))

@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from d3gzsl_jax.terminal import run_command
+
 SEEN, SAMPLED, ALL_UP_TO = 1000, 50, 1000
 WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "50 sampled, narrowed head": (SAMPLED, "sampled")}
 
@@ -96,11 +98,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     found = measure(arguments.unseen, arguments.hidden, arguments.rounds, arguments.repeats)
     if arguments.output:
-        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n")
+        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if arguments.plot:
         plot(found, arguments.plot)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -19,7 +19,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ml_collections import ConfigDict
-from rich.console import Console
 
 from d3gzsl_jax import atomic, settings
 from d3gzsl_jax.config_file import load_config
@@ -27,9 +26,10 @@ from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import schema
-from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.console import METRICS, Console, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.kinds import ComparedRun
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.train import train
 from tools.seed_table import print_seed_table
 
@@ -141,4 +141,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -3,8 +3,9 @@
 import dataclasses
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+
+from d3gzsl_jax.runs.console import Console
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,6 +43,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.trained import TrainedModel, load_model
 from d3gzsl_jax.training.structures import Params
 from tools import torch_files, torch_layout
@@ -228,4 +229,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -20,6 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
+from d3gzsl_jax.terminal import run_command
 from tools import launch
 
 LIMIT = 0.01  # learning rates
@@ -58,7 +59,7 @@ def run(arguments: list[str], devices: int, processes: int = 1) -> None:
 
 def difference(one: Path, other: Path) -> Difference:
     """How far two finished runs are from each other."""
-    rate = json.loads((one / "config.json").read_text())["train"]["learning_rate"]
+    rate = json.loads((one / "config.json").read_text(encoding="utf-8"))["train"]["learning_rate"]
     steps = [Checkpoints(folder / "checkpoints", 1, "", 0.0, print, look=True).steps[-1] for folder in (one, other)]
     trees = [
         load_arrays(folder / "checkpoints" / str(step) / "training")["state"]["params"]
@@ -69,7 +70,7 @@ def difference(one: Path, other: Path) -> Difference:
         for (path, a), b in zip(jax.tree.leaves_with_path(trees[0]), jax.tree.leaves(trees[1]), strict=True)
     }
     where = max(far, key=far.__getitem__)
-    lines = [[json.loads(line) for line in (folder / "metrics.jsonl").open()] for folder in (one, other)]
+    lines = [[json.loads(line) for line in (folder / "metrics.jsonl").open(encoding="utf-8")] for folder in (one, other)]
     losses = [np.array(jax.tree.leaves([line["losses"] for line in of])) for of in lines]
     relative = np.abs(losses[0] - losses[1]) / np.maximum(np.abs(losses[0]), 1e-3)
     metrics = [[line["predictions"] for line in of] for of in lines]
@@ -110,4 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -16,14 +16,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.train import train_on
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
@@ -78,4 +78,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

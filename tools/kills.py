@@ -23,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
+from d3gzsl_jax.terminal import run_command
 
 # A checkpoint after every call, and short calls: kills fall into saves, too.
 ALWAYS_SAVE = ("--config.checkpoint.every_minutes=0", "--config.train.steps_per_call=4", "--config.log.report=False")
@@ -80,11 +81,11 @@ def difference(one: Path, other: Path) -> str | None:
     for (name, a), (other_name, b) in zip(*map(jax.tree.leaves_with_path, trees), strict=True):
         if name != other_name or a.dtype != b.dtype or not np.array_equal(a, b, equal_nan=True):
             return f"checkpoint {steps[0]}: {jax.tree_util.keystr(name)}"
-    results = [json.loads((folder / "results.json").read_text()) for folder in (one, other)]
+    results = [json.loads((folder / "results.json").read_text(encoding="utf-8")) for folder in (one, other)]
     for field in results[0].keys() | results[1].keys():
         if field != "seconds" and results[0].get(field) != results[1].get(field):
             return f"results.json: {field}"
-    lines = [[_timeless(json.loads(line)) for line in (folder / "metrics.jsonl").open()] for folder in (one, other)]
+    lines = [[_timeless(json.loads(line)) for line in (folder / "metrics.jsonl").open(encoding="utf-8")] for folder in (one, other)]
     for a, b in zip(*lines, strict=False):
         if a != b:
             return f"metrics.jsonl: epoch {a['epoch']}: {[key for key in a if a[key] != b.get(key)]}"
@@ -134,4 +135,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

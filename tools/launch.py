@@ -14,7 +14,12 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import FrameType
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from d3gzsl_jax.terminal import run_command
 
 # How long the others have to see by themselves that one is gone, or to save, before they are ended.
 GRACE_SECONDS = 20.0
@@ -88,4 +93,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -16,14 +16,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rich.console import Console
 from rich.table import Table
 
 from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.terminal import run_command
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
 
@@ -37,7 +37,7 @@ def write(digit: int, folder: Path) -> None:
     data = read_digits()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f"{digit}.csv", "w", newline="") as file:
+        with open(folder / f"{digit}.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]])
         np.save(folder / f"{digit}.npy", data.features[data.labels == digit])
     except OSError as error:
@@ -94,4 +94,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

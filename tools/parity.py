@@ -28,11 +28,11 @@ from typing import Any, NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rich.console import Console
-
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.precision import PRECISIONS
+from d3gzsl_jax.runs.console import Console
 from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.terminal import run_command
 from tools import oracle_case, recording_process
 from tools.comparison import Comparison
 from tools.recording import Recording
@@ -180,4 +180,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -21,6 +21,7 @@ from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.model import build_objective, class_table
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.randomness import root_key
 
@@ -66,7 +67,7 @@ def main() -> None:
         began = time.perf_counter()
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - began
-        with open(folder / "out.csv") as file:
+        with open(folder / "out.csv", encoding="utf-8") as file:
             lines = sum(1 for _ in file)
     # Of the child; not below what this process had when it started it.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
@@ -75,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main))

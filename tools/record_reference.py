@@ -18,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.terminal import run_command
 from tools import record_cegzsl, record_wgan
 from tools.reference_script import import_torch
 
@@ -50,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -25,6 +25,7 @@ from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.kinds import Results
 from d3gzsl_jax.runs.resume import FREE
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.text import one_line, shortened
 from tools.run_table import FORMATS, METRICS, Run, Table, tabulate
 
@@ -274,4 +275,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

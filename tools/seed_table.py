@@ -3,10 +3,9 @@
 import sys
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.console import METRICS, Console
 
 
 def print_seed_table(title: str, rows: dict[str, list[dict[str, float]]]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.open_npz import write_npz
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.terminal import run_command
 
 
 def simulate(seen: int, unseen: int, features: int, semantics: int, train: int, test: int, seed: int) -> GZSLData:
@@ -61,4 +62,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
+from d3gzsl_jax.terminal import run_command
 from tools.torch_oracle import Batch, Classes, Draws, Options, Oracle
 from tools.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
 
@@ -147,4 +148,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -23,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.terminal import run_command
 from tools import record_cegzsl, record_wgan, reference_script, simulated_mat
 from tools.simulated_mat import MatSize
 
@@ -144,4 +145,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

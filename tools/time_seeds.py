@@ -36,6 +36,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
 from tools.overrides import configured
@@ -77,7 +78,7 @@ def commands(config: str, seeds: range, turns: int, further: list[str]) -> tuple
             single.append(Seconds(sum(one.wall for one in each), sum(one.cpu for one in each)))
             for seed in seeds:
                 paths = (root / "joint" / f"seed-{seed}", root / f"seed-{seed}")
-                found = [json.loads((path / "results.json").read_text())["predictions"] for path in paths]
+                found = [json.loads((path / "results.json").read_text(encoding="utf-8"))["predictions"] for path in paths]
                 if found[0] != found[1]:
                     other = other or f"seed {seed}"
         pairs = (("together", joint[-1]), ("one after another", single[-1]))
@@ -178,4 +179,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

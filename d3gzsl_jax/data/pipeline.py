@@ -7,9 +7,12 @@ TensorFlow is imported only inside functions, and sees no accelerator.
 """
 
 import collections
+import contextlib
 import dataclasses
+import heapq
 import importlib.util
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -35,26 +38,81 @@ class Call:
     count: int
 
 
-def plan_calls(start: int, stops: list[int], longest: int) -> list[Call]:
-    """Calls from step `start` through every step of `stops` (ascending), none longer than `longest` nor across a stop."""
-    calls = []
-    for stop in stops:
-        while start < stop:
-            calls.append(Call(start, min(longest, stop - start)))
-            start += calls[-1].count
-    return calls
+@dataclasses.dataclass(frozen=True)
+class Stops:
+    """The outer steps after which runs are evaluated, ascending: the ends of every so many epochs, and of the last. They are never
+    listed, since there may be very many.
+
+    Attributes:
+        per_epoch: outer steps of an epoch.
+        schedules: of each run how many epochs lie between evaluations, and how many there are in all.
+    """
+
+    per_epoch: int
+    schedules: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def union(cls, several: Sequence["Stops"]) -> "Stops":
+        """Those of runs with epochs of one length."""
+        return cls(several[0].per_epoch, tuple(dict.fromkeys(schedule for stops in several for schedule in stops.schedules)))
+
+    @property
+    def last(self) -> int:
+        """The last outer step."""
+        return self.per_epoch * max(epochs for _, epochs in self.schedules)
+
+    def __contains__(self, step: int) -> bool:
+        epoch, within = divmod(step, self.per_epoch)
+        ends = any(epoch == epochs or (epoch < epochs and epoch % every == 0) for every, epochs in self.schedules)
+        return within == 0 and epoch > 0 and ends
+
+    def __iter__(self) -> Iterator[int]:
+        return self.after(0)
+
+    def after(self, step: int) -> Iterator[int]:
+        """Those after outer step `step`."""
+        epoch = step // self.per_epoch  # the last that is done
+        ends = (itertools.chain(range(epoch // every * every + every, last, every), (last,)) for every, last in self.schedules)
+        merged = (end for end, _ in itertools.groupby(heapq.merge(*ends)))
+        return (end * self.per_epoch for end in merged if end > epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Calls:
+    """Calls of the loop from step `start` through every one of `stops`, none longer than `most` nor across a stop."""
+
+    start: int
+    stops: Stops
+    most: int
+
+    def __iter__(self) -> Iterator[Call]:
+        first = self.start
+        for stop in self.stops.after(self.start):
+            while first < stop:
+                yield Call(first, min(self.most, stop - first))
+                first += min(self.most, stop - first)
+
+    def __bool__(self) -> bool:
+        return self.start < self.stops.last
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest call of one run, whose stops are evenly spaced but for the next one and the last."""
+        two = [self.start, *itertools.islice(self.stops.after(self.start), 2)]
+        return min(self.most, max(stop - before for before, stop in itertools.pairwise(two)))
 
 
 def host_batches(
-    seed: int, calls: list[Call], n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray,
+    seed: int, calls: Iterable[Call], longest: int, n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray,
     part: slice = slice(None),
 ) -> Iterator[Any]:
     """What the loop is fed, one item per call, by tf.data.
 
     Args:
         seed: the run's seed.
-        calls: the calls, in order; any suffix of a run's calls gives the same items as the whole run. Every item holds as many
-            steps as the longest call, so that all calls share one shape (a shorter call ignores the rest).
+        calls: the calls, in order; any suffix of a run's calls gives the same items as the whole run.
+        longest: steps of the longest of them. Every item holds so many, so that all calls share one shape (a shorter call ignores
+            the rest).
         n_critic, batch: batches per step and rows per batch, without replacement within a batch.
         features: None to yield row numbers (steps, n_critic, batch) int32; or all N feature rows (N, dx), an array or a
             memory map, to yield pairs of features (steps, n_critic, batch, dx) and labels (steps, n_critic, batch).
@@ -63,10 +121,11 @@ def host_batches(
     """
     import tensorflow as tf
 
-    tf.config.set_visible_devices([], "GPU")
-    longest = max(call.count for call in calls)
+    with contextlib.suppress(RuntimeError):  # where TensorFlow is in use already, as in a notebook, it keeps what it sees
+        tf.config.set_visible_devices([], "GPU")
     key = np.asarray(jax.random.key_data(stream(root_key(seed), "rows")))
-    steps = tf.data.Dataset.from_tensor_slices(np.array([call.first for call in calls], np.int64))
+    firsts = lambda: (call.first for call in calls)  # noqa: E731
+    steps = tf.data.Dataset.from_generator(firsts, output_signature=tf.TensorSpec((), tf.int64))
 
     def rows_of_call(first: Any) -> Any:
         one = lambda step: _rows_of_step(tf, key, step, len(labels), n_critic, batch)[:, part]  # noqa: E731

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
@@ -12,7 +13,7 @@ from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import stream
-from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.report import blamed_input, check_finite
 from d3gzsl_jax.training.structures import Classes, Params, TrainState
 
 RealRows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
@@ -82,7 +83,12 @@ class Predictors:
     def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
         fitted = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
         self.classifier = fitted[-1]
-        check_finite({"classifier": self.classifier}, f"final classifier of epoch {epoch}", "lower config.classifier.learning_rate")
+        advice = "lower config.classifier.learning_rate"
+        try:
+            check_finite({"classifier": self.classifier}, where := f"final classifier of epoch {epoch}", advice)
+        except DivergenceError:
+            check_finite(state.params, where)  # what synthesizes its rows
+            check_finite({"classifier": self.classifier}, where, blamed_input(rows[0], advice))
         for epochs, classifier in zip(self._after, fitted, strict=True):
             self.trials["classifier", epochs] = self._classifier(state.params, classifier)
         return self.trials["classifier", self._after[-1]]

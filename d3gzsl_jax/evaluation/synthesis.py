@@ -1,14 +1,17 @@
 """Features of given classes by a trained generator, a few classes at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.training.randomness import normal_rows
 from d3gzsl_jax.training.structures import Params
 
 _CHUNK_ROWS = 2048  # rows synthesized at a time
+_PART_BYTES = 2**28  # of rows that are handed out, and of what they are made of
 
 
 def synthesize_classes(
@@ -38,3 +41,25 @@ def synthesize_classes(
     chunk = min(max(_CHUNK_ROWS // count, 1), labels.shape[0])
     rows = jax.lax.map(one_class, labels, batch_size=chunk)
     return rows.reshape(-1, rows.shape[-1])
+
+
+def parts_of_classes(
+    framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: np.ndarray, count: int
+) -> Iterator[np.ndarray]:
+    """What `synthesize_classes` makes, in parts (n, dx) one after another, for any number of rows: never more than _PART_BYTES are
+    there at once. Arguments as there; `labels` are on the host."""
+    sizes = framework.sizes
+    of_class = 4 * count * (sizes.noise + sizes.generator_hidden + sizes.features)  # bytes
+    labels = np.asarray(labels, np.int32)
+    if of_class <= _PART_BYTES:  # whole classes, as many as are made together anyway, or a multiple of that
+        together = max(_CHUNK_ROWS // count, 1)
+        size = together * max(_PART_BYTES // (of_class * together), 1)
+        whole = jax.jit(lambda params, labels: synthesize_classes(framework, params, key, semantics, labels, count))
+        for start in range(0, len(labels), size):
+            yield np.asarray(whole(params, labels[start : start + size]))
+        return
+    part = jax.jit(lambda params, of_class, noise: framework.generate(params, framework.condition(params, of_class), noise))
+    for label in labels.tolist():
+        for first in range(0, count, _CHUNK_ROWS):
+            noise = normal_rows(jax.random.fold_in(key, label), first, min(_CHUNK_ROWS, count - first), sizes.noise)
+            yield np.asarray(part(params, semantics[label][None], noise))

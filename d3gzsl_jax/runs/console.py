@@ -1,14 +1,36 @@
 """What a person sees of a run: a progress bar with ETA on a terminal, plain lines elsewhere, a table at the end."""
 
+import signal
+import sys
 import time
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from d3gzsl_jax import terminal
+from d3gzsl_jax.text import visible
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl"}
 """What metrics are called on screen, and in results."""
+
+
+class Console(RichConsole):
+    """A console whose reader may go away, as `| head` does.
+
+    Whoever listens for SIGTERM then gets it, so that a run saves a checkpoint before it ends; else the command ends at once, with
+    the exit code of SIGPIPE. Nothing is printed after that.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich in place of raising BrokenPipeError."""
+        self.quiet = True
+        terminal.lose_reader()
+        if not callable(signal.getsignal(signal.SIGTERM)):
+            raise SystemExit(terminal.READER_GONE)
+        signal.raise_signal(signal.SIGTERM)
 
 
 class Display:
@@ -19,7 +41,7 @@ class Display:
         quiet: print nothing.
     """
 
-    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+    def __init__(self, console: RichConsole | None = None, quiet: bool = False) -> None:
         self.console = console or Console(soft_wrap=True, highlight=False, quiet=quiet)
         self._progress: Progress | None = None
         self._task: Any = None
@@ -27,7 +49,16 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line, above the bar where there is one."""
-        (self._progress.console if self._progress else self.console).print(text, markup=False)
+        self.show(visible(text))
+
+    def show(self, what: Any) -> None:
+        """Prints a text or a table; where that fails (a full disk), the rest is not printed, and what is going on goes on."""
+        console = self._progress.console if self._progress else self.console
+        try:
+            console.print(what, markup=False)
+        except OSError as error:
+            console.quiet = True
+            print(f"standard output cannot be written ({error.strerror}); nothing more is printed there", file=sys.stderr)
 
     def titled(self, title: str) -> "Display":
         """The same screen for one of several runs: its lines begin with `title`; '' for a run alone."""
@@ -65,7 +96,7 @@ class Display:
 
     def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
         """The final table: one row a predictor and selection rule; percentages of U, S, H, T1, and AUSUC where known."""
-        table = Table(title=title)
+        table = Table(title=Text(visible(title)))
         table.add_column("prediction")
         table.add_column("epoch reported")
         for heading in METRICS:
@@ -73,7 +104,7 @@ class Display:
         table.add_column("AUSUC", justify="right")
         for predictor, name, metrics in rows:
             table.add_row(predictor, name, *(_percent(metrics.get(key)) for key in (*METRICS.values(), "ausuc")))
-        self.console.print(table)
+        self.show(table)
 
 
 def _percent(value: float | None) -> str:

@@ -37,7 +37,7 @@ class RunFolder:
                 plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
                 self.path = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=self.path))
             probe = self.path / ".writable"
-            probe.write_text("x")
+            probe.write_text("x", encoding="utf-8")
             probe.unlink()
         except OSError as error:
             raise UserError(f"--workdir={self.path}: cannot be written ({error.strerror}); name a folder that can") from None
@@ -86,7 +86,7 @@ class RunFolder:
             UserError: it cannot be written.
         """
         try:
-            with open(self.path / name, "a") as file:
+            with open(self.path / name, "a", encoding="utf-8") as file:
                 file.write(json.dumps(plain(content)) + "\n")
         except OSError as error:
             raise self._refusal(name, error) from None
@@ -107,7 +107,7 @@ class RunFolder:
     def _replace(self, name: str, text: str) -> Path:
         target, part = self.path / name, self.path / f"{name}.part"
         try:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
             os.replace(part, target)
         except OSError as error:
             part.unlink(missing_ok=True)

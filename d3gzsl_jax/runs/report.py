@@ -18,6 +18,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import schema
+from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.text import printable, shortened
 
 _DOMAINS = ("seen", "unseen")
@@ -216,4 +217,4 @@ def _diagnostics(path: Path) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -107,6 +107,12 @@ def check_finite(params: Params, where: str, advice: str = _ADVICE) -> None:
         raise DivergenceError(f"{where}: not finite: parameters of {', '.join(bad)}; {advice}")
 
 
+def blamed_input(features: Any, otherwise: str) -> str:
+    """What to say where a fit to real rows `features` (n, dx) broke down: which row is not finite, or `otherwise`."""
+    finite = np.asarray(jnp.isfinite(features).all(axis=1))
+    return otherwise if finite.all() else f"training row {int(np.argmin(finite))}, scaled, is not finite itself: see the data"
+
+
 @jax.jit
 def _all_finite(params: Params) -> dict[str, jax.Array]:
     return {

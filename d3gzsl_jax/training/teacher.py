@@ -15,6 +15,7 @@ from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
 from d3gzsl_jax.training.optimizers import descend, scale_by_adam
 from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.training.report import blamed_input
 from d3gzsl_jax.training.structures import Params, TeacherOutputs
 
 
@@ -136,8 +137,7 @@ def pretrain(
                 carry, loss = step(carry, (features[chosen], seen_index[chosen]))
                 losses.append(loss)
         if not np.isfinite(np.asarray(losses)).all():
-            raise DivergenceError(
-                f"teacher pretraining stopped at epoch {epoch}: the loss is not finite; lower config.teacher.learning_rate"
-            )
+            advice = blamed_input(features, "lower config.teacher.learning_rate")
+            raise DivergenceError(f"teacher pretraining stopped at epoch {epoch}: the loss is not finite; {advice}")
         advance()
     return carry[0]

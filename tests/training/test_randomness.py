@@ -1,7 +1,8 @@
 import jax
 import numpy as np
+import pytest
 
-from d3gzsl_jax.training.randomness import root_key, sample_rows, step_draws, stream
+from d3gzsl_jax.training.randomness import normal_rows, root_key, sample_rows, step_draws, stream
 
 
 def test_rows_do_not_repeat_within_a_batch_and_are_uniform():
@@ -31,3 +32,18 @@ def test_streams_keep_their_bits():
     """A recorded value: were it to change, no run could be repeated with a newer version."""
     bits = jax.random.bits(stream(root_key(7), "rows"), (2,))
     assert np.asarray(bits).tolist() == [3461489629, 481309893]
+
+
+@pytest.mark.parametrize("first", [0, 1, 977, 4000])
+def test_some_rows_of_a_large_draw_are_those_of_the_whole(first):
+    key = root_key(3)
+    whole = jax.random.normal(key, (5000, 13))
+    np.testing.assert_array_equal(normal_rows(key, first, 1000, 13), whole[first : first + 1000])
+
+
+def test_rows_far_beyond_what_memory_holds_differ_from_those_before():
+    """Places beyond 2**32 count on, in the upper half of the counter."""
+    near, far = normal_rows(root_key(0), 0, 10, 64), normal_rows(root_key(0), 2**26, 10, 64)
+    assert not np.isin(np.asarray(far), np.asarray(near)).any()
+    across = normal_rows(root_key(0), 2**26 - 5, 10, 64)
+    np.testing.assert_array_equal(across[5:], far[:5])

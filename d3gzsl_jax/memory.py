@@ -1,0 +1,196 @@
+"""What memory a configuration needs and what is free: a run that cannot fit is refused before anything is computed.
+
+First by arithmetic on shapes, before anything is made; what it counts is needed for certain, so what fits is never refused. Then by
+XLA's own analysis of the compiled step, once that is there (`check_step`), which is exact.
+"""
+
+import contextlib
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import psutil
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.pipeline import resolve_mode
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.model import build_objective
+from d3gzsl_jax.settings import has_distillation
+from d3gzsl_jax.training.randomness import root_key
+from d3gzsl_jax.training.structures import Classes
+
+# Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower.
+_FIELDS = {
+    "networks.generator_hidden": 1, "networks.critic_hidden": 1, "networks.embedding": 1, "networks.noise": 1,
+    "cegzsl.projection": 1, "cegzsl.comparator_hidden": 1, "fclswgan.classifier_epochs": 0, "train.n_critic": 1,
+    "train.batch_size": 2, "train.steps_per_call": 1, "distillation.n_syn": 0, "classifier.n_syn": 0, "classifier.epochs": 1,
+    "eval.batch_size": 1,
+}  # fmt: skip
+_WORD = 4  # bytes of a float32, or an int32
+_CGROUPS = (  # limit, use and what that is made of, of version 2 and 1
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+
+
+def free_memory() -> int:
+    """Bytes that can be had on the first device: what its allocator says, on a CPU `free_host_memory`."""
+    device = jax.local_devices()[0]
+    known = (device.memory_stats() or {}) if device.platform != "cpu" else {}
+    if "bytes_limit" in known:
+        return known["bytes_limit"] - known.get("bytes_in_use", 0)
+    return free_host_memory()
+
+
+def free_host_memory() -> int:
+    """Bytes this process can still have: what the machine has available (files it only keeps in memory are given up for that), less
+    where a limit of the process (ulimit -v) or of its control group (a container, a batch job) is nearer."""
+    bounds = [psutil.virtual_memory().available + psutil.swap_memory().free, *map(_left_in_group, _CGROUPS)]
+    with contextlib.suppress(ImportError, OSError, ValueError, AttributeError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            bounds.append(limit - psutil.Process().memory_info().vms)
+    return max(int(min(bounds)), 0)
+
+
+def _left_in_group(files: tuple[str, str, str]) -> float:
+    """Bytes a control group has left; without end where there is none."""
+    try:
+        limit, used, parts = (Path("/sys/fs/cgroup", file).read_text(encoding="ascii") for file in files)
+        limit, used = int(limit), int(used)
+        kept = re.search(r"^(?:total_)?inactive_file (\d+)$", parts, re.MULTILINE)  # files in memory, which are given up
+    except (OSError, ValueError):  # no such group, or 'max'
+        return math.inf
+    return max(limit - used + (int(kept[1]) if kept else 0), 0)
+
+
+def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> int:
+    """Bytes that training, or what comes after it, needs at once at the least, on a device. Nothing is made to find out.
+
+    Args:
+        config: checked.
+        data: what is trained on.
+        runs: seeds trained as one program.
+        devices: how many share the rows of a batch.
+    """
+    abstract = lambda *shape: jax.ShapeDtypeStruct(shape, np.int32)  # noqa: E731
+    seen, unseen, width = len(data.seen_classes), len(data.unseen_classes), data.feature_size
+    classes = Classes(semantics=abstract(*data.semantics.shape), seen=abstract(seen), unseen=abstract(unseen))
+    objective = build_objective(config, classes, width)
+    train, networks, rows, mode = config.train, config.networks, len(data.trainval), resolve_mode(config.data.pipeline)
+    resident = mode != "stream" or runs > 1  # training rows and what the teacher says of them
+    state = 3 * _words(jax.eval_shape(lambda: objective.init(root_key(0))))  # parameters, and two moments of Adam
+    if has_distillation(config):
+        teacher = objective.distillation.teacher
+        state += _words(jax.eval_shape(lambda: teacher.init(root_key(0), width)))
+        state += rows * (networks.embedding + seen) * resident
+    made = objective.unseen_rows(classes)
+    per_update, noise = train.batch_size + made, networks.noise or data.semantics.shape[1]
+    step = (train.n_critic + 1) * per_update * noise + train.n_critic * per_update * (width + networks.generator_hidden)
+    step += train.batch_size * networks.critic_hidden + (per_update * networks.embedding if has_distillation(config) else 0)
+    step = step // devices + train.n_critic * rows  # and a random number for every row
+    if mode == "index":  # row numbers of a call, which ends where the run is evaluated
+        most = min(train.epochs, config.eval.every_epochs) * math.ceil(rows / train.batch_size)
+        step += min(train.steps_per_call, most) * train.n_critic * train.batch_size
+    tests = len(data.test_seen) + len(data.test_unseen)
+    evaluated = min(config.eval.batch_size, rows) * (networks.embedding if has_distillation(config) and resident else 1)
+    fitted = 0
+    if config.classifier.fit != "never":
+        into = networks.embedding if objective.framework.learns_embedding else width
+        synthesized = unseen * config.classifier.n_syn
+        # The synthesized rows, all rows one after another, and the order in which they are gone through.
+        fitted = synthesized * into + (rows + synthesized) * (into + config.classifier.epochs)
+    frozen = rows * config.fclswgan.classifier_epochs if config.framework == "fclswgan" else 0
+    return _WORD * (runs * state + (rows + tests) * width * resident + max(runs * step, evaluated, fitted, frozen))
+
+
+def _words(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def check(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> None:
+    """Refuses a configuration that needs more than there is (unless config.guards.memory is off); arguments as of `needed`.
+
+    Raises:
+        UserError: naming the field that asks for most.
+    """
+    if not config.guards.memory:
+        return
+    if config.eval.selection == "validation":
+        need, free = config.eval.folds * len(data.trainval) * data.feature_size * data.features.dtype.itemsize, free_host_memory()
+        if need > free:
+            raise UserError(f"config.eval.folds={config.eval.folds}: {size(need)} of memory are needed and {_advice(free)}")
+    need, free = needed(config, data, runs, devices), free_memory()
+    if need > free:
+        raise UserError(f"{_blamed(config, data, runs, devices)}: at least {size(need)} of memory are needed and {_advice(free)}")
+
+
+def check_step(compiled: Any, config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> None:
+    """Refuses a compiled step (what jit's lower().compile() gives) whose temporaries do not fit; other arguments as of `needed`.
+
+    Raises:
+        UserError: naming the field that asks for most.
+    """
+    found = compiled.memory_analysis() if config.guards.memory else None
+    if not hasattr(found, "temp_size_in_bytes"):  # not every backend says
+        return
+    need, free = found.temp_size_in_bytes, free_memory()
+    if need > free:
+        raise UserError(f"{_blamed(config, data, runs, devices)}: a step of training needs {size(need)} more and {_advice(free)}")
+
+
+def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
+    """The field that asks for most of what is needed, with its value."""
+    left = {"parallel.seeds": needed(config, data, 1, devices)} if runs > 1 else {}
+    for field, small in _FIELDS.items():
+        group = field.partition(".")[0]
+        if group in ("cegzsl", "fclswgan") and group != config.framework:
+            continue
+        other = config.copy_and_resolve_references()
+        with other.unlocked():
+            other.update_from_flattened_dict({field: small})
+        left[field] = needed(other, data, runs, devices)
+    field = min(left, key=left.get)
+    group, _, name = field.partition(".")
+    return f"config.{field}={runs if field == 'parallel.seeds' else config[group][name]}"
+
+
+def _advice(free: int) -> str:
+    return f"{size(free)} are free; lower it, or try all the same with config.guards.memory=False"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    power = min(int(math.log(max(count, 1), 1024)), 8)
+    return f"{count / 1024**power:.1f} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB')[power]}"
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Within it, memory that runs out all the same is told in one line.
+
+    Raises:
+        UserError: memory ran out.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise _ran_out(error) from None
+    except jax.errors.JaxRuntimeError as error:
+        if re.search(r"RESOURCE_EXHAUSTED|[Oo]ut of memory", str(error)):
+            raise _ran_out(error) from None
+        raise
+
+
+def _ran_out(error: BaseException) -> UserError:
+    return UserError(
+        f"memory ran out ({reason(error)}); lower config.train.batch_size, config.networks or what is synthesized (n_syn), or "
+        "use a machine with more"
+    )

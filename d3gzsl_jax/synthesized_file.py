@@ -1,0 +1,55 @@
+"""From a model to an .npz file of synthesized rows, part by part: they never have to fit into memory."""
+
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax import memory
+from d3gzsl_jax.atomic import replacing
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.trained import TrainedModel
+
+
+def write_synthesized(model: TrainedModel, ids: np.ndarray, count: int, seed: int, target: Path) -> None:
+    """Writes `features` (k count, dx), class-major, their `labels` (k count,) and all `class_names`, whole or not at all.
+
+    Args:
+        model: what synthesizes.
+        ids: (k,) of the classes.
+        count, seed: see `TrainedModel.synthesize`.
+        target: the file; its folder exists.
+
+    Raises:
+        UserError: there is no room for so many rows, or the file cannot be written.
+    """
+    parts, rows, ids = model.synthesized(ids, count, seed), len(ids) * count, np.asarray(ids)
+    need, free = rows * (4 * model.feature_size + ids.dtype.itemsize), shutil.disk_usage(target.absolute().parent).free
+    if need > free:
+        raise UserError(
+            f"--count={count}: the rows of {len(ids)} classes take up to {memory.size(need)} and {memory.size(free)} are free at "
+            f"{target}; give a smaller count or fewer --classes, or free space"
+        )
+    names = np.array(model.class_names)
+    with replacing(target, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write(archive, "features", np.dtype(np.float32), (rows, model.feature_size), parts)
+        _write(archive, "labels", ids.dtype, (rows,), (np.full(size, label, ids.dtype) for label in ids for size in _pieces(count)))
+        _write(archive, "class_names", names.dtype, names.shape, iter([names]))
+
+
+def _pieces(count: int, most: int = 2**20) -> Iterator[int]:
+    """Numbers up to `most` that are `count` together."""
+    for start in range(0, count, most):
+        yield min(most, count - start)
+
+
+def _write(archive: zipfile.ZipFile, name: str, dtype: np.dtype, shape: tuple[int, ...], parts: Iterator[Any]) -> None:
+    """An array of an .npz file, whose parts follow each other along its first axis."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(member, header)
+        for part in parts:
+            member.write(np.ascontiguousarray(part, dtype).tobytes())

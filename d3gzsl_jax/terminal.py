@@ -1,0 +1,104 @@
+"""Standard output and error of every command: nothing written there is fatal, and a reader that goes away is noticed.
+
+    if __name__ == "__main__":
+        sys.exit(run_command(main))
+"""
+
+import atexit
+import contextlib
+import os
+import select
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import visible
+
+READER_GONE = 141
+"""Exit code of a command whose output nobody reads any more: what a shell shows of a program that SIGPIPE ends."""
+_LENIENT = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
+_gone = False
+_prepared = False
+
+
+def prepare() -> None:
+    """Makes writing to standard output and error safe: what their encoding cannot hold is escaped, and where one of them is closed,
+    what is written goes nowhere (instead of into the next file that is opened, which would get its number)."""
+    global _prepared
+    for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_WRONLY), (2, "stderr", os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            if os.open(os.devnull, mode) != number:
+                continue
+        if getattr(sys, name) is None and number:
+            setattr(sys, name, open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) not in _LENIENT and hasattr(stream, "reconfigure"):  # a notebook's has neither
+            stream.reconfigure(errors="backslashreplace")
+    if not _prepared:
+        atexit.register(_flush)
+    _prepared = True
+
+
+def reader_is_gone() -> bool:
+    """Whether standard output was a pipe whose reader has left."""
+    return _gone
+
+
+def lose_reader() -> None:
+    """Notes that the reader has left; what is still to be written goes nowhere."""
+    global _gone
+    _gone = True
+    _silence()
+
+
+def run_command(main: Callable[[], int | None]) -> int:
+    """Runs the main function of a command; returns its exit code, `READER_GONE` where the reader of its output has left.
+
+    What it refuses (`UserError`) is told in one line, with exit code 2.
+    """
+    prepare()
+    try:
+        code = main() or 0
+    except SystemExit as error:  # as argparse does, its help still unwritten
+        if not _flush():
+            return READER_GONE
+        raise error
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).stem}: {visible(str(error))}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:
+        if not _left():  # another pipe's
+            raise
+        lose_reader()
+        code = READER_GONE
+    return code if _flush() else READER_GONE
+
+
+def _flush() -> bool:
+    """Writes out what is still to be written; whether there is a reader. Another failure (a full disk) is no traceback either."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        lose_reader()
+    except (OSError, ValueError):
+        _silence()
+    return not _gone
+
+
+def _left() -> bool:
+    """Whether nobody reads standard output."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not everywhere can that be asked
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in asked.poll(0))
+    return True
+
+
+def _silence() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        number = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(number, sys.stdout.fileno())
+        os.close(number)
