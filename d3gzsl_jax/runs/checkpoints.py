@@ -16,9 +16,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
-from d3gzsl_jax import together
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax import atomic, together
+from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
 
+_PROBE = "probe"  # the name of a checkpoint that is only written to see whether one can be
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
 
 
@@ -166,14 +167,14 @@ class Checkpoints:
             left = f"the last good one is {newest}" if newest else "there is none yet"
             self._say(
                 f"warning: a checkpoint could not be written to {self.folder} ({reason(error)[:120]}); {left}; training goes on: "
-                "free space there"
+                f"{remedy(error)}"
             )
         self._failed = True
 
     def _discard_unfinished(self, quietly: bool = False) -> None:
-        for path in self.folder.glob(f"*{_UNFINISHED}*"):
+        for path in (*self.folder.glob(f"*{_UNFINISHED}*"), *self.folder.glob(f"{_PROBE}*")):
             shutil.rmtree(path, ignore_errors=True)
-            if not quietly:
+            if not quietly and not path.name.startswith(_PROBE):
                 self._say(f"warning: {path.name.split('.')[0]} in {self.folder} is a half-written checkpoint: skipped and removed")
 
 
@@ -184,16 +185,34 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
         UserError: it cannot be written.
     """
     path = Path(os.path.abspath(path))
-    part = path.with_name(path.name + ".part")
+    with atomic.replacing_folder(path) as new:
+        try:
+            with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
+                items = {"arrays": ocp.args.StandardSave(_savable(arrays)), "notes": ocp.args.JsonSave(notes)}
+                checkpointer.save(new, args=ocp.args.Composite(**items))
+        except Exception as error:
+            raise cannot_write(path, error) from None
+
+
+def require_writable(folder: Path) -> None:
+    """Writes a tiny checkpoint to `folder`, as those of the run are written, and reads it back; nothing of it stays.
+
+    Raises:
+        UserError: it cannot be written, or holds something else afterwards.
+    """
+    path, content = Path(os.path.abspath(folder)) / _PROBE, np.arange(16, dtype=np.float32)
     try:
-        with _quiet(), ocp.Checkpointer(_handler(), multiprocessing_options=_by_first()) as checkpointer:
-            items = {"arrays": ocp.args.StandardSave(_savable(arrays)), "notes": ocp.args.JsonSave(notes)}
-            checkpointer.save(part, args=ocp.args.Composite(**items), force=True)
-        if path.exists():
-            shutil.rmtree(path)
-        os.rename(part, path)
-    except Exception as error:
-        raise UserError(f"{path}: cannot be written ({reason(error)[:120]}); free space, or name another folder") from None
+        path.parent.mkdir(exist_ok=True)
+        save_once(path, {"probe": content}, {})
+        found = load_once(path)[0]["probe"]
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # if there is nothing else in it
+    if not np.array_equal(found, content):
+        raise UserError(f"{folder}: a checkpoint written there is another when it is read back; name another place")
 
 
 def load_once(path: Path) -> tuple[Any, dict[str, Any]]:
