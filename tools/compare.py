@@ -10,7 +10,6 @@ that --output holds whole curves. A run that --output holds already is not train
 import argparse
 import ast
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,10 +21,12 @@ from ml_collections import ConfigDict
 from rich.console import Console
 
 from d3gzsl_jax import settings
+from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.train import train
@@ -101,9 +102,7 @@ def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> lis
             if any((entry["spec"], entry["seed"]) == (spec, seed) for entry in runs):
                 continue
             runs.append(run(spec, seed, root))
-            part = output.with_name(output.name + ".part")
-            part.write_text(json.dumps(runs, indent=1) + "\n")
-            os.replace(part, output)
+            write_text(output, json.dumps(runs, indent=1) + "\n")
             last = "  ".join(
                 f"{name} " + " ".join(f"{heading} {100 * found[key]:.1f}" for heading, key in METRICS.items())
                 for name, found in runs[-1]["last"].items()
@@ -124,10 +123,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-        if not arguments.output.resolve().parent.is_dir():
-            raise UserError(f"--output {arguments.output}: its folder does not exist")
+        output = own.output(arguments.output, "--output", lambda path: bool(read_runs(path)), "runs of this tool")
         specs = list(dict.fromkeys(arguments.configs))
-        runs = measure(specs, arguments.seeds, arguments.root, arguments.output)
+        runs = measure(specs, arguments.seeds, arguments.root, output)
     except KeyboardInterrupt:
         print("compare: stopped; the same command goes on", file=sys.stderr)
         return 130

@@ -19,7 +19,8 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_pol
 from d3gzsl_jax import atomic, together
 from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
 
-_PROBE = "probe"  # the name of a checkpoint that is only written to see whether one can be
+PROBE = "probe"
+"""The name of a checkpoint that is only written to see whether one can be."""
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
 
 
@@ -172,9 +173,9 @@ class Checkpoints:
         self._failed = True
 
     def _discard_unfinished(self, quietly: bool = False) -> None:
-        for path in (*self.folder.glob(f"*{_UNFINISHED}*"), *self.folder.glob(f"{_PROBE}*")):
+        for path in (*self.folder.glob(f"*{_UNFINISHED}*"), *self.folder.glob(f"{PROBE}*")):
             shutil.rmtree(path, ignore_errors=True)
-            if not quietly and not path.name.startswith(_PROBE):
+            if not quietly and not path.name.startswith(PROBE):
                 self._say(f"warning: {path.name.split('.')[0]} in {self.folder} is a half-written checkpoint: skipped and removed")
 
 
@@ -192,27 +193,6 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
                 checkpointer.save(new, args=ocp.args.Composite(**items))
         except Exception as error:
             raise cannot_write(path, error) from None
-
-
-def require_writable(folder: Path) -> None:
-    """Writes a tiny checkpoint to `folder`, as those of the run are written, and reads it back; nothing of it stays.
-
-    Raises:
-        UserError: it cannot be written, or holds something else afterwards.
-    """
-    path, content = Path(os.path.abspath(folder)) / _PROBE, np.arange(16, dtype=np.float32)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        save_once(path, {"probe": content}, {})
-        found = load_once(path)[0]["probe"]
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()  # if there is nothing else in it
-    if not np.array_equal(found, content):
-        raise UserError(f"{folder}: a checkpoint written there is another when it is read back; name another place")
 
 
 def load_once(path: Path) -> tuple[Any, dict[str, Any]]:

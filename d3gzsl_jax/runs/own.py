@@ -24,7 +24,7 @@ _SEED = re.compile(r"seed-\d+")
 OLD_PROBE = ".writable"
 # What else may lie in a folder that a run is started in: logs of the shell and of job queues, and what systems leave.
 _ASIDE = re.compile(r".*\.(log|out|err)|\.nfs.*|\.DS_Store|\.gitignore|\.gitkeep|lost\+found")
-_OF_MODEL = re.compile(r"arrays|notes|_CHECKPOINT_METADATA|commit_success\.txt|[a-z_]+\.json")
+_OF_MODEL = re.compile(r"arrays|notes|digests|_CHECKPOINT_METADATA|commit_success\.txt|[a-z_]+\.json")
 _LONGEST_JSON = 2**28
 
 
