@@ -28,7 +28,7 @@ from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
-from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.folder import made
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.train import train_on
 from d3gzsl_jax.trained import Predictions, TrainedModel
@@ -76,7 +76,7 @@ def train(
     """
     configure()
     data = data if data is not None else load_data(config)
-    folder = Path(workdir) if workdir else RunFolder("", data.name).path
+    folder = made(workdir, data.name)
     results = train_on(data, config, str(folder), display, overrides)
     return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else load_model(folder), folder)
 

@@ -1,9 +1,10 @@
-"""Files written whole or not at all."""
+"""Files and folders written whole or not at all."""
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +12,7 @@ from d3gzsl_jax.errors import UserError, cannot_write
 
 PART = ".part"
 """Ends the name of what is being written; nothing of that name is left behind."""
+_RANDOM = 8  # characters that tempfile puts before it
 
 
 @contextlib.contextmanager
@@ -53,6 +55,51 @@ def write_text(target: Path, text: str) -> None:
     """Writes a text file, see `replacing`."""
     with replacing(target) as file:
         file.write(text)
+
+
+@contextlib.contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Where to make a folder, or a file, that takes the place of `target` when the block ends, and vanishes where it raises.
+
+    What is at `target` is there until then, and goes then: whether it may is the caller's to know.
+
+    Args:
+        target: the folder that it is in exists.
+
+    Raises:
+        UserError: it cannot be written; what was there stays.
+    """
+    target, room = Path(os.path.abspath(target)), None
+    try:
+        if target.is_symlink():
+            raise UserError(f"{target}: is a symbolic link, which is not written through; remove it")
+        room = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=PART, dir=target.parent))
+        new, old = room / "new", room / "old"
+        yield new
+        if os.path.lexists(target):
+            os.rename(target, old)
+        try:
+            os.rename(new, target)
+        except BaseException:
+            if os.path.lexists(old):
+                os.rename(old, target)
+            raise
+        sync_folder(target.parent)
+    except OSError as error:
+        raise cannot_write(target, error) from None
+    finally:
+        if room is not None:
+            shutil.rmtree(room, ignore_errors=True)
+
+
+def left_behind(folder: Path, names: Container[str]) -> list[Path]:
+    """What a process that was killed left in `folder` of writing files and folders of these `names`."""
+    found = []
+    for path in folder.glob(f"*{PART}"):
+        name, _, random = path.name.removesuffix(PART).rpartition(".")
+        if (name in names and len(random) == _RANDOM) or path.name.removesuffix(PART) in names:  # as earlier versions called it
+            found.append(path)
+    return found
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import together
+from d3gzsl_jax import atomic, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.errors import reason
@@ -66,9 +66,8 @@ def arrays_of_plots(
 
 def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
     """Writes diagnostics.npz, the plots and report.html, of a run that is concluded with them; returns what to say of it."""
-    part = folder / "diagnostics.part.npz"
-    np.savez_compressed(part, **arrays)
-    part.replace(folder / "diagnostics.npz")
+    with atomic.replacing(folder / "diagnostics.npz", "wb") as file:
+        np.savez_compressed(file, **arrays)
     if importlib.util.find_spec("matplotlib") is None:
         return "warning: no plots and no report, since matplotlib is not installed"
     from d3gzsl_jax.runs import plots, report
@@ -80,7 +79,7 @@ def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
 def leave(run: Any, state: TrainState) -> None:
     """Leaves behind the model of a `Run` and, unless config.log.report is off, its plots and report."""
     teacher, predictors = run.teacher, run.account.predictors
-    trained_model(run.config, run.data, run.arrays, state, teacher, predictors.classifier).save(run.folder.path / "model")
+    trained_model(run.config, run.data, run.arrays, state, teacher, predictors.classifier).write(run.folder.path / "model")
     if not run.config.log.report:
         return
     try:
@@ -101,7 +100,7 @@ def leave_early(run: Any, state: TrainState, steps: int) -> dict[str, Any]:
     results = report_folds(run.data, run.plan.asked, run.plan, run.folder, run.display, epochs, steps, interrupted=True)
     if together.is_first():
         found = trained_model(run.config, run.data, run.arrays, state, run.teacher, None)
-        (found.fit_classifier(run.data) if run.model.final_classifier else found).save(run.folder.path / "model")
+        (found.fit_classifier(run.data) if run.model.final_classifier else found).write(run.folder.path / "model")
     run.display.say(
         f"interrupted after epoch {epochs} of {run.config.train.epochs}: these are validation figures, no test row was looked at "
         "yet; the same command goes on from here"

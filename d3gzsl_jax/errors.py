@@ -1,6 +1,8 @@
 """The ways a run is refused or stopped, each told to the user in one line."""
 
 import errno
+import os
+import re
 
 _LONGEST = 200  # characters of another library's message that are shown
 _IN_THE_WAY = "something of that name is in the way: move it, or name another place"
@@ -20,6 +22,7 @@ _REMEDIES = {
     errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
     errno.EIO: "the disk reports an error: name another place",
 }
+_NUMBER = re.compile(r"(?:os_error_code='|\[Errno )(\d+)")  # as TensorStore and Python say it
 
 
 class UserError(ValueError):
@@ -44,12 +47,26 @@ def reason(error: BaseException) -> str:
     return lines[0][:_LONGEST] if lines else type(error).__name__
 
 
+def system_error(error: BaseException) -> OSError | None:
+    """The refusal of the system that is behind an exception of another library; None where there is none."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        if isinstance(error, OSError) and error.errno:
+            return error
+        if found := _NUMBER.search(str(error)):
+            return OSError(int(found[1]), os.strerror(int(found[1])))
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def remedy(error: BaseException) -> str:
     """What to do where a file could not be written, by its cause."""
-    number = getattr(error, "errno", None)
-    return _REMEDIES.get(number, "name another place") if number else "name another place"
+    found = system_error(error)
+    return _REMEDIES.get(found.errno, "name another place") if found else "name another place"
 
 
-def cannot_write(path: object, error: OSError) -> UserError:
+def cannot_write(path: object, error: BaseException) -> UserError:
     """The refusal of a file that cannot be written, with the system's reason and what to do about it."""
-    return UserError(f"{path}: cannot be written ({error.strerror or reason(error)}); {remedy(error)}")
+    found = system_error(error)
+    return UserError(f"{path}: cannot be written ({(found and found.strerror) or reason(error)}); {remedy(error)}")

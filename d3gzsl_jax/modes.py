@@ -1,16 +1,19 @@
 """What can be done with a run or a model after training: one function a mode of the command line."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.prediction import predict_file
+from d3gzsl_jax.paths import clean
+from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.synthesized_file import write_synthesized
-from d3gzsl_jax.trained import TrainedModel, load_model
+from d3gzsl_jax.trained import TrainedModel, load_model, output_folder
 
 
 class Mode(NamedTuple):
@@ -31,6 +34,7 @@ def _evaluate(options: dict[str, Any], display: Display) -> None:
 
 
 def _predict(options: dict[str, Any], display: Display) -> None:
+    output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
     model = _model(options, display, classifier=options["predictor"] != "student")
     predict_file(
         model, options["input"], options["output"], display, options["top"], options["predictor"], options["key"]
@@ -38,27 +42,38 @@ def _predict(options: dict[str, Any], display: Display) -> None:
 
 
 def _synthesize(options: dict[str, Any], display: Display) -> None:
-    target = Path(options["output"])
-    if target.suffix != ".npz":
-        raise UserError(f"--output={target}: synthesized features are written as .npz")
+    if Path(options["output"]).suffix != ".npz":
+        raise UserError(f"--output={options['output']}: synthesized features are written as .npz")
+    target = own.output(options["output"], "--output", _is_synthesized, "synthesized features", [Path(options["workdir"])])
     model = _model(options, display, classifier=False)
     ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen)
     write_synthesized(model, ids, options["count"], options["seed"], target)
     display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
 
 
+def _is_synthesized(path: Path) -> bool:
+    """Whether a file holds what `synthesize` writes, and nothing else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sorted(archive.namelist()) == ["class_names.npy", "features.npy", "labels.npy"]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
 def _add_classes(options: dict[str, Any], display: Display) -> None:
+    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
     model, source = load_model(options["workdir"], display.say), options["semantics"]
     semantics, names = read_classes(source, options["key"])
     check_width(semantics, model.semantics.shape[1], source)
     _, data = run_data(options["workdir"], options["data_root"])
     grown = model.add_classes(semantics, names, data)
-    grown.save(options["output"])
+    grown.write(output)
     ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
     known = len(grown.class_names)
-    display.say(f"wrote {options['output']}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
+    display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
 
 
+_PATHS = ("workdir", "data_root", "input", "output", "semantics")
 MODES = {
     "evaluate": Mode(_evaluate, ("workdir",), ("checkpoint", "data_root")),
     "predict": Mode(_predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key")),
@@ -86,4 +101,5 @@ def run_mode(mode: str, options: dict[str, Any], given: set[str], display: Displ
     for flag in sorted(given - {*of.needs, *of.takes}):
         known = ", ".join(f"--{name}" for name in of.needs + of.takes)
         raise UserError(f"--mode={mode}: --{flag} means nothing here; it takes {known}")
-    of.do(options, display)
+    paths_ = {flag: str(clean(options[flag], f"--{flag}")) for flag in _PATHS if options[flag]}
+    of.do(options | paths_, display)

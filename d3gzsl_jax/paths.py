@@ -51,7 +51,8 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def clean_output(
-    given: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool], what: str, inputs: Sequence[Path] = ()
+    given: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool], what: str, inputs: Sequence[Path] = (),
+    parents: bool = False,
 ) -> Path:
     """The local path to write to, refused before anything is computed where something would be lost.
 
@@ -60,6 +61,7 @@ def clean_output(
         is_ours: whether what is there was written by the same command, and so may be replaced.
         what: what is written, as 'predictions'.
         inputs: what is read meanwhile.
+        parents: whether the folders it is in may have to be made, too.
 
     Raises:
         UserError: something else is there, it is an input, or its folder does not exist or cannot be written.
@@ -68,9 +70,13 @@ def clean_output(
     for source in inputs:
         if same_file(path, source):
             raise UserError(f"{option}={path}: is what is read from, too; give another place to write to")
+        if path.exists() and any(same_file(path, parent) for parent in source.resolve().parents):
+            raise UserError(f"{option}={path}: holds {source}, which is read from; give another place to write to")
     if path.is_symlink():
         raise UserError(f"{option}={path}: is a symbolic link; give the place itself")
     parent = Path(os.path.abspath(path)).parent
+    while parents and not os.path.lexists(parent):
+        parent = parent.parent
     if not parent.is_dir():
         raise UserError(f"{option}={path}: {parent} is no folder; make it first, or give another place")
     if not os.access(parent, os.W_OK | os.X_OK):

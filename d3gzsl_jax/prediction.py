@@ -1,15 +1,15 @@
 """From a file of features to a CSV of predictions, chunk by chunk: neither has to fit into memory."""
 
 import csv
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from d3gzsl_jax import atomic
 from d3gzsl_jax.data import feature_files
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.trained import Predictions, TrainedModel
 
@@ -20,6 +20,21 @@ def header(top: int) -> list[str]:
     """The columns of the CSV."""
     further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("class", "name", "probability")]
     return ["row", "class", "name", "probability", "seen_probability", "in_distribution", *further]
+
+
+def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
+    """Where predictions may be written: nothing is there, or predictions are; see `paths.clean_output`."""
+    return own.output(target, option, _is_predictions, "predictions", inputs)
+
+
+def _is_predictions(path: Path) -> bool:
+    """Whether a file begins as the CSV of predictions does."""
+    begin = ",".join(header(1)[:4]).encode()
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(begin)) == begin
+    except OSError:
+        return False
 
 
 def predict_file(
@@ -49,12 +64,11 @@ def predict_file(
     features = feature_files.open_features(source, model.feature_size, key)
     model.check_predictor(predictor)
     model.check_top(top)
-    target = Path(target)
-    part = target.with_name(target.name + ".part")
+    target = output_file(target, "--output", [features.path])
     began, rows = time.monotonic(), 0
     display.start("predicting", features.rows or 0)
     try:
-        with open(part, "w", newline="", encoding="utf-8") as file:
+        with atomic.replacing(target) as file:
             writer = csv.writer(file)
             writer.writerow(header(top))
             names = np.array(model.class_names, object)
@@ -62,12 +76,8 @@ def predict_file(
                 writer.writerows(zip(*_columns(found, names, rows), strict=True))
                 rows += len(found.classes)
                 display.advance(len(found.classes))
-        os.replace(part, target)
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written ({reason(error)})") from None
     finally:
         display.stop()
-        part.unlink(missing_ok=True)
     seconds = time.monotonic() - began
     display.say(f"wrote {target}: {rows} rows in {seconds:.1f} s, {rows / max(seconds, 1e-9):.0f} rows a second")
     return rows

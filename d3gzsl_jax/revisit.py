@@ -1,5 +1,6 @@
 """A run opened again: any of its checkpoints evaluated, or made into a model."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import resume, schema
+from d3gzsl_jax.runs import lock, own, resume, schema
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -31,7 +32,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     Raises:
         UserError: the folder holds no run.
     """
-    path = Path(workdir) / "config.json"
+    path = RunFolder.reading(workdir).path / "config.json"
     if (found := schema.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
     config = configuration(found, path)
@@ -52,7 +53,7 @@ def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSL
     """
     config = run_config(workdir, data_root)
     data = load(config.dataset, config.data)
-    if difference := resume.why_another(RunFolder(str(workdir), data.name), config.to_dict(), resume.digest(data)):
+    if difference := resume.why_another(RunFolder.reading(workdir), config.to_dict(), resume.digest(data)):
         raise UserError(f"--workdir={workdir}: {difference}")
     return config, data
 
@@ -70,7 +71,7 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
         UserError: no such run, data or checkpoint.
     """
     config, data = run_data(workdir, data_root)
-    folder = RunFolder(str(workdir), data.name)
+    folder = RunFolder.reading(workdir)
     best = config.checkpoint.best
     checkpoints = Checkpoints(folder.path / "checkpoints", config.checkpoint.keep, best, 0.0, display.say, look=True)
     steps = checkpoints.steps
@@ -101,8 +102,37 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
 def evaluate(workdir: str | Path, which: str, display: Display, data_root: str = "") -> dict[str, Any]:
     """Evaluates a checkpoint on the test rows, its final classifier fitted anew; the figures are those of the run, to the bit.
 
-    Writes evaluation-<step>.json in the run folder, and returns what it holds.
+    Writes evaluation-<step>.json in the run folder, unless that cannot be written, and returns what it holds.
+
+    Raises:
+        UserError: no such run, data or checkpoint; or another process writes the folder.
     """
+    run_config(workdir, data_root)
+    folder = RunFolder.reading(workdir)
+    with contextlib.ExitStack() as held:
+        refusal = _try_to_hold(folder, held)
+        return _evaluate(workdir, which, display, data_root, folder, refusal)
+
+
+def _try_to_hold(folder: RunFolder, held: contextlib.ExitStack) -> str:
+    """Adds the folder to what is `held`; returns why it cannot be written, '' where it can.
+
+    Raises:
+        lock.Held: another process writes it.
+    """
+    try:
+        own.require_ours(folder.path)
+        held.enter_context(folder.held())
+    except lock.Held:
+        raise
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _evaluate(
+    workdir: str | Path, which: str, display: Display, data_root: str, folder: RunFolder, refusal: str
+) -> dict[str, Any]:
     run, state = open_checkpoint(workdir, which, display, data_root)
     step = int(state.step)
     predictors, epoch = run.account.predictors, step // run.per_epoch
@@ -111,12 +141,16 @@ def evaluate(workdir: str | Path, which: str, display: Display, data_root: str =
         predictors.finish(state, step, epoch, run.real_rows)
     found = predictors.results(run.data.class_names, run.account.choices, run.config.eval.selection)
     content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
-    path = run.folder.write(f"evaluation-{step}.json", content)
+    try:
+        said = refusal and f"warning: these figures are not kept: {refusal}"
+        said = said or f"wrote {folder.write(f'evaluation-{step}.json', content)}"
+    except UserError as error:
+        said = f"warning: these figures are not kept: {error}"
     rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]
     display.results(f"{method(run.config.to_dict())} on {run.data.name}, seed {run.config.seed}, percent", rows)
     if which == "best":
         display.say("This checkpoint was picked on the test set (config.checkpoint.best): its figures are no result.")
-    display.say(f"wrote {path}")
+    display.say(said)
     return content
 
 

@@ -104,6 +104,8 @@ class Run:
         self.save(steps)
         if together.is_first():
             ending.leave(self, state)
+        self.folder.need("metrics.jsonl", "model")
+        self.folder.require_there()
         return self.save(steps, concluded=True)
 
     def close(self) -> None:
@@ -117,6 +119,7 @@ class Run:
         if together.told_by_first(path.is_dir() or only_read):
             found, self.teacher_report = together.agreed(lambda: self._read_teacher(path) if together.is_first() else (None, None))
             self.teacher = self.teacher_of_first(found)
+            self.folder.need("teacher")
             return
         settings_ = self.config.teacher
         self.display.start("teacher", settings_.epochs)
@@ -128,6 +131,7 @@ class Run:
         self.display.stop()
         report = self.teacher_report = self.evaluate_teacher() if self.looks_early else {}
         together.agreed(lambda: save_once(path, self.teacher, report) if together.is_first() else None)
+        self.folder.need("teacher")
 
     def evaluate_teacher(self) -> dict[str, float]:
         """The teacher's figures on the test rows, told."""
@@ -260,10 +264,15 @@ class Run:
         """Saves what the steps so far made; whether nothing failed."""
         state, report = self.sharding.local((state, report))
         check_finite(state.params, f"training stopped after outer step {step - 1}")
-        return self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
+        self.folder.require_there()
+        saved = self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
+        self.folder.require_there()  # a checkpoint that could not be written for that reason is said so
+        return saved
 
     def evaluate(self, state: TrainState, report: Report, step: int, whole: bool, due: bool) -> None:
         """Evaluates, and saves a checkpoint if one is `due`. `whole`: after an epoch that is to be evaluated."""
+
+        self.folder.require_there()
 
         def save(metrics: dict[str, float] | None) -> None:
             better = metrics is not None and self.checkpoints.better(metrics)

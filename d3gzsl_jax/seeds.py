@@ -67,6 +67,14 @@ def train_seeds(
     display, folder = display or Display(), RunFolder(workdir, data.name)
     if folder.read("config.json") is not None:
         raise UserError(f"--workdir={folder.path}: holds the run of one seed, and config.seeds is given; name another folder")
+    with folder.held():
+        return _train_in(folder, config, data, display, overrides)
+
+
+def _train_in(
+    folder: RunFolder, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """`train_seeds`, in a folder that is held."""
     chunks = list(_chunks(config, data, display))
     found: list[dict[str, Any]] = []
     for seeds in chunks:

@@ -1,5 +1,6 @@
 """Training: from a configuration to a run folder with results, from the start or from where an earlier start stopped."""
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -27,6 +28,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.probe import require_writable
 from d3gzsl_jax.runs.results import method, summarize
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.stopping import Stop
@@ -120,9 +122,20 @@ def train_runs(
     if not is_fold:  # of a whole that was looked at
         memory.check(config, data, len(starts), sharding.devices)
     digest = resume.digest(data)
-    opened = [_open(start, data, digest, display, model.optimization.steps_per_epoch) for start in starts]
+    with contextlib.ExitStack() as held:
+        return _train_opened(data, starts, display, overrides, is_fold, sharding, model, digest, held)
+
+
+def _train_opened(
+    data: GZSLData, starts: Sequence[Start], display: Display, overrides: Mapping[str, Any] | None, is_fold: bool,
+    sharding: Sharding, model: model_module.Model, digest: str, held: contextlib.ExitStack,
+) -> list[tuple[Path, dict[str, Any]]]:
+    """`train_runs`, with the run folders `held`."""
+    per_epoch = model.optimization.steps_per_epoch
+    opened = [_open(start, data, digest, display, per_epoch, is_fold, held) for start in starts]
     todo = [of for of in opened if of.results is None]
     plans: list[Plan | None] = [None] * len(todo)
+    config = starts[0].config
     if todo and config.eval.selection == "validation":
         titles = [of.start.title for of in todo]
 
@@ -142,8 +155,10 @@ def train_runs(
     return [(of.folder.path, of.results if of.results is not None else next(found)) for of in opened]
 
 
-def _open(start: Start, data: GZSLData, digest: str, display: Display, per_epoch: int) -> _Opened:
-    """Opens the run folder, refused where it holds another run."""
+def _open(
+    start: Start, data: GZSLData, digest: str, display: Display, per_epoch: int, is_fold: bool, held: contextlib.ExitStack
+) -> _Opened:
+    """Opens the run folder and adds it to what is `held`; refused where it holds another run, or no checkpoint can be written."""
     config, display = start.config, display.titled(start.title)
     if config.train.resume == "must" and not start.workdir:
         raise UserError("config.train.resume=must: name the folder of the run to go on with, --workdir=RUN")
@@ -154,10 +169,17 @@ def _open(start: Start, data: GZSLData, digest: str, display: Display, per_epoch
         if not together.is_first():
             return NoFolder(), NoCheckpoints(), None
         folder, of = RunFolder(start.workdir, data.name), config.checkpoint
+        held.enter_context(folder.held())
+        if folder.holds_seeds():
+            raise UserError(f"--workdir={folder.path}: holds the runs of several seeds; name one of its folders, or another one")
         checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
         resume.check(folder, resolved, digest, bool(checkpoints.steps))
         resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
-        return folder, checkpoints, resume.finished(folder, resolved)
+        if (results := resume.finished(folder, resolved)) is not None:
+            return folder, checkpoints, results
+        if not is_fold:  # it is in the folder of its run
+            require_writable(checkpoints.folder)
+        return folder, checkpoints, None
 
     folder, checkpoints, results = together.agreed(opened)
     results = together.told_by_first(results)
@@ -235,6 +257,7 @@ def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: M
     here["devices"] = run.sharding.devices
     earlier = ((folder.read("environment.json") or {}).get("starts") or []) if reached else []
     folder.write("environment.json", {"data": {"name": run.data.name, "sha256": digest}, "starts": [*earlier, here]})
+    folder.need("config.json", "overrides.json", "environment.json")
     for field, what in (("versions", "other versions of the libraries"), ("devices", "another number of devices")):
         if earlier and earlier[-1].get(field, here[field]) != here[field]:
             run.display.say(f"warning: {what} than at the start before (environment.json): last digits may differ")

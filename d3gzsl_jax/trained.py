@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,16 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory, settings
+from d3gzsl_jax import memory, paths, settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.data.validate import unit_semantics
 from d3gzsl_jax.earlier_versions import configuration
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.synthesis import parts_of_classes
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
-from d3gzsl_jax.runs import kinds, schema
+from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import digest
@@ -268,8 +268,16 @@ class TrainedModel:
         """Writes the model to a folder of its own, in place of the model that is there.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: something else is there, or it cannot be written.
         """
+        self.write(output_folder(folder, "TrainedModel.save"))
+
+    def write(self, folder: Path) -> None:
+        """`save`, to a folder that is known to be free, or to hold what may go."""
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
         parts = {"params": self.params, "semantics": self.semantics, "teacher": self.teacher, "classifier": self.classifier}
         notes = {
             "format": 1, "name": self.name, "config": plain(self.config.to_dict()), "class_names": list(self.class_names),
@@ -277,7 +285,12 @@ class TrainedModel:
             "data_sha256": self.data_digest,
             "scaling": {"scale": self.scaling.scale.tolist(), "offset": self.scaling.offset.tolist(), "top": self.scaling.top},
         }  # fmt: skip
-        save_once(Path(folder), {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
+        save_once(folder, {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
+
+
+def output_folder(folder: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
+    """Where a model may be saved: nothing is there, or a model by itself; see `paths.clean_output`."""
+    return own.output(folder, option, own.is_model, "saved model", inputs, parents=True)
 
 
 def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:
@@ -290,7 +303,8 @@ def load_model(folder: str | Path, say: Callable[[str], None] = print) -> Traine
     Raises:
         UserError: there is none, or it is damaged.
     """
-    path = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
+    folder = paths.clean(folder, "--workdir")
+    path = folder / "model" if (folder / "model").is_dir() else folder
     if not (path / "notes").is_dir():
         raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
     try:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import together
+from d3gzsl_jax import atomic, together
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.pipeline import Stops
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.evaluation.selection import CRITERIA, Candidate, Choice, Trial, choose, merit
 from d3gzsl_jax.runs import schema
@@ -65,11 +65,12 @@ def write_trials(folder: Path, epoch: int, predictors: Predictors) -> None:
         arrays |= {f"{prefix}/curve/{key}": values for key, values in evaluation.curve.items()}
         arrays |= {f"{prefix}/metrics/{key}": np.float64(value) for key, value in evaluation.metrics.items()}
     target = folder / "trials" / f"{epoch}.npz"
-    target.parent.mkdir(exist_ok=True)
-    part = target.with_suffix(".part")
-    with open(part, "wb") as file:
+    try:
+        target.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from None
+    with atomic.replacing(target, "wb") as file:
         np.savez_compressed(file, **arrays)
-    part.replace(target)
 
 
 def read_trials(folder: Path, epochs: Iterable[int]) -> dict[str, dict[Candidate, Trial]]:

@@ -46,7 +46,7 @@ def test_a_start_that_ends_at_the_very_end_is_gone_on_with(tmp_path, monkeypatch
     folder = tmp_path / "killed"
     moments = [
         (Predictors, "finish", DivergenceError("the final classifier broke down")), (Predictors, "finish", Killed()),
-        (Account, "explain", Killed()), (TrainedModel, "save", Killed()), (ending, "draw", Killed()),
+        (Account, "explain", Killed()), (TrainedModel, "write", Killed()), (ending, "draw", Killed()),
     ]  # fmt: skip
     for owner, name, error in moments:
 

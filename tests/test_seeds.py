@@ -214,7 +214,7 @@ def test_folders_of_one_run_and_of_several_are_told_apart(data, finished):
     root, _, _ = finished
     with pytest.raises(UserError, match="holds the run of one seed"):
         together(data, root / f"alone-{SEEDS[0]}")
-    with pytest.raises(UserError, match="of no run of this program"):
+    with pytest.raises(UserError, match="holds the runs of several seeds"):
         alone(data, root / "joint", 0)
     with pytest.raises(UserError, match=r"config.seeds=\(3, 0\): several seeds are trained by"):
         train_on(data, config(seeds=SEEDS), str(root / "other"), quiet())

@@ -210,7 +210,7 @@ def test_a_bad_row_leaves_no_predictions(run, data, tmp_path):
     with pytest.raises(d3.UserError, match="row 7"):
         predict_file(run.model, tmp_path / "x.npy", tmp_path / "y.csv", Display())
     np.save(tmp_path / "x.npy", features[:5])
-    with pytest.raises(d3.UserError, match=r"y.csv: cannot be written"):
+    with pytest.raises(d3.UserError, match=r"y.csv: .*none is no folder"):
         predict_file(run.model, tmp_path / "x.npy", tmp_path / "none" / "y.csv", Display())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy"]
 

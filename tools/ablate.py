@@ -28,7 +28,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from d3gzsl_jax import paths
 from d3gzsl_jax.errors import Terminated, UserError
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.report import replace
 from d3gzsl_jax.terminal import run_command
@@ -38,6 +40,7 @@ from tools.ablation_grid import Cell, cells_of
 from tools.ablation_jobs import Job, jobs_of, work
 from tools.ablation_presets import PRESETS
 from tools.ablation_rows import Entry, entries_of, left_out, rows_of, rule_of
+from tools.outputs import picture, text_with
 from tools.overrides import assignment, configured
 from tools.workers import Failed, Here, Pool, default_workers
 
@@ -104,6 +107,10 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
     baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
     cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
+    arguments.output = paths.clean(arguments.output, "--output")
+    ours = {"md": text_with("tools/ablate.py"), "csv": text_with("cell,"), "png": picture, "svg": picture}
+    for extension, is_ours in ours.items():
+        own.output(arguments.output / f"ablation.{extension}", "--output", is_ours, "table or figure of this tool", parents=True)
     jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
     what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
     account = Account(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
@@ -116,6 +123,9 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     if len(ahead) < len(jobs):
         print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
     _make(arguments.output)
+    for job in ahead:
+        if Path(job.folder).is_dir():
+            own.require_ours(Path(job.folder), "--output")
     account.write()
     with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
         for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):

@@ -27,13 +27,13 @@ import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
 
-from d3gzsl_jax import settings
+from d3gzsl_jax import paths, settings
 from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.kinds import WholeResults
@@ -72,6 +72,9 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     if NO_SYNTHESIS in names:
         settings.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
+    for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
+        if folder.is_dir():
+            own.require_ours(folder, "--output")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(seeds):
         for name in names:
@@ -164,7 +167,7 @@ def main(argv: list[str] | None = None) -> int:
         config = configured(arguments.config, fixed | ({"data.root": arguments.root} if arguments.root else {}))
         names = list(dict.fromkeys(name.strip() for name in arguments.baselines.split(",") if name.strip()))
         with tempfile.TemporaryDirectory() as temporary:
-            found = measure(config, names, arguments.seeds, Path(arguments.output or temporary))
+            found = measure(config, names, arguments.seeds, paths.clean(arguments.output or temporary, "--output"))
     except KeyboardInterrupt:
         print("baselines: stopped; the same command goes on from here", file=sys.stderr)
         return 130

@@ -29,14 +29,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.training.randomness import sample_rows
 from tools.benchmark_rivals import ORACLES, Oracle, published
 from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
 from tools.flops import matmul_flops
+from tools.outputs import json_list_with
 
 SIDE = 2048  # of the matrix product that is timed
 
@@ -166,6 +169,8 @@ def main(argv: list[str] | None = None) -> int:
     configure()
     found = []
     try:
+        known = json_list_with("size")
+        output = arguments.output and own.output(arguments.output, "--output", known, "results of this tool")
         with scope(arguments.precision):
             for size in arguments.size:
                 found.append(measure(arguments, size))
@@ -178,8 +183,8 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(found, indent=1))
     elif len(found) > 1:
         print(markdown(found))
-    if arguments.output:
-        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if output:
+        write_text(output, json.dumps(found, indent=1) + "\n")
     return 0
 
 

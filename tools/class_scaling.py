@@ -20,7 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from d3gzsl_jax.atomic import write_text
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.terminal import run_command
+from tools.outputs import json_list_with, picture
 
 SEEN, SAMPLED, ALL_UP_TO = 1000, 50, 1000
 WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "50 sampled, narrowed head": (SAMPLED, "sampled")}
@@ -96,11 +100,18 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.point:
         print(json.dumps(point(arguments.point[0], int(arguments.point[1]), arguments.hidden, arguments.repeats)))
         return 0
+    try:
+        known = json_list_with("way", "unseen")
+        results = arguments.output and own.output(arguments.output, "--output", known, "results of this tool")
+        drawn = arguments.plot and own.output(arguments.plot, "--plot", picture, "picture of this tool")
+    except UserError as error:
+        print(f"class_scaling: {error}", file=sys.stderr)
+        return 2
     found = measure(arguments.unseen, arguments.hidden, arguments.rounds, arguments.repeats)
-    if arguments.output:
-        Path(arguments.output).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if arguments.plot:
-        plot(found, arguments.plot)
+    if results:
+        write_text(results, json.dumps(found, indent=1) + "\n")
+    if drawn:
+        plot(found, str(drawn))
     return 0
 
 

@@ -25,7 +25,7 @@ from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import METRICS, Console, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.kinds import ComparedRun
@@ -119,10 +119,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-        if not arguments.output.resolve().parent.is_dir():
-            raise UserError(f"--output {arguments.output}: its folder does not exist")
+        output = own.output(arguments.output, "--output", lambda path: bool(read_runs(path)), "runs of this tool")
         specs = list(dict.fromkeys(arguments.configs))
-        runs = measure(specs, arguments.seeds, arguments.root, arguments.output)
+        runs = measure(specs, arguments.seeds, arguments.root, output)
     except KeyboardInterrupt:
         print("compare: stopped; the same command goes on", file=sys.stderr)
         return 130

@@ -18,7 +18,6 @@ the one there: configuration, classes, scaling. It needs no data. Exit 2: bad in
 import argparse
 import dataclasses
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import atomic, paths, settings
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.ending import trained_model
@@ -39,6 +38,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.revisit import model_at
 from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -164,7 +164,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         if classifier is None and model.final_classifier is not None:
             display.say("fc is not in the file: the final classifier is fitted anew")
             found = found.fit_classifier(data)
-        found.save(run_folder.path / "model")
+        found.write(run_folder.path / "model")
     finally:
         run.close()
     return found
@@ -172,22 +172,19 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
     """The command `to-jax`."""
-    target = Path(arguments.output)
-    if target.exists():
-        raise UserError(f"--output {target}: is there already; name a new folder")
+    inputs = [Path(given) for given in (arguments.torch, arguments.like) if given]
+    if os.path.lexists(paths.clean(arguments.output, "--output")):
+        raise UserError(f"--output {arguments.output}: is there already; name a new folder")
+    target = own.output(arguments.output, "--output", own.is_model, "saved model", inputs, parents=True)
     arrays = torch_files.read(arguments.torch)
     if arguments.like:
         model = like_model(arguments.torch, arrays, arguments.like)
-        model.save(target)
+        model.write(target)
     else:
         overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
-        part = target.with_name(target.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, load_config(arguments.config, overrides), part, display)
-            os.rename(part, target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     dropped = any(key.startswith(_UNUSED) for key in arrays)
     said = "; student_head/fc3, which nothing uses, was dropped" if dropped else ""
     display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")
@@ -196,10 +193,11 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
 def to_torch(arguments: argparse.Namespace, display: Display) -> None:
     """The command `to-torch`."""
     of = arguments
+    target = torch_files.output(of.output, "--output", [Path(of.workdir)])
     model = model_at(of.workdir, of.checkpoint, display, of.data_root) if of.checkpoint else load_model(of.workdir)
     arrays = dump(model)
-    torch_files.write(of.output, arrays)
-    display.say(f"wrote {of.output}: {len(arrays)} arrays of {', '.join(dict.fromkeys(key.split('/')[0] for key in arrays))}")
+    torch_files.write(target, arrays)
+    display.say(f"wrote {target}: {len(arrays)} arrays of {', '.join(dict.fromkeys(key.split('/')[0] for key in arrays))}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -42,7 +42,7 @@ def finish(config: str, folder: Path, further: list[str]) -> tuple[float, float]
     """
     started = time.monotonic()
     process = subprocess.Popen(command(config, folder, further), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (folder / "checkpoints").is_dir():
+    while process.poll() is None and not newest(folder):
         time.sleep(0.02)
     began = time.monotonic()
     _, errors = process.communicate()
@@ -69,7 +69,8 @@ def kill(config: str, folder: Path, further: list[str], seconds: float, training
 
 def newest(folder: Path) -> str:
     """The newest name among the checkpoints, whole or being written."""
-    return max((path.name for path in (folder / "checkpoints").glob("*")), default="", key=lambda name: int(name.split(".")[0]))
+    names = (path.name for path in (folder / "checkpoints").glob("[0-9]*"))
+    return max(names, default="", key=lambda name: int(name.split(".")[0]))
 
 
 def difference(one: Path, other: Path) -> str | None:

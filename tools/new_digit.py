@@ -8,6 +8,7 @@ The images are all there are of the digit; none of them is seen in training or w
 
 import argparse
 import csv
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -18,12 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.table import Table
 
-from d3gzsl_jax import api
+from d3gzsl_jax import api, paths
+from d3gzsl_jax.atomic import replacing
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.terminal import run_command
+from tools.outputs import bytes_of
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
 
@@ -34,14 +38,22 @@ def write(digit: int, folder: Path) -> None:
     Raises:
         UserError: they cannot be written.
     """
-    data = read_digits()
+    data, folder = read_digits(), paths.clean(folder, "--write")
+    strokes, images = io.StringIO(newline=""), io.BytesIO()
+    csv.writer(strokes).writerows([["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]])
+    np.save(images, data.features[data.labels == digit])
+    contents = {"csv": strokes.getvalue().encode(), "npy": images.getvalue()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f"{digit}.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]])
-        np.save(folder / f"{digit}.npy", data.features[data.labels == digit])
     except OSError as error:
-        raise UserError(f"--write {folder}: cannot be written ({error.strerror})") from None
+        raise cannot_write(f"--write={folder}", error) from None
+    targets = {
+        kind: own.output(folder / f"{digit}.{kind}", "--write", bytes_of(content), "file of this digit")
+        for kind, content in contents.items()
+    }
+    for kind, target in targets.items():
+        with replacing(target, "wb") as file:
+            file.write(contents[kind])
     print(f"wrote {folder / f'{digit}.csv'} and {folder / f'{digit}.npy'} ({int((data.labels == digit).sum())} images)")
 
 

@@ -8,7 +8,6 @@ The file has the layout of tests/golden/README.md; tools/parity.py replays it. P
 
 import argparse
 import json
-import os
 import platform
 import sys
 from pathlib import Path
@@ -17,9 +16,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from d3gzsl_jax.atomic import replacing
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.terminal import run_command
 from tools import record_cegzsl, record_wgan
+from tools.outputs import npz_with
 from tools.reference_script import import_torch
 
 KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl}
@@ -35,15 +37,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="epochs of training (default: those of the size)")
     arguments = parser.parse_args()
-    output = arguments.output.resolve()
     try:
+        output = own.output(arguments.output, "--output", npz_with("/kind"), "recording")
         arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
     except UserError as error:
         print(f"record_reference: {error}", file=sys.stderr)
         return 2
-    partial = output.with_name(output.name + ".partial.npz")
-    np.savez(partial, **arrays)
-    os.replace(partial, output)
+    with replacing(output, "wb") as file:
+        np.savez(file, **arrays)
     updates = sum(key.endswith("/kind") for key in arrays)
     versions = {"torch": import_torch().__version__, "numpy": np.__version__, "python": platform.python_version()}
     print(json.dumps({"script": KINDS[arguments.kind].SCRIPT, "updates": updates, "recorded_with": versions}))

@@ -19,14 +19,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.kinds import Results
 from d3gzsl_jax.runs.resume import FREE
 from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.text import one_line, shortened
+from tools.outputs import text_with
 from tools.run_table import FORMATS, METRICS, Run, Table, tabulate
 
 RULES = {
@@ -243,8 +245,9 @@ def main(argv: list[str] | None = None) -> int:
     command = f"python tools/report.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
     try:
-        if arguments.output and not arguments.output.resolve().parent.is_dir():
-            raise UserError(f"--output {arguments.output}: its folder does not exist")
+        output = None
+        if arguments.output:
+            output = own.output(arguments.output, "--output", text_with("tools/report.py"), "table of this tool", arguments.paths)
         runs = []
         for path in find(arguments.paths):
             run = read(path)
@@ -257,21 +260,14 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments.separate:
             require_one(together(runs))
         text = FORMATS[arguments.format](tables_of(runs, by, arguments.calibrated, arguments.test_selected, command))
-        if arguments.output:
-            _write(arguments.output, text)
+        if output:
+            write_text(output, text)
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
     if not arguments.output:
         sys.stdout.write(text)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--output {path}: cannot be written ({error.strerror})") from None
 
 
 if __name__ == "__main__":

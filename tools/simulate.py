@@ -15,8 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.open_npz import write_npz
+from d3gzsl_jax.data.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import own
 from d3gzsl_jax.terminal import run_command
 
 
@@ -50,14 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     sizes = [getattr(arguments, name) for name in numbers]
     if min(sizes) < 1:
         parser.error("numbers must be at least 1")
-    data = validate(simulate(*sizes, arguments.seed))
     try:
-        Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
-        write_npz(arguments.output, data)
-    except OSError as error:
-        print(f"simulate: {arguments.output}: cannot be written ({error.strerror})", file=sys.stderr)
+        output = own.output(arguments.output, "--output", is_npz, "benchmark", parents=True)
+        data = validate(simulate(*sizes, arguments.seed))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_npz(output, data)
+    except (UserError, OSError) as error:
+        print(f"simulate: {error}", file=sys.stderr)
         return 2
-    print(f"{arguments.output}: {len(data.labels)} rows of {data.feature_size} features, {data.class_count} classes")
+    print(f"{output}: {len(data.labels)} rows of {data.feature_size} features, {data.class_count} classes")
     return 0
 
 

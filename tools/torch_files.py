@@ -1,19 +1,22 @@
 """Parameters in PyTorch's layout as files: state dicts saved by torch, or .npz, which needs no torch."""
 
-import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs import own
 
 NETWORKS = (
     "generator", "critic", "student_embed", "student_head", "confidence", "teacher_embed", "teacher_head", "embed", "comparator",
     "fc",
 )  # fmt: skip
+_MARK = b"d3gzsl-jax: converted weights"
+"""The comment of an .npz file that `write` wrote."""
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -46,22 +49,30 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         UserError: it cannot be written, or torch is missing.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
+    with atomic.replacing(path, "wb") as file:
+        if path.suffix == ".npz":
+            np.savez(file, **arrays)
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.comment = _MARK
+        else:
+            torch, nested = _torch(), {}
+            for key, array in arrays.items():
+                network, _, name = key.rpartition("/")
+                nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))
+            torch.save(nested, file)
+
+
+def output(given: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
+    """Where `write` may write: nothing is there, or an .npz that it wrote. Of a .pt file that cannot be told."""
+    return own.output(given, option, _is_ours, "weights in an .npz that this tool wrote", inputs)
+
+
+def _is_ours(path: Path) -> bool:
     try:
-        with open(part, "wb") as file:
-            if path.suffix == ".npz":
-                np.savez(file, **arrays)
-            else:
-                torch, nested = _torch(), {}
-                for key, array in arrays.items():
-                    network, _, name = key.rpartition("/")
-                    nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))
-                torch.save(nested, file)
-        os.replace(part, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free space, or name another file") from None
-    finally:
-        part.unlink(missing_ok=True)
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment == _MARK
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def _torch() -> Any:

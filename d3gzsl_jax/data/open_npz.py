@@ -4,30 +4,43 @@ Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_
 optionally `class_names` (C,), `unseen_classes` (class ids; classes that only have semantics are listed here) and `name`.
 """
 
-import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from d3gzsl_jax import atomic
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.runs import own
 
 REQUIRED = ("features", "labels", "semantics", "trainval", "test_seen", "test_unseen")
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
-    """Writes `data` to `path` atomically: a file of that name is whole or absent. `extra_roles` are left out."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
+    """Writes `data` to `path` atomically: a file of that name is whole or absent. `extra_roles` are left out.
+
+    Raises:
+        UserError: something is there that is no benchmark in this format, or it cannot be written.
+    """
+    path = own.output(path, "write_npz", is_npz, "benchmark in this format")
     extra = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
-    with open(part, "wb") as file:
+    with atomic.replacing(path, "wb") as file:
         np.savez_compressed(
             file, name=data.name, features=data.features, labels=data.labels, semantics=data.semantics,
             class_names=np.array(data.class_names, str), trainval=data.trainval, test_seen=data.test_seen,
             test_unseen=data.test_unseen, **extra,
         )
-    os.replace(part, path)
+
+
+def is_npz(path: Path) -> bool:
+    """Whether a file is an .npz with the keys of this format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{key}.npy" for key in REQUIRED} <= set(archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def read_npz(path: str | Path) -> GZSLData:

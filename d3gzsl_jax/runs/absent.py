@@ -1,7 +1,8 @@
 """What a process other than the first has in place of a run folder: nothing is read there, and nothing written."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,17 @@ class NoFolder(RunFolder):
     def __init__(self) -> None:
         self.path = Path(os.devnull)
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody writes it."""
+        yield
+
     def require_space(self, needed: int) -> None:
         """There is enough."""
+
+    def holds_seeds(self) -> bool:
+        """No."""
+        return False
 
     def read(self, name: str) -> Any:
         """None: there is no such file."""

@@ -12,10 +12,13 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax import atomic
+from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
 from d3gzsl_jax.runs import digests, evaluations
 from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
 
+PROBE = "probe"
+"""The name of a checkpoint that is only written to see whether one can be."""
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what Orbax has not finished writing
 
 
@@ -179,14 +182,14 @@ class Checkpoints:
             left = f"the last good one is {newest}" if newest else "there is none yet"
             self._say(
                 f"warning: a checkpoint could not be written to {self.folder} ({reason(error)[:120]}); {left}; training goes on: "
-                "free space there"
+                f"{remedy(error)}"
             )
         self._failed = True
 
     def _discard_unfinished(self, quietly: bool = False) -> None:
-        for path in self.folder.glob(f"*{_UNFINISHED}*"):
+        for path in (*self.folder.glob(f"*{_UNFINISHED}*"), *self.folder.glob(f"{PROBE}*")):
             shutil.rmtree(path, ignore_errors=True)
-            if not quietly:
+            if not quietly and not path.name.startswith(PROBE):
                 self._say(f"warning: {path.name.split('.')[0]} in {self.folder} is a half-written checkpoint: skipped and removed")
 
 
@@ -197,19 +200,16 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
         UserError: it cannot be written.
     """
     path = Path(os.path.abspath(path))
-    part = path.with_name(path.name + ".part")
-    try:
-        with quiet(), ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
-            items = {
-                "arrays": ocp.args.StandardSave(savable(arrays)), "notes": ocp.args.JsonSave(notes),
-                digests.ITEM: digests.DigestsSave(jax.device_get(arrays), notes),
-            }  # fmt: skip
-            checkpointer.save(part, args=ocp.args.Composite(**items), force=True)
-        if path.exists():
-            shutil.rmtree(path)
-        os.rename(part, path)
-    except Exception as error:
-        raise UserError(f"{path}: cannot be written ({reason(error)[:120]}); free space, or name another folder") from None
+    with atomic.replacing_folder(path) as new:
+        try:
+            with quiet(), ocp.Checkpointer(handler(), multiprocessing_options=by_first()) as checkpointer:
+                items = {
+                    "arrays": ocp.args.StandardSave(savable(arrays)), "notes": ocp.args.JsonSave(notes),
+                    digests.ITEM: digests.DigestsSave(jax.device_get(arrays), notes),
+                }  # fmt: skip
+                checkpointer.save(new, args=ocp.args.Composite(**items))
+        except Exception as error:
+            raise cannot_write(path, error) from None
 
 
 def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The run folder: config.json, metrics.jsonl, results.json and the like, each whole or absent."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -7,40 +8,115 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax import atomic, paths
+from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.runs import lock, own, schema
 from d3gzsl_jax.text import printable
 
+_AGAIN = "run the same command again: it goes on from the last checkpoint"
 
-class RunFolder:
-    """A folder that holds one run.
+
+def made(path: str | Path, dataset: str) -> Path:
+    """The folder of a run, made where it is not there.
 
     Args:
         path: the folder. Empty: a new one, runs/<dataset>-<time> under the working directory.
         dataset: names the default folder.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be made.
+    """
+    folder = paths.clean(path, "--workdir") if os.fspath(path) else Path("runs")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.fspath(path):
+            # Unique even among runs started within a second.
+            stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+            plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
+            folder = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=folder))
+    except OSError as error:
+        raise cannot_write(f"--workdir={folder}", error) from None
+    return folder
+
+
+class RunFolder:
+    """A folder that holds one run, or the runs of several seeds, opened to be written; one process at a time writes it, see `held`.
+
+    Args:
+        path: the folder. Empty: a new one, see `made`.
+        dataset: names the default folder.
+
+    Raises:
+        UserError: it cannot be made, or holds something else.
     """
 
-    def __init__(self, path: str, dataset: str) -> None:
-        self.path = Path(path or "runs")
+    _identity: tuple[tuple[int, int] | None, ...] | None = None
+    _needed: tuple[str, ...] = ()
+
+    def __init__(self, path: str | Path, dataset: str) -> None:
+        self.path = made(path, dataset)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not path:
-                # Unique even among runs started within a second.
-                stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-                plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
-                self.path = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=self.path))
-            probe = self.path / ".writable"
-            probe.write_text("x", encoding="utf-8")
-            probe.unlink()
+            own.require_ours(self.path)
+        except UserError:
+            if (self.path / lock.NAME).is_file():  # a run that is just beginning looks like nothing yet
+                with lock.writing(self.path):
+                    pass
+            raise
         except OSError as error:
-            raise UserError(f"--workdir={self.path}: cannot be written ({error.strerror}); name a folder that can") from None
+            raise cannot_write(f"--workdir={self.path}", error) from None
+
+    @classmethod
+    def reading(cls, path: str | Path) -> "RunFolder":
+        """A folder opened to be read: nothing is made, locked or written by that."""
+        folder = cls.__new__(cls)
+        folder.path = paths.clean(path, "--workdir")
+        return folder
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it nobody else writes the folder; what an earlier start left half-written is removed first.
+
+        Raises:
+            lock.Held: another process does. UserError: the folder cannot be written.
+        """
+        with lock.writing(self.path):
+            for path in (*atomic.left_behind(self.path, own.NAMES), self.path / own.OLD_PROBE):
+                self.remove(path.name)
+            self._identity = self._now()
+            try:
+                yield
+            finally:
+                self._identity = None
+
+    def require_there(self) -> None:
+        """Refuses to go on where the folder that is `held`, or what of it was `need`ed, is not there any more.
+
+        Raises:
+            UserError: it was removed, or replaced.
+        """
+        if self._identity is None:
+            return
+        if self._now() != self._identity:
+            raise UserError(f"--workdir={self.path}: was removed, emptied or replaced while the run wrote it; the run is stopped")
+        for name in self._needed:
+            if not os.path.lexists(self.path / name):
+                raise UserError(f"--workdir={self.path}: {name} was removed while the run went on; the run is stopped")
+
+    def need(self, *names: str) -> None:
+        """From here on the folder holds these, or `require_there` refuses."""
+        self._needed = tuple(dict.fromkeys((*self._needed, *names)))
+
+    def holds_seeds(self) -> bool:
+        """Whether runs of several seeds are in it, each in a folder of its own."""
+        return any(own.is_run(path) for path in self.path.glob("seed-*"))
+
+    def _now(self) -> tuple[tuple[int, int] | None, ...]:
+        """Which folder and which lock are there."""
+        return tuple(map(_identity, (self.path, self.path / lock.NAME)))
 
     def require_space(self, needed: int) -> None:
         """Refuses a disk without `needed` bytes.
@@ -74,7 +150,7 @@ class RunFolder:
     def remove(self, name: str) -> None:
         """Removes a file or folder of the run, if it is there."""
         path = self.path / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -85,11 +161,13 @@ class RunFolder:
         Raises:
             UserError: it cannot be written.
         """
+        self.require_there()
         try:
-            with open(self.path / name, "a", encoding="utf-8") as file:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            with open(os.open(self.path / name, flags, 0o666), "a", encoding="utf-8") as file:
                 file.write(json.dumps(plain(content)) + "\n")
         except OSError as error:
-            raise self._refusal(name, error) from None
+            raise UserError(f"{cannot_write(self.path / name, error)}; then {_AGAIN}") from None
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The lines of a JSON-lines file; a last one that a killed process left unfinished is skipped.
@@ -105,20 +183,20 @@ class RunFolder:
             self._replace(name, "".join(json.dumps(line) + "\n" for line in self.lines(name) if keep(line)))
 
     def _replace(self, name: str, text: str) -> Path:
-        target, part = self.path / name, self.path / f"{name}.part"
+        self.require_there()
         try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, target)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise self._refusal(name, error) from None
-        return target
+            atomic.write_text(self.path / name, text)
+        except UserError as error:
+            raise UserError(f"{error}; then {_AGAIN}") from None
+        return self.path / name
 
-    def _refusal(self, name: str, error: OSError) -> UserError:
-        return UserError(
-            f"{self.path / name}: cannot be written ({error.strerror}); free space there and run the same command again: it goes "
-            "on from the last checkpoint"
-        )
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def plain(value: Any) -> Any:

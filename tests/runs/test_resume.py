@@ -96,6 +96,6 @@ def test_no_space(tmp_path, monkeypatch):
     folder.require_space(1)
     with pytest.raises(UserError, match=r"MiB are free there and the run's checkpoints need [\d.]+ MiB"):
         folder.require_space(10**18)
-    monkeypatch.setattr("pathlib.Path.write_text", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("os.fsync", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(UserError, match=r"x.json: cannot be written \(No space left on device\)"):
         folder.write("x.json", {})
