@@ -163,6 +163,25 @@ def check_seeds(config: ConfigDict) -> None:
         )
 
 
+def check_known(config: ConfigDict, test_seen: bool) -> None:
+    """Refuses a configuration that picks by what is not known without test rows of seen classes.
+
+    Args:
+        config: checked.
+        test_seen: whether there are such rows.
+
+    Raises:
+        UserError: naming the option and what to give instead.
+    """
+    if test_seen:
+        return
+    why = "which is not known here: the data has no test_seen rows (a split for conventional zero-shot learning)"
+    if config.eval.selection == "test":
+        raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'last', or 'validation' with criterion='zsl'")
+    if config.checkpoint.best in ("test_harmonic", "test_seen"):
+        raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: {why}; give 'test_zsl', or leave it empty")
+
+
 def _check_selection(config: ConfigDict) -> None:
     of, fitted = config.eval, config.classifier.fit
     if of.prediction == "auto" and of.selection != "validation":

@@ -8,8 +8,9 @@
 | `.mat` 5 | no | loaded whole; the format itself ends at 2 GB a variable |
 | `.csv`, `.txt` | yes | commas, UTF-8; a first line of different cells, none a number, is a header; blank lines are skipped |
 
-Any real or integer type and byte order is read, and becomes float32. A `.mat` matrix of (columns, N) holds one row in each of
-its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages count from 0, lines from 1.
+Any real or integer type and byte order is read: as float32 or, where that would lose digits, float64. A `.mat` matrix of
+(columns, N) holds one row in each of its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages
+count from 0, lines from 1.
 """
 
 import contextlib
@@ -65,7 +66,8 @@ def open_features(path: str | Path, columns: int, key: str = "") -> FeatureFile:
 
 
 def chunks(source: FeatureFile, rows: int) -> Iterator[np.ndarray]:
-    """Yields float32 (<= rows, columns) in the order of the file, in memory of a few chunks for the formats that stream.
+    """Yields (<= rows, columns) in the order of the file, in memory of a few chunks for the formats that stream: float32 where the
+    file holds no wider type, else float64, since a model scales the digits it was trained on.
 
     Raises:
         UserError: a value is not finite (as float32), a line is no row of numbers, or the file turns out to be damaged.
@@ -83,8 +85,8 @@ def chunks(source: FeatureFile, rows: int) -> Iterator[np.ndarray]:
 
 def _finite(block: np.ndarray, start: int, name: str) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows is refused below, with its value
-        result = np.ascontiguousarray(block, np.float32)
-    finite = np.isfinite(result)
+        result = np.ascontiguousarray(block, np.float32 if np.can_cast(block.dtype, np.float32) else np.float64)
+    finite = np.abs(result) <= np.finfo(np.float32).max  # what float32 cannot hold is refused, too
     if not finite.all():
         bad = ~finite.all(axis=1)
         row = int(np.argmax(bad))

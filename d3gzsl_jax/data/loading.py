@@ -9,9 +9,10 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.from_tfds import read_tfds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.open_npz import read_npz
+from d3gzsl_jax.data.semantics import check_semantics, normalize_semantics
 from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.data.subset import leave_out
-from d3gzsl_jax.data.validate import normalize_semantics, validate
+from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
 
 SOURCES = ("mat", "npz", "tfds", "digits")
@@ -43,4 +44,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     data = validate(stressed) if stressed is not data else data
     semantics = normalize_semantics(data) if config.normalize_semantics else data.semantics
     provenance = dict(data.provenance) | {"normalized": bool(config.normalize_semantics)}
-    return dataclasses.replace(data, semantics=semantics, provenance=provenance)
+    data = dataclasses.replace(data, semantics=semantics, provenance=provenance)
+    if config.normalize_semantics:
+        check_semantics(data, " after normalisation")
+    return data

@@ -1,7 +1,8 @@
 """A simple open format: one `.npz` with everything of a benchmark, counted from 0.
 
-Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_seen`, `test_unseen` (row numbers), and
-optionally `class_names` (C,), `unseen_classes` (class ids; classes that only have semantics are listed here) and `name`.
+Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_unseen` (row numbers), and optionally `test_seen`
+(without which this is plain zero-shot learning), `class_names` (C,), `unseen_classes` (class ids; classes that only have semantics
+are listed here) and `name`.
 """
 
 import os
@@ -11,9 +12,10 @@ import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
+from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError, reason
 
-REQUIRED = ("features", "labels", "semantics", "trainval", "test_seen", "test_unseen")
+REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
@@ -49,6 +51,7 @@ def read_npz(path: str | Path) -> GZSLData:
     odd = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
     if odd:
         raise UserError(f"{path}: not a readable .npz of plain arrays ({odd[0]!r} is none)")
+    arrays.setdefault("test_seen", np.zeros(0, np.int64))
     for key in REQUIRED:
         if key not in arrays:
             raise UserError(f"{path}: key {key!r} is missing; it holds {', '.join(sorted(arrays)) or 'nothing'}")
@@ -58,12 +61,13 @@ def read_npz(path: str | Path) -> GZSLData:
     return GZSLData(
         name=str(arrays.get("name", path.stem)),
         features=arrays["features"],
-        semantics=semantics.astype(np.float32) if semantics.dtype.kind in "fiu" else semantics,
+        semantics=as_float32(semantics) if semantics.dtype.kind in "fiu" else semantics,
         class_names=tuple(map(str, names.ravel())) if names is not None else _numbered(semantics),
         **numbers,
         declared_unseen=_whole(arrays["unseen_classes"], path, "unseen_classes") if "unseen_classes" in arrays else None,
         provenance={"source": "npz", "feature_file": path.name, "semantics": "npz", "sha256": {path.name: sha256(path)}},
-        keys={key: f"{path}: {key!r}" for key in (*REQUIRED, "class_names")} | {"declared_unseen": f"{path}: 'unseen_classes'"},
+        keys={key: f"{path}: {key!r}" for key in (*REQUIRED, "test_seen", "class_names")}
+        | {"declared_unseen": f"{path}: 'unseen_classes'"},
     )
 
 
@@ -72,6 +76,8 @@ def _numbered(semantics: np.ndarray) -> tuple[str, ...]:
 
 
 def _whole(array: np.ndarray, path: Path, key: str) -> np.ndarray:
+    if array.shape == (0,):  # of no numbers the type says nothing
+        return np.zeros(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise UserError(f"{path}: {key!r}: need a vector of whole numbers, found {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)

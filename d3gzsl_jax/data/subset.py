@@ -33,6 +33,7 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
     new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
     rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
     declared = data.declared_unseen
+    of_file = lambda known, kept: kept if known is None else known[kept]  # noqa: E731
     return dataclasses.replace(
         data,
         features=data.features[kept_rows],
@@ -42,4 +43,6 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
         **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
         extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
+        file_rows=of_file(data.file_rows, kept_rows),
+        file_classes=of_file(data.file_classes, np.flatnonzero(~out)),
     )

@@ -2,7 +2,8 @@
 
 The feature file (`res101.mat` or any other name) holds `features` (dx, N) and `labels` (N, 1); the split file
 (`att_splits.mat` or `sent_splits.mat`) `att` (da, C), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, and sometimes
-`train_loc`, `val_loc` and `allclasses_names`. Labels and locations count from 1.
+`train_loc`, `val_loc` and `allclasses_names`. Labels and locations count from 1. Without `test_seen_loc` (the "standard split") it
+is plain zero-shot learning. A class without a name is called by its id, which counts from 0.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import read_variables, sha256
+from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
 
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
@@ -38,6 +40,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", s
         raise UserError(missing_files_message(name, root, (features_path, splits_path), missing))
     arrays = read_variables(features_path, ("features", "labels"))
     splits = read_variables(splits_path, ("att", "allclasses_names", *ROLE_KEYS.values(), *EXTRA_KEYS.values()))
+    splits.setdefault("test_seen_loc", np.zeros(0, np.int64))
     for path, found, needed in (
         (features_path, arrays, ("features", "labels")),
         (splits_path, splits, ("att", *ROLE_KEYS.values())),
@@ -57,8 +60,8 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", s
         name=name,
         features=np.ascontiguousarray(arrays["features"].T),
         labels=_numbers(arrays["labels"], features_path, "labels"),
-        semantics=np.ascontiguousarray(attributes.T, np.float32),
-        class_names=tuple(map(str, names.ravel())) if names is not None else tuple(f"class {c + 1}" for c in range(class_count)),
+        semantics=as_float32(attributes.T),
+        class_names=tuple(map(str, names.ravel())) if names is not None else tuple(f"class {c}" for c in range(class_count)),
         **{role: _numbers(splits[key], splits_path, key) for role, key in ROLE_KEYS.items()},
         extra_roles={role: _numbers(splits[key], splits_path, key) for role, key in EXTRA_KEYS.items() if key in splits},
         provenance={

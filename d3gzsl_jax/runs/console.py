@@ -1,5 +1,6 @@
 """What a person sees of a run: a progress bar with ETA on a terminal, plain lines elsewhere, a table at the end."""
 
+import math
 import time
 from typing import Any
 
@@ -9,6 +10,12 @@ from rich.table import Table
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl"}
 """What metrics are called on screen, and in results."""
+UNKNOWN = "n/a"
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, as people read it; 'n/a' where it is not known."""
+    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 class Display:
@@ -72,8 +79,8 @@ class Display:
             table.add_column(heading, justify="right")
         table.add_column("AUSUC", justify="right")
         for predictor, name, metrics in rows:
-            area = f"{100 * metrics['ausuc']:.1f}" if "ausuc" in metrics else ""
-            table.add_row(predictor, name, *(f"{100 * metrics[key]:.1f}" for key in METRICS.values()), area)
+            area = percent(metrics["ausuc"]) if "ausuc" in metrics else ""
+            table.add_row(predictor, name, *(percent(metrics[key]) for key in METRICS.values()), area)
         self.console.print(table)
 
 
