@@ -20,6 +20,14 @@ _REMEDIES = {
     errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
     errno.EIO: "the disk reports an error: name another place",
 }
+_READ = {
+    errno.EACCES: "there is no permission to: chmod u+r lets its owner read it",
+    errno.EPERM: "there is no permission to: name another file",
+    errno.ENOENT: "it is not there (any more)",
+    errno.ELOOP: "its links go round in a circle: name the file itself",
+    errno.ENAMETOOLONG: "the name is too long: give a shorter one",
+    errno.EIO: "the disk reports an error: copy it again",
+}
 
 
 class UserError(ValueError):
@@ -53,3 +61,8 @@ def remedy(error: BaseException) -> str:
 def cannot_write(path: object, error: OSError) -> UserError:
     """The refusal of a file that cannot be written, with the system's reason and what to do about it."""
     return UserError(f"{path}: cannot be written ({error.strerror or reason(error)}); {remedy(error)}")
+
+
+def cannot_read(path: object, error: OSError) -> UserError:
+    """The refusal of a file that cannot be read, with the system's reason and what to do about it."""
+    return UserError(f"{path}: cannot be read ({error.strerror or reason(error)}); {_READ.get(error.errno, 'name another file')}")

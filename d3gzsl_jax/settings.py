@@ -5,7 +5,7 @@ import math
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data.loading import SEMANTICS, SOURCES
+from d3gzsl_jax.data.loading import SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
@@ -21,7 +21,6 @@ from d3gzsl_jax.training.sampling import HEADS
 CHOICES = {
     "framework": tuple(FRAMEWORKS),
     "data.source": SOURCES,
-    "data.semantics": SEMANTICS,
     "data.pipeline": MODES,
     "distillation.variant": VARIANTS,
     "distillation.score": SCORES,

@@ -1,4 +1,4 @@
-"""A benchmark without some of its classes."""
+"""A benchmark without some of its classes, or with some declared unseen."""
 
 import dataclasses
 
@@ -25,6 +25,24 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
         name=f"{data.name}-without-{'-'.join(names) if len(names) <= 3 else f'{len(names)}-classes'}",  # results say so
         provenance=dict(data.provenance) | {"left_out": names},
     )
+
+
+def declare_unseen(data: GZSLData, classes: str) -> GZSLData:
+    """`data` with classes that need have no rows declared as unseen, besides those that its file declares.
+
+    Args:
+        data: not yet validated.
+        classes: ids and names, '8,zebra', see `parse_class_list`; 'unseen' are all that have no trainval rows.
+
+    Raises:
+        UserError: no such class.
+    """
+    rows = data.trainval[(data.trainval >= 0) & (data.trainval < len(data.labels))]  # the others are refused later
+    seen = np.intersect1d(data.labels[rows], np.arange(len(data.class_names)))
+    unseen = np.setdiff1d(np.arange(len(data.class_names)), seen)
+    declared = parse_class_list(classes, data.class_names, seen, unseen)
+    further = [] if data.declared_unseen is None else [data.declared_unseen]
+    return dataclasses.replace(data, declared_unseen=np.unique(np.concatenate([declared, *further])).astype(np.int64))
 
 
 def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:

@@ -5,10 +5,12 @@ import dataclasses
 import jax
 import numpy as np
 
+from d3gzsl_jax.data.forms import usual_form
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import LARGEST
 from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import same_name_twice
 
 ROLES = ("trainval", "test_seen", "test_unseen")
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -16,8 +18,8 @@ _LEAST_RANGE = 10 * np.finfo(np.float64).eps  # scikit-learn takes a smaller one
 
 
 def validate(data: GZSLData) -> GZSLData:
-    """Returns `data`, if it can be trained and tested on: as it is, but for features of types that numpy does not know (bfloat16),
-    which become float32, and of long double, which become float64.
+    """Returns `data`, if it can be trained and tested on: as it is, but for what `usual_form` changes, and features of types that
+    numpy does not know (bfloat16), which become float32, and of long double, which become float64.
 
     Rows and dimensions in messages count as the files do (from `data.first`); a class is called by its id, from 0, and by what the
     file calls it where that is another number.
@@ -25,12 +27,14 @@ def validate(data: GZSLData) -> GZSLData:
     Raises:
         UserError: at the first thing wrong.
     """
+    data = usual_form(data)
     _check_kinds(data)
     features = real_numbers(data.features, data.key("features"))
     data = data if features is data.features else dataclasses.replace(data, features=features)
     if not data.test_seen.size and data.test_seen.dtype.kind not in "iu":  # of no rows the type says nothing
         data = dataclasses.replace(data, test_seen=np.zeros(0, np.int64))
     _check_arrays(data)
+    _check_names(data)
     _check_labels(data)
     for role in ROLES:
         _check_role(data, role)
@@ -104,6 +108,24 @@ def _check_values(data: GZSLData) -> None:
         f"{data.key('features')}: row {data.row(row)} has {value}{why} in dimension {column + data.first} "
         f"({int(bad.any(axis=1).sum())} such rows); extract these features again or drop the rows"
     )
+
+
+def _check_names(data: GZSLData) -> None:
+    """Every class has a name of its own, for results and files call it by that."""
+    name, names = data.key("class_names"), data.class_names
+    remedy = "give every class a name of its own, or leave the names out: classes are then called by their numbers"
+    if "" in names:
+        raise UserError(f"{name}: class {names.index('')} has no name ({names.count('')} such classes); {remedy}")
+    if same := same_name_twice(names):
+        first, second = map(data.class_text, same)
+        raise UserError(f"{name}: {first} and {second} have one name; {remedy}")
+
+
+def _how_to_declare(data: GZSLData, classes: np.ndarray) -> str:
+    """By what means of its source, for a message."""
+    if data.provenance.get("source") not in ("mat", "npz"):
+        return ""
+    return f": --config.data.unseen_classes={','.join(map(str, classes)) if len(classes) <= 10 else 'unseen'}"
 
 
 def _check_labels(data: GZSLData) -> None:
@@ -188,7 +210,7 @@ def _check_classes(data: GZSLData) -> None:
     if empty.any():
         raise UserError(
             f"{data.key('labels')}: {data.class_text(int(np.argmax(empty)))} has no rows in any split ({int(empty.sum())} such "
-            "classes); drop it, or declare it as an unseen class"
+            f"classes); drop it, or declare it as an unseen class{_how_to_declare(data, np.flatnonzero(empty))}"
         )
     if len(data.seen_classes) < 2:
         raise UserError(f"{data.key('trainval')}: holds {len(data.seen_classes)} class; at least 2 seen classes are needed")

@@ -4,7 +4,6 @@ import datetime
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import folder_name
 
 
 class RunFolder:
@@ -32,8 +32,7 @@ class RunFolder:
             if not path:
                 # Unique even among runs started within a second.
                 stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-                plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
-                self.path = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=self.path))
+                self.path = Path(tempfile.mkdtemp(prefix=f"{folder_name(dataset)}-{stamp}-", dir=self.path))
             probe = self.path / ".writable"
             probe.write_text("x")
             probe.unlink()

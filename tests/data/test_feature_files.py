@@ -168,7 +168,7 @@ def test_shapes_with_a_hint(name, tmp_path):
     WRITERS[name](path, np.zeros((3, 5), [("a", "f4")]))
     refused("need a matrix of numbers, found ", path)
     WRITERS[name](path, np.full((3, 5), None))
-    refused("need a matrix of numbers, found object", path)
+    refused("need numbers or text, found object", path)
 
 
 def test_mat_variables_that_are_no_matrices_of_numbers(tmp_path):
@@ -262,8 +262,8 @@ def test_csv_lines(text, message, tmp_path):
 
 
 def test_files_that_are_none(tmp_path):
-    refused(r"no such file; give a file of features \(.npy, .npz, .mat, .csv, .txt\)", tmp_path / "none.npy")
-    refused(r"from .parquet; formats are .npy, .npz, .mat, .csv, .txt", tmp_path / "x.parquet")
+    refused(r"no such file; give a file of features \(.npy, .npz, .mat, .h5, .hdf5, .csv, .txt\)", tmp_path / "none.npy")
+    refused(r"from .parquet; formats are .npy, .npz, .mat, .h5, .hdf5, .csv, .txt", tmp_path / "x.parquet")
     refused(r"from a file without a suffix; formats", tmp_path / "x")
     (tmp_path / "folder.npy").mkdir()
     refused("not a file", tmp_path / "folder.npy")
