@@ -23,10 +23,13 @@ def get_config(variant: str = "d3") -> ConfigDict:
 
     config.data = data = ConfigDict()
     data.source = "mat"  # mat (xlsa17 folder), npz (data/open_npz.py), tfds (builder xlsa17), digits (embedded)
-    data.root = "data/xlsa17/data/CUB"  # mat: the folder; npz: the file; tfds: TFDS data_dir ('' for its default)
+    # mat: the folder; npz: the file (.npz, .h5); tfds: TFDS data_dir ('' for its default). ~ is the home folder, and a relative
+    # path counts from the working directory
+    data.root = "data/xlsa17/data/CUB"
     data.manual_dir = ""  # tfds only: folder with CUB/res101.mat and the like, where the archive is not to be downloaded
-    data.feature_file = "res101.mat"  # mat only: name of the feature file in root
-    data.semantics = "att"  # att or sent: reads att_splits.mat or sent_splits.mat
+    data.feature_file = "res101.mat"  # mat only: the feature file (.mat, .h5); a relative path counts from root
+    data.semantics = "att"  # reads att_splits.mat; NAME reads NAME_splits.mat of root (tfds: att or sent)
+    data.unseen_classes = ""  # classes that are unseen and need have no rows, "8" or "okapi,9"; unseen: all without trainval rows
     data.leave_out = ""  # classes to train without, ids and names: "9" or "zebra,3"; --mode=add_classes can add them later
     data.normalize_semantics = False  # divide each class's vector by its L2 norm (the released code does not)
     data.stress = stress = ConfigDict()  # a harder version of the benchmark, see docs/stress.md; by default none

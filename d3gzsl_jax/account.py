@@ -15,7 +15,7 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.evaluation.vital_signs import VitalSigns
 from d3gzsl_jax.model import Model
-from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.console import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
@@ -50,7 +50,7 @@ class Account:
         )
         self._per_epoch = model.optimization.steps_per_epoch
         self._warnings: list[str] = []
-        self._leaks: list[str] = []
+        self._of_data: list[str] = []
         self._details: dict[str, Any] = {}
         self._evaluator, self._arrays, self._root = evaluator, arrays, root
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
@@ -73,13 +73,13 @@ class Account:
         """`past`, with the seconds spent over all starts."""
         return self.past | {"seconds": self._seconds + time.monotonic() - self._clock}
 
-    def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], leaks: list[str]) -> None:
-        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Warns of `leaks` in the data."""
+    def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], of_data: list[str]) -> None:
+        """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Says the warnings `of_data`."""
         self._log = Log(self._folder, self._config.log.tensorboard and together.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
-        self._leaks = leaks
-        for leak in leaks:
-            self._display.say(f"warning: {leak}")
+        self._of_data = of_data
+        for warning in of_data:
+            self._display.say(f"warning: {warning}")
 
     def close(self) -> None:
         """Ends the log."""
@@ -137,8 +137,8 @@ class Account:
         worst = int(self._signs.classes[diversity.argmin()])
         return (
             f"the generator may have collapsed: for {int((diversity < bound).sum())} of {len(diversity)} unseen classes looked at, "
-            f"synthesized rows vary less than {bound:g} of what real rows of a class do (least for class {worst} "
-            f"{self._data.class_names[worst]!r}: {diversity.min():.2g}); see config.guards.diversity"
+            f"synthesized rows vary less than {bound:g} of what real rows of a class do (least for "
+            f"{self._data.class_text(worst)}: {diversity.min():.2g}); see config.guards.diversity"
         )
 
     def _tell(self, kind: str, step: int, found: dict[str, Evaluation], numbers: dict[str, Any]) -> None:
@@ -153,7 +153,7 @@ class Account:
         line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._config.eval.prediction)}
         self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
         for name, values in metrics.items():
-            percents = "  ".join(f"{heading} {100 * values[key]:.1f}" for heading, key in METRICS.items())
+            percents = "  ".join(f"{heading} {percent(values[key])}" for heading, key in METRICS.items())
             self._display.say(f"epoch {epoch}/{self._config.train.epochs}  {name:10}  {percents}  ({self._display.timing()})")
 
     def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, **further: Any) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Account:
             self._plan.asked if self._plan else self._config.to_dict(), self._data,
             self.predictors.results(self._data.class_names, self.choices, self._config.eval.selection),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
-            warnings=[*self._leaks, *self._warnings], prediction=self._config.eval.prediction,
+            warnings=[*self._of_data, *self._warnings], prediction=self._config.eval.prediction,
             seconds=round(self._seconds, 2), details=self._details, **further,
         )
         if self._config.eval.prediction in results["predictions"]:

@@ -16,7 +16,7 @@ ADDED: dict[str, Any] = {
     "eval.selection": "last", "eval.criterion": "harmonic", "eval.folds": 1, "eval.fold_classes": 0.2, "eval.fold_rows": 0.2,
     "eval.fold_seed": 0, "eval.retrain": True, "classifier.logit_adjustment": 0.0,
     **{f"data.stress.{name}": value for name, value in OFF.items()}, "data.stress.seed": 0, "seeds": [], "parallel.seeds": 0,
-    "parallel.seeds_as": "auto", "guards.memory": True,
+    "parallel.seeds_as": "auto", "guards.memory": True, "data.unseen_classes": "",
 }  # fmt: skip
 """Fields added since runs can be gone on with, in that order, each with the value (as JSON holds it) that means what the versions
 without it did. A new field of configs/default.py is entered here."""

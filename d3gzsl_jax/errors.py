@@ -23,6 +23,14 @@ _REMEDIES = {
     errno.EIO: "the disk reports an error: name another place",
 }
 _NUMBER = re.compile(r"(?:os_error_code='|\[Errno )(\d+)")  # as TensorStore and Python say it
+_READ = {
+    errno.EACCES: "there is no permission to: chmod u+r lets its owner read it",
+    errno.EPERM: "there is no permission to: name another file",
+    errno.ENOENT: "it is not there (any more)",
+    errno.ELOOP: "its links go round in a circle: name the file itself",
+    errno.ENAMETOOLONG: "the name is too long: give a shorter one",
+    errno.EIO: "the disk reports an error: copy it again",
+}
 
 
 class UserError(ValueError):
@@ -70,3 +78,8 @@ def cannot_write(path: object, error: BaseException) -> UserError:
     """The refusal of a file that cannot be written, with the system's reason and what to do about it."""
     found = system_error(error)
     return UserError(f"{path}: cannot be written ({(found and found.strerror) or reason(error)}); {remedy(error)}")
+
+
+def cannot_read(path: object, error: OSError) -> UserError:
+    """The refusal of a file that cannot be read, with the system's reason and what to do about it."""
+    return UserError(f"{path}: cannot be read ({error.strerror or reason(error)}); {_READ.get(error.errno, 'name another file')}")

@@ -72,7 +72,7 @@ def predict_file(
             writer = csv.writer(file)
             writer.writerow(header(top))
             names = np.array(model.class_names, object)
-            for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor):
+            for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor, str(source)):
                 writer.writerows(zip(*_columns(found, names, rows), strict=True))
                 rows += len(found.classes)
                 display.advance(len(found.classes))
@@ -83,11 +83,12 @@ def predict_file(
     return rows
 
 
-def _ahead(model: TrainedModel, blocks: Iterator[np.ndarray], top: int, predictor: str) -> Iterator[Predictions]:
-    """Predictions of the blocks, each handed out while the next is computed."""
-    waiting = None
+def _ahead(model: TrainedModel, blocks: Iterator[np.ndarray], top: int, predictor: str, source: str) -> Iterator[Predictions]:
+    """Predictions of the blocks, each handed out while the next is computed; `source`: what messages call the file."""
+    waiting, rows = None, 0
     for block in blocks:
-        started = model.predict_chunk(block, top, predictor)
+        started = model.predict_chunk(block, top, predictor, rows, source)
+        rows += len(block)
         if waiting is not None:
             yield waiting
         waiting = started

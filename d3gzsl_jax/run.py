@@ -136,10 +136,11 @@ class Run:
     def evaluate_teacher(self) -> dict[str, float]:
         """The teacher's figures on the test rows, told."""
         found = self.evaluator.teacher(self.model.teacher, self.teacher, self.config.teacher.threshold)
-        self.display.say(
-            f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}, seen against unseen rows AUROC "
-            f"{found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
-        )
+        if len(self.data.test_seen):
+            self.display.say(
+                f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}, seen against unseen rows AUROC "
+                f"{found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
+            )
         return found
 
     def teacher_of_first(self, teacher: Params | None) -> Params:
@@ -234,9 +235,9 @@ class Run:
 
     def open_log(self, first: int) -> None:
         """Opens the log at outer step `first`; lines of evaluations before it stay."""
-        leaks = [] if self.trials else self.shared.leaks  # a fold holds nothing the whole does not
+        of_data = [] if self.trials else self.shared.warnings  # a fold holds nothing the whole does not
         self.account.begin(
-            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops, leaks
+            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops, of_data
         )
 
     def example_inputs(self) -> Any:

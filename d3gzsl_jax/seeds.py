@@ -182,6 +182,7 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
             continue  # one of the others
         std, half = content["std"][name], content["interval95"][name]
         cells = [(100 * mean[key], 100 * std[key], 100 * half[key]) if key in mean else None for key in _SHOWN.values()]
+        cells = [cell if cell and not np.isnan(cell[0]) else None for cell in cells]
         table.add_row(name, *((f"{c[0]:.1f}±{c[1]:.1f}" if several else f"{c[0]:.1f}") if c else "" for c in cells))
         if several:
             table.add_row("  95 %", *(f"{c[0] - c[2]:.1f}–{c[0] + c[2]:.1f}" if c else "" for c in cells))  # noqa: RUF001

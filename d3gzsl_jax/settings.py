@@ -7,7 +7,7 @@ import sys
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config_file import flat
-from d3gzsl_jax.data.loading import SEMANTICS, SOURCES
+from d3gzsl_jax.data.loading import SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
@@ -24,7 +24,6 @@ from d3gzsl_jax.training.sampling import HEADS
 CHOICES = {
     "framework": tuple(FRAMEWORKS),
     "data.source": SOURCES,
-    "data.semantics": SEMANTICS,
     "data.pipeline": MODES,
     "distillation.variant": VARIANTS,
     "distillation.score": SCORES,
@@ -181,6 +180,25 @@ def check_seeds(config: ConfigDict) -> None:
             "config.data.pipeline='stream' and config.seeds: seeds that are trained together sample rows on the device; give "
             "'device', or each seed by itself, --config.seed"
         )
+
+
+def check_known(config: ConfigDict, test_seen: bool) -> None:
+    """Refuses a configuration that picks by what is not known without test rows of seen classes.
+
+    Args:
+        config: checked.
+        test_seen: whether there are such rows.
+
+    Raises:
+        UserError: naming the option and what to give instead.
+    """
+    if test_seen:
+        return
+    why = "which is not known here: the data has no test_seen rows (a split for conventional zero-shot learning)"
+    if config.eval.selection == "test":
+        raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'last', or 'validation' with criterion='zsl'")
+    if config.checkpoint.best in ("test_harmonic", "test_seen"):
+        raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: {why}; give 'test_zsl', or leave it empty")
 
 
 def _check_selection(config: ConfigDict) -> None:

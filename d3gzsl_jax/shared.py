@@ -1,4 +1,4 @@
-"""What runs that differ in their seed alone have in common, made once: preprocessed rows, evaluation, the compiled loop, leaks."""
+"""What runs that differ in their seed alone have in common, made once: scaled rows, evaluation, the compiled loop, warnings."""
 
 import functools
 
@@ -6,6 +6,7 @@ import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.data import pipeline
+from d3gzsl_jax.data.doubts import find_doubts
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.preprocess import scale_splits
@@ -34,9 +35,9 @@ class Shared:
         )
 
     @functools.cached_property
-    def leaks(self) -> list[str]:
-        """What of the test rows could be learned from training rows, a line each."""
-        return find_leaks(self._data)
+    def warnings(self) -> list[str]:
+        """What of the test rows could be learned from training rows, and what of the data will hardly do, a line each."""
+        return find_leaks(self._data) + find_doubts(self._data, self.arrays)
 
     @functools.cached_property
     def features(self) -> jax.Array:

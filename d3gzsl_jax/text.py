@@ -27,11 +27,14 @@ def clean_name(value: Any) -> str:
         value: what a file holds in place of a name.
     """
     while isinstance(value, np.ndarray | list | tuple):  # cells in cells, as MATLAB's
-        if np.size(value) != 1:
-            value = "".join(map(str, np.ravel(value)))  # characters, or nothing
-            break
-        value = value.item() if isinstance(value, np.ndarray) else value[0]
-    if value is None:
+        parts = list(value.ravel()) if isinstance(value, np.ndarray) else list(value)
+        if len(parts) == 1:
+            value = parts[0]
+        elif any(isinstance(part, np.ndarray | list | tuple) for part in parts):
+            value = " ".join(map(clean_name, parts))
+        else:  # characters, or nothing
+            value = b"".join(parts) if parts and all(isinstance(part, bytes) for part in parts) else "".join(map(str, parts))
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
     if isinstance(value, bytes | bytearray | memoryview):
         raw = bytes(value).rstrip(b"\0")
@@ -48,6 +51,18 @@ def clean_name(value: Any) -> str:
 def clean_names(values: Iterable[Any]) -> tuple[str, ...]:
     """`clean_name` of each."""
     return tuple(map(clean_name, values))
+
+
+def folder_name(name: str) -> str:
+    """What of a name can begin the name of a folder on any system: letters, digits, '_', '.' and '-', at most 60 of them."""
+    plain = re.sub(r"[^\w.-]+", "-", clean_name(name)).strip(".-")
+    return plain.encode()[:60].decode(errors="ignore") or "data"
+
+
+def listed(names: Iterable[Any], most: int = 12) -> str:
+    """Names for a message, with commas between: cleaned, each cut if it is long, the first `most` of them; '' for none."""
+    found = [name if len(name) <= LONGEST_VALUE // 3 else f"{name[: LONGEST_VALUE // 3]}..." for name in clean_names(names)]
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
 
 
 def same_name_twice(names: Sequence[str]) -> tuple[int, int] | None:

@@ -111,6 +111,7 @@ def train_runs(
     config = starts[0].config
     for start in starts:
         settings.check(start.config)
+        settings.check_known(start.config, bool(len(data.test_seen)))
         if start.config.seeds:
             raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.seeds.train_seeds")
     sharding = sharding_of(config)

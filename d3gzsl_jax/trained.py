@@ -14,8 +14,9 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax import memory, paths, settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import Scaling
-from d3gzsl_jax.data.validate import unit_semantics
+from d3gzsl_jax.data.preprocess import Scaling, check_scaled
+from d3gzsl_jax.data.semantics import unit_semantics
+from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
@@ -139,30 +140,37 @@ class TrainedModel:
             predictor: 'student' or 'classifier'; '' for the run's own choice.
 
         Raises:
-            UserError: the features are of another size or not finite, or the predictor is not there.
+            UserError: the features are no numbers, of another size, not finite or beyond all that was trained on, or the predictor
+            is not there.
         """
-        features = np.asarray(features)
+        features = real_numbers(np.asarray(features), "features")
         if features.ndim != 2 or features.shape[1] != self.feature_size:
             raise UserError(f"features of shape {features.shape}: this model takes (n, {self.feature_size})")
         if not np.isfinite(features).all():
             row = int(np.argmax(~np.isfinite(features).all(axis=1)))
             raise UserError(f"features: row {row} is not finite; extract it again or drop it")
-        parts = [self.predict_chunk(features[i : i + _CHUNK_ROWS], top, predictor) for i in range(0, len(features), _CHUNK_ROWS)]
+        starts = range(0, len(features), _CHUNK_ROWS)
+        parts = [self.predict_chunk(features[i : i + _CHUNK_ROWS], top, predictor, first=i) for i in starts]
         if not parts:
             parts = [self.predict_chunk(np.zeros((1, self.feature_size), np.float32), top, predictor)]
         return Predictions(
             *(None if parts[0][i] is None else np.concatenate([np.asarray(p[i]) for p in parts])[: len(features)] for i in range(4))
         )
 
-    def predict_chunk(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
-        """`predict` on finite rows that fit the device, as arrays that may still be computing: a caller need not wait for them."""
+    def predict_chunk(
+        self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features"
+    ) -> Predictions:
+        """`predict` on finite rows that fit the device, as arrays that may still be computing: a caller need not wait for them.
+        `first`: what messages call the first row, `source`: what they say it is of."""
         name = self.check_predictor(predictor)
         self.check_top(top)
         rows = max(_LOGITS // len(self.class_names), 1)
         if len(features) > rows:  # many classes: fewer rows at a time
-            parts = [self.predict_chunk(features[i : i + rows], top, predictor) for i in range(0, len(features), rows)]
+            starts = range(0, len(features), rows)
+            parts = [self.predict_chunk(features[i : i + rows], top, predictor, first + i, source) for i in starts]
             return Predictions(*(None if column[0] is None else jnp.concatenate(column) for column in zip(*parts, strict=True)))
         scaled = self.scaling.apply(features)
+        check_scaled(scaled, source, first)
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
@@ -283,7 +291,7 @@ class TrainedModel:
             "format": 1, "name": self.name, "config": plain(self.config.to_dict()), "class_names": list(self.class_names),
             "seen": self.seen.tolist(), "unseen": self.unseen.tolist(), "prediction": self.prediction, "step": self.step,
             "data_sha256": self.data_digest,
-            "scaling": {"scale": self.scaling.scale.tolist(), "offset": self.scaling.offset.tolist(), "top": self.scaling.top},
+            "scaling": self.scaling.notes(),
         }  # fmt: skip
         save_once(folder, {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
 
@@ -333,5 +341,4 @@ def _require_fit(path: Path, arrays: Any, notes: Mapping[str, Any]) -> tuple[np.
     ids = [*notes["seen"], *notes["unseen"]]
     if semantics.ndim != 2 or len(semantics) != classes or len(scale) != len(offset) or sorted(ids) != list(range(classes)):
         raise UserError(f"{path}: its classes, semantics, scaling and parameters do not belong together; {_REMEDY}")
-    scale, offset = np.asarray(scale, np.float64), np.asarray(offset, np.float64)
-    return semantics, Scaling(scale=scale, offset=offset, top=float(notes["scaling"]["top"]))
+    return semantics, Scaling.from_notes(notes["scaling"])

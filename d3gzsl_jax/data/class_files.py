@@ -2,10 +2,10 @@
 
 | format | holds |
 |---|---|
-| `.npz` | `semantics` (k, da) and optionally `class_names` (k,) |
+| `.npz`, `.h5`, `.hdf5` | `semantics` (k, da) and optionally `class_names` (k,) |
 | `.npy` | (k, da), without names |
 | `.csv` | UTF-8, one class per line: its name, then da numbers; a first line with other names than numbers is a header |
-| `.mat` | `att` (da, k) and optionally `allclasses_names`, as in the xlsa17 files |
+| `.mat` | `att` (da, k), sparse or not, and optionally `allclasses_names`, as in the xlsa17 files |
 
 Classes without names are called 'new 0', 'new 1', ...
 """
@@ -18,12 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax.data.feature_files import is_header, is_number
+from d3gzsl_jax import paths
+from d3gzsl_jax.data import hdf5_files, npy_files
+from d3gzsl_jax.data.csv_rows import is_header, is_number
+from d3gzsl_jax.data.forms import name_list
+from d3gzsl_jax.data.gzsl_data import class_text
 from d3gzsl_jax.data.matfile import read_variables
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.data.not_found import unreadable
+from d3gzsl_jax.data.semantics import as_float32
+from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.text import clean_name, listed, same_name_twice, shortened
 
-FORMATS = ".npz, .npy, .csv, .mat"
-KEYS = {".npz": ("semantics", "class_names"), ".npy": ("semantics", "class_names"), ".mat": ("att", "allclasses_names")}
+FORMATS = ".npz, .npy, .csv, .mat, .h5, .hdf5"
+_OWN = ("semantics", "class_names")
+KEYS = {".npz": _OWN, ".npy": _OWN, ".h5": _OWN, ".hdf5": _OWN, ".mat": ("att", "allclasses_names")}
 
 
 def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
@@ -36,28 +44,31 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
     Raises:
         UserError: the file is missing, broken or of an unknown format, a value is no finite number, or two classes share a name.
     """
-    path = Path(path)
+    path = paths.clean(path, "--semantics")
     suffix = path.suffix.lower()
     if suffix not in (".csv", *KEYS):
         raise UserError(f"{path}: classes cannot be read from {suffix or 'a file without a suffix'}; formats are {FORMATS}")
-    if not path.is_file():
-        raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; give a file of semantics ({FORMATS})")
+    if problem := unreadable(path, FORMATS, "semantics", (".csv", *KEYS)):
+        raise UserError(problem)
     if key and suffix in (".npy", ".csv"):
-        raise UserError(f"{path}: a {suffix} file has no keys; leave the key {key!r} out")
+        raise UserError(f"{path}: a {suffix} file has no keys; leave the key {shortened(key)} out")
     semantics, names = _read_csv(path) if suffix == ".csv" else _read_arrays(path, *KEYS[suffix], key)
     if semantics.ndim != 2 or semantics.dtype.kind not in "fiu" or semantics.size == 0:
         found = f"{semantics.dtype} of shape {semantics.shape}"
         raise UserError(f"{path}: need a matrix of numbers with a row for each of at least 1 class, found {found}")
     if len(semantics) != len(names := names or [f"new {row}" for row in range(len(semantics))]):
         raise UserError(f"{path}: {len(names)} names for {len(semantics)} classes; there must be one name per class")
-    with np.errstate(over="ignore"):  # refused in the next line
-        semantics = np.ascontiguousarray(semantics, np.float32)
+    semantics, first = as_float32(semantics), int(suffix == ".mat")  # as the file counts, besides the id, which counts from 0
     for row in np.flatnonzero(~np.isfinite(semantics).all(axis=1)):
-        raise UserError(f"{path}: class {row} ({names[row]!r}) has a value that is not finite as float32; repair it")
-    for row, name in enumerate(names):
-        if not name or (first := names.index(name)) < row:
-            problem = f"classes {first} and {row} are both called {name!r}" if name else f"class {row} has no name"
-            raise UserError(f"{path}: {problem}; every class needs a name of its own")
+        raise UserError(f"{path}: {class_text(row, names, row + first)} has a value that is not finite as float32; repair it")
+    if "" in names:
+        raise UserError(f"{path}: class {names.index('')} has no name; every class needs a name of its own")
+    if same := same_name_twice(names):
+        counted = f" ({same[0] + first} and {same[1] + first} in the file)" if first else ""
+        raise UserError(
+            f"{path}: classes {same[0]} and {same[1]}{counted} are both called {shortened(names[same[0]])}; every class needs a "
+            "name of its own"
+        )
     return semantics, tuple(names)
 
 
@@ -76,24 +87,15 @@ def check_width(semantics: np.ndarray, columns: int, path: str | Path) -> None:
 
 
 def _read_arrays(path: Path, semantics_key: str, names_key: str, key: str) -> tuple[np.ndarray, list[str]]:
-    key = key or semantics_key
-    if path.suffix.lower() == ".mat":
-        found = read_variables(path, (key, names_key))
+    key, suffix = key or semantics_key, path.suffix.lower()
+    if suffix == ".mat":
+        found = read_variables(path, (key, names_key), (key,))
     else:
-        try:
-            with open(path, "rb") as file:  # np.load leaves a broken .npz open
-                loaded = np.load(file, allow_pickle=False)
-                found = {key: loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-        except Exception as error:  # a broken file makes numpy raise nearly anything
-            raise UserError(f"{path}: not a readable {path.suffix} file ({reason(error)}); write or copy it again") from None
-    for name in (key, names_key):
-        if name in found and not isinstance(found[name], np.ndarray):
-            raise UserError(f"{path}: {name!r}: need an array, found {type(found[name]).__name__}")
-    if key not in found:
-        raise UserError(f"{path}: key {key!r} is missing; it holds {', '.join(sorted(found)) or 'nothing that is needed'}")
-    names = found.get(names_key, np.empty(0, str)).ravel().tolist()
-    names = [name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names]
-    return found[key].T if path.suffix.lower() == ".mat" else found[key], [" ".join(name.split()) for name in names]
+        held, found = (npy_files if suffix in (".npz", ".npy") else hdf5_files).read_arrays(path, (key, names_key))
+        if key not in found:
+            raise UserError(f"{path}: key {shortened(key)} is missing; it holds {listed(held) or 'nothing'}; name another key")
+    names = name_list(found[names_key], f"{path}: {names_key!r}") if names_key in found else ()
+    return found[key].T if suffix == ".mat" else found[key], list(names)
 
 
 def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
@@ -103,18 +105,21 @@ def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True)
             lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
     if lines and is_header(lines[0][1][1:]):
         del lines[0]
     for line, (name, *cells) in lines:
         bad = next((i for i, cell in enumerate(cells) if not is_number(cell)), None)
         if bad is not None:
-            raise UserError(f"{path}: line {line}, column {bad + 2}: {cells[bad][:40]!r} is no number; correct it or drop the line")
+            where = f"{path}: line {line}, column {bad + 2}"
+            raise UserError(f"{where}: {shortened(cells[bad])} is no number; correct it or drop the line")
         if len(cells) != len(lines[0][1]) - 1 or not cells:
             need = len(lines[0][1]) - 1 or "some"
             raise UserError(f"{path}: line {line} has {len(cells)} numbers after the name, needs {need}; correct it or drop it")
-        names.append(" ".join(name.split()))
+        names.append(clean_name(name))
         rows.append([float(cell) for cell in cells])
     return np.array(rows).reshape(len(rows), -1 if rows else 0), names
 
@@ -134,13 +139,20 @@ def parse_class_list(text: str, names: Sequence[str], seen: np.ndarray, unseen: 
     """
     groups = {"all": np.arange(len(names)), "seen": seen, "unseen": unseen}
     ids: list[int] = []
-    for entry in map(str.strip, next(csv.reader([re.sub("[\r\n]", " ", text)], skipinitialspace=True), [])):
+    try:
+        entries = next(csv.reader([re.sub("[\r\n]", " ", text)], skipinitialspace=True), [])
+    except csv.Error as error:
+        problem = f"class list {shortened(text)}: cannot be read ({reason(error)})"
+        raise UserError(f"{problem}; give ids or names with commas between") from None
+    for entry in map(clean_name, entries):
         if entry in groups:
             ids.extend(map(int, groups[entry]))
         elif entry:
             ids.append(_class_id(entry, names))
     if not ids:
-        raise UserError(f"class list {text!r}: holds no classes; give ids or names with commas between, or all, seen or unseen")
+        raise UserError(
+            f"class list {shortened(text)}: holds no classes; give ids or names with commas between, or all, seen or unseen"
+        )
     return np.array(list(dict.fromkeys(ids)), np.int32)
 
 
@@ -149,13 +161,13 @@ def _class_id(entry: str, names: Sequence[str]) -> int:
         if 0 <= int(entry) < len(names):
             return int(entry)
         raise UserError(f"class list: there is no class {int(entry)}; ids go from 0 to {len(names) - 1}")
-    for same in (str, str.casefold):
+    for same in (str, clean_name, lambda name: clean_name(name).casefold()):
         found = [i for i, name in enumerate(names) if same(name) == same(entry)]
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError(f"class list: {entry!r} may be class {' or '.join(map(str, found))}; give the id")
+            raise UserError(f"class list: {shortened(entry)} may be class {' or '.join(map(str, found))}; give the id")
     folded = {name.casefold(): name for name in ("all", "seen", "unseen", *names)}
-    close = [repr(folded[name]) for name in difflib.get_close_matches(entry.casefold(), folded)]
+    close = [shortened(folded[name]) for name in difflib.get_close_matches(entry.casefold(), folded)]
     hint = f"; did you mean {' or '.join(close)}?" if close else "; give an id, a name, all, seen or unseen"
-    raise UserError(f"class list: there is no class {entry!r}{hint}")
+    raise UserError(f"class list: there is no class {shortened(entry)}{hint}")

@@ -5,18 +5,18 @@
 | `.npy` | yes | Fortran order costs one read per column and chunk: slow with chunks of few rows |
 | `.npz` | yes | the member `key`, or `features`, or the only matrix; compressed or not; Fortran order is loaded whole |
 | `.mat` 7.3 | yes | the variable `key`, or `features` |
+| `.h5`, `.hdf5` | yes | the dataset `key`, or `features`, or the only matrix; (N, columns) or (columns, N) |
 | `.mat` 5 | no | loaded whole; the format itself ends at 2 GB a variable |
 | `.csv`, `.txt` | yes | commas, UTF-8; a first line of different cells, none a number, is a header; blank lines are skipped |
 
-Any real or integer type and byte order is read, and becomes float32. A `.mat` matrix of (columns, N) holds one row in each of
-its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages count from 0, lines from 1.
+Any real or integer type and byte order is read: as float32 or, where that would lose digits, float64. A `.mat` matrix of
+(columns, N) holds one row in each of its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages
+count from 0, lines from 1.
 """
 
 import contextlib
-import csv
 import functools
 import itertools
-import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,14 +25,18 @@ from typing import IO, NamedTuple
 import h5py
 import numpy as np
 import scipy.io
-from numpy.lib import format as npy
 
+from d3gzsl_jax import paths
+from d3gzsl_jax.data import hdf5_files, npy_files
+from d3gzsl_jax.data.csv_rows import cells, is_header, parse
 from d3gzsl_jax.data.matfile import read_variables
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.data.not_found import unreadable
+from d3gzsl_jax.data.sizes import check_fits
+from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.text import listed, shortened
 
-FORMATS = ".npy, .npz, .mat, .csv, .txt"
+FORMATS = ".npy, .npz, .mat, .h5, .hdf5, .csv, .txt"
 DEFAULT_KEY = "features"
-PIECE = 2**20  # bytes asked of a file at once; zipfile copies what it returns, so small pieces keep copies small
 HDF5_CACHE = 2**26  # bytes; with HDF5's own 1 MiB, large compressed blocks would be decompressed again for every chunk
 
 
@@ -60,12 +64,14 @@ def open_features(path: str | Path, columns: int, key: str = "") -> FeatureFile:
     Raises:
         UserError: the file is missing, broken or cut short, of an unknown format, or holds no rows of that many numbers.
     """
-    with _opened(Path(path), columns, key) as (found, rows, _):
-        return FeatureFile(Path(path), found, rows, columns)
+    path = paths.clean(path, "--input")
+    with _opened(path, columns, key) as (found, rows, _):
+        return FeatureFile(path, found, rows, columns)
 
 
 def chunks(source: FeatureFile, rows: int) -> Iterator[np.ndarray]:
-    """Yields float32 (<= rows, columns) in the order of the file, in memory of a few chunks for the formats that stream.
+    """Yields (<= rows, columns) in the order of the file, in memory of a few chunks for the formats that stream: float32 where the
+    file holds no wider type, else float64, since a model scales the digits it was trained on.
 
     Raises:
         UserError: a value is not finite (as float32), a line is no row of numbers, or the file turns out to be damaged.
@@ -83,8 +89,8 @@ def chunks(source: FeatureFile, rows: int) -> Iterator[np.ndarray]:
 
 def _finite(block: np.ndarray, start: int, name: str) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows is refused below, with its value
-        result = np.ascontiguousarray(block, np.float32)
-    finite = np.isfinite(result)
+        result = np.ascontiguousarray(block, np.float32 if np.can_cast(block.dtype, np.float32) else np.float64)
+    finite = np.abs(result) <= np.finfo(np.float32).max  # what float32 cannot hold is refused, too
     if not finite.all():
         bad = ~finite.all(axis=1)
         row = int(np.argmax(bad))
@@ -103,16 +109,18 @@ def _opened(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
         raise UserError(f"{path}: features cannot be read from {path.suffix or 'a file without a suffix'}; formats are {FORMATS}")
-    if not path.is_file():
-        raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; give a file of features ({FORMATS})")
-    if key and opener not in (_open_npz, _open_mat):
-        raise UserError(f"{path}: a {path.suffix} file has no keys; leave the key {key!r} out")
+    if problem := unreadable(path, FORMATS, "features", tuple(_OPENERS)):
+        raise UserError(problem)
+    if key and opener not in (_open_npz, _open_mat, _open_hdf5):
+        raise UserError(f"{path}: a {path.suffix} file has no keys; leave the key {shortened(key)} out")
     try:
         with opener(path, columns, key) as matrix:
             yield matrix
     except UserError:
         raise
     except Exception as error:  # a broken file makes these readers raise nearly anything
+        if isinstance(error, OSError) and error.errno:
+            raise cannot_read(path, error) from None
         raise UserError(f"{path}: not a readable {path.suffix} file ({reason(error)}); write or copy it again") from None
 
 
@@ -135,32 +143,11 @@ def _check(name: str, shape: tuple[int, ...], dtype: np.dtype | str, columns: in
         raise UserError(f"{name}: holds no rows")
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, Fortran order and dtype of an open `.npy`; the file is left at its first value."""
-    version = npy.read_magic(file)
-    return npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
-
-
 def _checked_header(file: IO[bytes], name: str, size: int, columns: int) -> tuple[int, bool, np.dtype]:
     """Rows, Fortran order and dtype of an open `.npy` of `size` bytes, if it is a whole matrix (rows, columns)."""
-    shape, fortran, dtype = _header(file)
+    shape, fortran, dtype = npy_files.header(file, name, size)
     _check(name, shape, dtype, columns)
-    have, need = size - file.tell(), math.prod(shape) * dtype.itemsize
-    if have < need:
-        raise UserError(f"{name}: cut short: {have} of {need} bytes of a matrix {shape} are there; write or copy it again")
     return shape[0], fortran, dtype
-
-
-def _fill(file: IO[bytes], count: int, dtype: np.dtype) -> np.ndarray:
-    """The next `count` values of a file."""
-    buffer = np.empty(count * dtype.itemsize, np.uint8)
-    view, done = memoryview(buffer), 0
-    while done < len(view):
-        got = file.readinto(view[done : done + PIECE])
-        if not got:
-            raise ValueError(f"it ends {len(view) - done} bytes too early")
-        done += got
-    return buffer.view(dtype)
 
 
 @contextlib.contextmanager
@@ -171,7 +158,7 @@ def _open_npy(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
 
         def values(skip: int, count: int) -> np.ndarray:
             file.seek(first + skip * dtype.itemsize)
-            return _fill(file, count, dtype)
+            return npy_files.fill(file, count, dtype)
 
         def read(start: int, stop: int) -> np.ndarray:
             if fortran:
@@ -184,20 +171,24 @@ def _open_npy(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
 @contextlib.contextmanager
 def _open_npz(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
     with zipfile.ZipFile(path) as archive:
-        members = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        members = npy_files.members(archive)
 
         def is_matrix(member: str) -> bool:
+            where = _name(path, member)
             with archive.open(f"{member}.npy") as file:
-                shape, _, dtype = _header(file)
+                shape, _, dtype = npy_files.header(file, where, npy_files.member_size(archive, f"{member}.npy", where))
             return len(shape) == 2 and dtype.kind in "fiu"
 
         key = _choose(path, key, members, lambda: filter(is_matrix, members))
-        with archive.open(f"{key}.npy") as file:
-            rows, fortran, dtype = _checked_header(file, _name(path, key), archive.getinfo(f"{key}.npy").file_size, columns)
-            whole = _fill(file, rows * columns, dtype).reshape((rows, columns), order="F") if fortran else None
+        where, member = _name(path, key), f"{key}.npy"
+        with archive.open(member) as file:
+            rows, fortran, dtype = _checked_header(file, where, npy_files.member_size(archive, member, where), columns)
+            if fortran:
+                check_fits(where, rows * columns * dtype.itemsize)
+            whole = npy_files.fill(file, rows * columns, dtype).reshape((rows, columns), order="F") if fortran else None
 
             def read(start: int, stop: int) -> np.ndarray:
-                block = whole[start:stop] if fortran else _fill(file, (stop - start) * columns, dtype).reshape(-1, columns)
+                block = whole[start:stop] if fortran else npy_files.fill(file, (stop - start) * columns, dtype).reshape(-1, columns)
                 if stop == rows:
                     file.read(1)  # zipfile compares checksums at the end of a member, and only if that is reached
                 return block
@@ -209,28 +200,49 @@ def _choose(path: Path, key: str, held: list[str], matrices: Callable[[], Iterab
     """The key to read: the one asked for, or the default one, or the only one of `matrices`."""
     found = [name for name in (key or DEFAULT_KEY,) if name in held] or ([] if key else list(matrices()))
     if len(found) != 1:
-        raise UserError(f"{path}: key {key or DEFAULT_KEY!r} is missing; it holds {', '.join(sorted(held)) or 'nothing'}")
+        raise UserError(
+            f"{path}: key {shortened(key or DEFAULT_KEY)} is missing; it holds {listed(sorted(held)) or 'nothing'}"
+            f"{'; name one of these as the key' if held else ''}"
+        )
     return found[0]
+
+
+@contextlib.contextmanager
+def _open_hdf5(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
+    of_matlab = path.suffix.lower() == ".mat"
+    with hdf5_files.opened(path, HDF5_CACHE) as file:
+        held = hdf5_files.names(file)
+
+        def is_matrix(name: str) -> bool:
+            found = hdf5_files.find(file, name, _name(path, name))
+            return isinstance(found, h5py.Dataset) and len(found.shape or ()) == 2 and found.dtype.kind in "fiu"
+
+        key = _choose(path, key, held, tuple if of_matlab else lambda: filter(is_matrix, held))
+        where, dataset = _name(path, key), hdf5_files.find(file, key, _name(path, key))
+        if not isinstance(dataset, h5py.Dataset):
+            raise UserError(f"{where}: need a matrix of numbers, found a group, as a struct or a sparse matrix is")
+        said = hdf5_files.kind(dataset)
+        dtype = said if said in ("logical", "char", "cell") else dataset.dtype
+        # HDF5 holds MATLAB's matrices transposed, and of an empty one the shape in place of values
+        shape = dataset.shape or ()
+        shape = (0, columns) if "MATLAB_empty" in dataset.attrs else shape[::-1] if of_matlab else shape
+        _check(where, shape, dtype, columns, either_way=True)
+        if shape == (columns, columns) and not (of_matlab or said):
+            raise UserError(f"{where}: of shape {shape}, which may hold a row in each column; write an .npy, where rows are rows")
+        if dataset.shape[1] == columns:
+            yield key, dataset.shape[0], lambda start, stop: dataset[start:stop]
+        else:
+            yield key, dataset.shape[1], lambda start, stop: dataset[:, start:stop].T
 
 
 @contextlib.contextmanager
 def _open_mat(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
     if h5py.is_hdf5(path):
-        with h5py.File(path, "r", rdcc_nbytes=HDF5_CACHE) as file:
-            key = _choose(path, key, [name for name in file if isinstance(file[name], h5py.Dataset)])
-            dataset = file[key]
-            said = dataset.attrs.get("MATLAB_class", b"")
-            dtype = said.decode() if said in (b"logical", b"char", b"cell") else dataset.dtype
-            # HDF5 holds MATLAB's matrices transposed, and of an empty one the shape in place of values
-            shape = (columns, 0) if "MATLAB_empty" in dataset.attrs else dataset.shape[::-1]
-            _check(_name(path, key), shape, dtype, columns, either_way=True)
-            if shape[0] == columns:
-                yield key, shape[1], lambda start, stop: dataset[start:stop]
-            else:
-                yield key, shape[0], lambda start, stop: dataset[:, start:stop].T
-            return
-    listed = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-    shape, kind = listed[key := _choose(path, key, list(listed))]
+        with _open_hdf5(path, columns, key) as matrix:
+            yield matrix
+        return
+    there = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path, appendmat=False)}
+    shape, kind = there[key := _choose(path, key, list(there))]
     dtype = np.dtype(kind) if kind in ("double", "single") or "int" in kind else kind
     _check(_name(path, key), shape, dtype, columns, either_way=True)
 
@@ -248,53 +260,20 @@ def _open_text(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
     with open(path, encoding="utf-8-sig") as file:
         lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
         number, line = next(lines, (0, ""))
-        width = len(_cells(line))
+        width = len(cells(line))
         if width not in (0, columns):
             transposed = 1 + sum(1 for _ in itertools.islice(lines, columns)) == columns > 1
             hint = "; it looks transposed" if transposed else "; values must be separated by commas" if width == 1 else ""
             raise UserError(f"{path}: line {number} has {width} values, but the model takes {columns} features a row{hint}")
-        if is_header(_cells(line)):
+        if is_header(cells(line)):
             number, line = next(lines, (0, ""))
         if not line:
             raise UserError(f"{path}: holds no rows")
         lines = itertools.chain([(number, line)], lines)
-        yield "", None, lambda start, stop: _parse(path, list(itertools.islice(lines, stop - start)), columns)
+        yield "", None, lambda start, stop: parse(path, list(itertools.islice(lines, stop - start)), columns)
 
 
-def _parse(path: Path, lines: list[tuple[int, str]], columns: int) -> np.ndarray:
-    if not lines:
-        return np.empty((0, columns))
-    with contextlib.suppress(ValueError):
-        block = np.loadtxt([line for _, line in lines], delimiter=",", comments=None, quotechar='"', ndmin=2)
-        if block.shape == (len(lines), columns):
-            return block
-    for number, line in lines:  # slow, but only to say where
-        cells = _cells(line)
-        if len(cells) != columns:
-            raise UserError(f"{path}: line {number} has {len(cells)} values, a row has {columns} features; correct it or drop it")
-        for column, cell in enumerate(cells, 1):
-            if not is_number(cell):
-                raise UserError(f"{path}: line {number}, column {column}: {cell[:40]!r} is no number; correct it or drop the line")
-    raise UserError(f"{path}: lines {lines[0][0]} to {lines[-1][0]} are no rows of {columns} plain numbers; correct them")
-
-
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line]), [])
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell of text is a number; nan and inf are (and are refused later, as such)."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def is_header(cells: list[str]) -> bool:
-    """Whether cells name columns: none is a number and all differ ('NA,NA' misses values), or at least 8 count from 0 or 1."""
-    counting = len(cells) >= 8 and any(cells == [str(first + i) for i in range(len(cells))] for first in (0, 1))
-    return counting or (len(set(cells)) == len(cells) > 0 and not any(map(is_number, cells)))
-
-
-_OPENERS = {".npy": _open_npy, ".npz": _open_npz, ".mat": _open_mat, ".csv": _open_text, ".txt": _open_text}
+_OPENERS = {
+    ".npy": _open_npy, ".npz": _open_npz, ".mat": _open_mat, ".h5": _open_hdf5, ".hdf5": _open_hdf5, ".csv": _open_text,
+    ".txt": _open_text,
+}  # fmt: skip

@@ -79,5 +79,7 @@ def hold_out(data: GZSLData, held_out: np.ndarray, rows: float, seed: int, name:
             test_unseen=np.flatnonzero(np.isin(labels, unseen)),
             extra_roles={},
             declared_unseen=unseen,
+            file_rows=data.trainval if data.file_rows is None else data.file_rows[data.trainval],
+            file_classes=classes if data.file_classes is None else data.file_classes[classes],
         )
     )

@@ -9,7 +9,8 @@ import numpy as np
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
 from d3gzsl_jax.data.validate import ROLES
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.text import clean_names
 
 
 def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir: str | None = None) -> GZSLData:
@@ -17,7 +18,7 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
 
     Args:
         name: dataset name, one of the builder's (any case).
-        semantics: 'att' or 'sent'.
+        semantics: of one of the builder's configs, 'att' or 'sent'.
         data_dir: where TFDS keeps prepared datasets; its default where None.
         manual_dir: a folder with files got by hand (<manual_dir>/CUB/res101.mat ...); else the archive is downloaded.
 
@@ -47,9 +48,8 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
     except UserError:
         raise
     except Exception as error:  # TFDS raises many kinds for a failed download
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"tfds xlsa17/{config}: could not be prepared ({reason}); set --config.data.manual_dir to a folder with "
+            f"tfds xlsa17/{config}: could not be prepared ({reason(error)}); set --config.data.manual_dir to a folder with "
             f"{name.upper()}/res101.mat and {name.upper()}/{semantics}_splits.mat"
         ) from None
     _refuse_stale(builder, manual_dir, f"tfds xlsa17/{config}")
@@ -65,7 +65,7 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
         features=np.concatenate([part["features"] for part in parts.values()])[order],
         labels=np.concatenate([part["label"] for part in parts.values()])[order],
         semantics=np.asarray(metadata["semantics"], np.float32),
-        class_names=tuple(metadata["class_names"]),
+        class_names=clean_names(metadata["class_names"]),
         **{role: np.array([position[int(row)] for row in part["row"]], np.int64) for role, part in parts.items()},
         provenance={
             "source": "tfds",

@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+
+from d3gzsl_jax.text import shortened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,16 +16,19 @@ class GZSLData:
 
     Attributes:
         name: dataset name, for messages and results.
-        features: (N, dx) raw float features, as stored.
+        features: (N, dx) raw features, as stored: floats or whole numbers of any width.
         labels: (N,) int64 original class ids.
         semantics: (C, da) float32 semantic vectors, by original id.
         class_names: C names.
-        trainval, test_seen, test_unseen: int64 row numbers, 0-based.
+        trainval, test_seen, test_unseen: int64 row numbers, 0-based. Without test_seen rows this is plain zero-shot learning: T1 is
+            known, and no figure that needs seen rows.
         extra_roles: further row lists some files carry (for example 'train' and 'val'), kept but never trained on.
         declared_unseen: unseen class ids where a file states them; otherwise every class without trainval rows is unseen.
         provenance: where it came from: 'source', 'feature_file', 'semantics', 'normalized' and 'sha256' by file.
         keys: what the files call a field, for messages ('labels' may be "'labels' in res101.mat").
         first: the number files count rows and classes from (1 in `.mat` files, 0 elsewhere), for messages.
+        file_rows: (N,) and
+        file_classes: (C,) which row and class of the files, counted from 0, each of these is; None where all are there in order.
     """
 
     name: str
@@ -39,6 +44,8 @@ class GZSLData:
     provenance: Mapping[str, object] = dataclasses.field(default_factory=dict)
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
     first: int = 0
+    file_rows: np.ndarray | None = None
+    file_classes: np.ndarray | None = None
 
     @property
     def class_count(self) -> int:
@@ -74,6 +81,30 @@ class GZSLData:
     def key(self, field: str) -> str:
         """How a message should name `field`, for example \"'labels' in CUB/res101.mat\"."""
         return self.keys.get(field, field)
+
+    def row(self, row: int) -> int:
+        """The number of a row for a message: as the files count."""
+        known = self.file_rows is not None and 0 <= row < len(self.file_rows)
+        return (int(self.file_rows[row]) if known else int(row)) + self.first
+
+    def class_text(self, label: int) -> str:
+        """What a message, a result or a warning calls a class, see `class_text`."""
+        known = self.file_classes is not None and 0 <= label < len(self.file_classes)
+        return class_text(label, self.class_names, (int(self.file_classes[label]) if known else int(label)) + self.first)
+
+
+def class_text(label: int, names: Sequence[str], in_file: int | None = None) -> str:
+    """What to call a class, as in "class 2 ('zebra'; 3 in the file)": its id, from 0 wherever a user sees or gives one, if it
+    has one of its own, and the number that its file counts it by where that is another.
+
+    Args:
+        label: the id.
+        names: of the classes, by id.
+        in_file: what the file calls it by; None where there is no file.
+    """
+    told = [shortened(names[label])] if 0 <= label < len(names) and names[label] != f"class {label}" else []
+    told += [f"{in_file} in the file"] if in_file is not None and in_file != label else []
+    return f"class {int(label)}" + (f" ({'; '.join(told)})" if told else "")
 
 
 def sha256_of(*arrays: np.ndarray) -> str:

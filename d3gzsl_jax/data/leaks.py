@@ -29,13 +29,13 @@ def find_leaks(data: GZSLData) -> list[str]:
             if (shared := np.intersect1d(_rows(data, listed), rows[tested])).size:
                 found.append(
                     f"{_name(data, role)} holds {shared.size} rows of {data.key(tested)} (the first is row "
-                    f"{_row(data, shared[0])}): it is never used here; do not train or select on it"
+                    f"{data.row(shared[0])}): it is never used here; do not train or select on it"
                 )
     for tested in _TESTED:
         if (shared := np.intersect1d(rows["trainval"], rows[tested])).size:
             found.append(
                 f"{data.key('trainval')} and {data.key(tested)} share {shared.size} rows (the first is row "
-                f"{_row(data, shared[0])}): they are trained and tested on"
+                f"{data.row(shared[0])}): they are trained and tested on"
             )
     unseen = labels[rows["test_unseen"]]
     if data.declared_unseen is not None:
@@ -44,7 +44,7 @@ def find_leaks(data: GZSLData) -> list[str]:
     if trained.size:
         found.append(
             f"{data.key('trainval')} has {trained.size} rows of {np.unique(labels[trained]).size} unseen classes (the first is row "
-            f"{_row(data, trained[0])}): these classes are seen in training"
+            f"{data.row(trained[0])}): these classes are seen in training"
         )
     return found + _duplicates(data, rows, labels)
 
@@ -68,7 +68,7 @@ def _duplicates(data: GZSLData, rows: dict[str, np.ndarray], labels: np.ndarray)
         differing = f", {count} of them labelled otherwise" if count else ""
         found.append(
             f"{copies.size} rows of {data.key(other)} are copies of rows of {data.key(one)}{differing} (the first is row "
-            f"{_row(data, copies[0])}, equal to row {_row(data, partner)})"
+            f"{data.row(copies[0])}, equal to row {data.row(partner)})"
         )
     return found
 
@@ -100,7 +100,3 @@ def _rows(data: GZSLData, listed: np.ndarray) -> np.ndarray:
 def _name(data: GZSLData, role: str) -> str:
     """What the files call a shipped role."""
     return data.keys.get(role, EXTRA_KEYS.get(role, role) if data.provenance.get("source") == "mat" else role)
-
-
-def _row(data: GZSLData, row: int) -> int:
-    return int(row) + data.first

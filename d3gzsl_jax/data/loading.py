@@ -1,21 +1,23 @@
 """From config.data to a validated GZSLData."""
 
 import dataclasses
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import paths
 from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.data.forms import usual_form
 from d3gzsl_jax.data.from_tfds import read_tfds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.open_npz import read_npz
+from d3gzsl_jax.data.semantics import check_semantics, normalize_semantics
 from d3gzsl_jax.data.stress import OFF, stress
-from d3gzsl_jax.data.subset import leave_out
-from d3gzsl_jax.data.validate import normalize_semantics, validate
+from d3gzsl_jax.data.subset import declare_unseen, leave_out
+from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.text import clean_name
 
 SOURCES = ("mat", "npz", "tfds", "digits")
-SEMANTICS = ("att", "sent")
 
 
 def load(name: str, config: ConfigDict) -> GZSLData:
@@ -23,19 +25,25 @@ def load(name: str, config: ConfigDict) -> GZSLData:
 
     Args:
         name: config.dataset; an npz file brings its own.
-        config: config.data (source, root, manual_dir, feature_file, semantics, leave_out, stress, normalize_semantics).
+        config: config.data (source, root, manual_dir, feature_file, semantics, unseen_classes, leave_out, stress,
+            normalize_semantics).
 
     Raises:
         UserError: data missing or wrong; the message names file, key and row.
     """
+    name, option = clean_name(name) or "data", "--config.data.root"
     if config.source == "digits":
         data = read_digits()
     elif config.source == "npz":
-        data = read_npz(config.root)
+        data = read_npz(paths.clean(config.root, option))
     elif config.source == "tfds":
-        data = read_tfds(name, config.semantics, config.root or None, config.manual_dir or None)
+        folders = [_folder(config[field], f"--config.data.{field}") for field in ("root", "manual_dir")]
+        data = read_tfds(name, config.semantics, *folders)
     else:
-        data = read_xlsa17(Path(config.root), name, config.feature_file, config.semantics)
+        feature_file = paths.clean(config.feature_file, "--config.data.feature_file")
+        data = read_xlsa17(paths.clean(config.root, option), name, feature_file, config.semantics)
+    if unseen := config.get("unseen_classes", ""):
+        data = declare_unseen(usual_form(data), unseen)
     data = validate(data)
     if config.leave_out:
         data = validate(leave_out(data, config.leave_out))
@@ -43,4 +51,14 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     data = validate(stressed) if stressed is not data else data
     semantics = normalize_semantics(data) if config.normalize_semantics else data.semantics
     provenance = dict(data.provenance) | {"normalized": bool(config.normalize_semantics)}
-    return dataclasses.replace(data, semantics=semantics, provenance=provenance)
+    data = dataclasses.replace(data, semantics=semantics, provenance=provenance)
+    if config.normalize_semantics:
+        check_semantics(data, " after normalisation")
+    return data
+
+
+def _folder(given: str, option: str) -> str | None:
+    """A folder for TFDS, which reads object stores itself; None where none is given."""
+    if not given or paths.scheme_of(given) in paths.BUCKETS:
+        return given or None
+    return str(paths.clean(given, option))

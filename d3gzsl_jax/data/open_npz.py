@@ -1,21 +1,27 @@
-"""A simple open format: one `.npz` with everything of a benchmark, counted from 0.
+"""A simple open format: one `.npz` or HDF5 file (`.h5`, `.hdf5`) with everything of a benchmark, counted from 0.
 
-Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_seen`, `test_unseen` (row numbers), and
-optionally `class_names` (C,), `unseen_classes` (class ids; classes that only have semantics are listed here) and `name`.
+Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_unseen` (row numbers, or masks of N values), and
+optionally `test_seen` (without which this is plain zero-shot learning), `class_names` (C,), `unseen_classes` (class ids or names;
+classes that only have semantics are listed here) and `name`. With `class_names`, labels may be names. More forms: `forms`.
 """
 
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from d3gzsl_jax import atomic
+from d3gzsl_jax import atomic, paths
+from d3gzsl_jax.data import forms, hdf5_files, npy_files
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
-from d3gzsl_jax.errors import UserError, reason
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.data.not_found import missing_file
+from d3gzsl_jax.data.semantics import as_float32
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import clean_name, clean_names, listed
 
-REQUIRED = ("features", "labels", "semantics", "trainval", "test_seen", "test_unseen")
+REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")
+OPTIONAL = ("test_seen", "class_names", "unseen_classes", "name")
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
@@ -24,12 +30,12 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
     Raises:
         UserError: something is there that is no benchmark in this format, or it cannot be written.
     """
-    path = own.output(path, "write_npz", is_npz, "benchmark in this format")
+    path = paths.clean_output(path, "write_npz", is_npz, "benchmark in this format")
     extra = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
     with atomic.replacing(path, "wb") as file:
         np.savez_compressed(
-            file, name=data.name, features=data.features, labels=data.labels, semantics=data.semantics,
-            class_names=np.array(data.class_names, str), trainval=data.trainval, test_seen=data.test_seen,
+            file, name=clean_name(data.name), features=data.features, labels=data.labels, semantics=data.semantics,
+            class_names=np.array(clean_names(data.class_names), str), trainval=data.trainval, test_seen=data.test_seen,
             test_unseen=data.test_unseen, **extra,
         )
 
@@ -47,44 +53,40 @@ def read_npz(path: str | Path) -> GZSLData:
     """Reads a file of this format. It only reads; `validate` checks. Without a `name` in it, the dataset is called as the file.
 
     Raises:
-        UserError: the file is missing, is no `.npz`, or lacks a key.
+        UserError: the file is missing, is in no such format, or lacks a key.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}  # a bare .npy has no `files`
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; set --config.data.root to a .npz in the format of d3gzsl_jax/data/open_npz.py"
-        ) from None
-    except Exception as error:  # a broken file makes numpy raise nearly anything
-        raise UserError(f"{path}: not a readable .npz of plain arrays ({reason(error)})") from None
-    odd = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if odd:
-        raise UserError(f"{path}: not a readable .npz of plain arrays ({odd[0]!r} is none)")
+    if problem := missing_file(path):
+        raise UserError(problem)
+    hdf5 = h5py.is_hdf5(path)
+    held, arrays = (hdf5_files if hdf5 else npy_files).read_arrays(path, (*REQUIRED, *OPTIONAL))
     for key in REQUIRED:
         if key not in arrays:
-            raise UserError(f"{path}: key {key!r} is missing; it holds {', '.join(sorted(arrays)) or 'nothing'}")
-    semantics = arrays["semantics"]
-    numbers = {key: _whole(arrays[key], path, key) for key in ("labels", "trainval", "test_seen", "test_unseen")}
-    names = arrays.get("class_names")
+            raise UserError(f"{path}: key {key!r} is missing; it holds {listed(held) or 'nothing'}; write it under that name")
+    where = {key: f"{path}: {key!r}" for key in (*REQUIRED, *OPTIONAL)}
+    names = forms.name_list(arrays["class_names"], where["class_names"]) if "class_names" in arrays else None
+    semantics, features = arrays["semantics"], arrays["features"]
+    labels = forms.label_list(arrays["labels"], where["labels"], names)
+    if hdf5:
+        features = forms.rows_first(features, len(labels), where["features"])
+    rows, classes = (len(array) if array.ndim else 0 for array in (features, semantics))
+    declared = None
+    if "unseen_classes" in arrays:
+        declared = forms.class_list(arrays["unseen_classes"], where["unseen_classes"], names, classes)
     return GZSLData(
-        name=str(arrays.get("name", path.stem)),
-        features=arrays["features"],
-        semantics=semantics.astype(np.float32) if semantics.dtype.kind in "fiu" else semantics,
-        class_names=tuple(map(str, names.ravel())) if names is not None else _numbered(semantics),
-        **numbers,
-        declared_unseen=_whole(arrays["unseen_classes"], path, "unseen_classes") if "unseen_classes" in arrays else None,
-        provenance={"source": "npz", "feature_file": path.name, "semantics": "npz", "sha256": {path.name: sha256(path)}},
-        keys={key: f"{path}: {key!r}" for key in (*REQUIRED, "class_names")} | {"declared_unseen": f"{path}: 'unseen_classes'"},
-    )
-
-
-def _numbered(semantics: np.ndarray) -> tuple[str, ...]:
-    return tuple(f"class {c}" for c in range(len(semantics) if semantics.ndim else 0))
-
-
-def _whole(array: np.ndarray, path: Path, key: str) -> np.ndarray:
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise UserError(f"{path}: {key!r}: need a vector of whole numbers, found {array.dtype} of shape {array.shape}")
-    return array.astype(np.int64)
+        name=clean_name(arrays.get("name")) or clean_name(path.stem),
+        features=features,
+        labels=labels,
+        semantics=as_float32(semantics) if semantics.dtype.kind in "fiub" else semantics,
+        class_names=names if names is not None else tuple(f"class {label}" for label in range(classes)),
+        **{
+            role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows)
+            for role in ("trainval", "test_seen", "test_unseen")
+        },
+        declared_unseen=declared,
+        provenance={
+            "source": "npz", "feature_file": clean_name(path.name), "semantics": "npz",
+            "sha256": {clean_name(path.name): sha256(path)},
+        },
+        keys=where | {"declared_unseen": where["unseen_classes"]},
+    )  # fmt: skip

@@ -1,11 +1,24 @@
-"""From raw features to what the networks see."""
+"""From raw features to what the networks see.
+
+Features of any width are scaled in float64 and used as float32. Those that are stored as float32 are scaled in float32, as
+scikit-learn does and runs have always done, where that is as good: where no dimension lies further from 0 than `_FAR` times its
+range, float32 moves no scaled value of trainval by more than 1e-6. The arithmetic is the model's: whatever width a row comes in
+later, its scaled values are the same to the bit.
+"""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.errors import UserError
+
+_FAR = 8.0
+_CHUNK_ROWS = 4096  # scaled at a time: no copy of all features in float64
+LARGEST = 1e15  # of a scaled value, which should lie about [0, 1]: beyond, sums within a network leave float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +26,7 @@ class Scaling:
     """What the features of any row go through: min-max scaling per dimension, fitted on trainval, then division by `top`.
 
     Attributes:
-        scale, offset: (dx,) float64, of min-max scaling.
+        scale, offset: (dx,) of min-max scaling, both float32 or both float64: the arithmetic that rows are scaled in.
         top: the maximum of scaled trainval.
     """
 
@@ -23,23 +36,75 @@ class Scaling:
 
     @classmethod
     def fit(cls, features: np.ndarray) -> "Scaling":
-        """Fits to trainval rows (n, dx), which then lie in [0, 1]; a dimension that is constant there becomes 0."""
-        scaler = MinMaxScaler().fit(features)
+        """Fits to trainval rows (n, dx) of any real type, which then lie in [0, 1]; a dimension constant there becomes 0."""
+        own = np.float32 if features.dtype.type is np.float32 and _float32_will_do(features) else np.float64
+        scaler = MinMaxScaler()
+        for start in range(0, len(features), _CHUNK_ROWS):
+            scaler.partial_fit(features[start : start + _CHUNK_ROWS].astype(own))
         unit = cls(scale=scaler.scale_, offset=scaler.min_, top=1.0)
         return dataclasses.replace(unit, top=float(unit.apply(features).max()))
 
     def apply(self, features: np.ndarray) -> np.ndarray:
-        """Scaled float32 rows of raw ones (n, dx); rows that were not fitted to may leave [0, 1]."""
-        if not len(features):
-            return np.zeros((0, len(self.scale)), np.float32)
-        scaler = MinMaxScaler()
-        scaler.scale_, scaler.min_, scaler.n_features_in_ = self.scale, self.offset, len(self.scale)
-        scaled = scaler.transform(features).astype(np.float32)
+        """Scaled float32 rows of raw ones (n, dx) of any real type; rows that were not fitted to may leave [0, 1], and what float32
+        cannot hold becomes infinite (see `check_scaled`)."""
+        scaled = np.empty((len(features), len(self.scale)), np.float32)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for start in range(0, len(features), _CHUNK_ROWS):
+                rows = features[start : start + _CHUNK_ROWS].astype(self.scale.dtype)
+                scaled[start : start + _CHUNK_ROWS] = rows * self.scale + self.offset
         return scaled if self.top == 1.0 else np.asarray(scaled / np.float32(self.top), np.float32)
 
     def invert(self, features: np.ndarray) -> np.ndarray:
-        """Raw rows of scaled ones (n, dx), float32."""
-        return ((features.astype(np.float64) * self.top - self.offset) / self.scale).astype(np.float32)
+        """Raw rows of scaled ones (n, dx), float32; what that cannot hold becomes its largest value."""
+        with np.errstate(over="ignore"):
+            raw = (features.astype(np.float64) * self.top - self.offset) / self.scale
+        largest = np.finfo(np.float32).max
+        return np.clip(raw, -largest, largest).astype(np.float32)
+
+    def notes(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        return {
+            "scale": self.scale.tolist(), "offset": self.offset.tolist(), "top": self.top, "arithmetic": self.scale.dtype.name,
+        }  # fmt: skip
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, Any]) -> "Scaling":
+        """Of what `notes` gave. Earlier versions did not note the arithmetic: where float32 holds every number, it was that."""
+        scale, offset = (np.asarray(notes[name], np.float64) for name in ("scale", "offset"))
+        with np.errstate(over="ignore", under="ignore"):
+            narrow = all(np.array_equal(array.astype(np.float32), array) for array in (scale, offset))
+        own = np.dtype(notes.get("arithmetic") or ("float32" if narrow else "float64"))
+        return cls(scale=scale.astype(own), offset=offset.astype(own), top=float(notes["top"]))
+
+
+def _float32_will_do(features: np.ndarray) -> bool:
+    low, high = features.min(axis=0).astype(np.float64), features.max(axis=0).astype(np.float64)
+    wide, vary = high - low, high > low
+    # Where float32 takes a range for none, see scikit-learn, or the offset eats up the digits.
+    seen_as_none = wide < 10 * np.finfo(np.float32).eps
+    far = np.maximum(np.abs(low), np.abs(high)) > _FAR * wide
+    return not (vary & (seen_as_none | far)).any()
+
+
+def check_scaled(scaled: np.ndarray, name: str, first: int = 0) -> None:
+    """Refuses scaled rows (n, dx) so far from those that were trained on that no network could say anything of them.
+
+    Args:
+        name: of what they are rows of, for the message.
+        first: what it calls the first of them.
+
+    Raises:
+        UserError: naming row and dimension.
+    """
+    bad = ~(np.abs(scaled) <= LARGEST)  # NaN is not either
+    if bad.any():
+        at = int(np.argmax(bad.any(axis=1)))
+        column = int(np.argmax(bad[at]))
+        raise UserError(
+            f"{name}: row {first + at} lies {scaled[at, column]:.0e} times the range of the training rows away in dimension "
+            f"{column} ({int(bad.any(axis=1).sum())} such rows), which float32 cannot compute with; extract it again "
+            "or drop it"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +121,7 @@ class SplitArrays:
 
 
 def scale_splits(data: GZSLData) -> SplitArrays:
-    """The three splits, scaled as trainval asks for."""
+    """The three splits of validated data, scaled as trainval asks for."""
     scaling = Scaling.fit(data.features[data.trainval])
     labels = data.labels.astype(np.int32)
     arrays = {}

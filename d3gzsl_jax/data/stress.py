@@ -87,6 +87,8 @@ def long_tail(labels: np.ndarray, rows: np.ndarray, imbalance: float, rng: np.ra
         rows: (n,) row numbers to draw from.
         imbalance: the largest class over the smallest, at least 1.
     """
+    if not len(rows):
+        return rows
     classes = np.unique(labels[rows])
     rank = np.zeros(int(labels.max()) + 1)
     rank[rng.permutation(classes)] = np.arange(len(classes)) / max(len(classes) - 1, 1)
@@ -109,11 +111,16 @@ def _keep(labels: np.ndarray, rows: np.ndarray, sizes: Callable[[np.ndarray], np
 
 
 def noisy_features(data: GZSLData, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """All features (N, dx) with Gaussian noise of `amount` standard deviations of each dimension over trainval, in their own type
-    (float32 if they are whole numbers). A dimension that is never negative in trainval, as after a ReLU, is clipped at 0: of its
+    """All features (N, dx) with Gaussian noise of `amount` standard deviations of each dimension over trainval: float64 if they are
+    that, else float32. A dimension that is never negative in trainval, as after a ReLU, is clipped at 0: of its
     zeros about half stay so."""
     train = data.features[data.trainval]
-    spread = (amount * train.std(axis=0, dtype=np.float32)).astype(np.float32)
-    noisy = data.features + rng.standard_normal(data.features.shape, dtype=np.float32) * spread
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = train.std(axis=0, dtype=np.float32)
+    if not np.isfinite(spread).all():  # squares leave float32 long before the values do
+        spread = train.std(axis=0, dtype=np.float64)
+    spread = (amount * spread).astype(np.float32)
+    own = np.float64 if data.features.dtype.type is np.float64 else np.float32
+    noisy = data.features.astype(own) + rng.standard_normal(data.features.shape, dtype=np.float32) * spread
     noisy = np.maximum(noisy, np.where(train.min(axis=0) >= 0, 0.0, -np.inf).astype(noisy.dtype))
-    return noisy.astype(data.features.dtype if data.features.dtype.kind == "f" else np.float32)
+    return noisy

@@ -1,4 +1,4 @@
-"""A benchmark without some of its classes."""
+"""A benchmark without some of its classes, or with some declared unseen."""
 
 import dataclasses
 
@@ -27,12 +27,31 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
     )
 
 
+def declare_unseen(data: GZSLData, classes: str) -> GZSLData:
+    """`data` with classes that need have no rows declared as unseen, besides those that its file declares.
+
+    Args:
+        data: not yet validated.
+        classes: ids and names, '8,zebra', see `parse_class_list`; 'unseen' are all that have no trainval rows.
+
+    Raises:
+        UserError: no such class.
+    """
+    rows = data.trainval[(data.trainval >= 0) & (data.trainval < len(data.labels))]  # the others are refused later
+    seen = np.intersect1d(data.labels[rows], np.arange(len(data.class_names)))
+    unseen = np.setdiff1d(np.arange(len(data.class_names)), seen)
+    declared = parse_class_list(classes, data.class_names, seen, unseen)
+    further = [] if data.declared_unseen is None else [data.declared_unseen]
+    return dataclasses.replace(data, declared_unseen=np.unique(np.concatenate([declared, *further])).astype(np.int64))
+
+
 def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
     """`data` without rows and semantics of the classes where `out` (C,) is true, the others numbered anew in their order."""
     kept_rows = np.flatnonzero(~out[data.labels])
     new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
     rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
     declared = data.declared_unseen
+    of_file = lambda known, kept: kept if known is None else known[kept]  # noqa: E731
     return dataclasses.replace(
         data,
         features=data.features[kept_rows],
@@ -42,4 +61,6 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
         **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
         extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
+        file_rows=of_file(data.file_rows, kept_rows),
+        file_classes=of_file(data.file_classes, np.flatnonzero(~out)),
     )

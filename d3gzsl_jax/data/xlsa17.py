@@ -1,107 +1,88 @@
 """Reader of the xlsa17 layout ("proposed split", Xian et al. 2018, arXiv 1707.00600): a feature file and a split file.
 
 The feature file (`res101.mat` or any other name) holds `features` (dx, N) and `labels` (N, 1); the split file
-(`att_splits.mat` or `sent_splits.mat`) `att` (da, C), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, and sometimes
-`train_loc`, `val_loc` and `allclasses_names`. Labels and locations count from 1.
+(`att_splits.mat`, `sent_splits.mat` or any other NAME_splits.mat) `att` (da, C), `trainval_loc`, `test_unseen_loc`, and
+mostly `test_seen_loc`, sometimes `train_loc`, `val_loc` and `allclasses_names`. Labels and locations count from 1; locations may be
+masks, and labels names of classes. A feature file may be HDF5 (`.h5`, `.hdf5`), with features either way.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from d3gzsl_jax.data import forms
 from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.hdf5_files import SUFFIXES
 from d3gzsl_jax.data.matfile import read_variables, sha256
+from d3gzsl_jax.data.not_found import URL, missing_benchmark
+from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import clean_name, shortened
 
-URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
-ARCHIVE_SIZE = "about 879 MB"
+__all__ = ["EXTRA_KEYS", "ROLE_KEYS", "URL", "read_xlsa17"]
+
 ROLE_KEYS = {"trainval": "trainval_loc", "test_seen": "test_seen_loc", "test_unseen": "test_unseen_loc"}
 EXTRA_KEYS = {"train": "train_loc", "val": "val_loc"}
 
 
-def read_xlsa17(root: str | Path, name: str, feature_file: str = "res101.mat", semantics: str = "att") -> GZSLData:
+def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.mat", semantics: str = "att") -> GZSLData:
     """Reads one benchmark folder. It only reads; `validate` checks.
 
     Args:
         root: the folder of the two files.
         name: dataset name, for messages and results.
-        feature_file: name of the feature file within `root`.
-        semantics: 'att' or 'sent': which split file.
+        feature_file: the feature file, within `root` unless its path is absolute.
+        semantics: NAME of the split file NAME_splits.mat: 'att', 'sent', 'w2v'.
 
     Raises:
-        UserError: a file or a variable is missing, or a file is not a MATLAB file.
+        UserError: a file or a variable is missing, or a file is not a MATLAB file, or holds something else under such a name.
     """
-    root = Path(root)
+    root, name = Path(root), clean_name(name) or "data"
+    if not re.fullmatch(r"\w[\w.+-]*", semantics):
+        what = "must be the NAME of a NAME_splits.mat in config.data.root, as att, sent or w2v"
+        raise UserError(f"config.data.semantics={shortened(semantics)}: {what}")
     features_path, splits_path = root / feature_file, root / f"{semantics}_splits.mat"
-    missing = [path for path in (features_path, splits_path) if not path.is_file()]
-    if missing:
-        raise UserError(missing_files_message(name, root, (features_path, splits_path), missing))
-    arrays = read_variables(features_path, ("features", "labels"))
-    splits = read_variables(splits_path, ("att", "allclasses_names", *ROLE_KEYS.values(), *EXTRA_KEYS.values()))
-    for path, found, needed in (
-        (features_path, arrays, ("features", "labels")),
-        (splits_path, splits, ("att", *ROLE_KEYS.values())),
-    ):
-        for key in needed:
-            if key not in found:
-                held = ", ".join(sorted(found)) or "none of those needed"
-                raise UserError(f"{path}: variable {key!r} is missing; it holds {held}")
+    if problem := missing_benchmark(name, root, features_path, splits_path):
+        raise UserError(problem)
+    needed = ("features", "labels")
+    arrays = read_variables(features_path, needed, needed)
+    needed = ("att", ROLE_KEYS["trainval"], ROLE_KEYS["test_unseen"])
+    splits = read_variables(splits_path, ("allclasses_names", "att", *ROLE_KEYS.values(), *EXTRA_KEYS.values()), needed)
+    splits.setdefault("test_seen_loc", np.zeros(0, np.int64))
     for path, key, array in ((features_path, "features", arrays["features"]), (splits_path, "att", splits["att"])):
-        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
-            shape = f"{getattr(array, 'dtype', type(array).__name__)} of shape {getattr(array, 'shape', '?')}"
-            raise UserError(f"{path}: {key!r}: need a matrix of numbers, found {shape}")
-    attributes = splits["att"]
-    class_count = attributes.shape[-1]
-    names = splits.get("allclasses_names")
+        if array.ndim != 2 or array.dtype.kind not in ("fiub" if key == "att" else "fiu"):
+            raise UserError(f"{path}: {key!r}: need a matrix of numbers, found {array.dtype} of shape {array.shape}")
+    keys = {
+        "features": f"{features_path}: 'features'",
+        "labels": f"{features_path}: 'labels'",
+        "semantics": f"{splits_path}: 'att'",
+        "class_names": f"{splits_path}: 'allclasses_names'",
+        **{role: f"{splits_path}: {key!r}" for role, key in ROLE_KEYS.items()},
+    }
+    names = forms.name_list(splits["allclasses_names"], keys["class_names"]) if "allclasses_names" in splits else None
+    labels = forms.label_list(arrays["labels"], keys["labels"], names, first=1)
+    features = arrays["features"].T
+    if features_path.suffix.lower() in SUFFIXES:
+        features = forms.rows_first(features, len(labels), keys["features"])
+    rows = {
+        role: forms.row_list(splits[key], f"{splits_path}: {key!r}", len(features), first=1)
+        for role, key in (ROLE_KEYS | EXTRA_KEYS).items() if key in splits
+    }  # fmt: skip
     return GZSLData(
         name=name,
-        features=np.ascontiguousarray(arrays["features"].T),
-        labels=_numbers(arrays["labels"], features_path, "labels"),
-        semantics=np.ascontiguousarray(attributes.T, np.float32),
-        class_names=tuple(map(str, names.ravel())) if names is not None else tuple(f"class {c + 1}" for c in range(class_count)),
-        **{role: _numbers(splits[key], splits_path, key) for role, key in ROLE_KEYS.items()},
-        extra_roles={role: _numbers(splits[key], splits_path, key) for role, key in EXTRA_KEYS.items() if key in splits},
+        features=np.ascontiguousarray(features),
+        labels=labels,
+        semantics=as_float32(splits["att"].T),
+        class_names=names if names is not None else tuple(f"class {label}" for label in range(splits["att"].shape[1])),
+        **{role: rows[role] for role in ROLE_KEYS},
+        extra_roles={role: rows[role] for role in EXTRA_KEYS if role in rows},
         provenance={
             "source": "mat",
-            "feature_file": features_path.name,
+            "feature_file": clean_name(features_path.name),
             "semantics": semantics,
-            "sha256": {path.name: sha256(path) for path in (features_path, splits_path)},
+            "sha256": {clean_name(path.name): sha256(path) for path in (features_path, splits_path)},
         },
-        keys={
-            "features": f"{features_path}: 'features'",
-            "labels": f"{features_path}: 'labels'",
-            "semantics": f"{splits_path}: 'att'",
-            "class_names": f"{splits_path}: 'allclasses_names'",
-            **{role: f"{splits_path}: {key!r}" for role, key in ROLE_KEYS.items()},
-        },
+        keys=keys,
         first=1,
-    )
-
-
-def _numbers(array: np.ndarray, path: Path, key: str) -> np.ndarray:
-    """A 1-based vector of whole numbers as 0-based int64 (n,)."""
-    flat = np.atleast_1d(np.asarray(array)).ravel()
-    if flat.dtype.kind == "f":
-        odd = ~np.isfinite(flat) | (flat != np.round(flat))
-        if odd.any():
-            index = int(np.argmax(odd))
-            raise UserError(f"{path}: {key!r}: entry {index + 1} is {flat[index]}; need whole numbers from 1")
-    elif flat.dtype.kind not in "iu":
-        raise UserError(f"{path}: {key!r}: need whole numbers from 1, found {flat.dtype}")
-    return flat.astype(np.int64) - 1
-
-
-def missing_files_message(name: str, root: Path, expected: tuple[Path, ...], missing: list[Path]) -> str:
-    """One line: what is missing, what was expected where, where to get it, and the command."""
-    sent = any(path.name.startswith("sent_") for path in missing)
-    elsewhere = (
-        " (sentence vectors and FLO are not in that archive: they circulate with the code of CE-GZSL and f-CLSWGAN)"
-        if sent or name.upper() == "FLO"
-        else ""
-    )
-    return (
-        f"{name}: not found: {', '.join(str(path) for path in missing)}; expected {' and '.join(str(path) for path in expected)}. "
-        f"Get {URL} ({ARCHIVE_SIZE}){elsewhere}: mkdir -p data && curl -o data/xlsa17.zip {URL} && "
-        f"unzip -d data data/xlsa17.zip; or point --config.data.root at the folder (now {root}) and "
-        "--config.data.feature_file at the file; without any download: --config=configs/digits.py"
     )

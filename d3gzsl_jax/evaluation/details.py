@@ -115,15 +115,11 @@ def _of_predictor(rows: dict[str, dict[str, np.ndarray]], arrays: SplitArrays, c
         predicted, confidence = rows[split]["predicted"], rows[split]["confidence"]
         right = predicted == labels[split]
         by_class = metrics.per_class_accuracy(predicted, labels[split], own[split])
-        accuracy |= {f"micro_{split}": _mean(right), f"macro_{split}": metrics.mean_over_classes(by_class)}
+        accuracy |= {f"micro_{split}": metrics.share(right), f"macro_{split}": metrics.mean_over_classes(by_class)}
         error[split] = metrics.calibration_error(confidence, right)
-        mistaken[f"{split}_as_{other}"] = _mean(np.isin(predicted, own[other]))
+        mistaken[f"{split}_as_{other}"] = metrics.share(np.isin(predicted, own[other]))
     scores = {
         split: {name: values for name, values in figures.items() if name not in ("predicted", "confidence")}
         for split, figures in rows.items()
     }
     return {"ood": _separation(scores), "confusion": mistaken, "accuracy": accuracy, "calibration_error": error}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")

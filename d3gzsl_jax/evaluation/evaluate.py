@@ -21,7 +21,8 @@ class Evaluation:
     """What a predictor reaches on the test rows.
 
     Attributes:
-        metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), 'ausuc', fractions in [0, 1].
+        metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), 'ausuc', fractions in [0, 1]; NaN where there are no
+            test rows to know it by (S, H and AUSUC without test-seen rows).
         per_class: (C,) accuracies by original id, NaN for a class without test rows.
         curve: U and S under calibrated stacking, see `diagnostics.trade_off`.
     """
@@ -118,19 +119,19 @@ class Evaluator:
         accuracy = metrics.per_class_accuracy(predicted, self._arrays.test_seen_labels, self._seen)
         return {
             "seen_accuracy": metrics.mean_over_classes(accuracy),
-            "id_accuracy": float(np.mean(score_seen > threshold)),
-            "ood_accuracy": float(np.mean(score_unseen <= threshold)),
+            "id_accuracy": metrics.share(score_seen > threshold),
+            "ood_accuracy": metrics.share(score_unseen <= threshold),
             "auroc": metrics.auroc(score_seen, score_unseen),
             "fpr_at_95": metrics.fpr_at_tpr(score_seen, score_unseen),
         }
 
 
 def _chunks(features: np.ndarray, batch: int, on_device: bool) -> list[np.ndarray | jax.Array]:
-    """Equal chunks of at most `batch` rows, the last padded with zero rows."""
+    """Equal chunks of at most `batch` rows, at least one, the last padded with zero rows."""
     count = max(math.ceil(len(features) / batch), 1)
-    size = math.ceil(len(features) / count)
+    size = max(math.ceil(len(features) / count), 1)
     found = []
-    for start in range(0, len(features), size):
+    for start in range(0, max(len(features), 1), size):
         chunk = features[start : start + size]
         if len(chunk) < size:
             chunk = np.concatenate([chunk, np.zeros((size - len(chunk), features.shape[1]), features.dtype)])

@@ -26,6 +26,11 @@ def mean_over_classes(accuracies: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
+def share(right: np.ndarray) -> float:
+    """Share of (n,) bools that are true; NaN of none."""
+    return float(right.mean()) if right.size else float("nan")
+
+
 def harmonic_mean(unseen: float, seen: float) -> float:
     """H = 2 U S / (U + S); 0 where U + S = 0."""
     return float(harmonic_means(np.float64(unseen), np.float64(seen)))

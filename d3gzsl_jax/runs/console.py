@@ -1,5 +1,6 @@
 """What a person sees of a run: a progress bar with ETA on a terminal, plain lines elsewhere, a table at the end."""
 
+import math
 import signal
 import sys
 import time
@@ -15,6 +16,12 @@ from d3gzsl_jax.text import visible
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl"}
 """What metrics are called on screen, and in results."""
+UNKNOWN = "n/a"
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, as people read it; 'n/a' where it is not known."""
+    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 class Console(RichConsole):
@@ -103,12 +110,9 @@ class Display:
             table.add_column(heading, justify="right")
         table.add_column("AUSUC", justify="right")
         for predictor, name, metrics in rows:
-            table.add_row(predictor, name, *(_percent(metrics.get(key)) for key in (*METRICS.values(), "ausuc")))
+            area = percent(metrics["ausuc"]) if "ausuc" in metrics else ""
+            table.add_row(predictor, name, *(percent(metrics.get(key)) for key in METRICS.values()), area)
         self.show(table)
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
 
 
 class _Titled(Display):

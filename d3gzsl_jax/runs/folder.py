@@ -5,7 +5,6 @@ import datetime
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from d3gzsl_jax import atomic, paths
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import lock, own, schema
-from d3gzsl_jax.text import printable
+from d3gzsl_jax.text import folder_name, printable
 
 _AGAIN = "run the same command again: it goes on from the last checkpoint"
 
@@ -36,8 +35,7 @@ def made(path: str | Path, dataset: str) -> Path:
         if not os.fspath(path):
             # Unique even among runs started within a second.
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-            plain_name = re.sub(r"[^\w.-]+", "-", dataset)  # a stressed benchmark's has commas
-            folder = Path(tempfile.mkdtemp(prefix=f"{plain_name}-{stamp}-", dir=folder))
+            folder = Path(tempfile.mkdtemp(prefix=f"{folder_name(dataset)}-{stamp}-", dir=folder))
     except OSError as error:
         raise cannot_write(f"--workdir={folder}", error) from None
     return folder

@@ -229,6 +229,7 @@ class Scaling(Struct):
     scale: list[float]
     offset: list[float]
     top: float
+    arithmetic: Literal["float32", "float64"] | None = None
 
 
 class ModelNotes(Struct):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.console import METRICS, UNKNOWN
 from d3gzsl_jax.runs.figures import DPI
 from d3gzsl_jax.runs.report_template import PAGE
 from d3gzsl_jax.runs.results import result_of
@@ -73,7 +73,6 @@ _TEACHER = {
 }
 _TERMS = {"cls": "L_cls", "od": "L_od", "be": "L_be", "kl": "L_kl", "distillation": "L_D3, weighted sum"}
 _SHOWN = 10  # so many classes at either end of the table
-_UNKNOWN = "n/a"
 
 
 def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
@@ -99,8 +98,9 @@ _EPOCH = {
 def _head(run: "Recorded") -> str:
     prediction = run.results.get("prediction") or run.setting("eval", "prediction")
     found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection", "last")).get("metrics") or {}
+    main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
     numbers = "".join(
-        f'<div class="number{" main" if heading == "H" else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
+        f'<div class="number{" main" if heading == main else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
         for heading, key in METRICS.items()
     )
     epoch = _EPOCH.get(run.results.get("selection"), "newest evaluation")
@@ -215,7 +215,7 @@ def _environment(run: "Recorded") -> str:
     for start in run.starts:
         device = start.get("device") or {}
         devices = f"{device.get('count', '?')} x {device.get('kind', '?')} ({device.get('platform', '?')})"
-        told = lambda key, start=start: _UNKNOWN if start.get(key) is None else start[key]  # noqa: E731
+        told = lambda key, start=start: UNKNOWN if start.get(key) is None else start[key]  # noqa: E731
         rows.append([told("time"), told("from_step"), devices, *map(told, ("machine", "git", "python"))])
     if not rows:
         return ""
@@ -247,12 +247,12 @@ def _metrics(found: Mapping[str, Any] | None) -> list[str]:
 
 
 def _percent(value: Any) -> str:
-    return f"{100 * value:.1f}" if isinstance(value, int | float) and math.isfinite(value) else _UNKNOWN
+    return f"{100 * value:.1f}" if isinstance(value, int | float) and math.isfinite(value) else UNKNOWN
 
 
 def _short(value: Any) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return _UNKNOWN
+        return UNKNOWN
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -297,7 +297,7 @@ def _is_number(value: Any) -> bool:
     try:
         float(value)
     except (ValueError, TypeError):
-        return value in ("", _UNKNOWN)
+        return value in ("", UNKNOWN)
     return True
 
 

@@ -17,7 +17,7 @@ FOLDS_ONLY = "folds only"  # 'selection' of results that are of validation alone
 # What may differ between the starts of a run: where the data lies (its content is compared), how long to train, and what leaves
 # every bit as it is.
 FREE = (
-    "data.root", "data.manual_dir", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
+    "data.root", "data.manual_dir", "data.unseen_classes", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
     "parallel.", "guards.", "log.", "eval.retrain",
 )  # fmt: skip
 

@@ -30,8 +30,8 @@ MAT = {
     "no labels": ({"res101": {"labels": None}}, r"res101.mat: variable 'labels' is missing"),
     "labels from 0": ({"res101": {"labels": LABELS - 1}}, r"'labels': row 1 has label 0, but classes count from 1 here; add 1"),
     "label above C": (with_value("res101", "labels", 4, 9), r"'labels': row 5 has label 9, but .*'att' has only 6 classes"),
-    "fractional label": (with_value("res101", "labels", 4, 1.5, float), r"'labels': entry 5 is 1.5; need whole numbers"),
-    "NaN in semantics": (with_value("att_splits", "att", (1, 2), np.nan), r"att_splits.mat: 'att': class 3 \('bird 3'\) has a value"),
+    "fractional label": (with_value("res101", "labels", 4, 1.5, float), r"'labels': row 5 is 1.5; need whole numbers"),
+    "NaN in semantics": (with_value("att_splits", "att", (1, 2), np.nan), r"att_splits.mat: 'att': class 2 \('bird 3'; 3 in the file\) has a value .*nan in dimension 2"),
     "semantics of other classes": ({"att_splits": {"att": ROLE["att"][:, :4], "allclasses_names": None}}, r"has only 4 classes"),
     "no semantics": ({"att_splits": {"att": None}}, r"att_splits.mat: variable 'att' is missing"),
     "no trainval_loc": ({"att_splits": {"trainval_loc": None}}, r"variable 'trainval_loc' is missing"),
@@ -43,27 +43,27 @@ MAT = {
     "row above N": (with_value("att_splits", "test_seen_loc", 2, 61), r"'test_seen_loc': entry 3 is row 61, but rows go from 1 to 60"),
     "row listed twice": (with_value("att_splits", "trainval_loc", 0, 3), r"'trainval_loc': row 3 is listed 2 times"),
     "fractional row": (with_value("att_splits", "trainval_loc", 0, 2.5, float), r"'trainval_loc': entry 1 is 2.5"),
-    "empty split": ({"att_splits": {"test_seen_loc": np.zeros((0, 1))}}, r"'test_seen_loc': holds no rows"),
+    "empty split": ({"att_splits": {"test_unseen_loc": np.zeros((0, 1))}}, r"'test_unseen_loc': holds no rows"),
     "train and test overlap": (
         {"att_splits": {"test_seen_loc": ROLE["trainval_loc"][:2]}},
         r"'trainval_loc' and .*'test_seen_loc' share 2 rows, the first is row 2",
     ),
     "unseen class trained on": (
         {"att_splits": {"trainval_loc": np.append(ROLE["trainval_loc"], 60), "test_unseen_loc": ROLE["test_unseen_loc"][:-1]}},
-        r"'trainval_loc': row 60 has the unseen class 6 \('bird 6'\)",
+        r"'trainval_loc': row 60 has the unseen class 5 \('bird 6'; 6 in the file\)",
     ),
     "test_seen of an untrained class": (
         {"att_splits": {"trainval_loc": ROLE["trainval_loc"][8:]}},
-        r"'test_seen_loc': row 1 has class 1 \('bird 1'\), which has no training rows",
+        r"'test_seen_loc': row 1 has class 0 \('bird 1'; 1 in the file\), which has no training rows",
     ),
-    "class without rows": ({"att_splits": {"test_unseen_loc": ROLE["test_unseen_loc"][:10]}}, r"class 6 \('bird 6'\) has no rows in any"),
+    "class without rows": ({"att_splits": {"test_unseen_loc": ROLE["test_unseen_loc"][:10]}}, r"class 5 \('bird 6'; 6 in the file\) has no rows in any"),
     "one seen class": (
         {"att_splits": {"trainval_loc": np.arange(2, 10), "test_seen_loc": np.array([1]), "test_unseen_loc": np.arange(11, 61)}},
         r"'trainval_loc': holds 1 class; at least 2",
     ),
     "constant features": ({"res101": {"features": np.ones((12, 60))}}, r"'features': every dimension is constant"),
     "too few names": ({"att_splits": {"allclasses_names": ROLE["allclasses_names"][:5]}}, r"'allclasses_names': 5 names for the 6 classes"),
-    "labels are text": ({"res101": {"labels": "abc"}}, r"'labels': need whole numbers from 1"),
+    "labels are text": ({"res101": {"labels": "abc"}}, r"'labels': row 1 is 'abc', which is no name of a class"),
 }
 
 
@@ -111,7 +111,7 @@ def test_zero_semantics_cannot_be_normalised(tmp_path):
     att[:, 2] = 0
     small.write_mat_folder(tmp_path, att_splits={"att": att})
     load("CUB", config(root=tmp_path))
-    refused(r"'att': class 3 \('bird 3'\) has an all-zero vector.*normalize_semantics", root=tmp_path, normalize_semantics=True)
+    refused(r"'att': class 2 \('bird 3'; 3 in the file\) has an all-zero vector.*normalize_semantics", root=tmp_path, normalize_semantics=True)
 
 
 def npz(tmp_path, **changes):
@@ -125,8 +125,8 @@ def npz(tmp_path, **changes):
 
 NPZ = {
     "missing key": ({"semantics": None}, r"x.npz: key 'semantics' is missing; it holds class_names, features"),
-    "labels as floats": ({"labels": np.zeros(60)}, r"x.npz: 'labels': need a vector of whole numbers, found float64"),
-    "rows as a matrix": ({"trainval": np.zeros((2, 2), int)}, r"'trainval': need a vector of whole numbers"),
+    "labels as floats": ({"labels": np.arange(60) / 2}, r"x.npz: 'labels': row 1 is 0.5; need whole numbers from 0"),
+    "rows as a matrix": ({"trainval": np.zeros((2, 2), int)}, r"'trainval': need a vector, found int64 of shape \(2, 2\)"),
     "negative row": ({"trainval": np.array([-1, 2])}, r"'trainval': entry 0 is row -1, but rows go from 0 to 59"),
     "features are text": ({"features": np.array([["a"] * 3] * 60)}, r"'features': need a 2-D array of numbers"),
     "unseen class out of range": ({"unseen_classes": np.array([4, 5, 17])}, r"'unseen_classes': need class ids from 0 to 5"),
@@ -145,7 +145,7 @@ def test_npz_files_that_are_none(tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     refused(r"text.npz: not a readable .npz", source="npz", root=tmp_path / "text.npz")
     np.savez(tmp_path / "objects.npz", features=np.array([{}], object))
-    with pytest.raises(UserError, match=r"objects.npz: not a readable .npz of plain arrays"):
+    with pytest.raises(UserError, match=r"objects.npz: 'features': need numbers or text, found object"):
         read_npz(tmp_path / "objects.npz")
 
 
@@ -181,7 +181,7 @@ def test_semantics_of_the_wrong_kind(tmp_path):
 
 def test_infinite_label(tmp_path):
     small.write_mat_folder(tmp_path, **with_value("res101", "labels", 4, np.inf, float))
-    refused(r"'labels': entry 5 is inf", root=tmp_path)
+    refused(r"'labels': row 5 is inf", root=tmp_path)
 
 
 def test_an_npy_named_npz(tmp_path):

@@ -46,7 +46,7 @@ def test_other_file_names_and_sentence_semantics(mat_folder):
 
 def test_optional_variables_may_be_absent_or_present(tmp_path):
     small.write_mat_folder(tmp_path, att_splits={"allclasses_names": None})
-    assert read_xlsa17(tmp_path, "CUB").class_names[0] == "class 1"
+    assert read_xlsa17(tmp_path, "CUB").class_names[0] == "class 0"
     small.write_mat_folder(tmp_path, att_splits={"train_loc": np.array([[1], [2]]), "val_loc": np.array([[3]])})
     extra = read_xlsa17(tmp_path, "CUB").extra_roles
     np.testing.assert_array_equal(extra["train"], [0, 1])
