@@ -43,8 +43,24 @@ def transposed_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def weight_product(x: jax.Array, pulls: jax.Array) -> jax.Array:
-    """sum over rows of x_i pulls_i^T for x (..., k), pulls (..., n): (k, n), at the precision in force."""
-    return product(x.reshape(-1, x.shape[-1]).T, pulls.reshape(-1, pulls.shape[-1]))
+    """sum over rows of x_i pulls_i^T for x (..., k), pulls (..., n): (k, n), at the precision in force.
+
+    All leading axes are contracted as they are. Merged into one, a split of the rows over devices could not be told any more: every
+    device would gather all rows and form the whole product.
+    """
+    if jax.config.jax_default_matmul_precision == "bfloat16":
+        return _weight_product16(x, pulls)
+    # The transpose of pulls^T x: where there is one device, XLA then adds in the order it would with merged axes, to the same bits.
+    return lax.dot_general(pulls, x, _leading(x)).T
+
+
+def _weight_product16(x: jax.Array, pulls: jax.Array) -> jax.Array:
+    return lax.dot_general(x.astype(jnp.bfloat16), pulls.astype(jnp.bfloat16), _leading(x), preferred_element_type=jnp.float32)
+
+
+def _leading(x: jax.Array) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[()], tuple[()]]]:
+    axes = tuple(range(x.ndim - 1))
+    return (axes, axes), ((), ())
 
 
 @jax.custom_vjp
@@ -65,8 +81,7 @@ def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Arra
 
 def _backward(kept: tuple[jax.Array, jax.Array], pulls: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = kept
-    flat = pulls.reshape(-1, pulls.shape[-1])
-    return _product16(pulls, kernel.T), _product16(x.reshape(-1, x.shape[-1]).T, flat)
+    return _product16(pulls, kernel.T), _weight_product16(x, pulls)
 
 
 _rounded.defvjp(_forward, _backward)

@@ -127,7 +127,9 @@ class Distillation:
             if unseen_logits is None:
                 with jax.named_scope("teacher"):
                     unseen_logits = self.teacher.logits(teacher, unseen)
-            score = terms.in_distribution_score(jnp.concatenate([unseen_logits, batch.teacher.logits]), self.score)
+            # Apart, then together: row by row the same bits, and XLA cannot compile a concatenation fused into a softmax for some GPUs.
+            scores = [terms.in_distribution_score(logits, self.score) for logits in (unseen_logits, batch.teacher.logits)]
+            score = jnp.concatenate(scores)
             confidence = self.confidence.apply(params["confidence"], score)
             groups = terms.pair_groups(labels, count, self.target)
             found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, self.variant, sample)
