@@ -71,7 +71,7 @@ def found_file(given: str) -> Path:
         UserError: it is not there; with what is like it.
     """
     path = paths.clean(given, "--config")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UserError(f"--config={cut(given)}: is a folder; name a configuration file in it")
     try:
         there, others = path.is_file(), [str(other) for other in path.parent.glob("*.py")]
@@ -120,7 +120,7 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
         raise UserError(f"config.{cut(field)}: no such field" + (f"; did you mean config.{near[0]}?" if near else ""))
     try:
         config.update_from_flattened_dict({field: value})
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"config.{field}={shortened(value)}: must be of type {type(known[field]).__name__}") from None
 
 

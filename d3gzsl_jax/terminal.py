@@ -6,6 +6,7 @@
 
 import atexit
 import contextlib
+import errno
 import os
 import select
 import sys
@@ -18,6 +19,7 @@ from d3gzsl_jax.text import visible
 READER_GONE = 141
 """Exit code of a command whose output nobody reads any more: what a shell shows of a program that SIGPIPE ends."""
 _LENIENT = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _gone = False
 _prepared = False
 
@@ -74,16 +76,32 @@ def run_command(main: Callable[[], int | None]) -> int:
             raise
         lose_reader()
         code = READER_GONE
-    return code if _flush() else READER_GONE
-
-
-def _flush() -> bool:
-    """Writes out what is still to be written; whether there is a reader. Another failure (a full disk) is no traceback either."""
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        code = _unwritten(error)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         lose_reader()
-    except (OSError, ValueError):
+    except OSError as error:
+        code = code or _unwritten(error)
+    return READER_GONE if _gone else code
+
+
+def _unwritten(error: OSError) -> int:
+    _silence()
+    print(f"{Path(sys.argv[0]).stem}: standard output cannot be written ({error.strerror})", file=sys.stderr)
+    return 2
+
+
+def _flush() -> bool:
+    """Writes out what is still to be written; whether there is a reader."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        lose_reader()
+    except (OSError, ValueError):  # told already, or nobody's business at the end
         _silence()
     return not _gone
 

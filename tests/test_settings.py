@@ -1,6 +1,7 @@
 import dataclasses
 import importlib
 
+import numpy as np
 import pytest
 
 from configs import default
@@ -8,6 +9,7 @@ from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.settings import RANGES
 from tests.conftest import ROOT
 
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "bases"))
@@ -187,3 +189,96 @@ def test_the_best_checkpoint_needs_a_metric():
         settings.check(config)
     config.classifier.fit = "every"
     settings.check(config)
+
+
+HUGE = {
+    "train.epochs": 10**20, "train.n_critic": 2**31, "train.decay_every": 10**14, "classifier.epochs": 10**20, "classifier.n_syn": 10**10,
+    "eval.batch_size": 10**12, "eval.folds": 10**400, "parallel.devices": 10**30, "data.stress.seen_classes": 10**300,
+    "networks.embedding": 10**5000, "train.learning_rate": 1e300, "distillation.weight_cls": 1e300, "train.gradient_penalty_weight": 1e39,
+    "data.stress.feature_noise": 1e300, "teacher.loss_weight": 1e39, "guards.diversity": 1e308, "classifier.logit_adjustment": 1e39,
+}  # fmt: skip
+TINY = {"distillation.temperature": 1e-300, "train.learning_rate": 1e-300, "distillation.weight_kl": 5e-324, "train.generator_factor": 1e-39}
+
+
+@pytest.mark.parametrize("field", [*HUGE, *RANGES])
+def test_no_range_ends_beyond_what_the_machine_holds(field):
+    value = HUGE.get(field, 10**400 if isinstance(RANGES.get(field, (0,))[0], int) else np.inf)
+    with pytest.raises(UserError, match=rf"^config.{field}=.*: must be (at least|more than) .* and (at most|less than) "):
+        settings.check(changed(field, value))
+
+
+@pytest.mark.parametrize("field", TINY)
+def test_numbers_that_are_0_on_the_device_are_refused(field):
+    with pytest.raises(UserError, match=rf"^config.{field}={TINY[field]!r}: too small for 32-bit numbers; give at least 1"):
+        settings.check(changed(field, TINY[field]))
+
+
+def changed(field, value):
+    config = default.get_config()
+    group, _, name = field.rpartition(".")
+    with config.ignore_type():
+        (config[group] if group else config)[name] = value
+    return config
+
+
+@pytest.mark.parametrize("field", ["dataset", "data.root", "data.source", "log.report", "guards.memory", "train.epochs", "train.beta1", "seeds", "cegzsl.projection", "train", "data.stress"])
+@pytest.mark.parametrize("value", [lambda: 0, np.zeros(3), object(), {1, 2}, None, [[]], b"x", 1j], ids=lambda value: type(value).__name__)
+def test_values_of_another_type_are_one_line(field, value):
+    config = changed(field, value)
+    config.framework = "cegzsl"
+    if field == "seeds" and isinstance(value, list):
+        return
+    with pytest.raises(UserError, match=r"^config\.") as refused:
+        settings.check(config)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_field_that_means_nothing_is_named():
+    with pytest.raises(UserError, match=r"^config.trian.epochs: no such field; did you mean config.train.epochs"):
+        settings.check(changed("trian", {"epochs": 3}))
+    with pytest.raises(UserError, match=r"^config.train.epoch: no such field; did you mean config.train.epochs"):
+        settings.check(changed("train.epoch", 3))
+
+
+@pytest.mark.parametrize("name", ["train", "data", "distillation", "guards", "eval", "seed"])
+def test_a_missing_group_is_named(name):
+    config = default.get_config()
+    del config[name]
+    with pytest.raises(UserError, match=rf"^config.{name}.*: missing"):
+        settings.check(config)
+
+
+@pytest.mark.parametrize("value", [{}, None, 5, "configs/cub.py"])
+def test_what_is_no_configuration_is_refused(value):
+    with pytest.raises(UserError, match=r"a configuration is a ml_collections.ConfigDict"):
+        settings.check(value)
+
+
+def test_a_long_value_is_cut():
+    with pytest.raises(UserError, match=r"^config.precision='x+ \.\.\. x+': expected one of") as refused:
+        settings.check(changed("precision", "x" * 3000))
+    assert len(str(refused.value)) < 300
+
+
+def test_learning_rates_that_overflow_are_refused():
+    with pytest.raises(UserError, match=r"config.train.critic_factor=1e\+30: after 99 times the learning rate would be more than"):
+        settings.check(changed("train.critic_factor", 1e30))
+    config = changed("train.decay_every", 1)
+    with pytest.raises(UserError, match=r"config.train.generator_factor=1.09: after 1999 times"):
+        settings.check(config)
+    settings.check(changed("train.epochs", 10**6))  # which somebody will stop by hand
+
+
+def test_more_updates_than_a_counter_holds_are_refused():
+    config = changed("train.epochs", 10**9)
+    with pytest.raises(UserError, match=r"config.train.epochs=1000000000: with 96 updates an epoch .* give at most 22369621"):
+        settings.check_length(config, 16, 0)
+    config = changed("teacher.epochs", 10**9)
+    with pytest.raises(UserError, match=r"config.teacher.epochs=1000000000: with 15 updates"):
+        settings.check_length(config, 16, 15)
+
+
+def test_very_many_seeds_are_refused():
+    with pytest.raises(UserError, match=r"1000000 seeds; give at most 10000 at once") as refused:
+        settings.check_seeds(changed("seeds", tuple(range(10**6))))
+    assert len(str(refused.value)) < 300
