@@ -79,7 +79,7 @@ def found_file(given: str) -> Path:
         there, others = False, []
     if not there:
         near = difflib.get_close_matches(str(path), others, n=1)
-        raise UserError(f"--config={cut(given)}: no such configuration file" + (f"; did you mean {near[0]}?" if near else ""))
+        raise UserError(f"--config={cut(given)}: no such " + (f"file; did you mean {near[0]}?" if near else "configuration file"))
     return path
 
 

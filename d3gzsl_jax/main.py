@@ -120,6 +120,9 @@ def parse(argv: list[str]) -> list[str]:
         config = load_config(spec) if spec is not None else None
     except (UserError, flags.Error, OSError) as error:
         sys.exit(_refuse(cut(str(error), _LONGEST)))
+    names = (argument.partition("=")[0] for argument in argv if argument.startswith("-"))
+    if long := next((name for name in names if len(name) > _LONGEST), None):  # absl looks too deep for what is like it
+        sys.exit(_refuse(f"{cut(long)}: no such option"))
     try:
         if config is not None:
             config_flags.DEFINE_config_dict("config", config, sys_argv=argv)

@@ -64,8 +64,9 @@ def run_command(main: Callable[[], int | None]) -> int:
     prepare()
     try:
         code = main() or 0
-    except SystemExit as error:  # as argparse does, its help still unwritten
-        if not _flush():
+    except SystemExit as error:  # as argparse does after its help, which may be unwritten, or have failed without a word
+        if not _flush() or ({"-h", "--help"} & set(sys.argv) and _left()):
+            lose_reader()
             return READER_GONE
         raise error
     except UserError as error:
@@ -112,7 +113,7 @@ def _left() -> bool:
         asked = select.poll()
         asked.register(sys.stdout.fileno(), select.POLLOUT)
         return any(events & (select.POLLERR | select.POLLHUP) for _, events in asked.poll(0))
-    return True
+    return False
 
 
 def _silence() -> None:

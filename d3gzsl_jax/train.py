@@ -118,10 +118,10 @@ def train_runs(
     if config.log.tensorboard:
         log.require_tensorboard()
     model = model_module.build(config, data)
-    of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
-    settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
     if not is_fold:  # of a whole that was looked at
         memory.check(config, data, len(starts), sharding.devices)
+    of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
+    settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         return _train_opened(data, starts, display, overrides, is_fold, sharding, model, digest, held)

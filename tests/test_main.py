@@ -165,6 +165,21 @@ BAD = {
     "batch too large": (["--config=configs/digits.py", "--config.train.batch_size=2000"], "larger than the 1003 trainval rows"),
     "unknown variant": (["--config=configs/digits.py:bse"], "unknown variant 'bse' after the colon, expected one of d3, base"),
     "option of a base": (["--config=configs/digits.py", "--config.cegzsl.temperature=1"], "did you mean --config.cegzsl.temperature_class?"),
+    "number as a float": (["--config=configs/digits.py", "--config.train.epochs=1e3"], "config.train.epochs=1e3"),
+    "None for a number": (["--config=configs/digits.py", "--config.train.epochs=None"], "config.train.epochs=None"),
+    "number for a group": (["--config=configs/digits.py", "--config.train=5"], "5"),
+    "very long value": (["--config=configs/digits.py", f"--config.train.epochs={'9' * 3000}"], "99 ... 99"),
+    "very long word": (["--config=configs/digits.py", f"--config.precision={'x' * 3000}"], "xx ... xx"),
+    "very long field": (["--config=configs/digits.py", f"--config.{'x' * 3000}=1"], "xx: no such option"),
+    "very long flag": (["--config=configs/digits.py", f"--{'x' * 3000}=1"], "xx: no such option"),
+    "config without a value": (["--config"], "--config: give a file"),
+    "a folder for a file": (["--config=configs"], "is a folder"),
+    "more than any machine has": (["--config=configs/digits.py", "--config.networks.generator_hidden=1000000000"], "config.networks.generator_hidden=1000000000: at least"),
+    "more critic updates than fit": (["--config=configs/digits.py", "--config.train.n_critic=100000000"], "config.train.n_critic=100000000: at least"),
+    "more epochs than are counted": (["--config=configs/digits.py", "--config.train.epochs=1000000000"], "config.train.epochs=1000000000: with 96 updates an epoch"),
+    "more rows than fit": (["--config=configs/digits.py", "--config.classifier.n_syn=1000000000"], "config.classifier.n_syn=1000000000: at least"),
+    "a million seeds": (["--config=configs/digits.py", f"--config.seeds={tuple(range(10000))!r}", "--config.seeds=10000"], "give at most 10000"),
+    "more processes than there can be": (["--config=configs/digits.py", "--coordinator=localhost:1", "--processes=99999999999", "--process_id=0"], "processes"),
     "unwritable folder": (["--config=configs/digits.py", "--workdir=/proc/none/run"], "--workdir=/proc/none/run: cannot be written"),
 }
 
@@ -174,13 +189,57 @@ def test_bad_input_is_one_line_and_exit_code_2(case):
     arguments, message = BAD[case]
     run = main(*arguments)
     assert run.returncode == 2
-    assert message in run.stderr and run.stderr.count("\n") == 1 and run.stdout == ""
+    assert message in run.stderr and run.stderr.count("\n") == 1 and run.stdout == "" and len(run.stderr) < 700
 
 
 def test_a_broken_configuration_file(tmp_path):
     (tmp_path / "broken.py").write_text("def get_config(:\n")
     run = main(f"--config={tmp_path / 'broken.py'}")
     assert run.returncode == 2 and "Traceback" not in run.stderr and "broken.py" in run.stderr
+
+
+@pytest.mark.parametrize("platform", ["cuda", "bogus"])
+def test_a_backend_that_is_not_there_is_one_line(tmp_path, platform):
+    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", env={"JAX_PLATFORMS": platform})
+    assert run.returncode == 2 and run.stderr.count("\n") == 1 and not (tmp_path / "run").exists()
+    assert f"JAX_PLATFORMS={platform}: JAX cannot use that here" in run.stderr and "there is: cpu" in run.stderr
+
+
+def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
+    run = subprocess.run(
+        [sys.executable, "tools/baselines.py", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cuda"},
+    )  # fmt: skip
+    assert run.returncode == 2 and run.stderr.startswith("baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report"], ["tools/report.py"], ["tools/launch.py"]])
+def test_help_for_a_reader_that_leaves_is_silent(program):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([sys.executable, *program, "--help"], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.communicate(timeout=60)[1] == b"" and process.returncode == 141
+
+
+def test_a_reader_that_leaves_ends_a_run_with_a_checkpoint(tmp_path):
+    arguments = ["--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *PLAIN]
+    process = subprocess.Popen(
+        command(*arguments, "--config.train.epochs=100000"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not process.stdout.readline().startswith("epoch 1/"):
+        assert process.poll() is None
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=120) == 141 and err.count("\n") == 1
+    assert "nobody reads the output any more: stopped after outer step" in err and "the same command goes on from there" in err
+    assert list((tmp_path / "run" / "checkpoints").glob("[0-9]*")) and not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_terminal_that_lacks_letters_is_no_failure(tmp_path):
+    arguments = ["--config=configs/digits.py:base", f"--workdir={tmp_path / 'räum'}", *PLAIN, "--config.train.epochs=1"]
+    run = main(*arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0 and run.stderr == "" and "r\\xe4um" in run.stdout
 
 
 def test_bad_data_leaves_no_folder_behind(tmp_path):

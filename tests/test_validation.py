@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from configs import digits
-from d3gzsl_jax import revisit
+from d3gzsl_jax import api, revisit
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.runs import report
@@ -154,7 +154,9 @@ def test_test_rows_decide_nothing(data, finished, tmp_path):
 
 
 def test_a_run_may_stop_after_validation(data, tmp_path):
-    results = run(data, tmp_path / "run", eval__retrain=False, eval__prediction="classifier")
+    trained = api.train(config(eval__retrain=False, eval__prediction="classifier"), data, tmp_path / "run", display=Display(quiet=True))
+    results = trained.results
+    assert trained.model is None and trained.folder == tmp_path / "run"
     assert results["selection"] == "folds only" and not (tmp_path / "run" / "model").exists()
     assert results["metrics"]["calibrated"] >= results["metrics"]["harmonic"] - 1e-12
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
