@@ -98,7 +98,10 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
     shutil.copytree(finished[0] / "validation", folder / "validation")  # the folds are trained already
     display = Display(Console(quiet=True))
     display.say = said.append
-    again = lambda: train_on(data, config(eval__prediction="auto", eval__folds=2), str(folder), display)  # noqa: E731
+    of = lambda resume: config(eval__prediction="auto", eval__folds=2, train__resume=resume)  # noqa: E731
+    again = lambda resume="auto": train_on(data, of(resume), str(folder), display)  # noqa: E731
+    with pytest.raises(UserError, match=r"holds an earlier run, and config\.train\.resume=never"):
+        again("never")
     plain = Display.advance
 
     def advance(self, units):
@@ -112,7 +115,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(Display, "advance", advance)
         patch.setattr(Evaluator, "over", over)
-        results = again()
+        results = again("must")  # a run whose folds are under way can be gone on with
     choices = json.loads((folder / "validation.json").read_text())["choices"]
     assert results["interrupted"] and results["selection"] == "folds only" and results["teacher"] is None
     assert {name: of["metrics"] for name, of in results["predictions"].items()} == {name: of["metrics"] for name, of in choices.items()}

@@ -243,7 +243,9 @@ def load_arrays(path: Path) -> Any:
 
     def restored() -> Any:
         with ocp.StandardCheckpointer(multiprocessing_options=by_first()) as reader:
-            return reader.restore(path, on_device(reader.metadata(path).item_metadata.tree))
+            if (metadata := reader.metadata(path).item_metadata) is None:
+                raise ValueError("their description is missing or damaged")
+            return reader.restore(path, on_device(metadata.tree))
 
     found, why = tried(restored)
     if why:

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import io
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from d3gzsl_jax import together
 from d3gzsl_jax.errors import reason
 
 Result = TypeVar("Result")
+
+_AFTER_FAILURE = 0.5  # seconds
 
 
 def on_device(abstract: Any) -> Any:
@@ -65,6 +68,7 @@ def tried(read: Callable[[], Result]) -> tuple[Result | None, str]:
             return read(), ""
     except Exception as error:  # Orbax and TensorStore raise many kinds
         why = reason(error)[:120]
-    with quiet():
-        gc.collect()  # reads that were begun beside the one that failed complain when they are thrown away, at the latest at exit
+    with quiet():  # reads that were begun beside the one that failed complain when they end, or at the latest when Python does
+        time.sleep(_AFTER_FAILURE)
+        gc.collect()
     return None, why

@@ -48,6 +48,18 @@ def test_resume_never_and_must(tmp_path):
         resume.check(folder, changed(train__resume="must"), "d", False)
     resume.check(folder, changed(train__resume="must"), "d", True)
     resume.check(folder, changed(train__resume="never"), "d", False)
+    (tmp_path / "validation" / "fold-0").mkdir(parents=True)  # a run that has not come further than its folds
+    resume.check(folder, changed(train__resume="must"), "d", False)
+    with pytest.raises(UserError, match=r"holds an earlier run, and config.train.resume=never"):
+        resume.check(folder, changed(train__resume="never"), "d", False)
+
+
+def test_must_accepts_a_finished_run_whose_checkpoints_are_gone(tmp_path):
+    done = {"epochs": 5, "interrupted": False, "selection": "last", "config": {"train": {"epochs": 5}}}
+    folder = folder_of(tmp_path, changed(train__epochs=5), results=done)
+    resume.check(folder, changed(train__epochs=5, train__resume="must"), "d", False)
+    with pytest.raises(UserError, match=r"holds no checkpoint, and config.train.resume=must"):
+        resume.check(folder, changed(train__epochs=6, train__resume="must"), "d", False)
 
 
 def test_other_data_and_fewer_epochs(tmp_path):
