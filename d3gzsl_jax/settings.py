@@ -39,7 +39,9 @@ CHOICES = {
     "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
 SWITCHES = ("log.report", "log.tensorboard", "eval.retrain", "data.normalize_semantics", "guards.memory")
-TEXTS = ("dataset", "data.root", "data.manual_dir", "data.feature_file", "data.leave_out")
+TEXTS = (
+    "dataset", "data.root", "data.manual_dir", "data.feature_file", "data.semantics", "data.leave_out", "data.unseen_classes",
+)  # fmt: skip
 MOST_SEEDS = 10_000  # of one results.json
 _WHOLE = 2**31 - 1  # counters, sizes and row numbers are 32-bit on the device
 _FLOAT, _TINY = 3.4028234e38, 1.1754944e-38  # the largest and the smallest float32
