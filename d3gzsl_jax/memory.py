@@ -8,17 +8,16 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import psutil
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.pipeline import resolve_mode
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.host_memory import free_host_memory, size
 from d3gzsl_jax.model import build_objective
 from d3gzsl_jax.settings import has_distillation
 from d3gzsl_jax.training.randomness import root_key
@@ -32,10 +31,6 @@ _FIELDS = {
     "eval.batch_size": 1,
 }  # fmt: skip
 _WORD = 4  # bytes of a float32, or an int32
-_CGROUPS = (  # limit, use and what that is made of, of version 2 and 1
-    ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-)
 
 
 def free_memory() -> int:
@@ -45,30 +40,6 @@ def free_memory() -> int:
     if "bytes_limit" in known:
         return known["bytes_limit"] - known.get("bytes_in_use", 0)
     return free_host_memory()
-
-
-def free_host_memory() -> int:
-    """Bytes this process can still have: what the machine has available (files it only keeps in memory are given up for that), less
-    where a limit of the process (ulimit -v) or of its control group (a container, a batch job) is nearer."""
-    bounds = [psutil.virtual_memory().available + psutil.swap_memory().free, *map(_left_in_group, _CGROUPS)]
-    with contextlib.suppress(ImportError, OSError, ValueError, AttributeError):
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
-            bounds.append(limit - psutil.Process().memory_info().vms)
-    return max(int(min(bounds)), 0)
-
-
-def _left_in_group(files: tuple[str, str, str]) -> float:
-    """Bytes a control group has left; without end where there is none."""
-    try:
-        limit, used, parts = (Path("/sys/fs/cgroup", file).read_text(encoding="ascii") for file in files)
-        limit, used = int(limit), int(used)
-        kept = re.search(r"^(?:total_)?inactive_file (\d+)$", parts, re.MULTILINE)  # files in memory, which are given up
-    except (OSError, ValueError):  # no such group, or 'max'
-        return math.inf
-    return max(limit - used + (int(kept[1]) if kept else 0), 0)
 
 
 def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> int:
@@ -164,12 +135,6 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
 
 def _advice(free: int) -> str:
     return f"{size(free)} are free; lower it, or try all the same with config.guards.memory=False"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    power = min(int(math.log(max(count, 1), 1024)), 8)
-    return f"{count / 1024**power:.1f} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB')[power]}"
 
 
 @contextlib.contextmanager

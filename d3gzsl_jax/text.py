@@ -48,6 +48,11 @@ def clean_name(value: Any) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
+def text_of(codes: Iterable[int]) -> str:
+    """The text of character codes, as MATLAB holds it; what is none becomes U+FFFD."""
+    return "".join(chr(code) if 0 <= code < 0x110000 else "\ufffd" for code in codes)
+
+
 def clean_names(values: Iterable[Any]) -> tuple[str, ...]:
     """`clean_name` of each."""
     return tuple(map(clean_name, values))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax import memory
+from d3gzsl_jax import host_memory, memory
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
@@ -110,13 +110,13 @@ def test_free_memory_is_what_can_be_had_here():
 
 def test_limits_of_process_and_group_count(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr(resource, "getrlimit", lambda kind: (memory.psutil.Process().memory_info().vms + 2**30, 0))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (host_memory.psutil.Process().memory_info().vms + 2**30, 0))
     assert memory.free_host_memory() <= 2**30
     for name, text in (("max", "1000000"), ("current", "900000"), ("stat", "anon 1\ninactive_file 300000\n")):
         (tmp_path / name).write_text(text)
-    assert memory._left_in_group(tuple(str(tmp_path / name) for name in ("max", "current", "stat"))) == 400000
+    assert host_memory._left_in_group(tuple(str(tmp_path / name) for name in ("max", "current", "stat"))) == 400000
     (tmp_path / "max").write_text("max\n")
-    assert memory._left_in_group(tuple(str(tmp_path / name) for name in ("max", "current", "stat"))) == float("inf")
+    assert host_memory._left_in_group(tuple(str(tmp_path / name) for name in ("max", "current", "stat"))) == float("inf")
 
 
 def test_memory_that_runs_out_is_one_line():

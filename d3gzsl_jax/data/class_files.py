@@ -124,7 +124,9 @@ def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
     return np.array(rows).reshape(len(rows), -1 if rows else 0), names
 
 
-def parse_class_list(text: str, names: Sequence[str], seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+def parse_class_list(
+    text: str, names: Sequence[str], seen: np.ndarray, unseen: np.ndarray, option: str = "class list"
+) -> np.ndarray:
     """Ids (n,) int32, each once and in the order given, of classes listed as in '3,6,zebra' or 'unseen,0'.
 
     Args:
@@ -133,6 +135,7 @@ def parse_class_list(text: str, names: Sequence[str], seen: np.ndarray, unseen: 
         names: all names, by id.
         seen: ids that 'seen' stands for.
         unseen: ids that 'unseen' stands for.
+        option: what the text was given for, as '--classes', for messages.
 
     Raises:
         UserError: a class is unknown (the message suggests similar names), a name is not unique, or the list is empty.
@@ -142,32 +145,32 @@ def parse_class_list(text: str, names: Sequence[str], seen: np.ndarray, unseen: 
     try:
         entries = next(csv.reader([re.sub("[\r\n]", " ", text)], skipinitialspace=True), [])
     except csv.Error as error:
-        problem = f"class list {shortened(text)}: cannot be read ({reason(error)})"
+        problem = f"{option} {shortened(text)}: cannot be read ({reason(error)})"
         raise UserError(f"{problem}; give ids or names with commas between") from None
     for entry in map(clean_name, entries):
         if entry in groups:
             ids.extend(map(int, groups[entry]))
         elif entry:
-            ids.append(_class_id(entry, names))
+            ids.append(_class_id(entry, names, option))
     if not ids:
         raise UserError(
-            f"class list {shortened(text)}: holds no classes; give ids or names with commas between, or all, seen or unseen"
+            f"{option} {shortened(text)}: holds no classes; give ids or names with commas between, or all, seen or unseen"
         )
     return np.array(list(dict.fromkeys(ids)), np.int32)
 
 
-def _class_id(entry: str, names: Sequence[str]) -> int:
+def _class_id(entry: str, names: Sequence[str], option: str) -> int:
     if re.fullmatch("[+-]?[0-9]{1,18}", entry):
         if 0 <= int(entry) < len(names):
             return int(entry)
-        raise UserError(f"class list: there is no class {int(entry)}; ids go from 0 to {len(names) - 1}")
+        raise UserError(f"{option}: there is no class {int(entry)}; ids go from 0 to {len(names) - 1}")
     for same in (str, clean_name, lambda name: clean_name(name).casefold()):
         found = [i for i, name in enumerate(names) if same(name) == same(entry)]
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError(f"class list: {shortened(entry)} may be class {' or '.join(map(str, found))}; give the id")
+            raise UserError(f"{option}: {shortened(entry)} may be class {' or '.join(map(str, found))}; give the id")
     folded = {name.casefold(): name for name in ("all", "seen", "unseen", *names)}
     close = [shortened(folded[name]) for name in difflib.get_close_matches(entry.casefold(), folded)]
     hint = f"; did you mean {' or '.join(close)}?" if close else "; give an id, a name, all, seen or unseen"
-    raise UserError(f"class list: there is no class {shortened(entry)}{hint}")
+    raise UserError(f"{option}: there is no class {shortened(entry)}{hint}")

@@ -15,7 +15,7 @@ import scipy.sparse
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.hdf5_files import dense
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import clean_name, clean_names, shortened
+from d3gzsl_jax.text import clean_name, clean_names, shortened, text_of
 
 _EXACT = 2.0**53  # from here on floats leave whole numbers out
 
@@ -80,6 +80,8 @@ def name_list(value: Any, where: str) -> tuple[str, ...]:
     array = np.asarray(value)
     if array.dtype.kind in "US" and array.ndim == 2 and min(array.shape) > 1 and array.dtype == np.dtype(f"{array.dtype.kind}1"):
         return clean_names(list(array))
+    if array.dtype == np.uint16 and array.ndim == 2 and min(array.shape) > 1:  # character codes, of a file that does not say so
+        return clean_names(map(text_of, array.tolist()))
     if array.dtype.kind not in "USOiuf":
         raise UserError(f"{where}: need text, found {array.dtype} of shape {array.shape}")
     return clean_names(array.ravel())

@@ -16,6 +16,7 @@ import scipy.sparse
 
 from d3gzsl_jax.data.sizes import check_fits, check_stored, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.text import text_of
 
 SUFFIXES = (".h5", ".hdf5")
 _DEPTH = 16  # links behind links, cells in cells
@@ -137,20 +138,11 @@ def _value(dataset: h5py.Dataset, where: str, depth: int) -> np.ndarray:
         cells.flat[:] = [_cell(dataset.file, reference, where, depth) for reference in np.ravel(dataset[()])]
         return cells
     array = np.asarray(dataset[()])
-    codes = array.dtype.kind in "iu" and (kind(dataset) == "char" or (not kind(dataset) and (depth or _is_text(array))))
+    codes = array.dtype.kind in "iu" and (kind(dataset) == "char" or (depth and not kind(dataset)))
     if codes:
         lines = np.atleast_2d(array.T if array.ndim == 2 else array.ravel())
-        return np.array(["".join(map(_character, line)) for line in lines.tolist()])
+        return np.array([text_of(line) for line in lines.tolist()])
     return array != 0 if kind(dataset) == "logical" and array.dtype.kind in "iu" else array
-
-
-def _is_text(array: np.ndarray) -> bool:
-    """Whether numbers that nothing describes are character codes: only MATLAB's char matrix is of that type and has two sides."""
-    return array.dtype == np.uint16 and array.ndim == 2 and min(array.shape) > 1 and int(array.min()) >= 32
-
-
-def _character(code: int) -> str:
-    return chr(code) if 0 <= code < 0x110000 else "\ufffd"
 
 
 def _cell(file: h5py.File, reference: h5py.Reference, where: str, depth: int) -> Any:

@@ -169,10 +169,11 @@ def _elsewhere(name: str, root: Path, features: Path, splits: Path) -> str:
     """Where else the files may be: in folders below, or in one file of another kind."""
     folders = list(_below(root, _DEPTH))
     for wanted in ((features.name, splits.name), (features.name,), (splits.name,)):
-        having = [folder for folder in folders if all((folder / file).is_file() for file in wanted)]
+        having = [folder for folder in folders if not any(state(folder / file) for file in wanted)]
         if having:
             own = [folder for folder in having if folder.name.casefold() == name.casefold()]
-            return f"{listed(wanted)} lies in {shown((own or having)[0])}: --config.data.root={shown((own or having)[0])}"
+            where = shown((own or having)[0])
+            return f"{listed(wanted)} found in {where}: --config.data.root={where}"
     whole = [entry for entry in entries(root) if entry.suffix.lower() in ONE_FILE]
     if whole:
         return f"there is {listed(e.name for e in whole)}: --config.data.source=npz --config.data.root={shown(whole[0])}"

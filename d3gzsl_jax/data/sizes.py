@@ -3,9 +3,8 @@
 import math
 from collections.abc import Sequence
 
-import psutil
-
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.host_memory import free_host_memory, size
 
 
 def values(shape: Sequence[int]) -> int:
@@ -14,7 +13,7 @@ def values(shape: Sequence[int]) -> int:
     Raises:
         ValueError: of another library's kind, for the reader to name the file.
     """
-    if any(size < 0 for size in shape):
+    if any(side < 0 for side in shape):
         raise ValueError(f"a shape of {tuple(shape)}")
     return math.prod(shape)
 
@@ -42,9 +41,5 @@ def check_fits(where: str, needed: int) -> None:
     Raises:
         UserError: with both figures.
     """
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise UserError(
-            f"{where}: takes {needed / 2**30:.1f} GiB of memory, and {available / 2**30:.1f} GiB are available; use a machine with "
-            "more, or keep fewer rows"
-        )
+    if needed > (free := free_host_memory()):
+        raise UserError(f"{where}: takes {size(needed)} of memory and {size(free)} are free; give fewer rows, or more memory")

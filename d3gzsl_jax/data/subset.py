@@ -18,7 +18,7 @@ def leave_out(data: GZSLData, classes: str) -> GZSLData:
     Raises:
         UserError: no such class.
     """
-    out = np.isin(np.arange(data.class_count), parse_class_list(classes, data.class_names, data.seen_classes, data.unseen_classes))
+    out = np.isin(np.arange(data.class_count), _ids(data, classes, "leave_out", data.seen_classes, data.unseen_classes))
     names = [name for name, gone in zip(data.class_names, out, strict=True) if gone]
     return dataclasses.replace(
         without_classes(data, out),
@@ -40,9 +40,13 @@ def declare_unseen(data: GZSLData, classes: str) -> GZSLData:
     rows = data.trainval[(data.trainval >= 0) & (data.trainval < len(data.labels))]  # the others are refused later
     seen = np.intersect1d(data.labels[rows], np.arange(len(data.class_names)))
     unseen = np.setdiff1d(np.arange(len(data.class_names)), seen)
-    declared = parse_class_list(classes, data.class_names, seen, unseen)
+    declared = _ids(data, classes, "unseen_classes", seen, unseen)
     further = [] if data.declared_unseen is None else [data.declared_unseen]
     return dataclasses.replace(data, declared_unseen=np.unique(np.concatenate([declared, *further])).astype(np.int64))
+
+
+def _ids(data: GZSLData, classes: str, field: str, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    return parse_class_list(classes, data.class_names, seen, unseen, f"--config.data.{field}")
 
 
 def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
