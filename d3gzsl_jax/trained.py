@@ -13,9 +13,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import memory, paths, settings
-from d3gzsl_jax.data.gzsl_data import GZSLData, class_text
+from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling, check_scaled
-from d3gzsl_jax.data.semantics import unit_semantics
+from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError, cannot_write
@@ -255,17 +255,10 @@ class TrainedModel:
             raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
         if self.config.data.normalize_semantics:
             semantics = unit_semantics(semantics, lambda index: f"class {names[index]!r}")
-        known = np.concatenate([self.semantics, semantics])
-        for index in range(len(names)):
-            if (equal := (known[: len(self.semantics) + index] == semantics[index]).all(axis=1)).any():
-                other = class_text(int(np.argmax(equal)), (*self.class_names, *names))
-                raise UserError(
-                    f"class {names[index]!r}: its semantic vector is that of {other}, and nothing else tells them apart; give it "
-                    "another"
-                )
+        check_new(semantics, names, self.semantics, self.class_names)
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(
-            self, semantics=known, class_names=(*self.class_names, *names),
+            self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
             unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
         )
         return grown.fit_classifier(data)

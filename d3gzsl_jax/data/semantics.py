@@ -1,10 +1,10 @@
 """Semantic vectors: whether they tell classes apart, and their normalisation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.gzsl_data import GZSLData, class_text
 from d3gzsl_jax.errors import UserError
 
 _LARGEST = 1e15  # beyond, products within a network leave float32
@@ -42,6 +42,25 @@ def check_semantics(data: GZSLData, after: str = "") -> None:
             f"{data.class_text(len(semantics) - 1)}, {what} in dimension {column + data.first}, and so on; nothing "
             "tells unseen classes apart: give vectors that do"
         )
+
+
+def check_new(semantics: np.ndarray, names: Sequence[str], known: np.ndarray, known_names: Sequence[str]) -> None:
+    """Refuses a new class whose vector is that of another.
+
+    Args:
+        semantics, names: of the new classes, (k, da).
+        known, known_names: of those that there are, (C, da).
+
+    Raises:
+        UserError: naming both.
+    """
+    vectors, called = np.concatenate([known, semantics]), (*known_names, *names)
+    for place in range(len(known), len(vectors)):
+        if (equal := (vectors[:place] == vectors[place]).all(axis=1)).any():
+            other = class_text(int(np.argmax(equal)), called)
+            raise UserError(
+                f"class {called[place]!r}: its semantic vector is that of {other}, and nothing else tells them apart; give another"
+            )
 
 
 def doubts_on_semantics(data: GZSLData) -> list[str]:

@@ -111,13 +111,11 @@ def test_values_beyond_float32_and_ranges_of_next_to_nothing(data):
     long[3, 2] = np.finfo(np.longdouble).max
     refused(r"row 4 has inf", dataclasses.replace(data, features=long))
     refused(r"'features': need a 2-D array of numbers, found complex128", dataclasses.replace(data, features=data.features * 1j))
-    refused(r"'features': need a numpy array, found list", dataclasses.replace(data, features=data.features.tolist()))
 
 
 def test_labels_that_are_none(data):
-    for labels in (np.full(60, None), np.full(60, np.nan)):
-        refused(r"'labels': need whole numbers, found (object|float64)", dataclasses.replace(data, labels=labels))
-    refused(r"'labels': need a numpy array, found NoneType", dataclasses.replace(data, labels=None))
+    for labels in (np.full(60, None), np.full(60, np.nan), None):
+        refused(r"'labels': ", dataclasses.replace(data, labels=labels))
 
 
 def test_large_features_work(data):
