@@ -30,7 +30,9 @@ def get_config(variant: str = "d3") -> ConfigDict:
     data.feature_file = "res101.mat"  # mat only: the feature file (.mat, .h5); a relative path counts from root
     data.semantics = "att"  # reads att_splits.mat; NAME reads NAME_splits.mat of root (tfds: att or sent)
     data.unseen_classes = ""  # classes that are unseen and need have no rows, "8" or "okapi,9"; unseen: all without trainval rows
-    data.leave_out = ""  # classes to train without, ids and names: "9" or "zebra,3"; --mode=add_classes can add them later
+    # classes to train without, ids (from 0, also where a .mat counts from 1) and names: "9" or "zebra,3"; --mode=add_classes can
+    # add them later
+    data.leave_out = ""
     data.normalize_semantics = False  # divide each class's vector by its L2 norm (the released code does not)
     data.stress = stress = ConfigDict()  # a harder version of the benchmark, see docs/stress.md; by default none
     stress.imbalance = 1.0  # long-tailed seen classes: training rows of the largest over those of the smallest

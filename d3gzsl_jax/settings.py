@@ -200,7 +200,7 @@ def check_known(config: ConfigDict, test_seen: bool) -> None:
     if config.eval.selection == "test":
         raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'last', or 'validation' with criterion='zsl'")
     if config.checkpoint.best in ("test_harmonic", "test_seen"):
-        raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: {why}; give 'test_zsl', or leave it empty")
+        raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: picks by a figure {why}; give 'test_zsl' or ''")
 
 
 def _check_selection(config: ConfigDict) -> None:

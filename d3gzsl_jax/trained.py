@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax import memory, paths, settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling, check_scaled
-from d3gzsl_jax.data.semantics import unit_semantics
+from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError, cannot_write
@@ -255,6 +255,7 @@ class TrainedModel:
             raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
         if self.config.data.normalize_semantics:
             semantics = unit_semantics(semantics, lambda index: f"class {names[index]!r}")
+        check_new(semantics, names, self.semantics, self.class_names)
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(
             self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),

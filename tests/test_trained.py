@@ -292,3 +292,33 @@ def test_the_run_folder_tells_where_and_how(run):
     for kind in ("gradient", "update", "parameter"):
         assert set(line["norms"][kind]) == groups and all(value > 0 for value in line["norms"][kind].values())
     assert 0 < line["diversity"]["lowest"] <= line["diversity"]["median"]
+
+
+def test_a_row_is_predicted_alike_whatever_its_width(run, data, tmp_path):
+    expected = run.model.predict(data.features[:30], 3)
+    for width in (np.float16, np.float64, ">f4", np.uint8, np.longdouble):
+        for one, other in zip(run.model.predict(data.features[:30].astype(width), 3), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+        if width is not np.longdouble:
+            np.save(tmp_path / "rows.npy", data.features[:30].astype(width))
+            predict_file(run.model, tmp_path / "rows.npy", tmp_path / f"{np.dtype(width).str[1:]}.csv", Display(quiet=True))
+    assert len({path.read_text() for path in tmp_path.glob("*.csv")}) == 1
+
+
+def test_rows_beyond_all_that_was_trained_on_are_refused(run, data, tmp_path):
+    rows = data.features[:30].copy()
+    rows[7, 5] = 1e38
+    with pytest.raises(d3.UserError, match=r"features: row 7 lies .* in dimension 5"):
+        run.model.predict(rows)
+    np.save(tmp_path / "rows.npy", rows)
+    with pytest.raises(d3.UserError, match=r"rows.npy: row 7 lies .* in dimension 5"):
+        predict_file(run.model, tmp_path / "rows.npy", tmp_path / "found.csv", Display(quiet=True))
+    assert not (tmp_path / "found.csv").exists()
+
+
+def test_a_new_class_needs_a_vector_of_its_own(run, data):
+    known = data.semantics[2]
+    with pytest.raises(d3.UserError, match=r"class 'okapi': its semantic vector is that of class 2 \('2'\)"):
+        run.model.add_classes(known[None], ("okapi",), data)
+    with pytest.raises(d3.UserError, match=r"class 'b': its semantic vector is that of class 9 \('a'\)"):
+        run.model.add_classes(np.stack([1 - known, 1 - known]), ("a", "b"), data)

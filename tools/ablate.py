@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax import paths
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs import own
-from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.console import METRICS, percent
 from d3gzsl_jax.runs.report import replace
 from d3gzsl_jax.terminal import run_command
 from tools import ablation_figure as figure
@@ -71,7 +71,7 @@ class Account:
         self._missing |= dict.fromkeys(f"{job.cell}, {predictor}" for predictor in left_out(results))
         self._entries[job.seed, self._order[job.cell]] = found
         return "  ".join(
-            f"{entry.predictor} " + " ".join(f"{heading} {100 * getattr(entry, key):.1f}" for heading, key in METRICS.items())
+            f"{entry.predictor} " + " ".join(f"{heading} {percent(getattr(entry, key))}" for heading, key in METRICS.items())
             for entry in found
         )
 

@@ -1,15 +1,15 @@
 """Semantic vectors: whether they tell classes apart, and their normalisation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.gzsl_data import GZSLData, class_text
 from d3gzsl_jax.errors import UserError
 
 _LARGEST = 1e15  # beyond, products within a network leave float32
 _NEXT_TO_NOTHING = 1e-4  # beside noise of standard deviation 1, which the generator has them with
-_ALIKE = 1e-6  # of the largest difference there is: two vectors that float32 hardly tells apart
+_ALIKE = 1e-6  # of the largest value or difference there is: what differs by less, float32 hardly tells apart
 _SAFE_NORMS = (1e-15, 1e15)  # whose squares float32 holds
 _TINY = float(np.finfo(np.float32).tiny)  # arithmetic takes what is below for 0
 
@@ -33,15 +33,34 @@ def check_semantics(data: GZSLData, after: str = "") -> None:
         why = "a value too large for float32 networks" if np.isfinite(value) else "a value that is not finite as float32"
         where = f"{value} in dimension {column + data.first}"
         raise UserError(f"{name}: {data.class_text(label)} has {why}, {where}; repair or rescale it")
-    spread = np.ptp(semantics, axis=0)
-    if len(semantics) > 1 and not spread.max(initial=0.0) > _TINY:
-        column = int(np.argmax(np.abs(semantics).max(axis=0)))
+    largest = np.abs(semantics).max(axis=0)
+    if len(semantics) > 1 and not (np.ptp(semantics, axis=0) > np.maximum(_ALIKE * largest, _TINY)).any():
+        column = int(np.argmax(largest))
         what = "is zero" if not np.abs(semantics[:, column]).max() > _TINY else f"has {semantics[0, column]:.6g}"
         raise UserError(
             f"{name}: the semantic vectors of all {len(semantics)} classes are equal{after}: each, from {data.class_text(0)} to "
             f"{data.class_text(len(semantics) - 1)}, {what} in dimension {column + data.first}, and so on; nothing "
             "tells unseen classes apart: give vectors that do"
         )
+
+
+def check_new(semantics: np.ndarray, names: Sequence[str], known: np.ndarray, known_names: Sequence[str]) -> None:
+    """Refuses a new class whose vector is that of another.
+
+    Args:
+        semantics, names: of the new classes, (k, da).
+        known, known_names: of those that there are, (C, da).
+
+    Raises:
+        UserError: naming both.
+    """
+    vectors, called = np.concatenate([known, semantics]), (*known_names, *names)
+    for place in range(len(known), len(vectors)):
+        if (equal := (vectors[:place] == vectors[place]).all(axis=1)).any():
+            other = class_text(int(np.argmax(equal)), called)
+            raise UserError(
+                f"class {called[place]!r}: its semantic vector is that of {other}, and nothing else tells them apart; give another"
+            )
 
 
 def doubts_on_semantics(data: GZSLData) -> list[str]:
