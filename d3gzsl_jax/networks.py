@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from d3gzsl_jax.precision import dense_product, product
+from d3gzsl_jax.precision import EXACT, dense_product, product
 
 NEGATIVE_SLOPE = 0.2
 _normal = nn.initializers.normal(0.02)
@@ -63,7 +63,7 @@ class Critic(nn.Module):
         self.hidden_features = _gan_dense(self.hidden, use_bias=False)
         self.hidden_semantics = _gan_dense(self.hidden, use_bias=False)
         self.hidden_bias = self.param("hidden_bias", nn.initializers.zeros, (self.hidden,))
-        self.output = nn.Dense(1, kernel_init=_normal)  # a product with one vector: always float32
+        self.output = nn.Dense(1, kernel_init=_normal, precision=EXACT)  # a product with one vector: always float32
 
     def __call__(self, features: jax.Array, semantics: jax.Array) -> jax.Array:
         return self.score(self.project_features(features) + self.project_semantics(semantics))

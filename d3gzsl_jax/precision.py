@@ -1,8 +1,9 @@
 """How exact the products of the networks are: float32, TF32 where the chip has it, or bfloat16 operands.
 
-Parameters, optimiser states, activations and everything in losses/ stay float32 in each of them. The choice is JAX's own setting of
-the default matmul precision, which is part of what a traced function is cached by. A run sets it for itself (`scope`); outside of
-one it is float32 (process.py).
+Parameters, optimiser states, activations, scores (products with one vector), losses and metrics stay float32 in each of them: what
+is no product of a network by `product` and the like says `precision=EXACT`. The choice is JAX's own setting of the default matmul
+precision, which is part of what a traced function is cached by. A run sets it for itself (`scope`); outside of one it is float32
+(process.py).
 """
 
 import contextlib
@@ -13,6 +14,9 @@ from jax import lax
 
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 """config.precision -> jax.default_matmul_precision."""
+
+EXACT = "highest"
+"""`precision` of a product that is float32 whatever the networks' are."""
 
 
 def scope(name: str) -> contextlib.AbstractContextManager[None]:

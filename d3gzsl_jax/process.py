@@ -1,7 +1,9 @@
 """Process-wide settings, in one place for every entry point; and how a process joins and leaves the others of a run."""
 
 import contextlib
+import ipaddress
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -101,7 +103,7 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
         processes, process_id: how many there are, and which of them this is; not given (0 and -1) with 'auto'.
 
     Raises:
-        UserError: they do not fit each other, or the others are not found.
+        UserError: they do not fit each other, the coordinator is elsewhere, or the others are not found.
     """
     if not coordinator:
         if processes or process_id >= 0:
@@ -118,15 +120,55 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
                 f"--processes={processes} --process_id={process_id}: with --coordinator give how many processes there are, and "
                 "each its number from 0"
             )
+    bind = _listening_address(coordinator) if coordinator != ENVIRONMENT and process_id == 0 else None
     # SIGTERM is for stopping.py; and the runtime would answer it after us.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         if coordinator == ENVIRONMENT:
             jax.distributed.initialize()
         else:
-            jax.distributed.initialize(coordinator, processes, process_id)
+            jax.distributed.initialize(coordinator, processes, process_id, coordinator_bind_address=bind)
     except (ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise UserError(f"--coordinator={cut(coordinator)}: could not join the other processes ({cut(str(error))})") from None
+
+
+def _listening_address(coordinator: str) -> str | None:
+    """Where the first process listens: at the address it was given and nowhere else, for whoever reaches the port can join. None
+    where the user's environment says another, which JAX reads.
+
+    Raises:
+        UserError: this machine has no such address.
+    """
+    if os.environ.get("JAX_COORDINATOR_BIND_ADDRESS"):
+        return None
+    host, port = coordinator.rpartition(":")[0].strip("[]"), coordinator.rpartition(":")[2]
+    try:
+        found = {address[0]: family for family, *_, address in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
+    except OSError:
+        raise UserError(f"--coordinator={coordinator}: there is no machine of this name; give the address of the first process") from None
+    own = [address for address, family in found.items() if _is_own(address, family)]
+    if not own:
+        raise UserError(
+            f"--coordinator={coordinator}: the first process is not on this machine, which does not have the address "
+            f"{', '.join(found)}; give one it has, or, behind a translation of addresses, what it is to listen at as "
+            f"JAX_COORDINATOR_BIND_ADDRESS=ADDRESS:{port}"
+        )
+    if host not in ("localhost", *found) and all(ipaddress.ip_address(address).is_loopback for address in own):
+        print(
+            f"--coordinator={coordinator}: on this machine {host} is {own[0]}, where only its own processes can join; for others give "
+            "its address in the network",
+            file=sys.stderr,
+        )
+    return coordinator
+
+
+def _is_own(address: str, family: int) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def leave(code: int) -> int:

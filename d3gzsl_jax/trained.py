@@ -22,6 +22,7 @@ from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.synthesis import parts_of_classes
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
+from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
@@ -264,11 +265,12 @@ class TrainedModel:
         return grown.fit_classifier(data)
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
-        """The model with a final classifier fitted anew; as a run does at its end, to the same bits."""
+        """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""
         features = self.scaling.apply(data.features[data.trainval])
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
-        classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
+        with scope(self.config.precision):
+            classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
         advice = blamed_input(features, "lower config.classifier.learning_rate")
         check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)

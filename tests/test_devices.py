@@ -3,8 +3,13 @@
 import json
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import jax
 import pytest
 
 from configs import digits
@@ -77,6 +82,54 @@ def test_a_batch_that_cannot_be_split(monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 8)
     with pytest.raises(UserError, match=r"batch_size=50: .* over 8 devices; give a multiple of 8, or --config.parallel.devices=5"):
         sharding_of(config)
+
+
+JOIN = """
+import sys
+from d3gzsl_jax.process import join, leave
+join(sys.argv[1], 2, int(sys.argv[2]))
+port = f":{int(sys.argv[1].rpartition(':')[2]):04X}"
+if sys.argv[2] == "0":
+    lines = [line.split() for table in ("tcp", "tcp6") for line in open(f"/proc/net/{table}")]
+    print(*(words[1].removesuffix(port) for words in lines if words[1].endswith(port) and words[3] == "0A"))
+sys.exit(leave(0))
+"""
+IPV4 = "0000000000000000FFFF0000"  # mapped, as /proc/net/tcp6 writes it
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table of sockets")
+@pytest.mark.parametrize(("host", "listens"), [("127.0.0.1", "0100007F"), ("localhost", "0100007F"), ("0.0.0.0", "0" * 8)])
+def test_the_coordinator_listens_where_it_was_told(host, listens):
+    command = [sys.executable, "-c", JOIN, f"{host}:{launch.free_port()}"]
+    env = {name: value for name, value in launch.environment(1).items() if name != "JAX_COORDINATOR_BIND_ADDRESS"}
+    started = [
+        subprocess.Popen([*command, str(index)], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) for index in (0, 1)
+    ]
+    told = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    everywhere = {"0" * 8, "0" * 32}
+    found = {where.removeprefix(IPV4) for where in told[0].split()}
+    assert found <= everywhere if listens in everywhere else found <= {listens, "0" * 24 + "01000000"} and found, found
+
+
+def test_an_address_of_another_machine_is_no_place_to_listen_at(monkeypatch, capsys):
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **given: pytest.fail("started"))
+    with pytest.raises(UserError, match=r"=192.0.2.1:1234: the first process is not on this machine.*BIND_ADDRESS=ADDRESS:1234"):
+        join("192.0.2.1:1234", 2, 0)
+    with pytest.raises(UserError, match="no machine of this name"):
+        join("nowhere.invalid:1234", 2, 0)
+    given = {}
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **further: given.update(further))
+    join("192.0.2.1:1234", 2, 1)  # the others do not listen
+    assert given == {"coordinator_bind_address": None}
+    monkeypatch.setenv("JAX_COORDINATOR_BIND_ADDRESS", "127.0.0.1:1")  # the user's own word
+    join("192.0.2.1:1234", 2, 0)
+    assert given == {"coordinator_bind_address": None}
+    monkeypatch.delenv("JAX_COORDINATOR_BIND_ADDRESS")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 1234))])
+    join("this-machine:1234", 2, 0)
+    assert given == {"coordinator_bind_address": "this-machine:1234"}
+    assert "this-machine is 127.0.0.1, where only its own processes can join" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax._src import source_info_util
 
 from configs import digits
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.pairwise import half_cosine
 from d3gzsl_jax.networks import Embedding
-from d3gzsl_jax.precision import PRECISIONS, product, scope
+from d3gzsl_jax.precision import PRECISIONS, product, scope, weight_product
 from d3gzsl_jax.settings import check
+from d3gzsl_jax.training.loop import Loop
+from tests import small
 
 
 def operands(rng):
@@ -74,3 +79,60 @@ def test_an_unknown_precision_is_refused():
     config.precision = "float16"
     with pytest.raises(UserError, match=r"config.precision='float16': expected one of float32, tf32, bfloat16; did you mean 'bfloat16'"):
         check(config)
+
+
+@pytest.mark.parametrize("lead", [(5,), (3, 5), (2, 1, 4)])
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_a_weight_product_sums_over_all_leading_axes(name, lead, rng):
+    x, pulls = (jnp.asarray(rng.normal(size=(*lead, width)), jnp.float32) for width in (7, 4))
+    exact = (rounded if name == "bfloat16" else np.asarray)
+    with scope(name):
+        found = jax.jit(weight_product)(x, pulls)
+        batched = jax.jit(jax.vmap(weight_product))(x[None], pulls[None])[0]
+    expected = exact(x).reshape(-1, 7).T.astype(float) @ exact(pulls).reshape(-1, 4)
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(batched, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "width", "hidden"), [(16, 12, 8), (64, 64, 256), (37, 21, 10)])
+def test_on_one_device_a_weight_product_has_the_bits_of_merged_axes(batch, width, hidden, rng):
+    x, pulls = (jnp.asarray(rng.normal(size=(3, batch, size)), jnp.float32) for size in (width, hidden))
+    with scope("float32"):
+        found = jax.jit(weight_product)(x, pulls)
+        merged = jax.jit(lambda x, pulls: x.reshape(-1, width).T @ pulls.reshape(-1, hidden))(x, pulls)
+    np.testing.assert_array_equal(found, merged)
+
+
+def products(jaxpr):
+    """(precision, type of the operands, file and line) of every dot_general of a jaxpr and what it calls."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            where = source_info_util.summarize(equation.source_info)
+            yield equation.params["precision"], {variable.aval.dtype.name for variable in equation.invars}, where
+        for of in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+            inner = getattr(of, "jaxpr", of)
+            if hasattr(inner, "eqns"):
+                yield from products(inner)
+
+
+@pytest.mark.parametrize("framework", list(FRAMEWORKS))
+@pytest.mark.parametrize("name", ["tf32", "bfloat16"])
+def test_what_is_no_product_of_a_network_is_float32(name, framework):
+    """Scores of critic and comparator, class and instance contrast, pair losses: documented as float32 whatever the precision."""
+    p = small.problem(framework=framework)
+    loop = Loop(p.objective, p.optimization, p.n_critic, p.batch)
+    with scope(name):
+        jaxpr = jax.make_jaxpr(lambda state, constants: loop.one_step(state, constants, None))(p.state, p.constants).jaxpr
+    found = list(products(jaxpr))
+    assert len(found) > 30
+    exact = [where for precision, _, where in found if precision and set(precision) == {lax.Precision.HIGHEST}]
+    for file in ("adversarial.py", "pairwise.py", "linear.py", *(["contrastive.py"] if framework == "cegzsl" else [])):
+        assert any(file in where for where in exact), file  # linear.py: flax's Dense, of the critic's score
+    for precision, types, where in found:
+        if where in exact:
+            assert types == {"float32"}, where
+        elif name == "bfloat16":
+            assert types == {"bfloat16"}, (where, precision)
+        else:
+            assert any(file in where for file in ("precision.py", "wgan.py")), (where, precision)

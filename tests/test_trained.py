@@ -1,12 +1,14 @@
 """A trained model by itself: it predicts what the run evaluated, survives saving, and learns new classes."""
 
 import csv
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import zipfile
 
+import chex
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.prediction import predict_file
+from d3gzsl_jax.revisit import evaluate, model_at
 from d3gzsl_jax.runs.console import Display
 from tests.conftest import ROOT
 
@@ -170,6 +173,27 @@ def test_fitting_the_classifier_anew_gives_the_bits_of_the_run(run, data):
     again = run.model.fit_classifier(data)
     for name in ("kernel", "bias"):
         np.testing.assert_array_equal(again.classifier["params"]["linear"][name], run.model.classifier["params"]["linear"][name])
+
+
+def test_a_classifier_fitted_anew_has_the_precision_of_the_run(tmp_path):
+    """From a checkpoint, and with classes added: nobody says which precision, and the bits are the run's."""
+    overrides = QUICK | {"precision": "bfloat16", "train.epochs": 1, "classifier.n_syn": 20, "data.leave_out": "9"}
+    config = d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", overrides)
+    run = d3.train(config, workdir=tmp_path / "run", overrides=overrides)
+    again = model_at(tmp_path / "run", "last", Display(quiet=True))
+    chex.assert_trees_all_equal(again.classifier, run.model.classifier)
+    data = d3.load_data(run.model.config)
+    for classifier in (run.model.fit_classifier(data).classifier, _added(run.model, data).classifier):
+        float32 = dataclasses.replace(run.model, config=d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", overrides | {"precision": "float32"}))
+        exact = float32.fit_classifier(data) if classifier["params"]["linear"]["bias"].shape == (9,) else _added(float32, data)
+        assert np.abs(classifier["params"]["linear"]["kernel"] - exact.classifier["params"]["linear"]["kernel"]).max() > 0
+    evaluate(tmp_path / "run", "last", Display(quiet=True))
+    found = json.loads(next((tmp_path / "run").glob("evaluation-*.json")).read_text())
+    assert found["predictions"]["classifier"]["metrics"] == run.results["predictions"]["classifier"]["metrics"]
+
+
+def _added(model, data):
+    return model.add_classes(np.ones((1, model.semantics.shape[1]), np.float32), ("another",), data)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.precision import product, transposed_product, weight_product
+from d3gzsl_jax.precision import EXACT, product, transposed_product, weight_product
 
 
 def interpolate(real: jax.Array, fake: jax.Array, alpha: jax.Array) -> jax.Array:
@@ -69,7 +69,7 @@ def _critic_forward(
     first = product(pairs, kernel) + conditioned
     hidden = first + bias
     mixed = interpolate(first[0], first[1], alpha) + bias
-    scores = jnp.maximum(hidden, slope * hidden) @ output
+    scores = jnp.matmul(jnp.maximum(hidden, slope * hidden), output, precision=EXACT)
     slopes, mixed_slopes = (jnp.where(u > 0.0, 1.0, slope) for u in (hidden, mixed))
     gradients = transposed_product(mixed_slopes * output, kernel)
     losses = wasserstein_loss(scores[0], scores[1]), gradient_penalty(gradients)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import by_rows
+from d3gzsl_jax.precision import EXACT
 
 # Size of a block of `pair_scores`, unless one row of it is larger (n or m vectors of K): about what stays in the caches of a CPU.
 _BLOCK_BYTES = 8 * 2**20
@@ -28,7 +29,7 @@ def instance_contrast(projections: jax.Array, labels: jax.Array, temperature: fl
 
     def anchor(row: jax.Array, label: jax.Array, itself: jax.Array) -> tuple[jax.Array, jax.Array]:
         others = jnp.arange(labels.shape[0]) != itself
-        logits = jnp.matmul(row, projections.T, precision="highest") / temperature
+        logits = jnp.matmul(row, projections.T, precision=EXACT) / temperature
         normalizer = jax.nn.logsumexp(jnp.where(others, logits, _MASKED))
         positive = (label == labels) & others
         count = positive.sum()
@@ -66,7 +67,7 @@ def pair_scores(rows: jax.Array, columns: jax.Array, weights: jax.Array, slope: 
 
     def scores(row: jax.Array) -> jax.Array:
         total = row + columns
-        return jnp.maximum(total, slope * total) @ weights
+        return jnp.matmul(jnp.maximum(total, slope * total), weights, precision=EXACT)
 
     return _blocks(scores, columns, rows)
 
@@ -79,7 +80,8 @@ def _blocks(function: Callable[..., jax.Array], others: jax.Array, *inputs: jax.
 
 def _slopes(rows: jax.Array, columns: jax.Array, pulls: jax.Array, slope: float) -> jax.Array:
     """sum_j g_ij LReLU'(r_ik + c_jk), (n, K), for pulls g (n, m)."""
-    return _blocks(lambda row, pull: pull @ jnp.where(row + columns > 0.0, 1.0, slope), columns, rows, pulls)
+    exact = functools.partial(jnp.matmul, precision=EXACT)
+    return _blocks(lambda row, pull: exact(pull, jnp.where(row + columns > 0.0, 1.0, slope)), columns, rows, pulls)
 
 
 def _forward(

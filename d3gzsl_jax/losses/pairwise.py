@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.precision import EXACT
+
 NORM_FLOOR = 1e-8
 PROBABILITY_FLOOR = 1e-6
 # A block of rows against all columns is at most this large (or one row): what more there is comes block after block, and again in
@@ -55,7 +57,7 @@ def by_rows(function: Callable[..., Any], columns: int, *rows: jax.Array) -> Any
 
 def half_cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     """S_ij = (1 + a_i . b_j) / 2 in [0, 1] for unit rows a (..., d) and b (m, d); (..., m), float32 whatever the networks' are."""
-    return 0.5 * (1.0 + jnp.matmul(a, b.T, precision="highest"))
+    return 0.5 * (1.0 + jnp.matmul(a, b.T, precision=EXACT))
 
 
 def entropy_of_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.precision import EXACT
 from d3gzsl_jax.training.structures import Classes
 
 
@@ -22,7 +23,7 @@ def _forward(table: jax.Array, index: jax.Array) -> tuple[jax.Array, tuple[jax.A
 def _backward(kept: tuple[jax.Array, int], pulls: jax.Array) -> tuple[jax.Array, None]:
     index, count = kept
     hot = (jnp.arange(count)[:, None] == index[None, :]).astype(pulls.dtype)
-    return jnp.matmul(hot, pulls, precision="highest"), None
+    return jnp.matmul(hot, pulls, precision=EXACT), None
 
 
 take_rows.defvjp(_forward, _backward)

@@ -16,12 +16,17 @@ from tests.conftest import ROOT
 LIMIT = 0.01  # learning rates, after 20 outer steps
 
 
-def trained(framework, bits, *counts):
+def with_eight_devices(script, *arguments):
+    """What a script of this folder prints last."""
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "tests.training.sharded_script", framework, str(bits), *map(str, counts)]
+    command = [sys.executable, "-m", f"tests.training.{script}", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def trained(framework, bits, *counts):
+    return with_eight_devices("sharded_script", framework, bits, *counts)
 
 
 def test_two_and_eight_devices_train_as_one_does():
@@ -35,6 +40,18 @@ def test_what_is_left_is_rounding(framework):
     for rounding, of which Adam makes steps: its distance says nothing."""
     for count, (parameters, terms) in trained(framework, 64, 8).items():
         assert parameters < 1e-5 and terms < 1e-9, count
+
+
+def test_no_device_does_the_critics_product_whole():
+    """Its rows are real, synthesized and penalised ones, three of each: (3, B, width). Gathered, every device would form the product
+    of all of them."""
+    found = with_eight_devices("split_rows_script")
+    for precision, (alone, of_eight) in found["flops"].items():
+        assert of_eight / alone < 0.15, precision  # an eighth, and adding up
+    critic = {(3, 16, 30), (3, 16, 18)}  # of the small problem: features, and hidden units of the critic
+    for framework, shapes in found["gathered"].items():
+        assert len(shapes) > 5, framework  # there are others, as of pair losses
+        assert not critic & set(map(tuple, shapes)), framework
 
 
 def test_one_device_is_left_as_it_is():
