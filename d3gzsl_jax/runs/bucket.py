@@ -8,6 +8,7 @@ teacher, model) has one file that is sent last, without which the rest counts as
 
 import contextlib
 import importlib
+import logging
 import os
 import shutil
 import tempfile
@@ -49,6 +50,7 @@ def file_system(scheme: str, url: str) -> Any:
         raise UserError(f"{url}: {scheme}:// needs the package {package}: pip install {package}; or give a local folder") from None
     import fsspec
 
+    logging.getLogger(package).setLevel(logging.ERROR)  # it warns of what it does without
     try:
         return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True)
     except Exception as error:  # of the libraries below: credentials, environment
@@ -267,7 +269,7 @@ def _fetch(bucket: "Bucket", write: bool, checkpoints: bool, only: str) -> None:
         top, base = name.partition("/")[0], name.rpartition("/")[2]
         if only:
             return base == only
-        return not is_run or (top in own.NAMES and base != lock.NAME and (checkpoints or top != "checkpoints"))
+        return base != lock.NAME and (not is_run or (top in own.NAMES and (checkpoints or top != "checkpoints")))
 
     bucket.fetch(wanted)
     if not write and not any(bucket.local.iterdir()):

@@ -39,17 +39,14 @@ class BucketLock:
         self._token, self._end, self._since = secrets.token_hex(8), threading.Event(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
     def __enter__(self) -> "BucketLock":
+        self._refuse_if_held()
         if not self._create():
-            found = self._read()
-            if found and not _is_gone(found):
-                raise Held(
-                    f"--workdir={self._url}: is being written by process {found.get('process')} on {found.get('host')} since "
-                    f"{found.get('since')}; wait until it is done, or, if it is gone, remove {self._url}/run.lock"
-                )
+            self._refuse_if_held()
             self._write("overwrite")
             time.sleep(0.5)  # of two that take over, the one that wrote last goes on
-            if not self.is_ours():
-                raise Held(f"--workdir={self._url}: another process has just taken it over; name another folder")
+        if not self.is_ours():
+            self._refuse_if_held()
+            raise Held(f"--workdir={self._url}: its run.lock cannot be made; name another folder")
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
@@ -58,6 +55,15 @@ class BucketLock:
         with contextlib.suppress(Exception):
             if self.is_ours():
                 self._files.rm_file(self._path)
+
+    def _refuse_if_held(self) -> None:
+        """Of a store that does not keep its promise this finds what is there longer than a moment."""
+        found = self._read()
+        if found and not _is_gone(found):
+            raise Held(
+                f"--workdir={self._url}: is being written by process {found.get('process')} on {found.get('host')} since "
+                f"{found.get('since')}; wait until it is done, or, if it is gone, remove {self._url}/run.lock"
+            )
 
     def is_ours(self) -> bool:
         """Whether the object is still the one that was written here."""
