@@ -27,6 +27,7 @@ from d3gzsl_jax.data.open_npz import write_npz
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.process import configure
+from d3gzsl_jax.runs import bucket
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import made
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -40,12 +41,12 @@ __all__ = [
 
 
 class TrainedRun(NamedTuple):
-    """A finished run: what results.json holds, the model, and the run folder. With config.eval.retrain=False a run stops after
+    """A finished run: what results.json holds, the model, and the run folder (of one in a bucket, its address). With config.eval.retrain=False a run stops after
     validation and there is no model: it is None."""
 
     results: dict[str, Any]
     model: TrainedModel | None
-    folder: Path
+    folder: Path | str
 
 
 def load_data(config: ConfigDict) -> GZSLData:
@@ -76,7 +77,7 @@ def train(
     """
     configure()
     data = data if data is not None else load_data(config)
-    folder = made(workdir, data.name)
+    folder = str(workdir) if bucket.is_in_one(workdir) else made(workdir, data.name)
     results = train_on(data, config, str(folder), display, overrides)
     return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else load_model(folder), folder)
 
@@ -88,4 +89,5 @@ def load_model(folder: str | Path) -> TrainedModel:
         UserError: there is none.
     """
     configure()
-    return trained.load_model(folder)
+    with bucket.local(folder, write=False, checkpoints=False) as here:
+        return trained.load_model(here)

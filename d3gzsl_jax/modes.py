@@ -10,7 +10,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.paths import clean
 from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import bucket, own
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.synthesized_file import write_synthesized
 from d3gzsl_jax.trained import TrainedModel, load_model, output_folder
@@ -101,5 +101,11 @@ def run_mode(mode: str, options: dict[str, Any], given: set[str], display: Displ
     for flag in sorted(given - {*of.needs, *of.takes}):
         known = ", ".join(f"--{name}" for name in of.needs + of.takes)
         raise UserError(f"--mode={mode}: --{flag} means nothing here; it takes {known}")
-    paths_ = {flag: str(clean(options[flag], f"--{flag}")) for flag in _PATHS if options[flag]}
-    of.do(options | paths_, display)
+    places = {flag: str(clean(options[flag], f"--{flag}")) for flag in _PATHS if options[flag] and not _in_bucket(flag, options)}
+    workdir, which = places.get("workdir", options["workdir"]), options["checkpoint"] or mode == "evaluate"
+    with bucket.local(workdir, display, write=mode == "evaluate", checkpoints=bool(which)) as here:
+        of.do(options | places | {"workdir": here}, display)
+
+
+def _in_bucket(flag: str, options: dict[str, Any]) -> bool:
+    return flag == "workdir" and bucket.is_in_one(options[flag])

@@ -268,6 +268,7 @@ class Run:
         self.folder.require_there()
         saved = self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
         self.folder.require_there()  # a checkpoint that could not be written for that reason is said so
+        self.folder.send()
         return saved
 
     def evaluate(self, state: TrainState, report: Report, step: int, whole: bool, due: bool) -> None:
@@ -282,6 +283,7 @@ class Run:
                 self.checkpoint(state, report, step, metrics, wait=last)  # results are left only where a start can go on to them
 
         self.account.evaluate(*self.sharding.local((state, report)), step, whole, self.real_rows, save)
+        self.folder.send()
 
     def save(self, steps: int, concluded: bool = False) -> dict[str, Any]:
         """Writes results.json, and returns what it holds; `concluded`: there is nothing left to do, model and report are there."""

@@ -23,6 +23,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import interval
 from d3gzsl_jax.memory import free_memory
 from d3gzsl_jax.process import compile_once
+from d3gzsl_jax.runs import bucket
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
@@ -63,8 +64,18 @@ def train_seeds(
     settings.check_seeds(config)
     if not together.alone():
         raise UserError("config.seeds: seeds are trained together in one process; start each in many processes by --config.seed")
+    bucket.check(workdir)
     data = data if data is not None else load(config.dataset, config.data)
-    display, folder = display or Display(), RunFolder(workdir, data.name)
+    display = display or Display()
+    with bucket.local(workdir, display) as where:
+        return _train_at(where, config, data, display, overrides)
+
+
+def _train_at(
+    where: str, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """`train_seeds`, in a local folder."""
+    folder = RunFolder(where, data.name)
     if folder.read("config.json") is not None:
         raise UserError(f"--workdir={folder.path}: holds the run of one seed, and config.seeds is given; name another folder")
     with folder.held():

@@ -22,7 +22,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.parallel import sharding_of
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import log, resume
+from d3gzsl_jax.runs import bucket, log, resume
 from d3gzsl_jax.runs.absent import NoCheckpoints, NoFolder
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
@@ -60,6 +60,7 @@ def train(
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
     """
     settings.check(config)
+    together.agreed(lambda: bucket.check(workdir))
     return train_on(together.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
 
 
@@ -69,9 +70,11 @@ def train_on(
 ) -> dict[str, Any]:
     """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
     display = display or Display(quiet=not together.is_first())
-    (folder, results), = train_runs(data, [Start(config, workdir)], display, overrides)
-    if results["selection"] != resume.FOLDS_ONLY:
-        summarize(results, folder, display)
+    with contextlib.ExitStack() as stack:
+        where = together.agreed(lambda: stack.enter_context(bucket.local(workdir, display)) if together.is_first() else workdir)
+        (folder, results), = train_runs(data, [Start(config, where)], display, overrides)
+        if results["selection"] != resume.FOLDS_ONLY:
+            summarize(results, folder, display)
     return results
 
 
@@ -259,6 +262,7 @@ def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: M
     earlier = ((folder.read("environment.json") or {}).get("starts") or []) if reached else []
     folder.write("environment.json", {"data": {"name": run.data.name, "sha256": digest}, "starts": [*earlier, here]})
     folder.need("config.json", "overrides.json", "environment.json")
+    folder.send()
     for field, what in (("versions", "other versions of the libraries"), ("devices", "another number of devices")):
         if earlier and earlier[-1].get(field, here[field]) != here[field]:
             run.display.say(f"warning: {what} than at the start before (environment.json): last digits may differ")

@@ -8,6 +8,7 @@ on the test set appear with --test-selected only, and are called that.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import re
@@ -23,7 +24,7 @@ from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
-from d3gzsl_jax.runs import own, schema
+from d3gzsl_jax.runs import bucket, own, schema
 from d3gzsl_jax.runs.kinds import Results
 from d3gzsl_jax.runs.resume import FREE
 from d3gzsl_jax.terminal import run_command
@@ -244,7 +245,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command = f"python tools/report.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
+    copies = contextlib.ExitStack()
     try:
+        local = (bucket.local(path, write=False, only="results.json") for path in arguments.paths)
+        arguments.paths = [Path(copies.enter_context(of)) for of in local]
         output = None
         if arguments.output:
             output = own.output(arguments.output, "--output", text_with("tools/report.py"), "table of this tool", arguments.paths)
@@ -265,6 +269,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
+    finally:
+        copies.close()
     if not arguments.output:
         sys.stdout.write(text)
     return 0

@@ -28,6 +28,9 @@ class NoFolder(RunFolder):
         """No."""
         return False
 
+    def send(self) -> None:
+        """There is nothing."""
+
     def read(self, name: str) -> Any:
         """None: there is no such file."""
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from d3gzsl_jax import atomic, paths
 from d3gzsl_jax.errors import UserError, cannot_write
-from d3gzsl_jax.runs import lock, own, schema
+from d3gzsl_jax.runs import bucket, lock, own, schema
 from d3gzsl_jax.text import folder_name, printable
 
 _AGAIN = "run the same command again: it goes on from the last checkpoint"
@@ -111,6 +111,14 @@ class RunFolder:
     def holds_seeds(self) -> bool:
         """Whether runs of several seeds are in it, each in a folder of its own."""
         return any(own.is_run(path) for path in self.path.glob("seed-*"))
+
+    def send(self) -> None:
+        """Sends what was written to where the folder is, if that is a bucket.
+
+        Raises:
+            UserError: it cannot be written there.
+        """
+        bucket.send(self.path)
 
     def _now(self) -> tuple[tuple[int, int] | None, ...]:
         """Which folder and which lock are there."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import bucket, schema
 from d3gzsl_jax.terminal import run_command
 from d3gzsl_jax.text import printable, shortened
 
@@ -183,8 +183,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the folder of a run")
     folder = parser.parse_args(argv).folder
     try:
-        drawn = plots.write_all(folder)
-        print(f"{len(drawn)} plots in {folder / 'plots'}; wrote {write(folder)}")
+        with bucket.local(folder, checkpoints=False) as here:
+            drawn, written = plots.write_all(Path(here)), write(Path(here))
+            print(f"{len(drawn)} plots in {folder / 'plots'}; wrote {folder / written.name}")
     except UserError as error:
         print(f"d3gzsl_jax: {error}", file=sys.stderr)
         return 2
