@@ -46,7 +46,7 @@ def _synthesize(options: dict[str, Any], display: Display) -> None:
         raise UserError(f"--output={options['output']}: synthesized features are written as .npz")
     target = own.output(options["output"], "--output", _is_synthesized, "synthesized features", [Path(options["workdir"])])
     model = _model(options, display, classifier=False)
-    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen)
+    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen, "--classes")
     write_synthesized(model, ids, options["count"], options["seed"], target)
     display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
 

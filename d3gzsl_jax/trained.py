@@ -13,6 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import memory, paths, settings
+from d3gzsl_jax.data.class_files import new_names
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling, check_scaled
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
@@ -27,7 +28,7 @@ from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import digest
-from d3gzsl_jax.text import one_line
+from d3gzsl_jax.text import one_line, shortened
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import blamed_input, check_finite
@@ -250,12 +251,11 @@ class TrainedModel:
                 f"semantics of shape {semantics.shape} with {len(names)} names: this model takes ({len(names)}, "
                 f"{self.semantics.shape[1]})"
             )
-        if known := [name for name in names if name in self.class_names]:
-            raise UserError(f"class {known[0]!r}: the model knows a class of that name; give the new one another")
+        names = new_names(names, self.class_names)
         if digest(data) != self.data_digest:
             raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
         if self.config.data.normalize_semantics:
-            semantics = unit_semantics(semantics, lambda index: f"class {names[index]!r}")
+            semantics = unit_semantics(semantics, lambda index: f"class {shortened(names[index])}")
         check_new(semantics, names, self.semantics, self.class_names)
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(

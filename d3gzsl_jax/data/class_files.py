@@ -27,7 +27,7 @@ from d3gzsl_jax.data.matfile import read_variables
 from d3gzsl_jax.data.not_found import unreadable
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError, cannot_read, reason
-from d3gzsl_jax.text import clean_name, listed, same_name_twice, shortened
+from d3gzsl_jax.text import clean_name, clean_names, listed, same_name_twice, shortened
 
 FORMATS = ".npz, .npy, .csv, .mat, .h5, .hdf5"
 _OWN = ("semantics", "class_names")
@@ -70,6 +70,26 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
             "name of its own"
         )
     return semantics, tuple(names)
+
+
+def new_names(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Names of new classes, cleaned.
+
+    Args:
+        names: of the new classes.
+        known: of the classes there are.
+
+    Raises:
+        UserError: one is empty, is there twice, or is known.
+    """
+    found = clean_names(names)
+    if "" in found:
+        raise UserError(f"new class {found.index('')}: has no name; give it one")
+    if same := same_name_twice(found):
+        raise UserError(f"class {shortened(found[same[0]])}: there are two new classes of that name; give each a name of its own")
+    if both := set(found) & set(clean_names(known)):
+        raise UserError(f"class {shortened(min(both))}: the model knows a class of that name; give the new one another")
+    return found
 
 
 def check_width(semantics: np.ndarray, columns: int, path: str | Path) -> None:

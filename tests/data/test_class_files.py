@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
+from d3gzsl_jax.data.class_files import check_width, new_names, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
 
 A = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
@@ -203,3 +203,10 @@ def test_class_lists_that_are_refused(text, message):
 
 def test_a_group_without_classes():
     refused("class list 'unseen': holds no classes", parse_class_list, "unseen", CLASSES, SEEN, UNSEEN[:0])
+
+
+def test_names_of_new_classes():
+    assert new_names(("a ", b"b\n"), ("c",)) == ("a", "b")
+    refused("new class 1: has no name", new_names, ("a", " "), ())
+    refused("class 'a': there are two new classes of that name", new_names, ("a", "a\n"), ())
+    refused("class 'a': the model knows a class of that name", new_names, ("a ",), ("a\r\n",))

@@ -8,6 +8,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 
+from d3gzsl_jax.data.class_files import read_classes
 from d3gzsl_jax.data.feature_files import chunks, open_features
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
@@ -225,3 +226,26 @@ def test_semantics_of_any_name(mat_folder):
     for odd in ("../att", "", "a/b", "a\nb", ".x"):
         with pytest.raises(UserError, match=r"config.data.semantics=.*must be the NAME"):
             load("CUB", config(root=mat_folder, semantics=odd))
+
+
+ODD = (
+    np.float64(1), np.array("text"), np.array(b"\xff"), np.zeros(0), np.zeros((0, 5)), np.zeros((2, 3, 4)), np.ones(60), np.array([""] * 60),
+    np.full(60, np.nan), np.full(60, -1), np.full(60, 2**63, np.uint64), np.array([1j] * 60), np.zeros(3, [("a", "f4")]),
+    np.array(["2020-01-01"], "M8[D]"), np.zeros((6, 5), np.float16), np.zeros((60, 1), bool), np.array(["x" * 5000] * 6), np.zeros(60, ">i2"),
+    np.array([True]), np.zeros((12, 60), "g"), np.full((5, 6), np.inf), np.array([["a", "b"], ["c", "d"]]), np.array([None, 1, "x"], object),
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", [*FIELDS, "class_names", "unseen_classes", "name"])
+def test_whatever_stands_in_place_of_a_key_is_told_in_one_line(key, npz):
+    for odd in ODD:
+        path = npz(**{key: odd})
+        for read in (lambda path=path: validate(read_npz(path)), lambda path=path: read_classes(path, key),
+                     lambda path=path: list(chunks(open_features(path, 12, key), 7))):  # fmt: skip
+            message = ""
+            try:
+                read()
+            except UserError as error:
+                message = str(error)
+            assert "\n" not in message and len(message) < 2000
