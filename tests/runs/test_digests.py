@@ -166,7 +166,8 @@ def test_modes_refuse_what_is_damaged(run):
         revisit.evaluate(run, "last", Display())
     assert revisit.evaluate(run, "32", Display())["checkpoint"] == 32
     damage(run / "model")
-    options = {"workdir": str(run), "output": str(run / "x.npz"), "classes": "unseen", "count": 2, "seed": 0, "checkpoint": "", "data_root": ""}
+    options = dict.fromkeys(("input", "key", "predictor", "semantics", "checkpoint", "data_root"), "")
+    options |= {"workdir": str(run), "output": str(run / "x.npz"), "classes": "unseen", "count": 2, "seed": 0, "top": 1}
     with pytest.raises(UserError, match=r"model: .*put a copy of it back; of a run, --checkpoint=last takes its newest state instead"):
         run_mode("synthesize", options, {"workdir", "output"}, Display())
     assert not (run / "x.npz").exists()
