@@ -11,7 +11,7 @@ LONGEST_VALUE = 120
 """Characters of a value that a message shows."""
 
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
-_FORMULA = re.compile(r"^[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
+_FORMULA = re.compile(r"^[=+\-@＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
 _NUMBER = re.compile(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
 
 
@@ -76,13 +76,15 @@ def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """What to write into a cell of a CSV: a text that a spreadsheet would run as a formula begins with an apostrophe.
+    """What to write into a cell of a CSV: a text on one line (`clean_name`), with an apostrophe before one that a spreadsheet would
+    run as a formula.
 
     Numbers, and texts that are numbers, stay as they are.
     """
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.match(value):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = clean_name(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
 def csv_row(values: Iterable[Any]) -> list[Any]:

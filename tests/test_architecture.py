@@ -66,3 +66,36 @@ def test_files_stay_small():
     for folder in ("d3gzsl_jax", "configs", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 320, path
+
+
+def sources():
+    for folder in ("d3gzsl_jax", "configs", "tools"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def calls(path):
+    """(dotted name, keyword arguments) of every call in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}, ast.unparse(node)
+
+
+def test_nothing_that_is_read_can_run_code():
+    """Models and run folders hold arrays and JSON: no reader unpickles, whoever made the file. PyTorch's are read as weights only."""
+    for path in sources():
+        assert not {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"} & set(imports(path)), path
+        for name, keywords, call in calls(path):
+            if name in ("np.load", "numpy.load"):
+                assert keywords.get("allow_pickle", "False") == "False", f"{path}: {call}"
+            elif name == "torch.load":
+                assert keywords.get("weights_only") == "True", f"{path}: {call}"
+            assert name not in ("eval", "exec", "os.system") and keywords.get("shell") != "True", f"{path}: {call}"
+
+
+def test_every_csv_is_written_without_formulas():
+    """What goes into a csv.writer goes through `csv_row`, but for headers of our own."""
+    for path in sources():
+        written = [call for name, _, call in calls(path) if name.endswith((".writerow", ".writerows"))]
+        if written:
+            assert "csv_row" in path.read_text(), f"{path} writes CSV without d3gzsl_jax.text.csv_row"
+        assert not any(name.endswith("DictWriter") for name, _, _ in calls(path)), path

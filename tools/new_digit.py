@@ -24,6 +24,8 @@ from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.text import csv_row
+from tools.ablation_table import with_deviation
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
 
@@ -38,7 +40,8 @@ def write(digit: int, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / f"{digit}.csv", "w", newline="") as file:
-            csv.writer(file).writerows([["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]])
+            lines = [["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]]
+            csv.writer(file).writerows(map(csv_row, lines))
         np.save(folder / f"{digit}.npy", data.features[data.labels == digit])
     except OSError as error:
         raise UserError(f"--write {folder}: cannot be written ({error.strerror})") from None
@@ -74,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.write:
             write(args.digit, args.write)
-        table = Table(title="Percent, mean and standard deviation over seeds; chance is 10")
+        table = Table(title="Percent, mean and standard deviation (n - 1) over seeds; chance is 10")
         for heading in ("added digit", "recognised as itself", "other digits", "other digits before"):
             table.add_column(heading, justify="right")
         for digit in UNSEEN if args.seeds else ():
@@ -83,8 +86,7 @@ def main(argv: list[str] | None = None) -> int:
                 with tempfile.TemporaryDirectory() as folder:
                     rows.append(measure(digit, seed, folder))
                 print(f"digit {digit}, seed {seed}: recognised {100 * rows[-1][0]:.1f}", flush=True)
-            values = 100 * np.array(rows)
-            table.add_row(str(digit), *(f"{m:.1f} \u00b1 {s:.1f}" for m, s in zip(values.mean(0), values.std(0), strict=True)))
+            table.add_row(str(digit), *map(with_deviation, 100 * np.array(rows).T))
         if args.seeds:
             Console().print(table)
     except UserError as error:
