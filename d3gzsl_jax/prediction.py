@@ -11,6 +11,7 @@ from d3gzsl_jax import atomic
 from d3gzsl_jax.data import feature_files
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.text import csv_row
 from d3gzsl_jax.trained import Predictions, TrainedModel
 
 CHUNK_ROWS = 4096
@@ -44,7 +45,7 @@ def predict_file(
 
     Columns: row (from 0); class, name and probability of the best class; seen_probability, all seen classes together;
     in_distribution, the teacher's largest probability of a seen class (empty for a model without D3); then class_2, name_2,
-    probability_2 and so on, up to `top`.
+    probability_2 and so on, up to `top`. A name that a spreadsheet would run as a formula has an apostrophe before it.
 
     Args:
         model: what predicts.
@@ -71,7 +72,7 @@ def predict_file(
         with atomic.replacing(target) as file:
             writer = csv.writer(file)
             writer.writerow(header(top))
-            names = np.array(model.class_names, object)
+            names = np.array(csv_row(model.class_names), object)
             for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor, str(source)):
                 writer.writerows(zip(*_columns(found, names, rows), strict=True))
                 rows += len(found.classes)

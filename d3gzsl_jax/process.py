@@ -145,7 +145,9 @@ def _listening_address(coordinator: str) -> str | None:
     try:
         found = {address[0]: family for family, *_, address in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
     except OSError:
-        raise UserError(f"--coordinator={coordinator}: there is no machine of this name; give the address of the first process") from None
+        raise UserError(
+            f"--coordinator={coordinator}: there is no machine of this name; give the address of the first process"
+        ) from None
     own = [address for address, family in found.items() if _is_own(address, family)]
     if not own:
         raise UserError(
@@ -155,8 +157,8 @@ def _listening_address(coordinator: str) -> str | None:
         )
     if host not in ("localhost", *found) and all(ipaddress.ip_address(address).is_loopback for address in own):
         print(
-            f"--coordinator={coordinator}: on this machine {host} is {own[0]}, where only its own processes can join; for others give "
-            "its address in the network",
+            f"--coordinator={coordinator}: on this machine {host} is {own[0]}, where only its own processes can join; for others "
+            "give its address in the network",
             file=sys.stderr,
         )
     return coordinator

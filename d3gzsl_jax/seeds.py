@@ -20,7 +20,7 @@ from d3gzsl_jax import settings, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.evaluation.statistics import interval
+from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.memory import free_memory
 from d3gzsl_jax.process import compile_once
 from d3gzsl_jax.runs import bucket
@@ -111,8 +111,8 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Returns:
         What the runs have in common; 'seeds'; 'prediction': one name, or one a seed where validation chose differently; 'runs': by
         seed, in order, its epochs, what predicts, and by predictor its metrics and calibrated ones; 'mean', 'std' (n - 1) and
-        'interval95' (half the width of the t-interval of the mean), by predictor and metric, fractions, the last two NaN for one
-        seed. 'result' among the predictors is each run's own result.
+        'interval95' (half the width of the t-interval of the mean), by predictor and metric, fractions, 'std' NaN for one seed,
+        'interval95' for fewer than three. 'result' among the predictors is each run's own result.
     """
     first = runs[0]
     by_seed = [
@@ -180,7 +180,7 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _show(content: Mapping[str, Any], display: Display) -> None:
-    """Prints mean ± standard deviation, and the 95 % interval of the mean; of one seed its figures."""
+    """Prints mean ± standard deviation, and from three seeds on the 95 % interval of the mean; of one seed its figures."""
     display.stop()
     several = len(content["seeds"]) > 1
     seeds = ", ".join(str(seed) for seed in content["seeds"])
@@ -195,8 +195,9 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
         cells = [(100 * mean[key], 100 * std[key], 100 * half[key]) if key in mean else None for key in _SHOWN.values()]
         cells = [cell if cell and not np.isnan(cell[0]) else None for cell in cells]
         table.add_row(name, *((f"{c[0]:.1f}±{c[1]:.1f}" if several else f"{c[0]:.1f}") if c else "" for c in cells))
-        if several:
+        if len(content["seeds"]) >= FEWEST:
             table.add_row("  95 %", *(f"{c[0] - c[2]:.1f}–{c[0] + c[2]:.1f}" if c else "" for c in cells))  # noqa: RUF001
     display.show(table)
     if several:
-        display.say("mean ± standard deviation (n - 1), and the 95 % t-interval of the mean; of other seeds on the same split")
+        interval95 = ", and the 95 % t-interval of the mean" if len(content["seeds"]) >= FEWEST else ""
+        display.say(f"mean ± standard deviation (n - 1){interval95}; of other seeds on the same split")

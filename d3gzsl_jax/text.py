@@ -12,7 +12,7 @@ LONGEST_VALUE = 120
 
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
 _TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # bidirectional overrides and isolates
-_FORMULA = re.compile(r"^[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
+_FORMULA = re.compile(r"^[=+\-@＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
 _NUMBER = re.compile(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
 
 
@@ -112,13 +112,15 @@ def cut(text: str, longest: int = LONGEST_VALUE) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """What to write into a cell of a CSV: a text that a spreadsheet would run as a formula begins with an apostrophe.
+    """What to write into a cell of a CSV: a text on one line (`clean_name`), with an apostrophe before one that a spreadsheet would
+    run as a formula.
 
     Numbers, and texts that are numbers, stay as they are.
     """
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.match(value):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = clean_name(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
 def csv_row(values: Iterable[Any]) -> list[Any]:

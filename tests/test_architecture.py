@@ -18,7 +18,7 @@ ALLOWED = {
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,7 +56,7 @@ def test_tensorflow_is_imported_only_inside_functions():
     for path in PACKAGE.rglob("*.py"):
         if "tfds_builders" in path.parts:
             continue
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
                 assert not any(name.startswith("tensorflow") for name in names), path
@@ -65,7 +65,7 @@ def test_tensorflow_is_imported_only_inside_functions():
 def test_files_stay_small():
     for folder in ("d3gzsl_jax", "configs", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
-            assert len(path.read_text().splitlines()) <= 320, path
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 320, path
 
 
 def test_every_text_file_is_opened_as_utf_8():
@@ -82,3 +82,36 @@ def test_every_text_file_is_opened_as_utf_8():
                 bare = isinstance(node.func, ast.Name)
                 opens = (name == "open" and bare and not binary) or (name in ("read_text", "write_text") and not bare and not of_module)
                 assert not opens, f"{path}:{node.lineno}: give encoding='utf-8'"
+
+
+def sources():
+    for folder in ("d3gzsl_jax", "configs", "tools"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def calls(path):
+    """(dotted name, keyword arguments) of every call in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}, ast.unparse(node)
+
+
+def test_nothing_that_is_read_can_run_code():
+    """Models and run folders hold arrays and JSON: no reader unpickles, whoever made the file. PyTorch's are read as weights only."""
+    for path in sources():
+        assert not {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"} & set(imports(path)), path
+        for name, keywords, call in calls(path):
+            if name in ("np.load", "numpy.load"):
+                assert keywords.get("allow_pickle", "False") == "False", f"{path}: {call}"
+            elif name == "torch.load":
+                assert keywords.get("weights_only") == "True", f"{path}: {call}"
+            assert name not in ("eval", "exec", "os.system") and keywords.get("shell") != "True", f"{path}: {call}"
+
+
+def test_every_csv_is_written_without_formulas():
+    """What goes into a csv.writer goes through `csv_row`, but for headers of our own."""
+    for path in sources():
+        written = [call for name, _, call in calls(path) if name.endswith((".writerow", ".writerows"))]
+        if written:
+            assert "csv_row" in path.read_text(encoding="utf-8"), f"{path} writes CSV without d3gzsl_jax.text.csv_row"
+        assert not any(name.endswith("DictWriter") for name, _, _ in calls(path)), path

@@ -227,6 +227,21 @@ def test_predictions_as_csv(run, data, tmp_path):
         np.testing.assert_allclose([float(row[column]) for row in rows], values, rtol=1e-4)
 
 
+def test_no_name_is_a_formula_in_the_csv_of_predictions(run, data, tmp_path):
+    np.save(tmp_path / "rows.npy", data.features[:20])
+    odd = ("=1+1", "+x", "-x", "@x", "\tx", "\uff1d1", "-3", "a,=1", 'q"')
+    model = dataclasses.replace(run.model, class_names=odd)
+    predict_file(model, tmp_path / "rows.npy", tmp_path / "rows.csv", Display(quiet=True), top=9)
+    rows = list(csv.reader((tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()))
+    names = {rows[0].index("name"), *(place for place, heading in enumerate(rows[0]) if heading.startswith("name_"))}
+    assert len(rows) == 21 and {len(row) for row in rows} == {len(rows[0])}
+    found = {cell for row in rows[1:] for place, cell in enumerate(row) if place in names}
+    assert found == {"'=1+1", "'+x", "'-x", "'@x", "x", "'\uff1d1", "-3", "a,=1", 'q"'}
+    for row in rows[1:]:
+        for place in set(range(len(row))) - names:
+            float(row[place])  # numbers stay numbers
+
+
 def test_a_bad_row_leaves_no_predictions(run, data, tmp_path):
     features = data.features[:10].astype(np.float32)
     features[7, 3] = np.nan

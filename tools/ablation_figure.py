@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d3gzsl_jax.runs.figures import DPI, finish, legend_above, panels_of, plain, png
+from d3gzsl_jax.text import clean_name
 from tools.ablation_rows import CHOSEN, Row
 from tools.ablation_table import spread
 
@@ -20,8 +21,8 @@ _ROW = 0.26  # inches
 
 
 def draw(title: str, rows: Sequence[Row]) -> "Figure":
-    """One line a row, cells from top to bottom: the mean of H in percent with its 95 % interval (from two seeds on), a dot a seed.
-    The mean of the first cell's result, which others are compared with, is a vertical line.
+    """One line a row, cells from top to bottom: the mean of H in percent with its 95 % interval (from three seeds on), a dot a
+    seed. The mean of the first cell's result, which others are compared with, is a vertical line.
 
     Args:
         title: over the axes, with the selection rule.
@@ -37,7 +38,7 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
     base = next((row for row in rows if row.entries[0].result), None)
     if base is not None and len(base.percent("harmonic")):
         mean = base.percent("harmonic").mean()
-        label = f"{_short(base.cell)}, {base.predictor}: {mean:.1f}"
+        label = f"{_short(base.cell)}, {plain(base.predictor)}: {mean:.1f}"
         axes.axvline(mean, color="#777777", linewidth=1.2, linestyle="--", label=label)
     named: set[str] = set()
     for row, at in zip(rows, places, strict=True):
@@ -53,6 +54,7 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
     axes.set_xlim(*np.clip(axes.get_xlim(), 0.0, 100.0))  # intervals of few seeds go on beyond what H can be
     axes.set_yticks(ticks, labels)
     axes.set_ylim(places[-1] + 0.7 if places else 1.0, -0.7)
+    title = "\n".join(clean_name(line).replace("$", r"\$") for line in title.splitlines())
     finish(axes, title=title, x="H, percent: mean, 95 % interval, each seed", whole_numbers=False)
     axes.grid(visible=False, axis="y")
     legend_above(figure, [axes])
@@ -69,6 +71,6 @@ def files(figure: "Figure") -> dict[str, bytes]:
 def _short(name: str) -> str:
     """A cell's name on an axis, on several lines where it is long."""
     lines = [""]
-    for word in name.split(", "):
+    for word in clean_name(name).split(", "):
         lines = [*lines[:-1], f"{lines[-1]}, {word}"] if lines[-1] and len(lines[-1] + word) < 27 else [*lines, word]
     return "\n".join(plain(line) for line in lines if line)

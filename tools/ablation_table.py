@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.evaluation.statistics import interval
+from d3gzsl_jax.evaluation.statistics import FEWEST, holm, interval
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.text import csv_row
 from tools.ablation_rows import CHOSEN, Entry, Row, rule_of
 from tools.ablation_source import RULE as SOURCE_RULE
+from tools.table_text import markdown as escaped
+from tools.table_text import markdown_code
 
 RULES = {
     "last": "the last epoch of every run; nothing is chosen on the test rows",
@@ -30,6 +33,7 @@ _COLUMNS = (
     "baseline", "seconds", "folder",
 )  # fmt: skip
 """Of the CSV: attributes of an entry; after them a digest of its data."""
+_TESTS = ("sign_p", "wilcoxon_p")
 
 
 def markdown(
@@ -50,13 +54,14 @@ def markdown(
     rule = rule_of(entries)
     headings = [
         "cell", "predictor", "seeds", "U", "S", "H", "95 % of H", "T1", "AUSUC", "H calibrated", "epoch", "compared with", "ΔH",
-        "95 % of ΔH", "sign p", "Wilcoxon p", "wins",
+        "95 % of ΔH", "sign p", "sign p, Holm", "Wilcoxon p", "Wilcoxon p, Holm", "wins",
     ]  # fmt: skip
     lines = [
-        f"# {title}", "", f"Selection `{rule}`: {RULES[rule]}.", "",
+        f"# {escaped(title)}", "", f"Selection `{rule}`: {RULES[rule]}.", "",
         "| " + " | ".join(headings) + " |", "|" + "|".join(["---"] * 2 + ["---:"] * (len(headings) - 2)) + "|",
     ]
-    lines += ["| " + " | ".join(_cells(row, against)) + " |" for row in rows]
+    adjusted = zip(*(holm(np.array([_number((row.against or {}).get(test)) for row in rows])) for test in _TESTS), strict=True)
+    lines += ["| " + " | ".join(_cells(row, against, of)) + " |" for row, of in zip(rows, adjusted, strict=True)]
     harmonic = "H is the mean of the folds', H calibrated likewise, at their best gamma"
     if rule != FOLDS_ONLY:
         harmonic = "H = 2US/(U+S) of each run; H calibrated: with gamma chosen in validation"
@@ -66,6 +71,11 @@ def markdown(
         "H to the cell compared with, same predictor (its classifier where it has no such one), paired by seed; p-values are "
         f"two-sided; wins: seeds with the higher H. {SOURCE_RULE}",
     ]
+    if count := sum(row.against is not None for row in rows):
+        lines.append(
+            f"The table makes {count} comparison{'s' * (count > 1)}; p-values called Holm are adjusted for that number (Holm "
+            f"1979), intervals are not. There is no interval of fewer than {FEWEST} seeds."
+        )
     if any(row.predictor == CHOSEN for row in rows):
         lines.append(f"`{CHOSEN}`: in each run the predictor that validation chose; compared with what the other cell predicts by.")
     if any(entry.baseline for entry in entries):
@@ -74,21 +84,23 @@ def markdown(
             "config.eval.criterion runs are chosen by."
         )
     if missing:
-        lines.append(f"Left out, since they are evaluated once and have no epochs to select from: {'; '.join(missing)}.")
+        named = "; ".join(map(escaped, missing))
+        lines.append(f"Left out, since they are evaluated once and have no epochs to select from: {named}.")
     if failures:
-        lines += ["", "Failed:", "", *(f"- {failure}" for failure in failures)]
-    return "\n".join([*lines, "", "```bash", command, "```", ""])
+        lines += ["", "Failed:", "", *(f"- {escaped(failure)}" for failure in failures)]
+    return "\n".join([*lines, "", *markdown_code(command), ""])
 
 
 def comma_separated(entries: Sequence[Entry]) -> str:
-    """CSV, a line a run and predictor, metrics as fractions, empty where there is none; equal 'data' is equal content."""
+    """CSV, a line a run and predictor, metrics as fractions, empty where there is none; equal 'data' is equal content. A name that
+    a spreadsheet would run as a formula has an apostrophe before it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*_COLUMNS, "data"])
     for entry in entries:
         values = [getattr(entry, name) for name in _COLUMNS]
         shown = ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
-        writer.writerow([*shown, entry.source.content])
+        writer.writerow(csv_row([*shown, entry.source.content]))
     return buffer.getvalue()
 
 
@@ -103,16 +115,18 @@ def with_deviation(values: np.ndarray) -> str:
     return "—" if math.isnan(mean) else f"{mean:.1f}" + ("" if math.isnan(deviation) else f" ± {deviation:.1f}")
 
 
-def _cells(row: Row, against: Mapping[str, str]) -> list[str]:
+def _cells(row: Row, against: Mapping[str, str], adjusted: Sequence[float]) -> list[str]:
     mean, _, half = spread(row.percent("harmonic"))
-    found = [_text(row.cell), row.predictor, str(len(row.entries))]
+    found = [escaped(row.cell), escaped(row.predictor), str(len(row.entries))]
     found += [with_deviation(row.percent(metric)) for metric in ("unseen", "seen", "harmonic")]
     found += [_range(mean - half, mean + half), *(with_deviation(row.percent(metric)) for metric in ("zsl", "ausuc", "calibrated"))]
     found.append(_epochs([entry.epochs for entry in row.entries if entry.epochs is not None]))
     if (of := row.against) is None:
-        return [*found, *["—"] * 6]
-    found += [_text(against[row.cell]), _signed(of["difference"]), _range(of["low"], of["high"], _signed)]
-    return [*found, _probability(of["sign_p"]), _probability(of["wilcoxon_p"]), f"{of['wins']}/{of['n']}"]
+        return [*found, *["—"] * 8]
+    found += [escaped(against[row.cell]), _signed(of["difference"]), _range(of["low"], of["high"], _signed)]
+    for test, of_all in zip(_TESTS, adjusted, strict=True):
+        found += [_probability(of[test]), _probability(of_all)]
+    return [*found, f"{of['wins']}/{of['n']}"]
 
 
 def _range(low: Any, high: Any, show: Any = "{:.1f}".format) -> str:
@@ -132,10 +146,6 @@ def _probability(value: Any) -> str:
 def _epochs(epochs: Sequence[int]) -> str:
     different = sorted(set(epochs))
     return ", ".join(map(str, different)) if len(different) <= 5 else f"{different[0]} … {different[-1]}"
-
-
-def _text(name: str) -> str:
-    return name.replace("|", "\\|")
 
 
 def _number(value: Any) -> float:

@@ -27,6 +27,8 @@ from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.text import csv_row
+from tools.ablation_table import with_deviation
 from tools.outputs import bytes_of
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
@@ -40,7 +42,8 @@ def write(digit: int, folder: Path) -> None:
     """
     data, folder = read_digits(), paths.clean(folder, "--write")
     strokes, images = io.StringIO(newline=""), io.BytesIO()
-    csv.writer(strokes).writerows([["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]])
+    lines = [["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]]
+    csv.writer(strokes).writerows(map(csv_row, lines))
     np.save(images, data.features[data.labels == digit])
     contents = {"csv": strokes.getvalue().encode(), "npy": images.getvalue()}
     try:
@@ -86,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.write:
             write(args.digit, args.write)
-        table = Table(title="Percent, mean and standard deviation over seeds; chance is 10")
+        table = Table(title="Percent, mean and standard deviation (n - 1) over seeds; chance is 10")
         for heading in ("added digit", "recognised as itself", "other digits", "other digits before"):
             table.add_column(heading, justify="right")
         for digit in UNSEEN if args.seeds else ():
@@ -95,8 +98,7 @@ def main(argv: list[str] | None = None) -> int:
                 with tempfile.TemporaryDirectory() as folder:
                     rows.append(measure(digit, seed, folder))
                 print(f"digit {digit}, seed {seed}: recognised {100 * rows[-1][0]:.1f}", flush=True)
-            values = 100 * np.array(rows)
-            table.add_row(str(digit), *(f"{m:.1f} \u00b1 {s:.1f}" for m, s in zip(values.mean(0), values.std(0), strict=True)))
+            table.add_row(str(digit), *map(with_deviation, 100 * np.array(rows).T))
         if args.seeds:
             Console().print(table)
     except UserError as error:

@@ -5,16 +5,18 @@ import dataclasses
 import html
 import io
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from d3gzsl_jax.evaluation.statistics import interval
+from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.report_template import PAGE
+from d3gzsl_jax.text import clean_name, csv_row
 from tools.ablation_table import with_deviation
+from tools.table_text import latex as latex_text
+from tools.table_text import markdown as markdown_text
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl", "AUSUC": "ausuc"}
 """Headings, and what results.json calls them."""
@@ -117,6 +119,7 @@ def tabulate(
                     row += _calibrated(figures if kind == "result" else [], columns[-4:])
                 rows.append(row)
     units = "percent, mean ± standard deviation (n - 1) over seeds; H = 2US/(U+S) of each run; 95 % t-interval of the mean of H"
+    units += f", where there are {FEWEST} seeds"
     return Table(heading, columns, rows, {"figures": units, **({"also different": notes} if notes else {}), **footer})
 
 
@@ -189,7 +192,7 @@ def _mean(values: np.ndarray) -> Cell:
 
 
 def _bounds(values: np.ndarray) -> Cell:
-    """The 95 % t-interval of the mean of fractions (n,), in percent; unknown for n = 1."""
+    """The 95 % t-interval of the mean of fractions (n,), in percent; unknown for fewer than three."""
     center, _, half = interval(100.0 * values)
     low, high = center - half, center + half
     return Cell(_UNKNOWN if math.isnan(half) else f"{low:.1f} … {high:.1f}", (_known(low), _known(high)))
@@ -199,11 +202,11 @@ def markdown(tables: Sequence[Table]) -> str:
     """Tables of GitHub's Markdown, each under a heading and over its footer."""
     lines = []
     for table in tables:
-        lines += [f"## {_markdown(table.heading)}", "", _markdown_row(column.heading for column in table.columns)]
+        lines += [f"## {markdown_text(table.heading)}", "", _markdown_row(column.heading for column in table.columns)]
         lines.append("|" + "|".join("---:" if column.right else "---" for column in table.columns) + "|")
         lines += [_markdown_row(cell.text for cell in row) for row in table.rows]
         for name, text in table.footer.items():
-            lines += ["", f"{_markdown(name)}: {_markdown(text)}"]
+            lines += ["", f"{markdown_text(name)}: {markdown_text(text)}"]
         lines.append("")
     return "\n".join(lines)
 
@@ -213,12 +216,12 @@ def latex(tables: Sequence[Table]) -> str:
     lines = []
     for table in tables:
         alignment = "".join("r" if column.right else "l" for column in table.columns)
-        lines += [rf"\paragraph{{{_latex(table.heading)}}}", "", rf"\begin{{tabular}}{{{alignment}}}", r"\hline"]
+        lines += [rf"\paragraph{{{latex_text(table.heading)}}}", "", rf"\begin{{tabular}}{{{alignment}}}", r"\hline"]
         lines += [_latex_row(column.heading for column in table.columns), r"\hline"]
         lines += [_latex_row(cell.text for cell in row) for row in table.rows]
         lines += [r"\hline", r"\end{tabular}"]
         for name, text in table.footer.items():
-            lines += ["", f"{_latex(name)}: {_latex(text)}"]
+            lines += ["", f"{latex_text(name)}: {latex_text(text)}"]
         lines.append("")
     return "\n".join(lines)
 
@@ -228,33 +231,34 @@ def page(tables: Sequence[Table]) -> str:
     sections = []
     for table in tables:
         kinds = [" class=n" if column.right else "" for column in table.columns]
-        head = "".join(f"<th{kind}>{html.escape(of.heading)}</th>" for of, kind in zip(table.columns, kinds, strict=True))
+        head = "".join(f"<th{kind}>{_html(of.heading)}</th>" for of, kind in zip(table.columns, kinds, strict=True))
         body = "".join(
-            "<tr>" + "".join(f"<td{kind}>{html.escape(cell.text)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>\n"
+            "<tr>" + "".join(f"<td{kind}>{_html(cell.text)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>\n"
             for row in table.rows
         )
-        notes = "".join(f"<p class=note>{html.escape(f'{name}: {text}')}</p>\n" for name, text in table.footer.items())
+        notes = "".join(f"<p class=note>{_html(f'{name}: {text}')}</p>\n" for name, text in table.footer.items())
         sections.append(
-            f"<section><h2>{html.escape(table.heading)}</h2>\n<div class=scroll><table><thead><tr>{head}</tr></thead>\n"
+            f"<section><h2>{_html(table.heading)}</h2>\n<div class=scroll><table><thead><tr>{head}</tr></thead>\n"
             f"<tbody>{body}</tbody></table></div>\n{notes}</section>"
         )
     title = tables[0].heading if len(tables) == 1 else f"{len(tables)} tables of runs"
-    return PAGE.substitute(title=html.escape(title), body="\n".join(sections))
+    return PAGE.substitute(title=_html(title), body="\n".join(sections))
 
 
 def comma_separated(tables: Sequence[Table]) -> str:
-    """One CSV of all tables, which must have the same columns: heading and footer are columns too, empty where nothing is known."""
+    """One CSV of all tables, which must have the same columns: heading and footer are columns too, empty where nothing is known. A
+    text that a spreadsheet would run as a formula has an apostrophe before it."""
     first = tables[0]
     footers = list(dict.fromkeys(name for table in tables for name in table.footer))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["table", *(field for column in first.columns for field in column.fields), *footers])
+    writer.writerow(csv_row(["table", *(field for column in first.columns for field in column.fields), *footers]))
     for table in tables:
         if table.columns != first.columns:
             raise ValueError("tables of one CSV must have the same columns")
         for row in table.rows:
             values = [value for cell in row for value in cell.values]
-            writer.writerow([table.heading, *values, *(table.footer.get(name) for name in footers)])
+            writer.writerow(csv_row([table.heading, *values, *(table.footer.get(name) for name in footers)]))
     return buffer.getvalue()
 
 
@@ -263,34 +267,16 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
 }  # fmt: skip
 """By name; each makes a whole file of one or more tables."""
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "…": r"\ldots{}", "—": r"\textemdash{}", "[": "{[}", "]": "{]}", '"': r"\char34{}",
-}  # fmt: skip
-# A bracket after the end of a row would be its option.
-_MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|#~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-def _markdown(text: str) -> str:
-    return _one_line(text).translate(str.maketrans(_MARKDOWN))
-
-
-def _latex(text: str) -> str:
-    # Two hyphens, as options begin with, would become a dash.
-    return re.sub("-(?=-)", "-{}", _one_line(text).translate(str.maketrans(_LATEX)))
+def _html(text: str) -> str:
+    return html.escape(clean_name(text))
 
 
 def _markdown_row(texts: Any) -> str:
-    return "| " + " | ".join(map(_markdown, texts)) + " |"
+    return "| " + " | ".join(map(markdown_text, texts)) + " |"
 
 
 def _latex_row(texts: Any) -> str:
-    return " & ".join(map(_latex, texts)) + r" \\"
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+    return " & ".join(map(latex_text, texts)) + r" \\"
 
 
 def _known(value: float) -> float | None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+FEWEST = 3
+"""Values below which there is no interval: of two it has one degree of freedom, and spans 18 standard deviations."""
 _LEVEL = 0.95
 _DECIMALS = 12  # of a difference of fractions: below that is rounding, and equal differences must tie
 _ENUMERATED = 16  # with ties, up to so many differences all 2**n signs are gone through
@@ -20,7 +22,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
         values: (n,) floats, n >= 1, one a seed. A NaN makes all three NaN.
 
     Returns:
-        (mean, std, half_width); the last two are NaN for n = 1, where nothing is known of the spread.
+        (mean, std, half_width); std is NaN for n = 1, where nothing is known of the spread, half_width below `FEWEST`.
 
     Raises:
         ValueError: there is no value.
@@ -32,6 +34,8 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     if values.size == 1:
         return mean, float("nan"), float("nan")
     std = float(values.std(ddof=1))
+    if values.size < FEWEST:
+        return mean, std, float("nan")
     quantile = float(stats.t.ppf((1.0 + _LEVEL) / 2.0, values.size - 1))
     return mean, std, quantile * std / float(np.sqrt(values.size))
 
@@ -43,7 +47,8 @@ def paired(ours: np.ndarray, base: np.ndarray) -> dict[str, Any]:
         ours, base: (n,) floats, n >= 1; entry i of both is of the same seed. A NaN makes every figure but `n` and `wins` NaN.
 
     Returns:
-        'n'; 'difference', the mean of ours - base, and its 'std' (n - 1); 'low' and 'high', the ends of its 95 % t-interval;
+        'n'; 'difference', the mean of ours - base, and its 'std' (n - 1); 'low' and 'high', the ends of its 95 % t-interval, where
+        there is one;
         'wilcoxon_p' of the signed-rank test (Wilcoxon 1945) and 'sign_p' of the sign test, both two-sided, with differences of zero
         left out (1.0 where nothing else is left); 'wins', how often ours is higher. Five seeds or fewer cannot bring either p-value
         below 2 / 2**5 = 0.0625. The signed-rank p-value is exact, but for more than 16 differences of which some tie.
@@ -64,6 +69,24 @@ def paired(ours: np.ndarray, base: np.ndarray) -> dict[str, Any]:
         "sign_p": _sign(wins, changed.size) if known else float("nan"),
         "wins": wins,
     }  # fmt: skip
+
+
+def holm(probabilities: np.ndarray) -> np.ndarray:
+    """p-values adjusted for their number (Holm 1979): rejecting those at most alpha, the chance of a wrong rejection among all of
+    them is at most alpha, however they depend on each other.
+
+    Args:
+        probabilities: (m,) in [0, 1]. NaN: no comparison, which stays NaN and does not count.
+
+    Returns:
+        (m,): of the i-th smallest of k the largest of (k - j + 1) p_j over j <= i, at most 1.
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    known = np.flatnonzero(~np.isnan(probabilities))
+    order = known[np.argsort(probabilities[known], kind="stable")]
+    found = np.full(probabilities.shape, np.nan)
+    found[order] = np.minimum(np.maximum.accumulate(np.arange(len(order), 0, -1) * probabilities[order]), 1.0)
+    return found
 
 
 def _sign(wins: int, count: int) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d3gzsl_jax.text import clean_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -97,5 +99,5 @@ def label_bottom(panels: Sequence["Axes"], columns: int, text: str) -> None:
 
 def plain(name: object) -> str:
     """A name on one line, at most 28 characters, without its dollar signs meaning mathematics."""
-    text = " ".join(str(name).replace("_", " ").split())
+    text = clean_name(name).replace("_", " ")
     return (text if len(text) <= 28 else f"{text[:27]}…").replace("$", r"\$")

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from d3gzsl_jax.evaluation.statistics import interval, paired
+from d3gzsl_jax.evaluation.statistics import holm, interval, paired
 
 
 def test_an_interval_in_closed_form():
     # 1, 2, 3: std 1; t(0.975, 2) = 4.302652729911275
     assert interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 1.0, 4.302652729911275 / np.sqrt(3)))
-    # Two values d apart: std d / sqrt(2), t(0.975, 1) = tan(0.475 pi), so the half width is d / 2 * tan(0.475 pi).
-    assert interval([0.5, 0.7]) == pytest.approx((0.6, 0.2 / np.sqrt(2), 0.1 * np.tan(0.475 * np.pi)))
     assert interval([0.3, 0.3, 0.3]) == pytest.approx((0.3, 0.0, 0.0))
 
 
@@ -21,6 +19,33 @@ def test_of_one_seed_the_spread_is_unknown():
     found = paired([0.5], [0.25])
     assert (found["n"], found["difference"], found["wins"]) == (1, 0.25, 1)
     assert np.isnan([found["std"], found["low"], found["high"]]).all() and (found["wilcoxon_p"], found["sign_p"]) == (1.0, 1.0)
+
+
+def test_of_two_seeds_there_is_no_interval():
+    """Two values have one degree of freedom: the half width would be 9 standard deviations."""
+    mean, std, half = interval([0.5, 0.7])
+    assert (mean, std) == pytest.approx((0.6, 0.2 / np.sqrt(2))) and np.isnan(half)
+    found = paired([0.5, 0.7], [0.4, 0.4])
+    assert found["difference"] == pytest.approx(0.2) and found["std"] == pytest.approx(0.2 / np.sqrt(2))
+    assert np.isnan([found["low"], found["high"]]).all() and found["sign_p"] == 0.5
+
+
+def test_holm_in_closed_form():
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, and never below one before.
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03, 0.02]), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.5, 0.6]), [1.0, 1.0])
+    np.testing.assert_allclose(holm([0.01, np.nan, 0.03]), [0.02, np.nan, 0.03])  # what is no comparison does not count
+    assert holm([]).shape == (0,) and holm([0.2]) == [0.2] and np.isnan(holm([np.nan])).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_against_its_closed_test(seed):
+    """A hypothesis is rejected where every set that holds it is rejected by Bonferroni: Holm's procedure by its definition."""
+    values = np.random.default_rng(seed).random(6) ** 3
+    values[3] = values[1]
+    sets = [of for count in range(1, 7) for of in itertools.combinations(range(6), count)]
+    expected = [max(min(len(of) * values[list(of)].min(), 1.0) for of in sets if i in of) for i in range(6)]
+    np.testing.assert_allclose(holm(values), expected)
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():

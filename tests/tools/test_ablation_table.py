@@ -78,7 +78,9 @@ def test_the_table_pairs_by_seed_and_falls_back_on_the_classifier():
     assert row["cell"] == "full / x" and row["seeds"] == "3" and row["epoch"] == "20"
     assert row["H"] == f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}" and row["AUSUC"] == "—"
     assert float(row["ΔH"]) == pytest.approx(np.mean(expected), abs=0.051) and row["ΔH"].startswith("+")
-    assert row["wins"] == "2/2" and row["compared with"] == "base"
+    assert row["wins"] == "2/2" and row["compared with"] == "base" and row["95 % of ΔH"] == "—"  # two seeds have no interval
+    assert row["95 % of H"] != "—" and (row["sign p"], row["sign p, Holm"], row["Wilcoxon p, Holm"]) == ("0.500", "1.000", "1.000")
+    assert "The table makes 3 comparisons; p-values called Holm are adjusted for that number" in text
     assert "Selection `last`: the last epoch" in text and "- full, seed 2: broke" in text
     assert lines[-3:] == ["```bash", "python tools/ablate.py --x", "```"]
 
@@ -157,7 +159,7 @@ def test_differences_are_formed_on_the_same_data_or_under_declared_stress():
     entries = [*first, *of("b", {"semantics": "other"}, data={"semantics": "sent"})]
     against = {"a": "a", "b": "a"}
     text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c", [])
-    assert "| b | student | 1 | 50.0 | 50.0 | 50.0 | — | 50.0 | — | — | 20 | — | — | — | — | — | — |" in text
+    assert "| b | student | 1 | 50.0 | 50.0 | 50.0 | — | 50.0 | — | — | 20 |" + " — |" * 8 in text and "comparison" not in text.partition("wins:")[2]
     assert "same data only" in text and "config.data.stress" in text
     lines = list(csv.DictReader(ablation_table.comma_separated(entries).splitlines()))
     assert lines[0]["data"] != lines[1]["data"] and len(lines[0]["data"]) == 12
@@ -214,3 +216,37 @@ def test_baselines_of_the_test_rows_do_not_stand_beside_folds_alone():
     text = ablation_table.markdown("x", entries, rows_of(entries, {"a": "a", "b": "a"}), {"a": "a", "b": "a"}, "c", [])
     assert "no test row was looked at" in text and "H is the mean of the folds'" in text
     assert "by calibrated H whatever config.eval.criterion" in text
+
+
+def test_p_values_are_adjusted_for_the_comparisons_of_the_table():
+    entries = []
+    for seed in range(6):
+        entries += entries_of("base", results_of(seed, {"classifier": (0.4, 0.5, 0.5)}), "b")
+        entries += entries_of("better", results_of(seed, {"classifier": (0.5 + seed / 100, 0.5, 0.5)}), "c")
+        entries += entries_of("mixed", results_of(seed, {"classifier": (0.4 + (seed % 2 - 0.4) / 100, 0.5, 0.5)}), "d")
+    against = {"base": "base", "better": "base", "mixed": "base"}
+    text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c", [])
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    table = {row[0]: dict(zip(cells[0], row, strict=True)) for row in cells[1:]}
+    assert (table["better"]["sign p"], table["better"]["sign p, Holm"]) == ("0.031", "0.062")
+    assert table["better"]["95 % of ΔH"] != "—" and table["mixed"]["sign p, Holm"] == "1.000"
+    assert "makes 2 comparisons" in text
+
+
+HOSTILE = ["=1+1", "+x", "-x", "@x", "\tx", "\rx", " =x", "\uff1d1", "a|b", "a\nb", "\x1b[31mred", "half \ud83d", "`x`", "<script>", "# x"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_name_holds_tables_stay_whole(name):
+    """A cell in Markdown is one cell on one line; a cell in CSV is no formula."""
+    entries = entries_of("base", results_of(0, {"student": (0.5, 0.5, 0.5)}), "a") + entries_of(name, results_of(0, {name: (0.5, 0.5, 0.5)}), name)
+    against = {"base": "base", name: "base"}
+    rows = rows_of(entries, against)
+    text = ablation_table.markdown(name, entries, rows, against, f"python {name}\n```", [f"{name}: broke"], [f"{name}, x"])
+    assert "\x1b" not in text and "<script>" not in text.partition("bash")[0] and text.encode()
+    cells = [line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")]
+    assert len(cells) == 4 and len(set(cells)) == 1
+    lines = list(csv.reader(ablation_table.comma_separated(entries).splitlines()))
+    assert len(lines) == 3 and not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for line in lines for cell in line)
+    figure = ablation_figure.files(ablation_figure.draw(name, rows))
+    assert figure["png"].startswith(b"\x89PNG")
