@@ -12,8 +12,9 @@ from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
 from d3gzsl_jax.runs import bucket, own
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.saved_model import output_folder
 from d3gzsl_jax.synthesized_file import write_synthesized
-from d3gzsl_jax.trained import TrainedModel, load_model, output_folder
+from d3gzsl_jax.trained import TrainedModel, load_model
 
 
 class Mode(NamedTuple):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,23 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory, paths, settings
+from d3gzsl_jax import memory, saved_model
 from d3gzsl_jax.data.class_files import new_names
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import Scaling, check_scaled
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
-from d3gzsl_jax.earlier_versions import configuration
-from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.synthesis import parts_of_classes
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import kinds, own, schema
-from d3gzsl_jax.runs.checkpoints import load_once, save_once
-from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import digest
-from d3gzsl_jax.text import one_line, shortened
+from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import blamed_input, check_finite
@@ -36,7 +32,6 @@ from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096
-_REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest state instead"
 _LOGITS = 2**24  # of one call
 
 
@@ -281,27 +276,11 @@ class TrainedModel:
         Raises:
             UserError: something else is there, or it cannot be written.
         """
-        self.write(output_folder(folder, "TrainedModel.save"))
+        self.write(saved_model.output_folder(folder, "TrainedModel.save"))
 
     def write(self, folder: Path) -> None:
         """`save`, to a folder that is known to be free, or to hold what may go."""
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(folder, error) from None
-        parts = {"params": self.params, "semantics": self.semantics, "teacher": self.teacher, "classifier": self.classifier}
-        notes = {
-            "format": 1, "name": self.name, "config": plain(self.config.to_dict()), "class_names": list(self.class_names),
-            "seen": self.seen.tolist(), "unseen": self.unseen.tolist(), "prediction": self.prediction, "step": self.step,
-            "data_sha256": self.data_digest,
-            "scaling": self.scaling.notes(),
-        }  # fmt: skip
-        save_once(folder, {name: part for name, part in parts.items() if part is not None and len(part)}, notes)
-
-
-def output_folder(folder: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
-    """Where a model may be saved: nothing is there, or a model by itself; see `paths.clean_output`."""
-    return own.output(folder, option, own.is_model, "saved model", inputs, parents=True)
+        saved_model.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
 
 def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:
@@ -314,34 +293,4 @@ def load_model(folder: str | Path, say: Callable[[str], None] = print) -> Traine
     Raises:
         UserError: there is none, or it is damaged.
     """
-    folder = paths.clean(folder, "--workdir")
-    path = folder / "model" if (folder / "model").is_dir() else folder
-    if not (path / "notes").is_dir():
-        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
-    try:
-        arrays, notes = load_once(path, say)
-    except UserError as error:
-        raise UserError(f"{error}; {_REMEDY}") from None
-    schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
-    config = configuration(notes["config"], path)
-    try:
-        settings.check(config)
-    except UserError as error:
-        raise UserError(f"{path}: {one_line(error)}; {_REMEDY}") from None
-    semantics, scaling = _require_fit(path, arrays, notes)
-    return TrainedModel(
-        name=notes["name"], config=config, semantics=semantics, class_names=tuple(notes["class_names"]),
-        seen=np.asarray(notes["seen"], np.int32), unseen=np.asarray(notes["unseen"], np.int32), scaling=scaling,
-        params=arrays["params"], teacher=arrays.get("teacher", {}), classifier=arrays.get("classifier"),
-        prediction=notes["prediction"], step=notes["step"], data_digest=notes["data_sha256"],
-    )
-
-
-def _require_fit(path: Path, arrays: Any, notes: Mapping[str, Any]) -> tuple[np.ndarray, Scaling]:
-    """Semantics and scaling of a saved model, refused where its parts do not belong together."""
-    classes, scale, offset = len(notes["class_names"]), notes["scaling"]["scale"], notes["scaling"]["offset"]
-    semantics = np.asarray(arrays.get("semantics")) if isinstance(arrays, Mapping) and "params" in arrays else np.zeros(0)
-    ids = [*notes["seen"], *notes["unseen"]]
-    if semantics.ndim != 2 or len(semantics) != classes or len(scale) != len(offset) or sorted(ids) != list(range(classes)):
-        raise UserError(f"{path}: its classes, semantics, scaling and parameters do not belong together; {_REMEDY}")
-    return semantics, Scaling.from_notes(notes["scaling"])
+    return TrainedModel(**saved_model.read(folder, say))

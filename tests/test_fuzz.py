@@ -69,15 +69,15 @@ LINES = st.sampled_from([
 
 @EXAMPLES
 def test_configuration_files(how, tmp_path):
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    shutil.copy(ROOT / "configs" / "default.py", folder)
-    shutil.copy(ROOT / "configs" / "digits.py", folder)
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    for name in ("default.py", "digits.py"):
+        shutil.copy(ROOT / "configs" / name, configs)
 
     @how
     @given(st.lists(LINES, max_size=8).map("\n".join).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=60))
     def attempt(content):
-        path = folder / "fuzzed.py"
+        path = configs / "fuzzed.py"
         path.write_bytes(content)
 
         def work():

@@ -1,0 +1,91 @@
+"""A trained model as a folder: its arrays, its notes and the digests of both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax import paths, settings
+from d3gzsl_jax.data.preprocess import Scaling
+from d3gzsl_jax.earlier_versions import configuration
+from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.runs import kinds, own, schema
+from d3gzsl_jax.runs.checkpoints import load_once, save_once
+from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.text import one_line
+
+_ARRAYS = ("params", "semantics", "teacher", "classifier")
+_REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest state instead"
+
+
+def output_folder(folder: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
+    """Where a model may be saved: nothing is there, or a model by itself; see `paths.clean_output`."""
+    return own.output(folder, option, own.is_model, "saved model", inputs, parents=True)
+
+
+def write(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Writes a model, whole or not at all, in place of what is there.
+
+    Args:
+        folder: known to be free, or to hold what may go, see `output_folder`.
+        fields: of a `TrainedModel`, by name.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    notes = {
+        "format": 1, "name": fields["name"], "config": plain(fields["config"].to_dict()),
+        "class_names": list(fields["class_names"]), "seen": fields["seen"].tolist(), "unseen": fields["unseen"].tolist(),
+        "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
+        "scaling": fields["scaling"].notes(),
+    }  # fmt: skip
+    arrays = {name: fields[name] for name in _ARRAYS}
+    save_once(folder, {name: part for name, part in arrays.items() if part is not None and len(part)}, notes)
+
+
+def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """The fields of a `TrainedModel`, by name, that `write` left in a folder, or in the folder 'model' of a run.
+
+    Args:
+        folder: of the run or the model.
+        say: where a warning goes, of a model that holds no digests to check it by.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    folder = paths.clean(folder, "--workdir")
+    path = folder / "model" if (folder / "model").is_dir() else folder
+    if not (path / "notes").is_dir():
+        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
+    try:
+        arrays, notes = load_once(path, say)
+    except UserError as error:
+        raise UserError(f"{error}; {_REMEDY}") from None
+    schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
+    config = configuration(notes["config"], path)
+    try:
+        settings.check(config)
+    except UserError as error:
+        raise UserError(f"{path}: {one_line(error)}; {_REMEDY}") from None
+    semantics, scaling = _require_fit(path, arrays, notes)
+    return {
+        "name": notes["name"], "config": config, "semantics": semantics, "class_names": tuple(notes["class_names"]),
+        "seen": np.asarray(notes["seen"], np.int32), "unseen": np.asarray(notes["unseen"], np.int32), "scaling": scaling,
+        "params": arrays["params"], "teacher": arrays.get("teacher", {}), "classifier": arrays.get("classifier"),
+        "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
+    }  # fmt: skip
+
+
+def _require_fit(path: Path, arrays: Any, notes: Mapping[str, Any]) -> tuple[np.ndarray, Scaling]:
+    """Semantics and scaling of a saved model, refused where its parts do not belong together."""
+    classes, scale, offset = len(notes["class_names"]), notes["scaling"]["scale"], notes["scaling"]["offset"]
+    semantics = np.asarray(arrays.get("semantics")) if isinstance(arrays, Mapping) and "params" in arrays else np.zeros(0)
+    ids = [*notes["seen"], *notes["unseen"]]
+    if semantics.ndim != 2 or len(semantics) != classes or len(scale) != len(offset) or sorted(ids) != list(range(classes)):
+        raise UserError(f"{path}: its classes, semantics, scaling and parameters do not belong together; {_REMEDY}")
+    return semantics, Scaling.from_notes(notes["scaling"])
