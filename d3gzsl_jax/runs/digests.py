@@ -107,7 +107,7 @@ class DigestsHandler(ocp.AsyncCheckpointHandler):
 
     def _text(self, directory: Any, args: "DigestsSave") -> None:
         content = Digests(of_arrays(args.arrays), of_notes(args.notes), args.step)
-        (directory / _FILE).write_text(json.dumps(msgspec.to_builtins(content)))
+        (directory / _FILE).write_text(json.dumps(msgspec.to_builtins(content)), encoding="utf-8")
 
 
 @orbax_args.register_with_handler(DigestsHandler, for_save=True, for_restore=True)
