@@ -13,7 +13,7 @@ LONGEST_VALUE = 120
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
 _TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # bidirectional overrides and isolates
 _FORMULA = re.compile(r"^[=+\-@＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
-_NUMBER = re.compile(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+_NUMBER = re.compile(r"^-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
 
 
 def clean_name(value: Any) -> str:
@@ -115,7 +115,7 @@ def csv_cell(value: Any) -> Any:
     """What to write into a cell of a CSV: a text on one line (`clean_name`), with an apostrophe before one that a spreadsheet would
     run as a formula.
 
-    Numbers, and texts that are numbers, stay as they are.
+    Numbers, and texts that are numbers as Python writes them, stay as they are.
     """
     if not isinstance(value, str):
         return value

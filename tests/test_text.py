@@ -32,7 +32,7 @@ def test_names_that_are_there_twice():
 
 def test_formulas_in_cells_are_no_formulas():
     assert csv_row(["=1+1", "+x", "-x", "@x", "\uff1d1", "a=1", "-3", "+1.5e-3", -3, None]) == [
-        "'=1+1", "'+x", "'-x", "'@x", "'\uff1d1", "a=1", "-3", "+1.5e-3", -3, None
+        "'=1+1", "'+x", "'-x", "'@x", "'\uff1d1", "a=1", "-3", "'+1.5e-3", -3, None
     ]
     # What a spreadsheet would not see before them.
     assert csv_row([" =1", "\t=1", "\r\n@x", "\ufeff+x", "\x00-x", "-3\n", "a\nb"]) == ["'=1", "'=1", "'@x", "'+x", "'-x", "-3", "a b"]
