@@ -41,8 +41,8 @@ __all__ = [
 
 
 class TrainedRun(NamedTuple):
-    """A finished run: what results.json holds, the model, and the run folder (of one in a bucket, its address). With config.eval.retrain=False a run stops after
-    validation and there is no model: it is None."""
+    """A finished run: what results.json holds, the model, and the run folder; of one in a bucket, its address. With
+    config.eval.retrain=False a run stops after validation and there is no model: it is None."""
 
     results: dict[str, Any]
     model: TrainedModel | None
