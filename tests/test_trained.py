@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
 
 import chex
+import filelock
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.prediction import predict_file
 from d3gzsl_jax.revisit import evaluate, model_at
+from d3gzsl_jax.runs import lock
 from d3gzsl_jax.runs.console import Display
 from tests.conftest import ROOT
 
@@ -361,3 +364,55 @@ def test_a_new_class_needs_a_vector_of_its_own(run, data):
         run.model.add_classes(known[None], ("okapi",), data)
     with pytest.raises(d3.UserError, match=r"class 'b': its semantic vector is that of class 9 \('a'\)"):
         run.model.add_classes(np.stack([1 - known, 1 - known]), ("a", "b"), data)
+
+
+def test_evaluating_a_folder_that_cannot_be_written_says_so_and_keeps_nothing(run, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filelock.FileLock, "acquire", refuse)
+        mode("evaluate", workdir=folder)
+    said = capsys.readouterr().out
+    assert "warning: these figures are not kept" in said and "the file system is read-only" in said and "student" in said
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    with lock.writing(folder), pytest.raises(d3.UserError, match="is being written by process"):
+        mode("evaluate", workdir=folder)
+
+
+def test_outputs_of_modes_are_refused_before_anything_is_read(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("d3gzsl_jax.modes.load_model", lambda *_: pytest.fail("the model was read"))
+    np.save(tmp_path / "x.npy", np.zeros((1, 64), np.float32))
+    (tmp_path / "thesis").mkdir()
+    for name in ("thesis/1.txt", "thesis.csv", "thesis.npz", "nine.csv"):
+        (tmp_path / name).write_text("words")
+    inputs = {"predict": {"input": tmp_path / "x.npy"}, "synthesize": {}, "add_classes": {"semantics": tmp_path / "nine.csv"}}
+    outputs = {
+        "predict": ["thesis", "thesis.csv", "x.npy", run.folder / "config.json", run.folder / "model" / "x.csv", "no/x.csv"],
+        "synthesize": ["thesis.npz", run.folder / "diagnostics.npz", run.folder / "trials.npz" / "x.npz", run.folder / "teacher" / "s.npz"],
+        "add_classes": ["thesis", "thesis.csv", run.folder, run.folder / "model", run.folder / "teacher", run.folder.parent, "nine.csv", "."],
+    }
+    before = {path: path.read_bytes() for root in (tmp_path, run.folder) for path in root.rglob("*") if path.is_file()}
+    for name, given in outputs.items():
+        for output in given:
+            with pytest.raises(d3.UserError, match=r"^--output=") as error:
+                mode(name, workdir=run.folder, output=tmp_path / output, **inputs[name])
+            assert "\n" not in str(error.value)
+    assert {path: path.read_bytes() for root in (tmp_path, run.folder) for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_the_home_folder_means_the_same_in_every_flag(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(shutil.copytree(run.folder, tmp_path / "run").parent)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    mode("synthesize", workdir="~/run", output="~/s.npz", classes="0", count=1)
+    assert (tmp_path / "s.npz").is_file() and not list((tmp_path / "elsewhere").iterdir())
+    d3.load_model("~/run").save("~/models/one")
+    assert d3.load_model(tmp_path / "models" / "one").step == run.model.step
+    (tmp_path / "models" / "one" / "thesis.txt").write_text("x")
+    with pytest.raises(d3.UserError, match="holds no saved model"):
+        run.model.save("~/models/one")

@@ -121,9 +121,8 @@ def test_who_lost_the_lock_sends_nothing_more(store):
 
 def test_what_cannot_be_sent_is_kept_here(store):
     store.fail = "results.json"
-    with pytest.raises(UserError, match="cannot be written .*503 Slow Down.*kept in (.*)") as error, bucket.local(URL) as copy:
-        with open(os.path.join(copy, "results.json"), "w") as file:
-            file.write("{}")
+    with pytest.raises(UserError, match=r"cannot be written .*503 Slow Down.*kept in (.*)") as error, bucket.local(URL) as copy:
+        Path(copy, "results.json").write_text("{}")
     kept = str(error.value).rsplit(" ", 1)[1]
     assert os.listdir(kept) == ["results.json"]
 
@@ -157,6 +156,6 @@ def test_credentials_that_are_not_there_are_one_line(store, monkeypatch):
         raise RuntimeError("Anonymous caller does not have storage.objects.list access\nmore")
 
     store.find = refuse
-    with pytest.raises(UserError, match="cannot be reached .*Anonymous caller") as error:
+    with pytest.raises(UserError, match=r"cannot be reached .*Anonymous caller") as error:
         train(config(), URL, Display(quiet=True))
     assert "\n" not in str(error.value)

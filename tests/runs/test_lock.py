@@ -19,7 +19,8 @@ from tests.conftest import ROOT
 
 # Holds the lock until its standard input ends.
 HOLD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
 from pathlib import Path
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import lock
