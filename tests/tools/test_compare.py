@@ -38,7 +38,7 @@ def test_every_predictor_of_every_configuration_over_seeds(quick, tmp_path, caps
     [
         (["nowhere.py", "--output", "{}/x.json"], "nowhere.py: no such configuration file"),
         (["configs/digits.py:bse", "--output", "{}/x.json"], "unknown variant 'bse'"),
-        (["configs/digits.py", "--output", "{}/none/x.json"], "its folder does not exist"),
+        (["configs/digits.py", "--output", "{}/none/x.json"], "is no folder; make it first"),
         (["configs/digits.py", "--seeds", "0", "--output", "{}/x.json"], "--seeds 0: must be at least 1"),
         (["configs/cub.py", "--root", "{}", "--output", "{}/x.json"], "res101.mat"),
     ],
