@@ -74,12 +74,13 @@ def found_file(given: str) -> Path:
     if os.path.isdir(path):
         raise UserError(f"--config={cut(given)}: is a folder; name a configuration file in it")
     try:
-        there, others = path.is_file(), [str(other) for other in path.parent.glob("*.py")]
+        there, others = path.is_file(), [other.name for other in path.parent.glob("*.py")]
     except OSError:  # a name that is too long, a folder that may not be read
         there, others = False, []
     if not there:
-        near = difflib.get_close_matches(str(path), others, n=1)
-        raise UserError(f"--config={cut(given)}: no such " + (f"file; did you mean {near[0]}?" if near else "configuration file"))
+        near = difflib.get_close_matches(path.name, others, n=1, cutoff=0.7)
+        guess = f"file; did you mean {path.with_name(near[0])}?" if near else "configuration file"
+        raise UserError(f"--config={cut(given)}: no such {guess}")
     return path
 
 

@@ -122,7 +122,7 @@ def train_runs(
         log.require_tensorboard()
     model = model_module.build(config, data)
     if not is_fold:  # of a whole that was looked at
-        memory.check(config, data, len(starts), sharding.devices)
+        together.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
     of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
     settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
     digest = resume.digest(data)
