@@ -153,6 +153,9 @@ def _parsed(content: bytes, where: str, remedy: str) -> Any:
     try:
         found = json.loads(content.decode("utf-8"), parse_constant=lambda word: None)  # NaN is null here, as it is written
         _look_through(found)
+        if re.search(rb"\\u[dD][89a-fA-F]", content):  # half of a surrogate pair, which no file and no terminal can hold, is U+FFFD
+            text = json.dumps(found, ensure_ascii=False)
+            found = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except UnicodeDecodeError as error:
         raise UserError(f"{where}: damaged (byte {error.start} is not UTF-8); {remedy}") from None
     except (ValueError, RecursionError) as error:
@@ -172,8 +175,6 @@ def _look_through(value: Any) -> None:
                 below += one
             elif isinstance(one, int | float) and not (math.isfinite(one) if isinstance(one, float) else abs(one) < _LARGEST):
                 raise ValueError("a number that is too large")
-            elif isinstance(one, str) and not one.isascii():
-                one.encode()  # refuses half of a surrogate pair, which no file and no terminal can hold
         if not (level := below):
             return
     raise ValueError(f"nested more than {_DEEPEST} levels")
