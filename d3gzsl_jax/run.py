@@ -266,6 +266,7 @@ class Run:
         state, report = self.sharding.local((state, report))
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         self.folder.require_there()
+        wait = wait or self.folder.is_sent  # what is being written still would be sent after the next one only
         saved = self.checkpoints.save(step, {"state": state, "report": report}, self.account.history(), metrics, wait)
         self.folder.require_there()  # a checkpoint that could not be written for that reason is said so
         self.folder.send()

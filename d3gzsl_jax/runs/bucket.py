@@ -282,10 +282,18 @@ def send(folder: Path) -> None:
     Raises:
         UserError: it cannot be written, or is not this process's to write any more.
     """
-    for copy, bucket in _OPEN.items():
-        if folder == copy or copy in folder.parents:
-            bucket.lock.require()
-            bucket.send()
+    if (bucket := _of(folder)) is not None:
+        bucket.lock.require()
+        bucket.send()
+
+
+def is_sent(folder: Path) -> bool:
+    """Whether what is written in `folder` goes to a bucket."""
+    return _of(folder) is not None
+
+
+def _of(folder: Path) -> Bucket | None:
+    return next((bucket for copy, bucket in _OPEN.items() if folder == copy or copy in folder.parents), None)
 
 
 @contextlib.contextmanager

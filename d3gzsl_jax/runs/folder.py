@@ -112,6 +112,11 @@ class RunFolder:
         """Whether runs of several seeds are in it, each in a folder of its own."""
         return any(own.is_run(path) for path in self.path.glob("seed-*"))
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether what is written goes to a bucket."""
+        return bucket.is_sent(self.path)
+
     def send(self) -> None:
         """Sends what was written to where the folder is, if that is a bucket.
 
