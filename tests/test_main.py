@@ -252,7 +252,7 @@ def test_bad_data_leaves_no_folder_behind(tmp_path):
 def test_results_are_not_overwritten(tmp_path):
     (tmp_path / "results.json").write_text("{}")
     run = main("--config=configs/digits.py", f"--workdir={tmp_path}")
-    assert run.returncode == 2 and "of no run of this program" in run.stderr
+    assert run.returncode == 2 and "holds no run, but other things" in run.stderr
     assert (tmp_path / "results.json").read_text() == "{}"
 
 
