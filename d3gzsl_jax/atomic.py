@@ -24,7 +24,7 @@ def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
     Args:
         target: the file; its folder exists.
-        mode: 'w' for UTF-8 text, line ends as they are given, or 'wb'.
+        mode: 'w' for UTF-8 text, line ends as they are given, 'wb', or 'w+b' to read it back, too.
 
     Raises:
         UserError: it cannot be written; what was there stays.

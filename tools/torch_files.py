@@ -49,7 +49,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         UserError: it cannot be written, or torch is missing.
     """
     path = Path(path)
-    with atomic.replacing(path, "wb") as file:
+    with atomic.replacing(path, "w+b") as file:  # the mark is added to what is there
         if path.suffix == ".npz":
             np.savez(file, **arrays)
             with zipfile.ZipFile(file, "a") as archive:
