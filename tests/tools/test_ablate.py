@@ -14,6 +14,7 @@ from tests import small
 from tests.conftest import ROOT
 from tools import ablate, ablation_jobs
 from tools.ablation_presets import PRESETS
+from tools.table_text import markdown as escaped
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 
@@ -46,7 +47,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     assert ablate.main([*vary, "--seeds", "2", "--prune"]) == 3
     message = capsys.readouterr()
     failure = "distillation.weight_od=0.0, seed 1: DivergenceError loss is nan after outer step 3"
-    assert f"ablate: failed: {failure}" in message.err and f"- {failure}" in (output / "ablation.md").read_text()
+    assert f"ablate: failed: {failure}" in message.err and f"- {escaped(failure)}" in (output / "ablation.md").read_text()
     assert "3 of 6 runs are finished already" in message.out and "[5/6] distillation.weight_od=0.1, seed 1" in message.out
     monkeypatch.undo()
     assert ablate.main([*vary, "--seeds", "2"]) == 0
