@@ -65,7 +65,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
         results = json.loads((output / line["folder"] / "results.json").read_text())
         assert float(line["harmonic"]) == pytest.approx(results["predictions"][line["predictor"]]["metrics"]["harmonic"])
     text = (output / "ablation.md").read_text()
-    assert "| distillation.weight_od=0.1 | student | 2 |" in text and "--vary distillation.weight_od=0.0,0.1" in text
+    assert f"| {escaped('distillation.weight_od=0.1')} | student | 2 |" in text and "--vary distillation.weight_od=0.0,0.1" in text
 
     # Another configuration in that folder is told before anything is trained.
     assert ablate.main([*vary, "--set", "train.batch_size=32"]) == 2
