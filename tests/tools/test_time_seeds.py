@@ -17,7 +17,7 @@ def test_outer_steps_are_timed_with_the_settings_of_the_commands(monkeypatch, ca
     given = []
     monkeypatch.setattr(time_seeds, "command", lambda config, folder, arguments: given.append((config, arguments)) or time_seeds.Seconds(1.0, 1.0))
     monkeypatch.setattr(time_seeds.json, "loads", lambda _: {"predictions": {}})
-    monkeypatch.setattr(time_seeds.Path, "read_text", lambda _: "")
+    monkeypatch.setattr(time_seeds.Path, "read_text", lambda _, encoding: "")
 
     def training(config, *_):
         given.append(config)
