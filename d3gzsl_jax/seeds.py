@@ -116,7 +116,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     first = runs[0]
     by_seed = [
-        {"result": run["metrics"], **{name: of["metrics"] for name, of in run["predictions"].items()}}
+        {"result": _numbers(run["metrics"]), **{name: _numbers(of["metrics"]) for name, of in run["predictions"].items()}}
         | {f"{name}, calibrated": _numbers(of["calibrated"]) for name, of in run["predictions"].items() if of.get("calibrated")}
         for run in runs
     ]
@@ -176,7 +176,9 @@ def _overrides_of_seeds(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+    """The numbers among metrics that were just made or read from a file; NaN where one is not known."""
+    known = {key: np.nan if value is None else value for key, value in found.items()}
+    return {key: value for key, value in known.items() if isinstance(value, int | float)}
 
 
 def _show(content: Mapping[str, Any], display: Display) -> None:
