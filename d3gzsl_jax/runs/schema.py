@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.runs.kinds import KINDS
 from d3gzsl_jax.text import one_line, shortened
 
@@ -146,7 +146,7 @@ def _content(path: Any) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or reason(error)})") from None
+        raise cannot_read(path, error) from None
 
 
 def _parsed(content: bytes, where: str, remedy: str) -> Any:
