@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings, together
+from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation import details
@@ -19,6 +19,7 @@ from d3gzsl_jax.runs.console import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.structures import Params, TrainState
 from d3gzsl_jax.validation import Plan, classifier_snapshots, write_trials
@@ -75,7 +76,7 @@ class Account:
 
     def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], of_data: list[str]) -> None:
         """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Says the warnings `of_data`."""
-        self._log = Log(self._folder, self._config.log.tensorboard and together.is_first(), keep, step)
+        self._log = Log(self._folder, self._config.log.tensorboard and processes.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
         self._of_data = of_data
         for warning in of_data:
@@ -101,7 +102,7 @@ class Account:
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self._per_epoch
         found = self.predictors.evaluate(state, step, epoch, whole, rows)
-        if self._trials and whole and together.is_first():
+        if self._trials and whole and processes.is_first():
             write_trials(self._folder.path, epoch, self.predictors)
         headline = found.get(self._config.eval.prediction)
         save({f"test_{name}": value for name, value in headline.metrics.items()} if headline else None)

@@ -26,11 +26,11 @@ from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.open_npz import write_npz
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import bucket
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import made
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.train import train_on
 from d3gzsl_jax.trained import Predictions, TrainedModel
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from d3gzsl_jax import paths
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import cut, shortened
 
 _PACKAGE = "configs"  # what configurations import their neighbours from, whatever their folder is called

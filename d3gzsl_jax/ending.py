@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import atomic, together
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.errors import reason
@@ -16,11 +15,12 @@ from d3gzsl_jax.evaluation import diagnostics
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.trained import TrainedModel
-from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.structures import Params, TrainState
 from d3gzsl_jax.validation import report_folds
 
@@ -98,7 +98,7 @@ def leave_early(run: Any, state: TrainState, steps: int) -> dict[str, Any]:
     """
     epochs = steps // run.per_epoch
     results = report_folds(run.data, run.plan.asked, run.plan, run.folder, run.display, epochs, steps, interrupted=True)
-    if together.is_first():
+    if processes.is_first():
         found = trained_model(run.config, run.data, run.arrays, state, run.teacher, None)
         (found.fit_classifier(run.data) if run.model.final_classifier else found).write(run.folder.path / "model")
     run.display.say(

@@ -28,15 +28,16 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from d3gzsl_jax import memory, terminal
+from d3gzsl_jax import memory
 from d3gzsl_jax.config_file import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.modes import MODES, run_mode
-from d3gzsl_jax.process import configure, join, leave, require_devices
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.seeds import train_seeds
+from d3gzsl_jax.system import terminal
+from d3gzsl_jax.system.processes import is_first
+from d3gzsl_jax.system.startup import configure, join, leave, require_devices
 from d3gzsl_jax.text import cut, visible
-from d3gzsl_jax.together import is_first
 from d3gzsl_jax.train import train
 
 _LONGEST = 400  # characters of a message of the flag parser

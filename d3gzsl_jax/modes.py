@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.paths import clean
 from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
 from d3gzsl_jax.runs import bucket, own
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.saved_model import output_folder
 from d3gzsl_jax.synthesized_file import write_synthesized
+from d3gzsl_jax.system.paths import clean
 from d3gzsl_jax.trained import TrainedModel, load_model
 
 

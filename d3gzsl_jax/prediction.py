@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.data import feature_files
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.system import atomic
 from d3gzsl_jax.text import csv_row
 from d3gzsl_jax.trained import Predictions, TrainedModel
 

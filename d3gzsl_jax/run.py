@@ -11,20 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import ending, together
+from d3gzsl_jax import ending
 from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
+from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_once, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
-from d3gzsl_jax.stopping import Stop
+from d3gzsl_jax.system import processes
+from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.loop import Constants
-from d3gzsl_jax.training.randomness import root_key, stream
 from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.structures import Batch, Params, TeacherOutputs, TrainState
@@ -102,7 +103,7 @@ class Run:
             self.account.finish(state, steps, self.real_rows)
         self.account.explain(state, self.teacher)
         self.save(steps)
-        if together.is_first():
+        if processes.is_first():
             ending.leave(self, state)
         self.folder.need("metrics.jsonl", "model")
         self.folder.require_there()
@@ -116,8 +117,9 @@ class Run:
     def pretrain(self, only_read: bool = False) -> None:
         """The teacher: read where an earlier start left it, else (unless it is `only_read`) fitted and left in the folder."""
         path = self.folder.path / "teacher"
-        if together.told_by_first(path.is_dir() or only_read):
-            found, self.teacher_report = together.agreed(lambda: self._read_teacher(path) if together.is_first() else (None, None))
+        if processes.told_by_first(path.is_dir() or only_read):
+            read = lambda: self._read_teacher(path) if processes.is_first() else (None, None)  # noqa: E731
+            found, self.teacher_report = processes.agreed(read)
             self.teacher = self.teacher_of_first(found)
             self.folder.need("teacher")
             return
@@ -130,7 +132,7 @@ class Run:
         self.teacher = self.teacher_of_first(self.teacher)
         self.display.stop()
         report = self.teacher_report = self.evaluate_teacher() if self.looks_early else {}
-        together.agreed(lambda: save_once(path, self.teacher, report) if together.is_first() else None)
+        processes.agreed(lambda: save_once(path, self.teacher, report) if processes.is_first() else None)
         self.folder.need("teacher")
 
     def evaluate_teacher(self) -> dict[str, float]:
@@ -145,7 +147,7 @@ class Run:
 
     def teacher_of_first(self, teacher: Params | None) -> Params:
         """The first process's teacher in all of them: each fitted its own, on devices whose sums may differ in the last digit."""
-        return together.arrays_of_first(teacher, self._teacher_shapes())
+        return processes.arrays_of_first(teacher, self._teacher_shapes())
 
     def _teacher_shapes(self) -> Params:
         return jax.eval_shape(lambda: self.model.teacher.init(self.root, self.data.feature_size))
@@ -210,8 +212,8 @@ class Run:
     def begin(self, empty: Report) -> tuple[TrainState, Report, int]:
         """State, report and outer step to go on from: the newest checkpoint's, or fresh ones; those of the first process."""
         shapes = {"state": self.abstract_state, "report": jax.eval_shape(lambda: empty)}
-        found = together.agreed(lambda: self._restore(shapes))
-        training, goes_on = found and found[1], together.told_by_first(found and [found[0], found[2]])
+        found = processes.agreed(lambda: self._restore(shapes))
+        training, goes_on = found and found[1], processes.told_by_first(found and [found[0], found[2]])
         if goes_on:
             step, history = goes_on
             self.account.recall(history)
@@ -220,7 +222,7 @@ class Run:
             frozen, step = self.frozen(), 0
             check_finite(frozen, "fitting the frozen part of the base method", f"see its options, config.{self.config.framework}")
             training = {"state": jax.jit(self.init)(frozen, self.root), "report": empty}
-        training = self.sharding.replicate(together.arrays_of_first(training, shapes))
+        training = self.sharding.replicate(processes.arrays_of_first(training, shapes))
         return training["state"], training["report"], step
 
     def _restore(self, shapes: Any) -> tuple[int, Any, dict[str, Any]] | None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax import paths, settings
+from d3gzsl_jax import settings
 from d3gzsl_jax.data.preprocess import Scaling
 from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import one_line
 
 _ARRAYS = ("params", "semantics", "teacher", "classifier")

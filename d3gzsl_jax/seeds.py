@@ -16,17 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings, together
+from d3gzsl_jax import settings
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.memory import free_memory
-from d3gzsl_jax.process import compile_once
 from d3gzsl_jax.runs import bucket
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.system import processes
+from d3gzsl_jax.system.startup import compile_once
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.train import Start, train_runs
 
@@ -62,7 +63,7 @@ def train_seeds(
     """
     settings.check(config)
     settings.check_seeds(config)
-    if not together.alone():
+    if not processes.alone():
         raise UserError("config.seeds: seeds are trained together in one process; start each in many processes by --config.seed")
     bucket.check(workdir)
     data = data if data is not None else load(config.dataset, config.data)

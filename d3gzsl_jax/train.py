@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory, settings, together
+from d3gzsl_jax import memory, settings
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.course import to_the_end
@@ -31,7 +31,8 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.probe import require_writable
 from d3gzsl_jax.runs.results import method, summarize
 from d3gzsl_jax.shared import Shared
-from d3gzsl_jax.stopping import Stop
+from d3gzsl_jax.system import processes
+from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.validation import Plan, report_validation, validate_on_folds
 
@@ -60,8 +61,8 @@ def train(
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
     """
     settings.check(config)
-    together.agreed(lambda: bucket.check(workdir))
-    return train_on(together.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
+    processes.agreed(lambda: bucket.check(workdir))
+    return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
 
 
 def train_on(
@@ -69,9 +70,9 @@ def train_on(
     overrides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
-    display = display or Display(quiet=not together.is_first())
+    display = display or Display(quiet=not processes.is_first())
     with contextlib.ExitStack() as stack:
-        where = together.agreed(lambda: stack.enter_context(bucket.local(workdir, display)) if together.is_first() else workdir)
+        where = processes.agreed(lambda: stack.enter_context(bucket.local(workdir, display)) if processes.is_first() else workdir)
         (folder, results), = train_runs(data, [Start(config, where)], display, overrides)
         if results["selection"] != resume.FOLDS_ONLY:
             summarize(results, folder, display)
@@ -122,7 +123,7 @@ def train_runs(
         log.require_tensorboard()
     model = model_module.build(config, data)
     if not is_fold:  # of a whole that was looked at
-        together.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
+        processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
     of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
     settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
     digest = resume.digest(data)
@@ -170,7 +171,7 @@ def _open(
     _require_alike(resolved, digest)
 
     def opened() -> tuple[RunFolder, Checkpoints, dict[str, Any] | None]:
-        if not together.is_first():
+        if not processes.is_first():
             return NoFolder(), NoCheckpoints(), None
         folder, of = RunFolder(start.workdir, data.name), config.checkpoint
         held.enter_context(folder.held())
@@ -185,8 +186,8 @@ def _open(
             require_writable(checkpoints.folder)
         return folder, checkpoints, None
 
-    folder, checkpoints, results = together.agreed(opened)
-    results = together.told_by_first(results)
+    folder, checkpoints, results = processes.agreed(opened)
+    results = processes.told_by_first(results)
     if results is not None:
         display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
     return _Opened(start, display, folder, checkpoints, results)
@@ -205,14 +206,14 @@ def _train_unfinished(
                 config = plan.settle(config)
                 own = dataclasses.replace(model, final_classifier=model_module.build(config, data).final_classifier)
                 reached, epochs = max(of.checkpoints.steps, default=0), config.train.epochs
-                together.agreed(lambda of=of, reached=reached, epochs=epochs: resume.check_length(
+                processes.agreed(lambda of=of, reached=reached, epochs=epochs: resume.check_length(
                     of.folder, reached, epochs * per_epoch, per_epoch
                 ))  # fmt: skip
             shared = shared or Shared(config, data, model, sharding, on_device=len(opened) > 1)
             run = Run(config, data, own, of.folder, of.checkpoints, of.display, sharding, plan, is_fold, shared, of.start.title)
             run.stop = stop
             runs.append(run)
-            together.agreed(lambda run=run, of=of: _record_start(run, of.start.config.to_dict(), digest, overrides, len(opened)))
+            processes.agreed(lambda run=run, of=of: _record_start(run, of.start.config.to_dict(), digest, overrides, len(opened)))
         folders = ", ".join(str(run.folder.path) for run in runs)
         display.say(f"{method(runs[0].config.to_dict())} on {described(data)}; {_where(sharding)}; in {folders}")
         way = runs[0].config.parallel.seeds_as
@@ -240,12 +241,12 @@ def _where(sharding: Sharding) -> str:
 
 def _require_alike(config: Mapping[str, Any], digest: str) -> None:
     """Refuses processes that would not train the same: on other data, or as another configuration says."""
-    if together.alone():
+    if processes.alone():
         return
-    together.require_equal(digest, "data")
+    processes.require_equal(digest, "data")
     places = ("data.root", "data.manual_dir")  # each machine has its own
-    together.require_equal(json.dumps([entry for entry in sorted(flat(config)) if entry[0] not in places]), "a configuration")
-    together.require_equal(pipeline.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
+    processes.require_equal(json.dumps([entry for entry in sorted(flat(config)) if entry[0] not in places]), "a configuration")
+    processes.require_equal(pipeline.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
 
 
 def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int) -> None:

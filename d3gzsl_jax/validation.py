@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import atomic, together
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.pipeline import Stops
@@ -22,6 +21,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.settings import has_distillation
+from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.text import one_line
 
 _SNAPSHOTS = 5  # numbers of epochs of the final classifier that are tried, evenly spaced
@@ -161,7 +161,7 @@ def validate_on_folds(
         KeyboardInterrupt: a fold was interrupted.
     """
     of = configs[0].eval
-    benchmarks = together.agreed(lambda: folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows))
+    benchmarks = processes.agreed(lambda: folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows))
     own = [fold_config(config) for config in configs]
     for index, benchmark in enumerate(benchmarks):
         display.say(
@@ -178,8 +178,8 @@ def _settled(config: ConfigDict, folder: RunFolder, display: Display) -> Plan:
     """Chooses on the folds of a run."""
     evaluated = Stops(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
     root = folder.path / "validation"
-    found = together.agreed(lambda: _chosen(root, evaluated, config, folder) if together.is_first() else None)
-    found = together.told_by_first(found)
+    found = processes.agreed(lambda: _chosen(root, evaluated, config, folder) if processes.is_first() else None)
+    found = processes.told_by_first(found)
     plan = _plan(found)
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from configs import digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.parallel import sharding_of
-from d3gzsl_jax.process import join
+from d3gzsl_jax.system.startup import join
 from tests.conftest import ROOT
 from tools import launch
 from tools.device_equality import LIMIT, QUICK, difference, run
@@ -86,7 +86,7 @@ def test_a_batch_that_cannot_be_split(monkeypatch):
 
 JOIN = """
 import sys
-from d3gzsl_jax.process import join, leave
+from d3gzsl_jax.system.startup import join, leave
 join(sys.argv[1], 2, int(sys.argv[2]))
 port = f":{int(sys.argv[1].rpartition(':')[2]):04X}"
 if sys.argv[2] == "0":

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.paths import clean, clean_output, same_file, scheme_of
+from d3gzsl_jax.system.paths import clean, clean_output, same_file, scheme_of
 
 
 def test_home_folder_and_relative_paths(tmp_path, monkeypatch):

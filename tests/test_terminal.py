@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from d3gzsl_jax import terminal
 from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.system import terminal
 from tests.conftest import ROOT
 
 SCRIPT = """
 import sys
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.errors import UserError
 def main():
     {body}

@@ -28,12 +28,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from d3gzsl_jax import paths
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import METRICS, percent
 from d3gzsl_jax.runs.report import replace
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.terminal import run_command
 from tools import ablation_figure as figure
 from tools import ablation_table as table
 from tools.ablation_grid import Cell, cells_of

@@ -12,12 +12,12 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
 from d3gzsl_jax.train import train
 from tools.ablation_grid import Cell

@@ -27,18 +27,19 @@ import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
 
-from d3gzsl_jax import paths, settings
+from d3gzsl_jax import settings
 from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import Console, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.train import train_on
 from tools.ablation_source import FOLDS

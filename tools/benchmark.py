@@ -29,13 +29,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.precision import PRECISIONS, scope
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import own
-from d3gzsl_jax.terminal import run_command
-from d3gzsl_jax.training.randomness import sample_rows
+from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark_rivals import ORACLES, Oracle, published
 from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
 from tools.flops import matmul_flops

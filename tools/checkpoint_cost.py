@@ -16,10 +16,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from d3gzsl_jax.process import configure
+from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.runs.checkpoints import Checkpoints
-from d3gzsl_jax.terminal import run_command
-from d3gzsl_jax.training.randomness import sample_rows
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.report import check_finite
 from tools.benchmark_sizes import N_CRITIC, SIZES, build
 

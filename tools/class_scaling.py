@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import own
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.terminal import run_command
 from tools.outputs import json_list_with, picture
 
 SEEN, SAMPLED, ALL_UP_TO = 1000, 50, 1000
@@ -32,7 +32,7 @@ WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "
 
 def point(way: str, unseen: int, hidden: int, repeats: int) -> dict[str, Any]:
     """Median seconds of a step, its matrix-multiply FLOPs, first call and peak memory, of this process."""
-    from d3gzsl_jax.process import configure
+    from d3gzsl_jax.system.startup import configure
     from tools.benchmark import Ours
     from tools.benchmark_sizes import Size
 

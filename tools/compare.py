@@ -20,16 +20,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import atomic, settings
+from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import METRICS, Console, Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.kinds import ComparedRun
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system import atomic
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.train import train
 from tools.seed_table import print_seed_table
 

@@ -29,13 +29,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import atomic, paths, settings
 from d3gzsl_jax import model as model_module
+from d3gzsl_jax import settings
 from d3gzsl_jax.config_file import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.revisit import model_at
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import own
@@ -43,7 +42,9 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import digest
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system import atomic, paths
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.trained import TrainedModel, load_model
 from d3gzsl_jax.training.structures import Params
 from tools import torch_files, torch_layout

@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from tools import launch
 
 LIMIT = 0.01  # learning rates

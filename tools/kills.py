@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 
 # A checkpoint after every call, and short calls: kills fall into saves, too.
 ALWAYS_SAVE = ("--config.checkpoint.every_minutes=0", "--config.train.steps_per_call=4", "--config.log.report=False")

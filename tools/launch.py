@@ -19,7 +19,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 
 # How long the others have to see by themselves that one is gone, or to save, before they are ended.
 GRACE_SECONDS = 20.0

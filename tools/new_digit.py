@@ -19,14 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.table import Table
 
-from d3gzsl_jax import api, paths
-from d3gzsl_jax.atomic import replacing
+from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError, cannot_write
-from d3gzsl_jax.process import configure
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Console, Display
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.atomic import replacing
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import csv_row
 from tools.ablation_table import with_deviation
 from tools.outputs import bytes_of

@@ -32,7 +32,7 @@ from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import Console
 from d3gzsl_jax.runs.environment import environment
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from tools import oracle_case, recording_process
 from tools.comparison import Comparison
 from tools.recording import Recording

@@ -20,14 +20,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from d3gzsl_jax.atomic import write_text
 from d3gzsl_jax.config_file import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import bucket, own, schema
 from d3gzsl_jax.runs.kinds import Results
 from d3gzsl_jax.runs.resume import FREE
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import one_line, shortened
 from tools.outputs import text_with
 from tools.run_table import FORMATS, METRICS, Run, Table, tabulate

@@ -19,7 +19,7 @@ from d3gzsl_jax.data.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import own
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 
 
 def simulate(seen: int, unseen: int, features: int, semantics: int, train: int, test: int, seed: int) -> GZSLData:

@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from tools.torch_oracle import Batch, Classes, Draws, Options, Oracle
 from tools.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
 

@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from tools import record_cegzsl, record_wgan, reference_script, simulated_mat
 from tools.simulated_mat import MatSize
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs import own
+from d3gzsl_jax.system import atomic
 
 NETWORKS = (
     "generator", "critic", "student_embed", "student_head", "confidence", "teacher_embed", "teacher_head", "embed", "comparator",

@@ -17,7 +17,7 @@ import optax
 from flax import linen as nn
 
 from d3gzsl_jax.baselines.base import Training
-from d3gzsl_jax.training.randomness import root_key, stream
+from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Params
 

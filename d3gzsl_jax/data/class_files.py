@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax import paths
 from d3gzsl_jax.data import hdf5_files, npy_files
 from d3gzsl_jax.data.csv_rows import is_header, is_number
 from d3gzsl_jax.data.forms import name_list
@@ -27,6 +26,7 @@ from d3gzsl_jax.data.matfile import read_variables
 from d3gzsl_jax.data.not_found import unreadable
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name, clean_names, listed, same_name_twice, shortened
 
 FORMATS = ".npz, .npy, .csv, .mat, .h5, .hdf5"

@@ -4,7 +4,6 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import paths
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.forms import usual_form
 from d3gzsl_jax.data.from_tfds import read_tfds
@@ -15,6 +14,7 @@ from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.data.subset import declare_unseen, leave_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name
 
 SOURCES = ("mat", "npz", "tfds", "digits")

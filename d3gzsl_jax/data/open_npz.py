@@ -11,13 +11,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from d3gzsl_jax import atomic, paths
 from d3gzsl_jax.data import forms, hdf5_files, npy_files
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.matfile import sha256
 from d3gzsl_jax.data.not_found import missing_file
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import clean_name, clean_names, listed
 
 REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")

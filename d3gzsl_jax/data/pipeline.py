@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from d3gzsl_jax.training.randomness import root_key, stream
+from d3gzsl_jax.keys import root_key, stream
 
 MODES = ("auto", "index", "stream", "device")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.host_memory import free_host_memory, size
+from d3gzsl_jax.system.host_memory import free_host_memory, size
 
 
 def values(shape: Sequence[int]) -> int:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
-from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Classes, Params
 

@@ -11,8 +11,8 @@ from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.evaluation.selection import Choice, calibrated
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.objective import Objective
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.report import blamed_input, check_finite
 from d3gzsl_jax.training.structures import Classes, Params, TrainState
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.frameworks.base import Framework
-from d3gzsl_jax.training.randomness import normal_rows
+from d3gzsl_jax.keys import normal_rows
 from d3gzsl_jax.training.structures import Params
 
 _CHUNK_ROWS = 2048  # rows synthesized at a time

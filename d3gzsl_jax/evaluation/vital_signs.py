@@ -9,8 +9,8 @@ import optax
 
 from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Classes, Params, TrainState
 
 _ROWS, _CLASSES = 8, 200  # synthesized per class, and at most so many classes: a look that costs next to nothing

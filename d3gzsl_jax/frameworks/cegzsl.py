@@ -9,9 +9,9 @@ import jax.numpy as jnp
 
 from d3gzsl_jax import networks
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.losses.pairwise import unit_rows
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 
 _NORM_FLOOR = 1e-12

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import classification_loss
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.softmax import SoftmaxTraining
 from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 

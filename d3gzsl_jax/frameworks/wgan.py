@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from d3gzsl_jax import networks
 from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import adversarial
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.rows import of_class
 from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 

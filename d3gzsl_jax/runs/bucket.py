@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError, reason
-from d3gzsl_jax.paths import BUCKETS, scheme_of
 from d3gzsl_jax.runs import lock, own
 from d3gzsl_jax.runs.bucket_lock import BucketLock
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.system import atomic
+from d3gzsl_jax.system.paths import BUCKETS, scheme_of
 from d3gzsl_jax.text import shortened
 
 _PACKAGES = {"gs": "gcsfs", "s3": "s3fs"}

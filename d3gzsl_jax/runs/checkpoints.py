@@ -12,10 +12,10 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
 from d3gzsl_jax.runs import digests, evaluations
 from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
+from d3gzsl_jax.system import atomic
 
 PROBE = "probe"
 """The name of a checkpoint that is only written to see whether one can be."""

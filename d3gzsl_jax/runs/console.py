@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from d3gzsl_jax import terminal
+from d3gzsl_jax.system import terminal
 from d3gzsl_jax.text import visible
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl"}

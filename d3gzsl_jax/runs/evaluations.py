@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from d3gzsl_jax import atomic
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import digests, schema
+from d3gzsl_jax.system import atomic
 
 ITEM = "evaluation"
 """Name of the folder in that of the checkpoint."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from d3gzsl_jax import atomic, paths
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import bucket, lock, own, schema
+from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import folder_name, printable
 
 _AGAIN = "run the same command again: it goes on from the last checkpoint"

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from d3gzsl_jax import together
 from d3gzsl_jax.errors import reason
+from d3gzsl_jax.system import processes
 
 Result = TypeVar("Result")
 
@@ -29,12 +29,12 @@ def on_device(abstract: Any) -> Any:
 
 def savable(tree: Any) -> Any:
     """What Orbax takes: among many processes it refuses arrays that are on one's own devices, and takes those of the host."""
-    return tree if together.alone() else jax.tree.map(np.array, tree)
+    return tree if processes.alone() else jax.tree.map(np.array, tree)
 
 
 def by_first() -> ocp.options.MultiprocessingOptions:
     """Only the first process saves and restores: everything is replicated, and so no shared disk is needed."""
-    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=None if together.alone() else {0})
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=None if processes.alone() else {0})
 
 
 def handler() -> ocp.CompositeCheckpointHandler:

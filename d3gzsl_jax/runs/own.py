@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from d3gzsl_jax import atomic, paths
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import lock
+from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import shortened
 
 MODEL, TEACHER = "model", "teacher"

@@ -18,7 +18,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import bucket, schema
-from d3gzsl_jax.terminal import run_command
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import printable, shortened
 
 _DOMAINS = ("seen", "unseen")

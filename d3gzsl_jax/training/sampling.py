@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.training.randomness import stream
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.structures import Batch, Classes, Params, TrainState
 
 HEADS = ("all", "sampled")

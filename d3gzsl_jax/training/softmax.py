@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from d3gzsl_jax import networks
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.training.optimizers import descend, scale_by_adam
-from d3gzsl_jax.training.randomness import stream
 from d3gzsl_jax.training.structures import Params
 
 Carry = TypeVar("Carry")

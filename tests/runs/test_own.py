@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from d3gzsl_jax import paths
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import lock, own
 from d3gzsl_jax.runs.checkpoints import save_once
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.system import paths
 
 CONFIG = json.dumps({"dataset": "digits", "seed": 0, "data": {}, "train": {}})
 NOTES = {"format": 1, "class_names": [], "scaling": {}}

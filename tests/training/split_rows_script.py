@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.precision import scope, weight_product
-from d3gzsl_jax.process import configure
+from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.training.loop import Loop
 from d3gzsl_jax.training.sharding import over_devices
 from tests import small

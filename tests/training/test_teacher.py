@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.training.randomness import root_key
+from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.teacher import Teacher, TeacherTraining, epoch_rows, pretrain
 
 

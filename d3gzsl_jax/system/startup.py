@@ -13,8 +13,8 @@ import jax
 from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.backend import clear_backends
 
-from d3gzsl_jax import terminal
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import terminal
 from d3gzsl_jax.text import cut, shortened
 
 ENVIRONMENT = "auto"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from d3gzsl_jax import together
+from d3gzsl_jax.system import processes
 
 
 class Stop:
@@ -25,9 +25,9 @@ class Stop:
 
     def settle(self, number: int = 0) -> int:
         """Agrees with the other processes on what was asked so far, and on `number`: returns that of the first process."""
-        if together.alone():
+        if processes.alone():
             return number
-        told = together.gather([number, *self._heard.values()])
+        told = processes.gather([number, *self._heard.values()])
         self.interrupted, self.terminated = (bool(heard) for heard in told[:, 1:].max(axis=0))
         return int(told[0, 0])
 
@@ -37,7 +37,7 @@ class Stop:
 
         def hear(what: str) -> None:
             self._heard[what] = True
-            if together.alone():
+            if processes.alone():
                 setattr(self, what, True)
 
         def interrupt(number: int, frame: Any) -> None:
