@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.preprocess import SplitArrays
 from d3gzsl_jax.evaluation import details
@@ -43,7 +43,7 @@ class Account:
         self._plan, self._trials, self.choices = plan, trials, plan.choices if plan else {}
         self._config, self._data, self._model, self._folder, self._display = config, data, model, folder, display
         self.predictors = Predictors(
-            evaluator, model.objective, settings.has_student(config), model.final_classifier, config.classifier.fit == "every",
+            evaluator, model.objective, check.has_student(config), model.final_classifier, config.classifier.fit == "every",
             root, model.classes, classifier_snapshots(config.classifier.epochs) if trials else (),
         )
         self._signs = VitalSigns(

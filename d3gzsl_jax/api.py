@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings, trained
-from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax import trained
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.data.open_npz import write_npz
@@ -57,7 +58,7 @@ def load_data(config: ConfigDict) -> GZSLData:
     Raises:
         UserError: data missing or wrong; the message names file, key and row.
     """
-    settings.check(config)
+    check.check(config)
     return load(config.dataset, config.data)
 
 

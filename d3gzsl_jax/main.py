@@ -29,7 +29,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from d3gzsl_jax import memory
-from d3gzsl_jax.config_file import flat, load_config
+from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.runs.console import Display

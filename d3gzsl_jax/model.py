@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.settings import has_distillation
 from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization

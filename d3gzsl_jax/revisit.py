@@ -7,10 +7,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.earlier_versions import configuration
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import scope
@@ -39,7 +39,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     if data_root:
         config.data.root = data_root
     try:
-        settings.check(config)
+        check.check(config)
     except UserError as error:
         raise UserError(f"{path}: {one_line(error)}") from None
     return config

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.earlier_versions import configuration
 from d3gzsl_jax.data.preprocess import Scaling
-from d3gzsl_jax.earlier_versions import configuration
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
@@ -70,7 +70,7 @@ def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, An
     schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
     config = configuration(notes["config"], path)
     try:
-        settings.check(config)
+        check.check(config)
     except UserError as error:
         raise UserError(f"{path}: {one_line(error)}; {_REMEDY}") from None
     semantics, scaling = _require_fit(path, arrays, notes)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
@@ -61,8 +61,8 @@ def train_seeds(
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
         KeyboardInterrupt: ctrl-C before every seed had results, or while some had those of the test rows and others of folds alone.
     """
-    settings.check(config)
-    settings.check_seeds(config)
+    check.check(config)
+    check.check_seeds(config)
     if not processes.alone():
         raise UserError("config.seeds: seeds are trained together in one process; start each in many processes by --config.seed")
     bucket.check(workdir)

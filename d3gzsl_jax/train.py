@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory, settings
+from d3gzsl_jax import memory
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax.config_file import flat
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.course import to_the_end
 from d3gzsl_jax.data import pipeline
 from d3gzsl_jax.data.gzsl_data import GZSLData
@@ -60,7 +61,7 @@ def train(
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
     """
-    settings.check(config)
+    check.check(config)
     processes.agreed(lambda: bucket.check(workdir))
     return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
 
@@ -114,8 +115,8 @@ def train_runs(
     """
     config = starts[0].config
     for start in starts:
-        settings.check(start.config)
-        settings.check_known(start.config, bool(len(data.test_seen)))
+        check.check(start.config)
+        check.check_known(start.config, bool(len(data.test_seen)))
         if start.config.seeds:
             raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.seeds.train_seeds")
     sharding = sharding_of(config)
@@ -124,8 +125,8 @@ def train_runs(
     model = model_module.build(config, data)
     if not is_fold:  # of a whole that was looked at
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
-    of_teacher = len(data.trainval) // config.teacher.batch_size if settings.has_distillation(config) else 0
-    settings.check_length(config, model.optimization.steps_per_epoch, of_teacher)
+    of_teacher = len(data.trainval) // config.teacher.batch_size if check.has_distillation(config) else 0
+    check.check_length(config, model.optimization.steps_per_epoch, of_teacher)
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         return _train_opened(data, starts, display, overrides, is_fold, sharding, model, digest, held)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.pipeline import Stops
@@ -20,7 +21,6 @@ from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.settings import has_distillation
 from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.text import one_line
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from d3gzsl_jax.config_file import load_config, split
+from d3gzsl_jax.config.load import load_config, split
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tools import workers

@@ -8,10 +8,11 @@ import pytest
 
 from configs import default
 from d3gzsl_jax import api as d3
-from d3gzsl_jax import revisit, settings
-from d3gzsl_jax.config_file import flat
+from d3gzsl_jax import revisit
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.earlier_versions import ADDED, completed
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.earlier_versions import ADDED, completed
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.console import Display
@@ -129,5 +130,5 @@ def test_what_was_added_is_listed():
     before = stripped(config.to_dict())
     found = completed(before)
     assert dict(flat(found)).keys() == fields.keys() and "precision" not in before
-    settings.check(type(config)(found))
+    check.check(type(config)(found))
     assert completed(config.to_dict()) == config.to_dict()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d3gzsl_jax import settings as checks
-from d3gzsl_jax.config_file import flat, load_config, override
+from d3gzsl_jax.config import check as checks
+from d3gzsl_jax.config.load import flat, load_config, override
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tests.runs.readers import READERS

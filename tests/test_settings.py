@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from configs import default
-from d3gzsl_jax import settings
-from d3gzsl_jax.config_file import flat
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.check import RANGES
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.settings import RANGES
 from tests.conftest import ROOT
 
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "bases"))
@@ -21,9 +21,9 @@ def test_every_configuration_passes_and_documents_itself(name):
     assert name == "default" or (f"--config=configs/{name}.py" in module.__doc__ and "Expected" in module.__doc__)
     d3, base = module.get_config(), module.get_config("base")
     for config in (d3, base):
-        settings.check(config)
-    assert settings.has_student(d3) and d3.eval.prediction in ("student", "auto") and d3.classifier.fit == ("never" if name == "many_classes" else "last")
-    assert not settings.has_student(base) and base.eval.prediction == "classifier" and base.classifier.fit == "every"
+        check.check(config)
+    assert check.has_student(d3) and d3.eval.prediction in ("student", "auto") and d3.classifier.fit == ("never" if name == "many_classes" else "last")
+    assert not check.has_student(base) and base.eval.prediction == "classifier" and base.classifier.fit == "every"
     # The two differ in D3's weights, in what predicts and how often, and in nothing else.
     for config in (d3, base):
         config.eval.prediction, config.classifier.fit, config.eval.every_epochs = "student", "last", 1
@@ -91,7 +91,7 @@ def test_every_field_is_checked_or_free():
     free |= {"data.semantics", "data.unseen_classes"}  # words of the data itself
     free |= {"seeds"}  # looked at by `check_seeds`
     fields = {field for field, _ in flat(default.get_config()) if field.split(".")[0] not in FRAMEWORKS}  # these have their own
-    assert fields == set(settings.CHOICES) | set(settings.RANGES) | set(settings.SWITCHES) | free
+    assert fields == set(check.CHOICES) | set(check.RANGES) | set(check.SWITCHES) | free
 
 
 @pytest.mark.parametrize(
@@ -129,21 +129,21 @@ def test_values_that_make_no_sense(field, value, message):
     with config.ignore_type():
         node[name] = value
     with pytest.raises(UserError, match=message):
-        settings.check(config)
+        check.check(config)
 
 
 def test_something_must_teach_the_student():
     config = default.get_config()
     config.distillation.weight_cls = 0.0
-    settings.check(config)
+    check.check(config)
     config.distillation.weight_kl = 0.0
     with pytest.raises(UserError, match="nothing would teach the student"):
-        settings.check(config)
+        check.check(config)
     config.eval.prediction = "classifier"
-    settings.check(config)
+    check.check(config)
     config.classifier.fit = "never"
     with pytest.raises(UserError, match="would never be fitted"):
-        settings.check(config)
+        check.check(config)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_options_of_a_base_method_are_checked_where_it_is_used(framework, field,
     config = default.get_config()
     with config.ignore_type():
         config[framework][field] = value
-    settings.check(config)  # of no interest to wgan
+    check.check(config)  # of no interest to wgan
     config.framework = framework
     with pytest.raises(UserError, match=message):
-        settings.check(config)
+        check.check(config)
 
 
 def test_an_option_no_base_method_has_is_named():
@@ -170,25 +170,25 @@ def test_an_option_no_base_method_has_is_named():
     config.framework = "cegzsl"
     config.cegzsl.temprature = 1.0
     with pytest.raises(UserError, match=r"config.cegzsl.temprature: the base method 'cegzsl' has no such option"):
-        settings.check(config)
+        check.check(config)
 
 
 def test_a_missing_field_is_named():
     config = default.get_config()
     del config.train["n_critic"]
     with pytest.raises(UserError, match=r"config.train.n_critic: missing"):
-        settings.check(config)
+        check.check(config)
 
 
 def test_the_best_checkpoint_needs_a_metric():
     config = default.get_config()
     config.checkpoint.best = "test_harmonic"
-    settings.check(config)
+    check.check(config)
     config.eval.prediction = "classifier"
     with pytest.raises(UserError, match=r"config.checkpoint.best='test_harmonic': what predicts is fitted at the end only"):
-        settings.check(config)
+        check.check(config)
     config.classifier.fit = "every"
-    settings.check(config)
+    check.check(config)
 
 
 HUGE = {
@@ -204,13 +204,13 @@ TINY = {"distillation.temperature": 1e-300, "train.learning_rate": 1e-300, "dist
 def test_no_range_ends_beyond_what_the_machine_holds(field):
     value = HUGE.get(field, 10**400 if isinstance(RANGES.get(field, (0,))[0], int) else np.inf)
     with pytest.raises(UserError, match=rf"^config.{field}=.*: must be (at least|more than) .* and (at most|less than) "):
-        settings.check(changed(field, value))
+        check.check(changed(field, value))
 
 
 @pytest.mark.parametrize("field", TINY)
 def test_numbers_that_are_0_on_the_device_are_refused(field):
     with pytest.raises(UserError, match=rf"^config.{field}={TINY[field]!r}: too small for 32-bit numbers; give at least 1"):
-        settings.check(changed(field, TINY[field]))
+        check.check(changed(field, TINY[field]))
 
 
 def changed(field, value):
@@ -229,15 +229,15 @@ def test_values_of_another_type_are_one_line(field, value):
     if field == "seeds" and isinstance(value, list):
         return
     with pytest.raises(UserError, match=r"^config\.") as refused:
-        settings.check(config)
+        check.check(config)
     assert "\n" not in str(refused.value)
 
 
 def test_a_field_that_means_nothing_is_named():
     with pytest.raises(UserError, match=r"^config.trian.epochs: no such field; did you mean config.train.epochs"):
-        settings.check(changed("trian", {"epochs": 3}))
+        check.check(changed("trian", {"epochs": 3}))
     with pytest.raises(UserError, match=r"^config.train.epoch: no such field; did you mean config.train.epochs"):
-        settings.check(changed("train.epoch", 3))
+        check.check(changed("train.epoch", 3))
 
 
 @pytest.mark.parametrize("name", ["train", "data", "distillation", "guards", "eval", "seed"])
@@ -245,40 +245,40 @@ def test_a_missing_group_is_named(name):
     config = default.get_config()
     del config[name]
     with pytest.raises(UserError, match=rf"^config.{name}.*: missing"):
-        settings.check(config)
+        check.check(config)
 
 
 @pytest.mark.parametrize("value", [{}, None, 5, "configs/cub.py"])
 def test_what_is_no_configuration_is_refused(value):
     with pytest.raises(UserError, match=r"a configuration is a ml_collections.ConfigDict"):
-        settings.check(value)
+        check.check(value)
 
 
 def test_a_long_value_is_cut():
     with pytest.raises(UserError, match=r"^config.precision='x+ \.\.\. x+': expected one of") as refused:
-        settings.check(changed("precision", "x" * 3000))
+        check.check(changed("precision", "x" * 3000))
     assert len(str(refused.value)) < 300
 
 
 def test_learning_rates_that_overflow_are_refused():
     with pytest.raises(UserError, match=r"config.train.critic_factor=1e\+30: after 99 times the learning rate would be more than"):
-        settings.check(changed("train.critic_factor", 1e30))
+        check.check(changed("train.critic_factor", 1e30))
     config = changed("train.decay_every", 1)
     with pytest.raises(UserError, match=r"config.train.generator_factor=1.09: after 1999 times"):
-        settings.check(config)
-    settings.check(changed("train.epochs", 10**6))  # which somebody will stop by hand
+        check.check(config)
+    check.check(changed("train.epochs", 10**6))  # which somebody will stop by hand
 
 
 def test_more_updates_than_a_counter_holds_are_refused():
     config = changed("train.epochs", 10**9)
     with pytest.raises(UserError, match=r"config.train.epochs=1000000000: with 96 updates an epoch .* give at most 22369621"):
-        settings.check_length(config, 16, 0)
+        check.check_length(config, 16, 0)
     config = changed("teacher.epochs", 10**9)
     with pytest.raises(UserError, match=r"config.teacher.epochs=1000000000: with 15 updates"):
-        settings.check_length(config, 16, 15)
+        check.check_length(config, 16, 15)
 
 
 def test_very_many_seeds_are_refused():
     with pytest.raises(UserError, match=r"1000000 seeds; give at most 10000 at once") as refused:
-        settings.check_seeds(changed("seeds", tuple(range(10**6))))
+        check.check_seeds(changed("seeds", tuple(range(10**6))))
     assert len(str(refused.value)) < 300

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import plain
@@ -131,7 +131,7 @@ def _check(cells: Sequence[Cell]) -> None:
     _check_folders(cells)
     for cell in cells:
         try:
-            settings.check(cell.config)
+            check.check(cell.config)
         except UserError as error:
             raise UserError(f"cell {cell.name!r}: {error}") from None
     rules = {_rule(cell.config): cell.name for cell in cells}

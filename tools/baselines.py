@@ -27,8 +27,8 @@ import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
 
-from d3gzsl_jax import settings
 from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
@@ -69,9 +69,9 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     for name in names:
         if name not in known:
             raise UserError(f"--baselines {name}: expected one of {', '.join(known)}")
-    settings.check(config)
+    check.check(config)
     if NO_SYNTHESIS in names:
-        settings.check(without_synthesis(config, 0))
+        check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import settings
-from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import own, schema
@@ -89,7 +89,7 @@ def measure(specs: list[str], seeds: int, root: str | None, output: Path) -> lis
     runs = read_runs(output)
     for spec in specs:  # every configuration is looked at before any is trained
         config = configuration(spec, 0, root)
-        settings.check(config)
+        check.check(config)
         load(config.dataset, config.data)
         for entry in runs:
             if entry["spec"] == spec and entry["config"] | {"seed": 0} != plain(config.to_dict()):

@@ -30,8 +30,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import model as model_module
-from d3gzsl_jax import settings
-from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
@@ -132,7 +132,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     Raises:
         UserError: configuration, data or weights do not fit.
     """
-    settings.check(config)
+    check.check(config)
     _check_base(config)
     data = load(config.dataset, config.data)
     model = model_module.build(config, data)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config_file import flat, load_config, override
+from d3gzsl_jax.config.load import flat, load_config, override
 from d3gzsl_jax.errors import UserError
 
 

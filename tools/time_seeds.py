@@ -25,7 +25,7 @@ import jax
 from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check as settings
 from d3gzsl_jax.course import begin
 from d3gzsl_jax.data.loading import load
 from d3gzsl_jax.errors import UserError

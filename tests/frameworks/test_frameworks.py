@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax import settings
+from d3gzsl_jax.config import check
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -170,7 +170,7 @@ def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypat
         exec(text, space)
     assert line.split() == ['"cramped":', "Cramped,"] and issubclass(spaces[0]["Cramped"], WGAN)
     monkeypatch.setitem(registry.FRAMEWORKS, "cramped", spaces[0]["Cramped"])
-    monkeypatch.setitem(settings.CHOICES, "framework", tuple(registry.FRAMEWORKS))
+    monkeypatch.setitem(check.CHOICES, "framework", tuple(registry.FRAMEWORKS))
     config = spaces[1]["get_config"](variant)
     config.train.epochs = config.teacher.epochs = 1
     results = train(config, str(tmp_path / "run"), Display())
@@ -178,5 +178,5 @@ def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypat
     assert set(results["predictions"]) == ({"student", "classifier"} if variant == "d3" else {"classifier"})
     assert '"size": ' in (tmp_path / "run" / "metrics.jsonl").read_text()
     config.cramped.size_weight = 11.0
-    with pytest.raises(settings.UserError, match=r"config.cramped.size_weight=11.0: must be at least 0 and at most 10"):
-        settings.check(config)
+    with pytest.raises(check.UserError, match=r"config.cramped.size_weight=11.0: must be at least 0 and at most 10"):
+        check.check(config)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from d3gzsl_jax import settings
-from d3gzsl_jax.config_file import load_config
+from d3gzsl_jax.config import check
+from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tools import ablation_grid, ablation_jobs
@@ -24,7 +24,7 @@ def test_cells_of_presets_are_configurations_that_make_sense(preset):
     assert len(set(resolved)) == len(resolved), "two cells are the same"
     if any(name.startswith("full, ") for name in names):  # D3 with and without at every level, and compared there
         for cell in cells:
-            assert settings.has_distillation(cell.config) == cell.name.startswith("full, ")
+            assert check.has_distillation(cell.config) == cell.name.startswith("full, ")
             if cell.name.startswith("full, "):
                 assert cell.against == cell.name.replace("full", "base")
 

@@ -6,7 +6,7 @@ import sys
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config_file import flat
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.loading import SOURCES
 from d3gzsl_jax.data.pipeline import MODES
 from d3gzsl_jax.errors import UserError

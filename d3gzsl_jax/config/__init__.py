@@ -1,0 +1,1 @@
+"""The configuration: its fields, how it is loaded, and what its values must be."""
