@@ -22,7 +22,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.precision = "float32"  # of the networks' products: float32, tf32 (on chips that have it) or bfloat16
 
     config.data = data = ConfigDict()
-    data.source = "mat"  # mat (xlsa17 folder), npz (data/open_npz.py), tfds (builder xlsa17), digits (embedded)
+    data.source = "mat"  # mat (xlsa17 folder), npz (data/formats/open_npz.py), tfds (builder xlsa17), digits (embedded)
     # mat: the folder; npz: the file (.npz, .h5); tfds: TFDS data_dir ('' for its default). ~ is the home folder, and a relative
     # path counts from the working directory
     data.root = "data/xlsa17/data/CUB"

@@ -8,8 +8,8 @@ import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows

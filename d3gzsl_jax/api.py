@@ -22,9 +22,9 @@ from ml_collections import ConfigDict
 from d3gzsl_jax import trained
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.open_npz import write_npz
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.open_npz import write_npz
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import bucket

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from d3gzsl_jax import memory
-from d3gzsl_jax.data import pipeline
+from d3gzsl_jax.data import batches
 from d3gzsl_jax.errors import Terminated
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.training.joint_loop import JointLoop
@@ -83,7 +83,7 @@ class OuterSteps:
         self._state, self._report = pack([one.state for one in begun]), pack([one.report for one in begun])
         self._constants = pack([one.constants for one in begun])
         self._empty = self._lead.sharding.replicate(pack([one.empty for one in begun]))
-        self._stops = pipeline.Stops.union([run.stops for run in self._runs])
+        self._stops = batches.Stops.union([run.stops for run in self._runs])
         self._checked = False  # whether the program fits
         self._evaluated = [-1] * len(begun)  # by run, the step of its newest evaluation
         self._ended: dict[int, tuple[TrainState, Report, int]] = {}  # by run, how it left: its last epoch is done, others go on
@@ -95,7 +95,7 @@ class OuterSteps:
         for run in self._runs:
             run.open_log(first)
         most = lead.config.train.steps_per_call
-        calls = pipeline.Calls(first, self._stops, self._longest(most))
+        calls = batches.Calls(first, self._stops, self._longest(most))
         lead.display.start("training", self._stops.last)
         lead.display.advance(first)
         length = 1

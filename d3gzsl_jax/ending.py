@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import diagnostics
 from d3gzsl_jax.evaluation.evaluate import Evaluator

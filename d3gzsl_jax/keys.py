@@ -69,7 +69,7 @@ def step_draws(
 def sample_rows(root: jax.Array, step: jax.Array, rows: int, n_critic: int, batch: int) -> jax.Array:
     """Row numbers (n_critic, batch) int32 of outer step `step`: uniform in [0, rows), without replacement within a batch.
 
-    Each row gets 32 random bits and the `batch` smallest win, ties going to the lower row. data/pipeline.py computes the same
+    Each row gets 32 random bits and the `batch` smallest win, ties going to the lower row. data/batches.py computes the same
     numbers in TensorFlow; a test holds the two together.
     """
     key = jax.random.fold_in(stream(root, "rows"), step)

@@ -15,8 +15,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.pipeline import resolve_mode
+from d3gzsl_jax.data.batches import resolve_mode
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.model import build_objective

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Framework, Sizes

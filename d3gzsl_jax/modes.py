@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d3gzsl_jax.data.class_files import check_width, parse_class_list, read_classes
+from d3gzsl_jax.data.formats.class_files import check_width, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax.data import feature_files
+from d3gzsl_jax.data.formats import feature_files
 from d3gzsl_jax.runs import own
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.system import atomic
@@ -49,7 +49,7 @@ def predict_file(
 
     Args:
         model: what predicts.
-        source: raw features, in a format of data/feature_files.py.
+        source: raw features, in a format of data/formats/feature_files.py.
         target: the CSV.
         display: where progress goes.
         top: classes per row.

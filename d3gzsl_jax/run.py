@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax import ending
 from d3gzsl_jax.account import Account
-from d3gzsl_jax.data import pipeline
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.model import Model
@@ -62,7 +62,7 @@ class Run:
         self.real_rows = features, labels  # `constants` puts them on the device, unless streaming
         self.account = Account(config, data, model, self.arrays, self.evaluator, self.root, folder, display, plan, trials)
         self.per_epoch = model.optimization.steps_per_epoch
-        self.stops = pipeline.Stops(self.per_epoch, ((config.eval.every_epochs, config.train.epochs),))
+        self.stops = batches.Stops(self.per_epoch, ((config.eval.every_epochs, config.train.epochs),))
         self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen()))
         self.teacher: Params = {}
         self.teacher_report: dict[str, float] | None = None
@@ -249,17 +249,17 @@ class Run:
         features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), jnp.float32)
         return {"device": None, "index": rows, "stream": (features, rows)}[self.mode]
 
-    def feed(self, calls: pipeline.Calls) -> Iterator[Any]:
+    def feed(self, calls: batches.Calls) -> Iterator[Any]:
         """What each call of the loop is given."""
         if self.mode == "device" or not calls:
             return itertools.repeat(None)
         train = self.config.train
         features = self.arrays.train_features if self.mode == "stream" else None
-        items = pipeline.host_batches(
+        items = batches.host_batches(
             self.config.seed, calls, calls.longest, train.n_critic, train.batch_size, features, self.arrays.train_labels,
             self.sharding.part(train.batch_size),
         )
-        return pipeline.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))
+        return batches.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))
 
     def checkpoint(
         self, state: TrainState, report: Report, step: int, metrics: dict[str, float] | None = None, wait: bool = False

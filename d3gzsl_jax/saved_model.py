@@ -8,7 +8,7 @@ import numpy as np
 
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.earlier_versions import configuration
-from d3gzsl_jax.data.preprocess import Scaling
+from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import kinds, own, schema
 from d3gzsl_jax.runs.checkpoints import load_once, save_once

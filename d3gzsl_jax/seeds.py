@@ -17,8 +17,8 @@ from rich.text import Text
 
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.memory import free_memory

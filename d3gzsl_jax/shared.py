@@ -5,11 +5,11 @@ import functools
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data import pipeline
-from d3gzsl_jax.data.doubts import find_doubts
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.leaks import find_leaks
-from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.data.quality import find_doubts
+from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.training.loop import Loop
@@ -26,7 +26,7 @@ class Shared:
 
     def __init__(self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, on_device: bool = False) -> None:
         self._data, self.arrays = data, scale_splits(data)
-        self.mode = "device" if on_device else pipeline.resolve_mode(config.data.pipeline)
+        self.mode = "device" if on_device else batches.resolve_mode(config.data.pipeline)
         self.evaluator = Evaluator(
             self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
         )

@@ -16,9 +16,9 @@ from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.course import to_the_end
-from d3gzsl_jax.data import pipeline
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.parallel import sharding_of
 from d3gzsl_jax.precision import scope
@@ -247,7 +247,7 @@ def _require_alike(config: Mapping[str, Any], digest: str) -> None:
     processes.require_equal(digest, "data")
     places = ("data.root", "data.manual_dir")  # each machine has its own
     processes.require_equal(json.dumps([entry for entry in sorted(flat(config)) if entry[0] not in places]), "a configuration")
-    processes.require_equal(pipeline.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
+    processes.require_equal(batches.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
 
 
 def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import memory, saved_model
-from d3gzsl_jax.data.class_files import new_names
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import Scaling, check_scaled
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.class_files import new_names
+from d3gzsl_jax.data.scaling import Scaling, check_scaled
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError

@@ -10,9 +10,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.data.batches import Stops
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.folds import folds
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.pipeline import Stops
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.evaluation.selection import CRITERIA, Candidate, Choice, Trial, choose, merit

@@ -18,8 +18,8 @@ import jax
 import numpy as np
 import pytest
 
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.gzsl_data import GZSLData
 from d3gzsl_jax.data.validate import validate
 from tests import small
 

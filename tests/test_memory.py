@@ -9,7 +9,7 @@ import pytest
 
 from d3gzsl_jax import memory
 from d3gzsl_jax.config.load import load_config
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import host_memory
 from tests.conftest import ROOT

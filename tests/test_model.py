@@ -5,9 +5,9 @@ import numpy as np
 
 from configs import default
 from d3gzsl_jax import model
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY

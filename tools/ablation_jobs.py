@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.console import Console, Display

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.load import flat
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS

@@ -29,8 +29,8 @@ from rich.table import Table
 
 from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import Console, Display

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import own, schema
 from d3gzsl_jax.runs.console import METRICS, Console, Display

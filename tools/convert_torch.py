@@ -32,7 +32,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.revisit import model_at

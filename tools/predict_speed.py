@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.config.load import load_config
-from d3gzsl_jax.data.preprocess import Scaling
+from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.model import build_objective, class_table
 from d3gzsl_jax.system.startup import configure

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.model import Model

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.open_npz import is_npz, write_npz
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import own

@@ -27,7 +27,7 @@ from ml_collections import ConfigDict
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.config import check as settings
 from d3gzsl_jax.course import begin
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.model import build
 from d3gzsl_jax.run import Run

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.training.structures import Params
 
 

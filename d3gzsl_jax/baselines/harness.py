@@ -14,8 +14,8 @@ from d3gzsl_jax.baselines.base import Baseline, Training
 from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
 from d3gzsl_jax.data import folds as validation_splits
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit

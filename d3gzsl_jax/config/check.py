@@ -7,8 +7,8 @@ import sys
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.load import flat
-from d3gzsl_jax.data.loading import SOURCES
-from d3gzsl_jax.data.pipeline import MODES
+from d3gzsl_jax.data.batches import MODES
+from d3gzsl_jax.data.load import SOURCES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS

@@ -19,7 +19,7 @@ fixed, seeded 80/20 split within each seen digit.
 import numpy as np
 from sklearn.datasets import load_digits
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 
 _CELLS = tuple((row, column) for row in range(5) for column in range(3) if (row, column) not in ((0, 1), (4, 1)))
 ATTRIBUTES = (

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.xlsa17 import EXTRA_KEYS
 from d3gzsl_jax.data.validate import ROLES
-from d3gzsl_jax.data.xlsa17 import EXTRA_KEYS
 
 _TESTED = ("test_seen", "test_unseen")
 _CHUNK = 4096  # rows compared at a time

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData, class_text
+from d3gzsl_jax.data.benchmark import GZSLData, class_text
 from d3gzsl_jax.errors import UserError
 
 _LARGEST = 1e15  # beyond, products within a network leave float32

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.subset import without_classes
 from d3gzsl_jax.errors import UserError
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from d3gzsl_jax.data.class_files import parse_class_list
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.class_files import parse_class_list
 
 
 def leave_out(data: GZSLData, classes: str) -> GZSLData:

@@ -5,9 +5,9 @@ import dataclasses
 import jax
 import numpy as np
 
-from d3gzsl_jax.data.forms import usual_form
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import LARGEST
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.forms import usual_form
+from d3gzsl_jax.data.scaling import LARGEST
 from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import same_name_twice

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import metrics
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.generator_quality import quality

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import metrics
 from d3gzsl_jax.evaluation.diagnostics import Best, area, trade_off
 from d3gzsl_jax.losses.distillation import in_distribution_score

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.runs.environment import environment
 from d3gzsl_jax.text import one_line

@@ -5,7 +5,7 @@ from typing import Any
 
 from d3gzsl_jax.config.earlier_versions import OF_FOLDS, completed
 from d3gzsl_jax.config.load import flat
-from d3gzsl_jax.data.gzsl_data import GZSLData, sha256_of
+from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import schema
 from d3gzsl_jax.runs.folder import RunFolder, plain

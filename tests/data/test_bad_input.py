@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.open_npz import read_npz, write_npz
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.formats.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from tests import small
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from d3gzsl_jax.data.class_files import check_width, new_names, parse_class_list, read_classes
+from d3gzsl_jax.data.formats.class_files import check_width, new_names, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
 
 A = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)

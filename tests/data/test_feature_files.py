@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from d3gzsl_jax.data.feature_files import chunks, open_features
+from d3gzsl_jax.data.formats.feature_files import chunks, open_features
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 
@@ -292,7 +292,7 @@ def test_memory_is_that_of_a_few_chunks(tmp_path):
         file.truncate(file.tell() + rows * columns * 4)
     # VmHWM starts anew with a program; ru_maxrss would start from what this process takes.
     program = f"""
-from d3gzsl_jax.data.feature_files import chunks, open_features
+from d3gzsl_jax.data.formats.feature_files import chunks, open_features
 peak = lambda: next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before = peak()
 assert sum(map(len, chunks(open_features({str(path)!r}, {columns}), 2048))) == {rows}

@@ -8,13 +8,13 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from d3gzsl_jax.data.class_files import read_classes
-from d3gzsl_jax.data.feature_files import chunks, open_features
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.class_files import read_classes
+from d3gzsl_jax.data.formats.feature_files import chunks, open_features
+from d3gzsl_jax.data.formats.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 from tests import small
 from tests.data.test_bad_input import config

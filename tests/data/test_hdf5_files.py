@@ -9,12 +9,12 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from d3gzsl_jax.data import hdf5_files, npy_files, sizes
-from d3gzsl_jax.data.class_files import read_classes
-from d3gzsl_jax.data.feature_files import chunks, open_features
-from d3gzsl_jax.data.matfile import read_variables
-from d3gzsl_jax.data.open_npz import read_npz
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.formats import hdf5_files, npy_files, sizes
+from d3gzsl_jax.data.formats.class_files import read_classes
+from d3gzsl_jax.data.formats.feature_files import chunks, open_features
+from d3gzsl_jax.data.formats.mat_files import read_variables
+from d3gzsl_jax.data.formats.open_npz import read_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 from tests import small
 

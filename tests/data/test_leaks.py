@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.leaks import _equal_rows, find_leaks
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from tests.small import mat_arrays, write_mat_folder
 
 

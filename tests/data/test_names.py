@@ -6,13 +6,13 @@ import h5py
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.class_files import parse_class_list, read_classes
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.formats.class_files import parse_class_list, read_classes
+from d3gzsl_jax.data.formats.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.subset import leave_out
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.text import clean_name, folder_name, listed

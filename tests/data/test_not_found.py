@@ -8,12 +8,12 @@ import h5py
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data import not_found
-from d3gzsl_jax.data.class_files import read_classes
-from d3gzsl_jax.data.feature_files import open_features
-from d3gzsl_jax.data.loading import load
-from d3gzsl_jax.data.open_npz import write_npz
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.formats import not_found
+from d3gzsl_jax.data.formats.class_files import read_classes
+from d3gzsl_jax.data.formats.feature_files import open_features
+from d3gzsl_jax.data.formats.open_npz import write_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from tests import small
 from tests.data.test_bad_input import config, refused

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.pipeline import Call, Calls, Stops, host_batches, prefetch_to_device, resolve_mode
+from d3gzsl_jax.data.batches import Call, Calls, Stops, host_batches, prefetch_to_device, resolve_mode
 from d3gzsl_jax.keys import root_key, sample_rows
 
 ROWS, N_CRITIC, BATCH = 50, 3, 8

@@ -10,11 +10,11 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.feature_files import chunks, open_features
-from d3gzsl_jax.data.preprocess import Scaling, check_scaled, scale_splits
+from d3gzsl_jax.data.formats.feature_files import chunks, open_features
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.scaling import Scaling, check_scaled, scale_splits
 from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 from tests import small
 

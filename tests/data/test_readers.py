@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits, stroke_attributes
-from d3gzsl_jax.data.open_npz import read_npz, write_npz
-from d3gzsl_jax.data.preprocess import scale_splits
+from d3gzsl_jax.data.formats.open_npz import read_npz, write_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from tests import small
 
 FIELDS = ("features", "labels", "semantics", "trainval", "test_seen", "test_unseen")

@@ -7,7 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import digits
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.stress import OFF, keep_share, long_tail, stress
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError

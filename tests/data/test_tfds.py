@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from d3gzsl_jax.data.from_tfds import read_tfds
+from d3gzsl_jax.data.formats.from_tfds import read_tfds
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.tfds_builders import xlsa17
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 
 

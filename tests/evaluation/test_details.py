@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from d3gzsl_jax.data.preprocess import Scaling, SplitArrays
+from d3gzsl_jax.data.scaling import Scaling, SplitArrays
 from d3gzsl_jax.evaluation.details import Predictor, of_generator, of_predictors
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy

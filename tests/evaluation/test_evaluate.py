@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.preprocess import Scaling, SplitArrays
+from d3gzsl_jax.data.scaling import Scaling, SplitArrays
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.wgan import WGAN

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from configs import digits
-from d3gzsl_jax.data.loading import load
+from d3gzsl_jax.data.load import load
 from tools import ablation_presets as presets
 
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.structures import TrainState

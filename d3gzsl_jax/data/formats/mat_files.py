@@ -10,8 +10,8 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
-from d3gzsl_jax.data import hdf5_files
-from d3gzsl_jax.data.sizes import check_fits, values
+from d3gzsl_jax.data.formats import hdf5_files
+from d3gzsl_jax.data.formats.sizes import check_fits, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.text import listed, shortened
 

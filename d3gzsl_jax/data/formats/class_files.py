@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax.data import hdf5_files, npy_files
-from d3gzsl_jax.data.csv_rows import is_header, is_number
-from d3gzsl_jax.data.forms import name_list
-from d3gzsl_jax.data.gzsl_data import class_text
-from d3gzsl_jax.data.matfile import read_variables
-from d3gzsl_jax.data.not_found import unreadable
+from d3gzsl_jax.data.benchmark import class_text
+from d3gzsl_jax.data.formats import hdf5_files, npy_files
+from d3gzsl_jax.data.formats.csv_rows import is_header, is_number
+from d3gzsl_jax.data.formats.forms import name_list
+from d3gzsl_jax.data.formats.mat_files import read_variables
+from d3gzsl_jax.data.formats.not_found import unreadable
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths

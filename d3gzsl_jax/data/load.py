@@ -4,16 +4,16 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.data.forms import usual_form
-from d3gzsl_jax.data.from_tfds import read_tfds
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.open_npz import read_npz
+from d3gzsl_jax.data.formats.forms import usual_form
+from d3gzsl_jax.data.formats.from_tfds import read_tfds
+from d3gzsl_jax.data.formats.open_npz import read_npz
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.semantics import check_semantics, normalize_semantics
 from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.data.subset import declare_unseen, leave_out
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.data.xlsa17 import read_xlsa17
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name
 

@@ -26,11 +26,11 @@ import h5py
 import numpy as np
 import scipy.io
 
-from d3gzsl_jax.data import hdf5_files, npy_files
-from d3gzsl_jax.data.csv_rows import cells, is_header, parse
-from d3gzsl_jax.data.matfile import read_variables
-from d3gzsl_jax.data.not_found import unreadable
-from d3gzsl_jax.data.sizes import check_fits
+from d3gzsl_jax.data.formats import hdf5_files, npy_files
+from d3gzsl_jax.data.formats.csv_rows import cells, is_header, parse
+from d3gzsl_jax.data.formats.mat_files import read_variables
+from d3gzsl_jax.data.formats.not_found import unreadable
+from d3gzsl_jax.data.formats.sizes import check_fits
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import listed, shortened

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-from d3gzsl_jax.data.sizes import check_fits, check_stored, values
+from d3gzsl_jax.data.formats.sizes import check_fits, check_stored, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.text import text_of
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 
 _FAR = 8.0

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax.data import forms
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.hdf5_files import SUFFIXES
-from d3gzsl_jax.data.matfile import read_variables, sha256
-from d3gzsl_jax.data.not_found import URL, missing_benchmark
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats import forms
+from d3gzsl_jax.data.formats.hdf5_files import SUFFIXES
+from d3gzsl_jax.data.formats.mat_files import read_variables, sha256
+from d3gzsl_jax.data.formats.not_found import URL, missing_benchmark
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import clean_name, shortened

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from d3gzsl_jax.data.hdf5_files import SUFFIXES
+from d3gzsl_jax.data.formats.hdf5_files import SUFFIXES
 from d3gzsl_jax.text import cut, listed
 
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
@@ -85,7 +85,7 @@ def missing_file(path: Path) -> str:
             return ""
         return f"{root}={given}: is a .mat file; give --config.data.source=mat and its folder, {root}={shown(path.parent)}"
     hint = nearby(path, ONE_FILE) if found.startswith("no such file") else ""
-    advice = hint or f"; set {root} to an .npz (or .h5) in the format of d3gzsl_jax/data/open_npz.py"
+    advice = hint or f"; set {root} to an .npz (or .h5) in the format of d3gzsl_jax/data/formats/open_npz.py"
     return f"{given}: {found}{advice}"
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from d3gzsl_jax.data import forms, hdf5_files, npy_files
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.matfile import sha256
-from d3gzsl_jax.data.not_found import missing_file
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats import forms, hdf5_files, npy_files
+from d3gzsl_jax.data.formats.mat_files import sha256
+from d3gzsl_jax.data.formats.not_found import missing_file
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.hdf5_files import dense
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.hdf5_files import dense
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import clean_name, clean_names, shortened, text_of
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from d3gzsl_jax.data.gzsl_data import GZSLData
-from d3gzsl_jax.data.preprocess import SplitArrays
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.data.semantics import doubts_on_semantics
 
 # Where the mean of a dimension lies within its range over trainval, on average over dimensions: 0.05 to 0.13 for features after a

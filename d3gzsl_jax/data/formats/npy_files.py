@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from d3gzsl_jax.data.sizes import check_fits, check_stored, values
+from d3gzsl_jax.data.formats.sizes import check_fits, check_stored, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 
 PIECE = 2**20  # bytes asked of a file at once; zipfile copies what it returns, so small pieces keep copies small
