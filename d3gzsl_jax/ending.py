@@ -14,14 +14,14 @@ from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import diagnostics
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.structures import Params, TrainState
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.trained import TrainedModel
-from d3gzsl_jax.training.structures import Params, TrainState
 from d3gzsl_jax.validation import report_folds
 
 _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import threefry_2x32
 
-from d3gzsl_jax.training.structures import Draws, StepDraws
+from d3gzsl_jax.frameworks.structures import Draws, StepDraws
 
 
 def root_key(seed: int) -> jax.Array:

@@ -18,10 +18,10 @@ from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.model import build_objective
 from d3gzsl_jax.system.host_memory import free_host_memory, size
-from d3gzsl_jax.training.structures import Classes
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower.
 _FIELDS = {

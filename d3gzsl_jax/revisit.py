@@ -13,6 +13,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import lock, own, resume, schema
@@ -22,7 +23,6 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.trained import TrainedModel
-from d3gzsl_jax.training.structures import TrainState
 from d3gzsl_jax.validation import read_plan
 
 

@@ -19,8 +19,9 @@ from d3gzsl_jax.data.scaling import Scaling, check_scaled
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.evaluation.synthesis import parts_of_classes
+from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.structures import Classes, Params
+from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
 from d3gzsl_jax.precision import scope
@@ -28,7 +29,6 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.report import blamed_input, check_finite
-from d3gzsl_jax.training.structures import Classes, Params
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096

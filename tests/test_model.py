@@ -8,13 +8,13 @@ from d3gzsl_jax import model
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
+from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
-from d3gzsl_jax.training.softmax import SoftmaxTraining
 
 
 def odd_config():

@@ -10,9 +10,9 @@ from jax._src import source_info_util
 from configs import digits
 from d3gzsl_jax.config.check import check
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.networks import Embedding
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.pairwise import half_cosine
-from d3gzsl_jax.networks import Embedding
 from d3gzsl_jax.precision import PRECISIONS, product, scope, weight_product
 from d3gzsl_jax.training.loop import Loop
 from tests import small

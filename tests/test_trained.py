@@ -127,7 +127,7 @@ def test_rows_in_parts_are_the_rows_of_one_call(run, monkeypatch, tmp_path):
     for count in (7, 5003):
         whole = run.model.synthesize(ids, count)
         for size in (2**28, 2**22, 1):
-            monkeypatch.setattr("d3gzsl_jax.evaluation.synthesis._PART_BYTES", size)
+            monkeypatch.setattr("d3gzsl_jax.frameworks.synthesis._PART_BYTES", size)
             parts = list(run.model.synthesized(ids, count))
             assert len(parts) > 1 or size > 1
             np.testing.assert_array_equal(np.concatenate(parts), whole) if count > 2048 or size > 1 else None

@@ -35,6 +35,7 @@ from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.revisit import model_at
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import own
@@ -46,7 +47,6 @@ from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.trained import TrainedModel, load_model
-from d3gzsl_jax.training.structures import Params
 from tools import torch_files, torch_layout
 
 BASES = ("wgan", "cegzsl")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
-from d3gzsl_jax.training.structures import Params
+from d3gzsl_jax.frameworks.structures import Params
 from tools import torch_layout
 
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import Params, TrainState
 from tools.comparison import PARAMETER, Comparison, Tolerance
 from tools.recording import Recording
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.training.structures import Params
+from d3gzsl_jax.frameworks.structures import Params
 
 
 class Leaf(NamedTuple):

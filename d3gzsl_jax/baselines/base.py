@@ -9,7 +9,7 @@ import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import SplitArrays
-from d3gzsl_jax.training.structures import Params
+from d3gzsl_jax.frameworks.structures import Params
 
 
 @dataclasses.dataclass(frozen=True)

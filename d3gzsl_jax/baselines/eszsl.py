@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 
 from d3gzsl_jax.baselines.base import Training
-from d3gzsl_jax.training.structures import Params
+from d3gzsl_jax.frameworks.structures import Params
 
 
 @dataclasses.dataclass(frozen=True)

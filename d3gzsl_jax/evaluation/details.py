@@ -11,11 +11,11 @@ from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import metrics
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.generator_quality import quality
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.structures import Classes, Params
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import SCORES, in_distribution_score
-from d3gzsl_jax.training.structures import Classes, Params
 
 _ROWS, _CLASSES = 100, 200  # synthesized per class, and at most so many classes
 

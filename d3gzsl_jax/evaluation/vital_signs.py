@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import Classes, Params, TrainState
 
 _ROWS, _CLASSES = 8, 200  # synthesized per class, and at most so many classes: a look that costs next to nothing
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 import jax
 
-from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
+from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax import networks
+from d3gzsl_jax.frameworks import networks
+from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.losses.pairwise import unit_rows
-from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 
 _NORM_FLOOR = 1e-12
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
+from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import classification_loss
-from d3gzsl_jax.training.softmax import SoftmaxTraining
-from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 
 
 @dataclasses.dataclass(frozen=True)

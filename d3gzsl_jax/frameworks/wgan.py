@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax import networks
+from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import adversarial
-from d3gzsl_jax.training.rows import of_class
-from d3gzsl_jax.training.structures import Classes, Params, Rows, Terms
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax import networks
+from d3gzsl_jax.frameworks import networks
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import distillation as terms
 from d3gzsl_jax.losses.pairwise import SampledPairs
-from d3gzsl_jax.training.structures import Batch, Classes, Params, Synthesized, Terms
 from d3gzsl_jax.training.teacher import Teacher
 
 TERM_NAMES = ("cls", "od", "be", "kl")

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.structures import Batch, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.report import Report
-from d3gzsl_jax.training.structures import Batch, TrainState
 
 WAYS = ("auto", "map", "vmap")
 Tree = TypeVar("Tree", TrainState, Report, Constants)

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Rows, Synthesized, Terms
 from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.rows import of_class
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, Rows, Synthesized, Terms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Objective:
             phase: 'critic' or 'generator'.
             params: all parameter groups; only the phase's groups are meant to be differentiated.
             teacher: frozen teacher parameters; unused where D3 is off.
-            classes, batch, draws: see training/structures.py.
+            classes, batch, draws: see frameworks/structures.py.
             made: what `synthesize` returns for this update; None: made here. In the critic phase the generator is held fixed, so
                 the rows of all its updates can be made beforehand; in the generator phase they carry its gradient.
 

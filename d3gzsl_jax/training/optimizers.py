@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from d3gzsl_jax.training.structures import Params
+from d3gzsl_jax.frameworks.structures import Params
 
 _DECAYS = 2048  # 1.09 to this power is 1e76: more decays than any run has
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.training.structures import Params, Terms
+from d3gzsl_jax.frameworks.structures import Params, Terms
 
 _ADVICE = "lower config.train.learning_rate, or the weights in config.distillation"
 

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.training.structures import Batch, Classes, Params, TrainState
 
 HEADS = ("all", "sampled")
 

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Synthesized, Terms, TrainState
 from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import Batch, Classes, Draws, Params, StepDraws, Synthesized, Terms, TrainState
 
 Norms = dict[str, dict[str, jax.Array]]  # 'gradient' and 'update': L2 norm by parameter group
 

@@ -12,7 +12,7 @@ from d3gzsl_jax.data.scaling import Scaling, SplitArrays
 from d3gzsl_jax.evaluation.details import Predictor, of_generator, of_predictors
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
 from tests import small
 

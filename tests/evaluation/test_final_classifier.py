@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.evaluation import synthesis
-from d3gzsl_jax.evaluation.final_classifier import FinalClassifier
-from d3gzsl_jax.training.softmax import SoftmaxTraining
+from d3gzsl_jax.frameworks import synthesis
+from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from tests import small
 
 

@@ -12,12 +12,12 @@ import pytest
 from d3gzsl_jax.config import check
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.keys import update_draws
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.runs.console import Display
 from d3gzsl_jax.train import train
-from d3gzsl_jax.training.structures import Rows
 from tests import small
 from tests.conftest import ROOT
 from tests.losses import oracles

@@ -4,9 +4,9 @@ import numpy as np
 from jax.test_util import check_grads
 
 from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.structures import Classes, Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import adversarial
-from d3gzsl_jax.training.structures import Classes, Rows
 from tests.losses import oracles
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.structures import Batch, Draws, StepDraws
 from d3gzsl_jax.training.step import train_step
-from d3gzsl_jax.training.structures import Batch, Draws, StepDraws
 from tests.conftest import GOLDEN
 from tools import parity, replay, replay_cegzsl, replay_wgan
 from tools.comparison import LOSS, PARAMETER, Comparison

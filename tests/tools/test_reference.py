@@ -12,8 +12,8 @@ import pytest
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.structures import TrainState
 from tests.conftest import ROOT
 from tools import parity, record_cegzsl, record_wgan, recording_process, reference_script, simulated_mat
 from tools.comparison import LOSS, Comparison

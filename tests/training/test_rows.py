@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.test_util import check_grads
 
-from d3gzsl_jax.training.rows import of_class, take_rows
-from d3gzsl_jax.training.structures import Classes
+from d3gzsl_jax.frameworks.class_rows import of_class, take_rows
+from d3gzsl_jax.frameworks.structures import Classes
 
 
 def test_take_rows_is_indexing_with_the_same_derivative(rng):

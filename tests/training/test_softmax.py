@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.training.softmax import SoftmaxTraining
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from tests.conftest import GOLDEN
 
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.keys import normal_rows
-from d3gzsl_jax.training.structures import Params
 
 _CHUNK_ROWS = 2048  # rows synthesized at a time
 _PART_BYTES = 2**28  # of rows that are handed out, and of what they are made of

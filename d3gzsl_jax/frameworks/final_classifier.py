@@ -5,11 +5,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.evaluation.synthesis import synthesize_classes
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
+from d3gzsl_jax.frameworks.structures import Classes, Params
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.training.softmax import SoftmaxTraining
-from d3gzsl_jax.training.structures import Classes, Params
 
 
 @dataclasses.dataclass(frozen=True)

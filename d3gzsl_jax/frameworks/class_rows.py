@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.precision import EXACT
-from d3gzsl_jax.training.structures import Classes
 
 
 @jax.custom_vjp
