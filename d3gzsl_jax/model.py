@@ -9,16 +9,16 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from d3gzsl_jax import ending
 from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.distillation.teacher import pretrain
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.frameworks.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.keys import root_key, stream
@@ -29,7 +30,6 @@ from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.sharding import Sharding
-from d3gzsl_jax.training.teacher import pretrain
 from d3gzsl_jax.validation import Plan
 
 

@@ -18,6 +18,7 @@ from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.scaling import Scaling, check_scaled
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
+from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.structures import Classes, Params
@@ -27,7 +28,6 @@ from d3gzsl_jax.model import build_final_classifier, build_objective, class_tabl
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.report import blamed_input, check_finite
 
 PREDICTORS = ("student", "classifier")

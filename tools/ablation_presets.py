@@ -13,10 +13,10 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.stress import OFF, stress
+from d3gzsl_jax.distillation.terms import TERM_NAMES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
-from d3gzsl_jax.training.distillation import TERM_NAMES
 
 _IN_EPOCHS = ("train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs")
 

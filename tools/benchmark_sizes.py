@@ -5,16 +5,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Batch, Classes, TrainState
 from d3gzsl_jax.keys import root_key
-from d3gzsl_jax.training.distillation import Distillation
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
-from d3gzsl_jax.training.teacher import Teacher
 
 N_CRITIC = 5
 

@@ -5,9 +5,9 @@ import dataclasses
 import math
 from typing import Any
 
+from d3gzsl_jax.distillation.terms import TERM_NAMES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
-from d3gzsl_jax.training.distillation import TERM_NAMES
 
 
 @dataclasses.dataclass(frozen=True)

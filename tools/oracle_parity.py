@@ -21,15 +21,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import base as frameworks
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.step import train_step, update
-from d3gzsl_jax.training.teacher import Teacher
 from tools import torch_layout
 from tools.comparison import GRADIENT, LOSS, PARAMETER, RATE, Comparison, Tolerance
 

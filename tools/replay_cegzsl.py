@@ -6,16 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Batch, Params, TrainState
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
 from tools import replay as shared
 from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.recording import Recording

@@ -5,16 +5,16 @@ import math
 import jax
 import numpy as np
 
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
-from d3gzsl_jax.training.teacher import Teacher, TeacherTraining
 from tools.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.recording import Recording
 from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates

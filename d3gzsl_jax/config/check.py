@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.batches import MODES
 from d3gzsl_jax.data.load import SOURCES
+from d3gzsl_jax.distillation.sampling import HEADS
+from d3gzsl_jax.distillation.terms import TERM_NAMES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
@@ -17,9 +19,7 @@ from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.training.distillation import TERM_NAMES
 from d3gzsl_jax.training.joint_loop import WAYS
-from d3gzsl_jax.training.sampling import HEADS
 
 CHOICES = {
     "framework": tuple(FRAMEWORKS),

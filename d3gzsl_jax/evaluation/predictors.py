@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.diagnostics import Best
@@ -13,7 +14,6 @@ from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.report import blamed_input, check_finite
 
 RealRows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not

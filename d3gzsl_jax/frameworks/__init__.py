@@ -1,1 +1,1 @@
-"""Generative base methods behind one small interface; D3 attaches to any of them by composition (training/objective.py)."""
+"""Generative base methods behind one small interface; D3 attaches to any of them by composition (distillation/objective.py)."""

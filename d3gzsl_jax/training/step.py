@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Synthesized, Terms, TrainState
-from d3gzsl_jax.training.objective import Objective
 from d3gzsl_jax.training.optimizers import Optimization
 
 Norms = dict[str, dict[str, jax.Array]]  # 'gradient' and 'update': L2 norm by parameter group

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.data.scaling import Scaling, SplitArrays
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.teacher import Teacher
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.wgan import WGAN
-from d3gzsl_jax.training.distillation import Distillation
-from d3gzsl_jax.training.objective import Objective
-from d3gzsl_jax.training.teacher import Teacher
 
 SEEN, UNSEEN = np.array([0, 2, 3]), np.array([1, 4])
 TEACHER = Teacher(seen=3, embedding_width=5)

@@ -2,9 +2,9 @@ import jax
 import numpy as np
 import pytest
 
+from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining, epoch_rows, pretrain
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.keys import root_key
-from d3gzsl_jax.training.teacher import Teacher, TeacherTraining, epoch_rows, pretrain
 
 
 def fit(resident, learning_rate=3e-3, epochs=8):

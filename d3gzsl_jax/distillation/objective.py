@@ -5,10 +5,10 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.class_rows import of_class
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Rows, Synthesized, Terms
-from d3gzsl_jax.training.distillation import Distillation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """D3 as a part that can be added to any generative base method: the student, the confidence, and L_D3.
 
 The student's embedding is a network of its own on a base without one, and the base's on a base that has one; which of the two is
-training/objective.py's business, so embeddings come in as arrays here.
+distillation/objective.py's business, so embeddings come in as arrays here.
 """
 
 import dataclasses
@@ -9,12 +9,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import distillation as terms
 from d3gzsl_jax.losses.pairwise import SampledPairs
-from d3gzsl_jax.training.teacher import Teacher
 
 TERM_NAMES = ("cls", "od", "be", "kl")
 
@@ -38,7 +38,7 @@ class Distillation:
     score: str = "msp"
     target: str = "class"
     temperature: float = 1.0
-    unseen_per_step: int = 0  # unseen classes sampled for an outer step, see training/sampling.py; 0: all of them
+    unseen_per_step: int = 0  # unseen classes sampled for an outer step, see distillation/sampling.py; 0: all of them
     head: str = "all"
 
     @property
