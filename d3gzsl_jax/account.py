@@ -15,13 +15,13 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.evaluation.vital_signs import VitalSigns
 from d3gzsl_jax.frameworks.structures import Params, TrainState
-from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.console import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.training.report import Report, check_finite
+from d3gzsl_jax.training.build import Model
+from d3gzsl_jax.training.tally import Report, check_finite
 from d3gzsl_jax.validation import Plan, classifier_snapshots, write_trials
 
 

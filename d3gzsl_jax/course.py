@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from d3gzsl_jax import memory
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.errors import Terminated
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.training.joint_loop import JointLoop
+from d3gzsl_jax.training import memory
+from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.loop import Constants
-from d3gzsl_jax.training.report import Report
+from d3gzsl_jax.training.tally import Report
 
 # A call of the compiled loop is made longer while it takes less than the first and shorter when more than the second (seconds):
 # long enough that dispatch costs nothing, short enough that progress moves and signals are heard. The bits do not depend on it.

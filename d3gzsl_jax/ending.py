@@ -18,10 +18,10 @@ from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
-from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.trained import TrainedModel
+from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.validation import report_folds
 
 _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes

@@ -28,7 +28,6 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from d3gzsl_jax import memory
 from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.modes import MODES, run_mode
@@ -39,6 +38,7 @@ from d3gzsl_jax.system.processes import is_first
 from d3gzsl_jax.system.startup import configure, join, leave, require_devices
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.train import train
+from d3gzsl_jax.training import memory
 
 _LONGEST = 400  # characters of a message of the flag parser
 _WORKDIR = flags.DEFINE_string("workdir", "", "Run folder; default in training: a new one under runs/.")

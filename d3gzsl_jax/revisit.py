@@ -6,7 +6,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.earlier_versions import configuration
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -23,6 +22,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.trained import TrainedModel
+from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.validation import read_plan
 
 

@@ -19,7 +19,6 @@ from d3gzsl_jax.distillation.teacher import pretrain
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.frameworks.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.keys import root_key, stream
-from d3gzsl_jax.model import Model
 from d3gzsl_jax.runs import kinds, schema
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_once, save_once
 from d3gzsl_jax.runs.console import Display
@@ -27,9 +26,10 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
+from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Constants
-from d3gzsl_jax.training.report import Report, check_finite
 from d3gzsl_jax.training.sharding import Sharding
+from d3gzsl_jax.training.tally import Report, check_finite
 from d3gzsl_jax.validation import Plan
 
 

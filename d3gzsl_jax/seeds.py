@@ -15,13 +15,11 @@ from ml_collections import ConfigDict
 from rich.table import Table
 from rich.text import Text
 
-from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
-from d3gzsl_jax.memory import free_memory
 from d3gzsl_jax.runs import bucket
 from d3gzsl_jax.runs.console import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -30,6 +28,8 @@ from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.startup import compile_once
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.train import Start, train_runs
+from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training.memory import free_memory
 
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
 # evaluation, gradients and activations, which are of the order of the parameters where networks are large.

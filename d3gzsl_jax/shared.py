@@ -11,7 +11,7 @@ from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.quality import find_doubts
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
-from d3gzsl_jax.model import Model
+from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Loop
 from d3gzsl_jax.training.sharding import Sharding
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax import memory
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.trained import TrainedModel
+from d3gzsl_jax.training import memory
 
 
 def write_synthesized(model: TrainedModel, ids: np.ndarray, count: int, seed: int, target: Path) -> None:

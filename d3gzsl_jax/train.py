@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory
-from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.course import to_the_end
@@ -34,6 +32,8 @@ from d3gzsl_jax.runs.results import method, summarize
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
+from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.validation import Plan, report_validation, validate_on_folds
 

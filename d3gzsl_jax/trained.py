@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import memory, saved_model
+from d3gzsl_jax import saved_model
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.scaling import Scaling, check_scaled
@@ -24,11 +24,12 @@ from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
-from d3gzsl_jax.model import build_final_classifier, build_objective, class_table
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.training.report import blamed_input, check_finite
+from d3gzsl_jax.training import memory
+from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
+from d3gzsl_jax.training.tally import blamed_input, check_finite
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096

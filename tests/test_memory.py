@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax import memory
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import host_memory
+from d3gzsl_jax.training import memory
 from tests.conftest import ROOT
 
 GIB = 2**30

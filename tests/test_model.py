@@ -4,7 +4,6 @@ import jax
 import numpy as np
 
 from configs import default
-from d3gzsl_jax import model
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
@@ -14,6 +13,7 @@ from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.training import build
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
 
 
@@ -36,7 +36,7 @@ def odd_config():
 
 def test_every_field_arrives(mat_folder):
     data = validate(read_xlsa17(mat_folder, "CUB"))
-    built = model.build(odd_config(), data)
+    built = build.build(odd_config(), data)
     base, d3 = built.objective.framework, built.objective.distillation
     sizes = Sizes(features=12, semantics=5, noise=9, seen=4, generator_hidden=21, critic_hidden=22, embedding=23)
     assert base == WGAN(sizes, gradient_penalty_weight=7.0)
@@ -63,7 +63,7 @@ def test_fields_of_other_base_methods_arrive(mat_folder):
     config.framework = "cegzsl"
     config.cegzsl.update(projection=31, comparator_hidden=32, weight_instance=0.33, weight_class=0.34, temperature_instance=0.35,
                          temperature_class=0.36, comparator_gradient="fresh")  # fmt: skip
-    built = model.build(config, data)
+    built = build.build(config, data)
     sizes = built.objective.framework.sizes
     assert built.objective.framework == CEGZSL(sizes, 7.0, 31, 32, 0.33, 0.34, 0.35, 0.36, "fresh")
     # Embedding, projection and comparator follow the critic; the student has no embedding of its own.
@@ -73,24 +73,24 @@ def test_fields_of_other_base_methods_arrive(mat_folder):
     }  # fmt: skip
     assert built.optimization.summed_groups == ()
     config.cegzsl.comparator_gradient = "released"
-    assert model.build(config, data).optimization.summed_groups == ("comparator",)
+    assert build.build(config, data).optimization.summed_groups == ("comparator",)
     config.framework = "fclswgan"
     config.fclswgan.update(classification_weight=0.41, classifier_epochs=42, classifier_batch_size=43, classifier_learning_rate=0.44)
-    assert model.build(config, data).objective.framework == FCLSWGAN(sizes, 7.0, 0.41, 42, 43, 0.44)
+    assert build.build(config, data).objective.framework == FCLSWGAN(sizes, 7.0, 0.41, 42, 43, 0.44)
 
 
 def test_without_d3_there_is_nothing_of_it(mat_folder):
     config = odd_config()
     config.distillation.update(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
     config.classifier.fit = "never"
-    built = model.build(config, validate(read_xlsa17(mat_folder, "CUB")))
+    built = build.build(config, validate(read_xlsa17(mat_folder, "CUB")))
     assert set(built.optimization.learning_rates) == {"generator", "critic"} and built.final_classifier is None
 
 
 def test_defaults_are_the_released_settings(mat_folder):
     config = default.get_config()
     config.train.batch_size = config.teacher.batch_size = 8
-    built = model.build(config, validate(read_xlsa17(mat_folder, "CUB")))
+    built = build.build(config, validate(read_xlsa17(mat_folder, "CUB")))
     assert built.optimization.factors == RELEASED_FACTORS and built.optimization.decay_every == RELEASED_DECAY_EVERY
     assert built.objective.framework.sizes.noise == 5  # as many as semantic dimensions
 
@@ -107,6 +107,6 @@ def test_normalised_semantics_have_unit_norm(mat_folder):
 
 
 def test_the_seed_decides_the_initial_parameters(mat_folder):
-    built = model.build(odd_config(), validate(read_xlsa17(mat_folder, "CUB")))
+    built = build.build(odd_config(), validate(read_xlsa17(mat_folder, "CUB")))
     init = lambda seed: jax.tree.leaves(built.objective.framework.init(jax.random.key(seed)))  # noqa: E731
     assert any((a != b).any() for a, b in zip(init(0), init(1), strict=True))

@@ -20,7 +20,7 @@ from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.training.report import check_finite
+from d3gzsl_jax.training.tally import check_finite
 from tools.benchmark_sizes import N_CRITIC, SIZES, build
 
 

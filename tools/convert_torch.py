@@ -29,7 +29,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import model as model_module
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
@@ -47,6 +46,7 @@ from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.trained import TrainedModel, load_model
+from d3gzsl_jax.training import build as model_module
 from tools import torch_files, torch_layout
 
 BASES = ("wgan", "cegzsl")

@@ -13,8 +13,8 @@ from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Terms, TrainState
-from d3gzsl_jax.model import Model
 from d3gzsl_jax.precision import scope
+from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.step import update
 from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
 from tools.recording import Recording

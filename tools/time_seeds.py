@@ -29,7 +29,6 @@ from d3gzsl_jax.config import check as settings
 from d3gzsl_jax.course import begin
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.model import build
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.console import Display
@@ -37,7 +36,8 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.training.joint_loop import JointLoop
+from d3gzsl_jax.training.build import build
+from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
 from tools.overrides import configured
 

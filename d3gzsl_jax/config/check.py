@@ -19,7 +19,7 @@ from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.console import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.training.joint_loop import WAYS
+from d3gzsl_jax.training.joint import WAYS
 
 CHOICES = {
     "framework": tuple(FRAMEWORKS),

@@ -16,7 +16,7 @@ from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
 from d3gzsl_jax.training.optimizers import descend, scale_by_adam
-from d3gzsl_jax.training.report import blamed_input
+from d3gzsl_jax.training.tally import blamed_input
 
 
 @dataclasses.dataclass(frozen=True)

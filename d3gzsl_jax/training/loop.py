@@ -12,9 +12,9 @@ from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, StepDraws, TrainState
 from d3gzsl_jax.keys import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.report import Report
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.step import train_step
+from d3gzsl_jax.training.tally import Report
 
 
 @chex.dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax import model as model_module
 from d3gzsl_jax.modes import run_mode
 from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.test_trained import OPTIONS
 from tools import convert_torch, torch_files, torch_layout

@@ -13,8 +13,8 @@ from d3gzsl_jax.frameworks.class_rows import of_class
 from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.keys import sample_rows, step_draws
 from d3gzsl_jax.training.loop import Loop, fetch_batches
-from d3gzsl_jax.training.report import check_finite
 from d3gzsl_jax.training.step import train_step, update
+from d3gzsl_jax.training.tally import check_finite
 from tests import small
 
 

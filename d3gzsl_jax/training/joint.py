@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.structures import Batch, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.report import Report
+from d3gzsl_jax.training.tally import Report
 
 WAYS = ("auto", "map", "vmap")
 Tree = TypeVar("Tree", TrainState, Report, Constants)

@@ -20,8 +20,8 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
-from d3gzsl_jax.model import build_objective
 from d3gzsl_jax.system.host_memory import free_host_memory, size
+from d3gzsl_jax.training.build import build_objective
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower.
 _FIELDS = {
