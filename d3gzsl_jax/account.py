@@ -12,8 +12,8 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.monitoring import VitalSigns
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
-from d3gzsl_jax.evaluation.vital_signs import VitalSigns
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs.console import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder

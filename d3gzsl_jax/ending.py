@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.errors import reason
-from d3gzsl_jax.evaluation import diagnostics
+from d3gzsl_jax.evaluation import curves
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.frameworks.structures import Params, TrainState
@@ -42,12 +42,12 @@ def arrays_of_plots(
     config: ConfigDict, data: GZSLData, arrays: SplitArrays, model: Model, evaluator: Evaluator, predictors: Predictors,
     state: TrainState, teacher: Params,
 ) -> dict[str, np.ndarray]:
-    """What diagnostics.npz holds, see evaluation/diagnostics.py; the trade-off and confusion of each predictor by its name."""
+    """What diagnostics.npz holds, see evaluation/curves.py; the trade-off and confusion of each predictor by its name."""
     found = {}
     for name, (seen_rows, unseen_rows) in predictors.best_classes(state).items():
-        curve = diagnostics.thin(predictors.last[name].curve)
+        curve = curves.thin(predictors.last[name].curve)
         found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
-        found[f"confusion/{name}"] = diagnostics.confusion(seen_rows, unseen_rows)
+        found[f"confusion/{name}"] = curves.confusion(seen_rows, unseen_rows)
     unseen = model.classes.unseen
     if not len(unseen):
         return found
@@ -59,7 +59,7 @@ def arrays_of_plots(
         scores = evaluator.scores(model.teacher, teacher)
         scores["synthesized"] = np.asarray(in_distribution_score(model.teacher.logits(teacher, synthesized)))
         found |= {f"scores/{split}": values for split, values in scores.items()}
-    return found | diagnostics.project(
+    return found | curves.project(
         arrays.test_unseen_features, arrays.test_unseen_labels, np.asarray(synthesized), np.asarray(jnp.repeat(labels, count))
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.evaluation import metrics
-from d3gzsl_jax.evaluation.diagnostics import Best, area, trade_off
+from d3gzsl_jax.evaluation.curves import Best, area, trade_off
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.losses.distillation import in_distribution_score
 

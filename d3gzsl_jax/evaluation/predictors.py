@@ -7,8 +7,8 @@ import jax
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import DivergenceError
+from d3gzsl_jax.evaluation.curves import Best
 from d3gzsl_jax.evaluation.details import Predictor
-from d3gzsl_jax.evaluation.diagnostics import Best
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier

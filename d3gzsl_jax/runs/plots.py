@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.evaluation.diagnostics import area
+from d3gzsl_jax.evaluation.curves import area
 from d3gzsl_jax.runs.figures import finish, label_bottom, legend_above, line, panels_of, plain, png
 from d3gzsl_jax.runs.report import Recorded, replace
 

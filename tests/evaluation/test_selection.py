@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from d3gzsl_jax.evaluation.diagnostics import Best, area, trade_off
+from d3gzsl_jax.evaluation.curves import Best, area, trade_off
 from d3gzsl_jax.evaluation.metrics import harmonic_mean, mean_over_classes, per_class_accuracy
 from d3gzsl_jax.evaluation.selection import Trial, at_gamma, best_gamma, choose, means_over_folds
 

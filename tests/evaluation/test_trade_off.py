@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from d3gzsl_jax.evaluation.diagnostics import Best, area, trade_off
+from d3gzsl_jax.evaluation.curves import Best, area, trade_off
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.evaluation.vital_signs import VitalSigns, variance_within
+from d3gzsl_jax.evaluation.monitoring import VitalSigns, variance_within
 from tests import small
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.evaluation import diagnostics
+from d3gzsl_jax.evaluation import curves
 from d3gzsl_jax.runs import figures, plots, report, report_page
 from d3gzsl_jax.runs.report import Recorded
 
@@ -61,13 +61,13 @@ def arrays():
     found = {}
     for name in ("student", "classifier"):
         margins = [np.round(rng.normal(size=30), 1) for _ in range(2)]
-        best = [diagnostics.Best(np.zeros(30, int), margin, np.ones(30, int), np.zeros(30)) for margin in margins]
-        curve = diagnostics.trade_off(best[0], np.zeros(30, int), best[1], np.ones(30, int), np.array(SEEN), np.array(UNSEEN))
+        best = [curves.Best(np.zeros(30, int), margin, np.ones(30, int), np.zeros(30)) for margin in margins]
+        curve = curves.trade_off(best[0], np.zeros(30, int), best[1], np.ones(30, int), np.array(SEEN), np.array(UNSEEN))
         found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
-        found[f"confusion/{name}"] = diagnostics.confusion(*best)
+        found[f"confusion/{name}"] = curves.confusion(*best)
     found |= {f"scores/{name}": -rng.gamma(2, 1, 50) for name in ("seen", "unseen", "synthesized")}
     labels = rng.choice(UNSEEN, 40)
-    return found | diagnostics.project(rng.normal(size=(40, 5)), labels, rng.normal(size=(40, 5)), labels)
+    return found | curves.project(rng.normal(size=(40, 5)), labels, rng.normal(size=(40, 5)), labels)
 
 
 def record(folder, lines=LINES, **files):
