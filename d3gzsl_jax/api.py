@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import trained
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -27,13 +26,14 @@ from d3gzsl_jax.data.formats.open_npz import write_npz
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.runs import bucket
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs import model as model_module
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import made
+from d3gzsl_jax.runs.model import Predictions, TrainedModel
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.train import train_on
-from d3gzsl_jax.trained import Predictions, TrainedModel
 
 __all__ = [
     "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data",
@@ -93,4 +93,4 @@ def load_model(folder: str | Path) -> TrainedModel:
     """
     configure()
     with bucket.local(folder, write=False, checkpoints=False) as here:
-        return trained.load_model(here)
+        return model_module.load_model(here)

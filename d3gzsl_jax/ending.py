@@ -18,9 +18,9 @@ from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
+from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.system import atomic, processes
-from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.validation import report_folds
 
@@ -70,10 +70,10 @@ def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
         np.savez_compressed(file, **arrays)
     if importlib.util.find_spec("matplotlib") is None:
         return "warning: no plots and no report, since matplotlib is not installed"
-    from d3gzsl_jax.runs import plots, report
+    from d3gzsl_jax.runs.report import plots, record
 
     plots.write_all(folder)
-    return f"wrote {report.write(folder, concluding=True)}"
+    return f"wrote {record.write(folder, concluding=True)}"
 
 
 def leave(run: Any, state: TrainState) -> None:
@@ -86,7 +86,7 @@ def leave(run: Any, state: TrainState) -> None:
         found = arrays_of_plots(run.config, run.data, run.arrays, run.model, run.evaluator, predictors, state, teacher)
         run.display.say(draw(run.folder.path, found))
     except Exception as error:  # pictures must not cost a run whose results are written
-        run.display.say(f"warning: no plots and no report ({reason(error)}); python -m d3gzsl_jax.runs.report {run.folder.path}")
+        run.display.say(f"warning: no plots and no report ({reason(error)}); d3gzsl report {run.folder.path}")
 
 
 def leave_early(run: Any, state: TrainState, steps: int) -> dict[str, Any]:

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from d3gzsl_jax.data.formats.class_files import check_width, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.prediction import output_file, predict_file
 from d3gzsl_jax.revisit import evaluate, model_at, run_data
-from d3gzsl_jax.runs import bucket, own
-from d3gzsl_jax.runs.console import Display
-from d3gzsl_jax.saved_model import output_folder
-from d3gzsl_jax.synthesized_file import write_synthesized
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model import TrainedModel, load_model
+from d3gzsl_jax.runs.model_files import output_folder
+from d3gzsl_jax.runs.predict import output_file, predict_file
+from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.runs.synthesize import write_synthesized
 from d3gzsl_jax.system.paths import clean
-from d3gzsl_jax.trained import TrainedModel, load_model
 
 
 class Mode(NamedTuple):
@@ -45,7 +46,7 @@ def _predict(options: dict[str, Any], display: Display) -> None:
 def _synthesize(options: dict[str, Any], display: Display) -> None:
     if Path(options["output"]).suffix != ".npz":
         raise UserError(f"--output={options['output']}: synthesized features are written as .npz")
-    target = own.output(options["output"], "--output", _is_synthesized, "synthesized features", [Path(options["workdir"])])
+    target = contents.output(options["output"], "--output", _is_synthesized, "synthesized features", [Path(options["workdir"])])
     model = _model(options, display, classifier=False)
     ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen, "--classes")
     write_synthesized(model, ids, options["count"], options["seed"], target)

@@ -15,13 +15,14 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import lock, own, resume, schema
+from d3gzsl_jax.runs import contents, json_files, resume
 from d3gzsl_jax.runs.checkpoints import Checkpoints
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.text import one_line
-from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.validation import read_plan
 
@@ -33,7 +34,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
         UserError: the folder holds no run.
     """
     path = RunFolder.reading(workdir).path / "config.json"
-    if (found := schema.read(path)) is None:
+    if (found := json_files.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
     config = configuration(found, path)
     if data_root:
@@ -121,7 +122,7 @@ def _try_to_hold(folder: RunFolder, held: contextlib.ExitStack) -> str:
         lock.Held: another process writes it.
     """
     try:
-        own.require_ours(folder.path)
+        contents.require_ours(folder.path)
         held.enter_context(folder.held())
     except lock.Held:
         raise

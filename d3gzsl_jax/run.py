@@ -12,17 +12,17 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax import ending
-from d3gzsl_jax.account import Account
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.distillation.teacher import pretrain
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.frameworks.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.keys import root_key, stream
-from d3gzsl_jax.runs import kinds, schema
+from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_once, save_once
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.journal import Account
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
@@ -159,7 +159,7 @@ class Run:
             found, report = load_once(path, self.display.say)
         except UserError as error:
             raise UserError(f"{error}; {remedy}") from None
-        schema.checked(report, kinds.Numbers, path, remedy)
+        json_files.checked(report, file_schemas.Numbers, path, remedy)
         shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
         if shapes(found) != shapes(self._teacher_shapes()):
             raise UserError(f"{path}: not the teacher of this run: its arrays are of other shapes; {remedy}")
@@ -230,7 +230,7 @@ class Run:
         there = bool(self.checkpoints.steps)
         found = self.checkpoints.restore_newest(shapes)
         if found:
-            schema.checked(found[2], kinds.History, self.folder.path / "checkpoints" / str(found[0]) / "history")
+            json_files.checked(found[2], file_schemas.History, self.folder.path / "checkpoints" / str(found[0]) / "history")
         elif there and self.config.train.resume == "must":
             raise UserError(f"{self.folder.path}: no checkpoint is whole, and config.train.resume=must; with auto it starts anew")
         return found

@@ -20,10 +20,10 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
-from d3gzsl_jax.runs import bucket
-from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.startup import compile_once
 from d3gzsl_jax.text import cut, visible

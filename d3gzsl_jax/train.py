@@ -21,14 +21,15 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.parallel import sharding_of
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import bucket, log, resume
+from d3gzsl_jax.runs import log, resume
 from d3gzsl_jax.runs.absent import NoCheckpoints, NoFolder
 from d3gzsl_jax.runs.checkpoints import Checkpoints
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.probe import require_writable
 from d3gzsl_jax.runs.results import method, summarize
+from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.runs.storage.probe import require_writable
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop

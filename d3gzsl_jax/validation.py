@@ -16,8 +16,8 @@ from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.evaluation.predictors import Predictors
 from d3gzsl_jax.evaluation.selection import CRITERIA, Candidate, Choice, Trial, choose, merit
-from d3gzsl_jax.runs import schema
-from d3gzsl_jax.runs.console import METRICS, Display
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -84,7 +84,7 @@ def read_trials(folder: Path, epochs: Iterable[int]) -> dict[str, dict[Candidate
         path = folder / "trials" / f"{epoch}.npz"
         parts: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
         try:
-            for key, values in (schema.read_arrays(path) or {}).items():
+            for key, values in (json_files.read_arrays(path) or {}).items():
                 name, classifier_epochs, kind, field = key.split("/")
                 parts.setdefault((name, int(classifier_epochs)), {}).setdefault(kind, {})[field] = values
             for (name, classifier_epochs), part in parts.items():

@@ -15,7 +15,7 @@ from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.train import train
 from tests.conftest import ROOT

@@ -6,14 +6,14 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax import ending
-from d3gzsl_jax.account import Account
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.runs import report
 from d3gzsl_jax.runs.checkpoints import load_arrays
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.journal import Account
+from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.runs.report import record
 from d3gzsl_jax.train import train
-from d3gzsl_jax.trained import TrainedModel
 from tools import report as table
 from tools.kills import difference
 
@@ -36,7 +36,7 @@ def left(folder):
     path = folder / "results.json"
     if not path.exists():
         return None
-    assert "stopped at its end" in table.read(path) and "not finished: stopped at its end" in report.write(folder).read_text()
+    assert "stopped at its end" in table.read(path) and "not finished: stopped at its end" in record.write(folder).read_text()
     return json.loads(path.read_text())
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.system import terminal
 from tests.conftest import ROOT
 

@@ -13,10 +13,10 @@ from configs import digits
 from d3gzsl_jax import api, revisit
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
-from d3gzsl_jax.runs import report
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model import load_model
+from d3gzsl_jax.runs.report import record
 from d3gzsl_jax.train import train_on
-from d3gzsl_jax.trained import load_model
 from d3gzsl_jax.validation import classifier_snapshots
 from tools import report as table
 from tools.ablation_rows import entries_of
@@ -122,7 +122,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
     assert results["metrics"] == choices[results["prediction"]]["metrics"] and not (folder / "metrics.jsonl").exists()
     assert any("interrupted after epoch 0 of" in line and "no test row was looked at yet; the same command goes on" in line for line in said)
     assert not any("AUROC" in line for line in said) and table.read(folder / "results.json") == "interrupted"
-    page = report.write(folder).read_text()
+    page = record.write(folder).read_text()
     assert "means over folds inside trainval" in page and "interrupted after epoch 0" in page
     model = load_model(folder)
     assert model.check_predictor() == results["prediction"] and 5 <= model.step < 32
@@ -188,7 +188,7 @@ def test_test_selection_is_named_so(data, tmp_path):
     assert percent(shown["classifier"]["result"]) == percent(classifier["metrics"])
     (entry,) = entries_of("x", results, "x", False, results["config"])
     assert (entry.predictor, entry.selection, entry.unseen) == ("student", "test", results["metrics"]["unseen"])
-    page = report.write(tmp_path / "run").read_text()
+    page = record.write(tmp_path / "run").read_text()
     assert f"<b>{100 * results['metrics']['harmonic']:.1f}</b><span>H</span>" in page and "student, test-selected, no result" in page
 
 

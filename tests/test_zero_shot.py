@@ -8,7 +8,7 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.runs.console import percent
+from d3gzsl_jax.runs.display import percent
 from tests.conftest import ROOT
 from tests.test_trained import QUICK
 from tools import report

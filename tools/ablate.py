@@ -29,9 +29,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import Terminated, UserError
-from d3gzsl_jax.runs import own
-from d3gzsl_jax.runs.console import METRICS, percent
-from d3gzsl_jax.runs.report import replace
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.display import METRICS, percent
+from d3gzsl_jax.runs.report.record import replace
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.terminal import run_command
 from tools import ablation_figure as figure
@@ -110,7 +110,8 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     arguments.output = paths.clean(arguments.output, "--output")
     ours = {"md": text_with("tools/ablate.py"), "csv": text_with("cell,"), "png": picture, "svg": picture}
     for extension, is_ours in ours.items():
-        own.output(arguments.output / f"ablation.{extension}", "--output", is_ours, "table or figure of this tool", parents=True)
+        target = arguments.output / f"ablation.{extension}"
+        contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
     jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
     what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
     account = Account(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
@@ -125,7 +126,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     _make(arguments.output)
     for job in ahead:
         if Path(job.folder).is_dir():
-            own.require_ours(Path(job.folder), "--output")
+            contents.require_ours(Path(job.folder), "--output")
     account.write()
     with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
         for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):

@@ -12,10 +12,10 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import schema
-from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
@@ -58,7 +58,7 @@ class Job(NamedTuple):
         path = folder / "results.json"
         if not (path.exists() or any(folder.glob("checkpoints/*"))):
             return None
-        before, found = schema.read(folder / "config.json"), schema.read(path)
+        before, found = json_files.read(folder / "config.json"), json_files.read(path)
         before = before or (found or {}).get("config")
         if before and (difference := disagreement(of_baseline(before) if self.baseline else before, plain(self.config))):
             field, old, new = difference
@@ -68,7 +68,7 @@ class Job(NamedTuple):
             )
         if not found or not self._is_finished(found):
             return None
-        schema.checked(found, WholeResults, path, "remove its folder, or name another --output")
+        json_files.checked(found, WholeResults, path, "remove its folder, or name another --output")
         if found.get("digests") != self.digests:
             raise UserError(
                 f"{folder}: holds a run on other data (what is under config.data.root has changed); put that back, or name another "

@@ -32,10 +32,10 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.runs import own, schema
-from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.startup import configure
@@ -75,7 +75,7 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     data = load(config.dataset, config.data)
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():
-            own.require_ours(folder, "--output")
+            contents.require_ours(folder, "--output")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(seeds):
         for name in names:
@@ -114,7 +114,7 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
     of = config.eval
     results = RunFolder(str(folder), data.name).read("results.json")
     if results is not None:
-        schema.checked(results, WholeResults, folder / "results.json", "remove it, or name another --output")
+        json_files.checked(results, WholeResults, folder / "results.json", "remove it, or name another --output")
     if results is None or (results.get("selection") == FOLDS_ONLY and of.retrain):
         return run_baseline(
             name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder,

@@ -32,7 +32,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.precision import PRECISIONS, scope
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
@@ -170,7 +170,7 @@ def main(argv: list[str] | None = None) -> int:
     found = []
     try:
         known = json_list_with("size")
-        output = arguments.output and own.output(arguments.output, "--output", known, "results of this tool")
+        output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
         with scope(arguments.precision):
             for size in arguments.size:
                 found.append(measure(arguments, size))

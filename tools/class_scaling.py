@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
 from tools.outputs import json_list_with, picture
@@ -102,8 +102,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     try:
         known = json_list_with("way", "unseen")
-        results = arguments.output and own.output(arguments.output, "--output", known, "results of this tool")
-        drawn = arguments.plot and own.output(arguments.plot, "--plot", picture, "picture of this tool")
+        results = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
+        drawn = arguments.plot and contents.output(arguments.plot, "--plot", picture, "picture of this tool")
     except UserError as error:
         print(f"class_scaling: {error}", file=sys.stderr)
         return 2

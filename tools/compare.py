@@ -24,10 +24,10 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.runs import own, schema
-from d3gzsl_jax.runs.console import METRICS, Console, Display
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.display import METRICS, Console, Display
+from d3gzsl_jax.runs.file_schemas import ComparedRun
 from d3gzsl_jax.runs.folder import plain
-from d3gzsl_jax.runs.kinds import ComparedRun
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
@@ -59,7 +59,7 @@ def run(spec: str, seed: int, root: str | None) -> dict[str, Any]:
     config = configuration(spec, seed, root)
     with tempfile.TemporaryDirectory() as folder:
         results = train(config, folder, Display(Console(quiet=True)))
-        lines = schema.read_lines(Path(folder) / "metrics.jsonl")
+        lines = json_files.read_lines(Path(folder) / "metrics.jsonl")
     if results["interrupted"]:
         raise KeyboardInterrupt
     return {
@@ -79,7 +79,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
         UserError: it is no output of this tool.
     """
     try:
-        return schema.read(path, list[ComparedRun]) or []
+        return json_files.read(path, list[ComparedRun]) or []
     except UserError as error:
         raise UserError(f"--output {error}: not an output of this tool; name another file") from None
 
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.seeds < 1:
             raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-        output = own.output(arguments.output, "--output", lambda path: bool(read_runs(path)), "runs of this tool")
+        output = contents.output(arguments.output, "--output", lambda path: bool(read_runs(path)), "runs of this tool")
         specs = list(dict.fromkeys(arguments.configs))
         runs = measure(specs, arguments.seeds, arguments.root, output)
     except KeyboardInterrupt:

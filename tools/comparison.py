@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from rich.table import Table
 
-from d3gzsl_jax.runs.console import Console
+from d3gzsl_jax.runs.display import Console
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,15 +37,15 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.revisit import model_at
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.model import TrainedModel, load_model
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.trained import TrainedModel, load_model
 from d3gzsl_jax.training import build as model_module
 from tools import torch_files, torch_layout
 
@@ -176,7 +176,7 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
     inputs = [Path(given) for given in (arguments.torch, arguments.like) if given]
     if os.path.lexists(paths.clean(arguments.output, "--output")):
         raise UserError(f"--output {arguments.output}: is there already; name a new folder")
-    target = own.output(arguments.output, "--output", own.is_model, "saved model", inputs, parents=True)
+    target = contents.output(arguments.output, "--output", contents.is_model, "saved model", inputs, parents=True)
     arrays = torch_files.read(arguments.torch)
     if arguments.like:
         model = like_model(arguments.torch, arrays, arguments.like)

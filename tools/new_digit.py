@@ -22,8 +22,7 @@ from rich.table import Table
 from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError, cannot_write
-from d3gzsl_jax.runs import own
-from d3gzsl_jax.runs.console import Console, Display
+from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.startup import configure
@@ -52,7 +51,7 @@ def write(digit: int, folder: Path) -> None:
     except OSError as error:
         raise cannot_write(f"--write={folder}", error) from None
     targets = {
-        kind: own.output(folder / f"{digit}.{kind}", "--write", bytes_of(content), "file of this digit")
+        kind: contents.output(folder / f"{digit}.{kind}", "--write", bytes_of(content), "file of this digit")
         for kind, content in contents.items()
     }
     for kind, target in targets.items():

@@ -1,4 +1,4 @@
-"""By what a tool knows what it wrote earlier, and so may write over; see `d3gzsl_jax.runs.own.output`."""
+"""By what a tool knows what it wrote earlier, and so may write over; see `d3gzsl_jax.runs.contents.output`."""
 
 import json
 import zipfile

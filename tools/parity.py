@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.precision import PRECISIONS
-from d3gzsl_jax.runs.console import Console
+from d3gzsl_jax.runs.display import Console
 from d3gzsl_jax.runs.environment import environment
 from d3gzsl_jax.system.terminal import run_command
 from tools import oracle_case, recording_process

@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.keys import root_key
+from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training.build import build_objective, class_table
 
 ROOT = Path(__file__).resolve().parent.parent

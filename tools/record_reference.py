@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
 from tools import record_cegzsl, record_wgan
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, help="epochs of training (default: those of the size)")
     arguments = parser.parse_args()
     try:
-        output = own.output(arguments.output, "--output", npz_with("/kind"), "recording")
+        output = contents.output(arguments.output, "--output", npz_with("/kind"), "recording")
         arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
     except UserError as error:
         print(f"record_reference: {error}", file=sys.stderr)

@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
-from d3gzsl_jax.runs import bucket, own, schema
-from d3gzsl_jax.runs.kinds import Results
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.resume import FREE
+from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import one_line, shortened
@@ -78,7 +79,7 @@ def read(path: Path) -> Run | str:
     Raises:
         UserError: it is not readable, lacks a key, or its H does not follow from its U and S.
     """
-    results = schema.read(path, Results, "leave it out") or {}
+    results = json_files.read(path, Results, "leave it out") or {}
     if "runs" in results and "seed" not in results:
         return "it sums up seeds, whose own runs are counted"
     if results.get("interrupted"):
@@ -251,7 +252,8 @@ def main(argv: list[str] | None = None) -> int:
         arguments.paths = [Path(copies.enter_context(of)) for of in local]
         output = None
         if arguments.output:
-            output = own.output(arguments.output, "--output", text_with("tools/report.py"), "table of this tool", arguments.paths)
+            ours = text_with("tools/report.py")
+            output = contents.output(arguments.output, "--output", ours, "table of this tool", arguments.paths)
         runs = []
         for path in find(arguments.paths):
             run = read(path)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
-from d3gzsl_jax.runs.report_template import PAGE
+from d3gzsl_jax.runs.report.template import PAGE
 from d3gzsl_jax.text import clean_name, csv_row
 from tools.ablation_table import with_deviation
 from tools.table_text import latex as latex_text

@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from d3gzsl_jax.runs.console import METRICS, Console
+from d3gzsl_jax.runs.display import METRICS, Console
 from d3gzsl_jax.text import clean_name
 from tools.ablation_table import with_deviation
 

@@ -18,7 +18,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.terminal import run_command
 
 
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     if min(sizes) < 1:
         parser.error("numbers must be at least 1")
     try:
-        output = own.output(arguments.output, "--output", is_npz, "benchmark", parents=True)
+        output = contents.output(arguments.output, "--output", is_npz, "benchmark", parents=True)
         data = validate(simulate(*sizes, arguments.seed))
         output.parent.mkdir(parents=True, exist_ok=True)
         write_npz(output, data)

@@ -31,7 +31,7 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.checkpoints import Checkpoints
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
 from d3gzsl_jax.system.startup import configure

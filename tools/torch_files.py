@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
-from d3gzsl_jax.runs import own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import atomic
 
 NETWORKS = (
@@ -64,7 +64,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def output(given: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
     """Where `write` may write: nothing is there, or an .npz that it wrote. Of a .pt file that cannot be told."""
-    return own.output(given, option, _is_ours, "weights in an .npz that this tool wrote", inputs)
+    return contents.output(given, option, _is_ours, "weights in an .npz that this tool wrote", inputs)
 
 
 def _is_ours(path: Path) -> bool:

@@ -16,7 +16,7 @@ from d3gzsl_jax.evaluation.selection import CRITERIA, SELECTIONS
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 from d3gzsl_jax.precision import PRECISIONS
-from d3gzsl_jax.runs.console import METRICS
+from d3gzsl_jax.runs.display import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training.joint import WAYS

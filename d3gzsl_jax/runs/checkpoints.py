@@ -13,8 +13,9 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
 from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
-from d3gzsl_jax.runs import digests, evaluations
-from d3gzsl_jax.runs.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
+from d3gzsl_jax.runs import evaluations
+from d3gzsl_jax.runs.storage import digests
+from d3gzsl_jax.runs.storage.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
 from d3gzsl_jax.system import atomic
 
 PROBE = "probe"

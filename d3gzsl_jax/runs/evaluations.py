@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import digests, schema
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.storage import digests
 from d3gzsl_jax.system import atomic
 
 ITEM = "evaluation"
@@ -47,7 +48,7 @@ def read(folder: Any, step: int) -> dict[str, float] | None:
         UserError: they are damaged, or of another step.
     """
     path = folder / ITEM / _FILE
-    found = schema.read(path, Evaluation)
+    found = json_files.read(path, Evaluation)
     if found is None:
         return None
     if found["step"] != step or found["sha256"] != digests.of_notes([found["step"], found["metrics"]]):

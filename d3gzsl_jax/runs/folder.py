@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import UserError, cannot_write
-from d3gzsl_jax.runs import bucket, lock, own, schema
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.storage import bucket, lock
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import folder_name, printable
 
@@ -58,7 +59,7 @@ class RunFolder:
     def __init__(self, path: str | Path, dataset: str) -> None:
         self.path = made(path, dataset)
         try:
-            own.require_ours(self.path)
+            contents.require_ours(self.path)
         except UserError:
             if (self.path / lock.NAME).is_file():  # a run that is just beginning looks like nothing yet
                 with lock.writing(self.path):
@@ -82,7 +83,7 @@ class RunFolder:
             lock.Held: another process does. UserError: the folder cannot be written.
         """
         with lock.writing(self.path):
-            for path in (*atomic.left_behind(self.path, own.NAMES), self.path / own.OLD_PROBE):
+            for path in (*atomic.left_behind(self.path, contents.NAMES), self.path / contents.OLD_PROBE):
                 self.remove(path.name)
             self._identity = self._now()
             try:
@@ -110,7 +111,7 @@ class RunFolder:
 
     def holds_seeds(self) -> bool:
         """Whether runs of several seeds are in it, each in a folder of its own."""
-        return any(own.is_run(path) for path in self.path.glob("seed-*"))
+        return any(contents.is_run(path) for path in self.path.glob("seed-*"))
 
     @property
     def is_sent(self) -> bool:
@@ -156,7 +157,7 @@ class RunFolder:
         Raises:
             UserError: it is no JSON, or of another shape than `kinds` says.
         """
-        return schema.read(self.path / name)
+        return json_files.read(self.path / name)
 
     def remove(self, name: str) -> None:
         """Removes a file or folder of the run, if it is there."""
@@ -186,7 +187,7 @@ class RunFolder:
         Raises:
             UserError: another one is damaged.
         """
-        return schema.read_lines(self.path / name)
+        return json_files.read_lines(self.path / name)
 
     def keep_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Drops the lines of a JSON-lines file that `keep` says no to."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
 from d3gzsl_jax.text import one_line
 

@@ -7,9 +7,9 @@ from d3gzsl_jax.config.earlier_versions import OF_FOLDS, completed
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.kinds import WholeResults
 from d3gzsl_jax.text import LONGEST_VALUE, one_line, shortened
 
 RESUME = ("never", "auto", "must")
@@ -77,7 +77,7 @@ def finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | N
     found, path = folder.read("results.json"), folder.path / "results.json"
     if found is None or not is_finished(found, config):
         return None
-    schema.checked(found, WholeResults, path)
+    json_files.checked(found, WholeResults, path)
     if found["prediction"] not in found["predictions"]:
         raise UserError(f"{path}: damaged (predictions lacks {shortened(found['prediction'])}, the result's); name another folder")
     return found

@@ -16,7 +16,7 @@ from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.keys import update_draws
 from d3gzsl_jax.losses import contrastive
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.train import train
 from tests import small
 from tests.conftest import ROOT

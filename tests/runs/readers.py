@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from d3gzsl_jax import revisit, seeds
-from d3gzsl_jax.runs import plots, report_page, resume
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.report import Recorded
+from d3gzsl_jax.runs.report import page as report_page
+from d3gzsl_jax.runs.report import plots
+from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.results import summarize
 from d3gzsl_jax.validation import read_plan, read_trials
 from tools import report as report_tool

@@ -12,11 +12,11 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax import revisit
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.modes import run_mode
-from d3gzsl_jax.runs import digests
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays, load_once, save_once
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model import load_model
+from d3gzsl_jax.runs.storage import digests
 from d3gzsl_jax.train import train
-from d3gzsl_jax.trained import load_model
 from tests.conftest import ROOT
 
 FLIPS = 12

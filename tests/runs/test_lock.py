@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import lock
+from d3gzsl_jax.runs.storage import lock
 from tests.conftest import ROOT
 
 # Holds the lock until its standard input ends.

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import lock, own
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.checkpoints import save_once
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.system import paths
 
 CONFIG = json.dumps({"dataset": "digits", "seed": 0, "data": {}, "train": {}})
@@ -111,9 +112,9 @@ def test_reading_writes_nothing(run):
 
 
 def test_models_are_known(run):
-    assert own.is_model(run / "model") and own.is_saved(run / "teacher") and not own.is_model(run / "teacher")
+    assert contents.is_model(run / "model") and contents.is_saved(run / "teacher") and not contents.is_model(run / "teacher")
     (run / "model" / "thesis.txt").write_text("x")
-    assert not own.is_saved(run / "model")
+    assert not contents.is_saved(run / "model")
 
 
 @pytest.mark.parametrize("name", ["results.json", "report.html", "evaluation-3.json", "model", "model/x.csv", "teacher/arrays/x",
@@ -122,11 +123,11 @@ def test_no_part_of_a_run_is_an_output(run, name):
     (run / "plots").mkdir()
     (run / "link").symlink_to(run / "checkpoints")
     with pytest.raises(UserError, match=r"the run's own|a saved model"):
-        own.require_apart(run / name, "--output")
+        contents.require_apart(run / name, "--output")
 
 
 def test_other_names_in_a_run_folder_are_outputs(run):
-    assert own.output(run / "predictions.csv", "--output", lambda path: False, "predictions") == run / "predictions.csv"
+    assert contents.output(run / "predictions.csv", "--output", lambda path: False, "predictions") == run / "predictions.csv"
 
 
 def test_a_folder_of_what_is_read_is_no_output(tmp_path, run):
@@ -134,17 +135,17 @@ def test_a_folder_of_what_is_read_is_no_output(tmp_path, run):
     (tmp_path / "grown" / "new.csv").write_text("x")
     for given, inputs in ((tmp_path / "grown", [tmp_path / "grown" / "new.csv"]), (tmp_path, [run])):
         with pytest.raises(UserError, match="which is read from"):
-            own.output(given, "--output", lambda path: True, "saved model", inputs)
-    assert own.output(tmp_path / "a" / "b", "--output", own.is_model, "saved model", [run], parents=True) == tmp_path / "a" / "b"
+            contents.output(given, "--output", lambda path: True, "saved model", inputs)
+    assert contents.output(tmp_path / "a" / "b", "--output", contents.is_model, "saved model", [run], parents=True) == tmp_path / "a" / "b"
     with pytest.raises(UserError, match="is no folder"):
-        own.output(run / "config.json" / "b", "--output", own.is_model, "saved model", parents=True)
+        contents.output(run / "config.json" / "b", "--output", contents.is_model, "saved model", parents=True)
 
 
 def test_what_is_empty_may_be_replaced(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     for name in ("empty", "file"):
-        assert own.output(tmp_path / name, "--output", lambda path: False, "saved model") == paths.clean(tmp_path / name, "--output")
+        assert contents.output(tmp_path / name, "--output", lambda path: False, "saved model") == paths.clean(tmp_path / name, "--output")
 
 
 def test_a_model_takes_the_place_of_a_model_or_nothing_changes(tmp_path, monkeypatch):

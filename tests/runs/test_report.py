@@ -8,8 +8,9 @@ import pytest
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import curves
-from d3gzsl_jax.runs import figures, plots, report, report_page
-from d3gzsl_jax.runs.report import Recorded
+from d3gzsl_jax.runs.report import figures, page, plots
+from d3gzsl_jax.runs.report import record as report
+from d3gzsl_jax.runs.report.record import Recorded
 
 SEEN, UNSEEN = [0, 2, 3], [1, 4]
 NAMES = ["ant", "<b>&amp; bee", "$cat", "dog_\\frac{$", "蛾 \n eel"]
@@ -106,7 +107,7 @@ def test_all_plots_are_written_whole(whole):
     assert [path.name for path in files] == sorted(f"{name}.png" for name in plots.PLOTS)
     for path in files:
         assert path.read_bytes().startswith(b"\x89PNG") and path.read_bytes().endswith(b"IEND\xaeB`\x82")
-    assert set(report_page.PICTURES) == set(plots.PLOTS)
+    assert set(page.PICTURES) == set(plots.PLOTS)
 
 
 def test_report_holds_everything_it_shows(whole):
@@ -131,7 +132,7 @@ def test_report_tells_the_result_and_how_the_run_went(whole):
     assert re.findall(r"<b>([\d.]+)</b><span>(\w+)", head) == [("50.0", "U"), ("75.0", "S"), ("60.0", "H"), ("50.0", "T1")]
     assert "91.2" not in head
     assert re.search(r"<tr class=muted><td></td><td>test-selected \(2\)</td><td class=n>91.2</td>", text)
-    assert report_page.NO_RESULT in text
+    assert page.NO_RESULT in text
     assert "n/a" in text[text.index("FPR@95") :][:40]
 
 
@@ -139,7 +140,7 @@ def test_without_test_selection_there_is_no_word_of_it(tmp_path):
     found = results()
     found["predictions"]["student"]["test_selected"] = None
     text = report.write(record(tmp_path, results=found)).read_text()
-    assert "test-selected" not in text and report_page.NO_RESULT not in text
+    assert "test-selected" not in text and page.NO_RESULT not in text
 
 
 @pytest.mark.parametrize("name", ["overrides", "environment", "results", "diagnostics", "lines"])

@@ -11,7 +11,7 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import kinds, resume, schema
+from d3gzsl_jax.runs import file_schemas, json_files, resume
 from tests.conftest import ROOT
 from tests.runs.readers import DAMAGES, READERS, mutations, odd_arrays
 from tests.runs.test_report import arrays
@@ -145,5 +145,5 @@ def test_a_configuration_that_is_none(folder, content, message):
 def test_unknown_keys_and_null_are_read(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps({"epochs": 3, "of a later version": [{"deep": 1}], "metrics": None, "seconds": 3}))
-    assert schema.read(path)["of a later version"] == [{"deep": 1}]
-    assert schema.read(tmp_path / "absent.json", kinds.Results) is None
+    assert json_files.read(path)["of a later version"] == [{"deep": 1}]
+    assert json_files.read(tmp_path / "absent.json", file_schemas.Results) is None

@@ -9,7 +9,7 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.modes import run_mode
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.test_trained import OPTIONS

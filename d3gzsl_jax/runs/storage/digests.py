@@ -16,7 +16,7 @@ from orbax.checkpoint import args as orbax_args
 from orbax.checkpoint import future
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import schema
+from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.text import shortened
 
 ITEM = "digests"
@@ -70,7 +70,7 @@ def check(folder: Any, arrays: Any, notes: Any, step: int | None = None) -> bool
     Raises:
         UserError: something is not what was written, saying what.
     """
-    content = schema.read(folder / ITEM / _FILE, Digests)
+    content = json_files.read(folder / ITEM / _FILE, Digests)
     if content is None:
         if (folder / ITEM).exists():
             raise UserError(f"{folder}: damaged ({ITEM}/{_FILE} is missing)")

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, cannot_read, reason
-from d3gzsl_jax.runs.kinds import KINDS
+from d3gzsl_jax.runs.file_schemas import KINDS
 from d3gzsl_jax.text import one_line, shortened
 
 _DEEPEST = 50  # of lists and objects within each other

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from d3gzsl_jax.errors import UserError, reason
-from d3gzsl_jax.runs.lock import Held
+from d3gzsl_jax.runs.storage.lock import Held
 
 BEAT_SECONDS = 20.0
 """Between two times that a holder writes its lock."""

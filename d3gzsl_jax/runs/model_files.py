@@ -10,7 +10,7 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.config.earlier_versions import configuration
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.errors import UserError, cannot_write
-from d3gzsl_jax.runs import kinds, own, schema
+from d3gzsl_jax.runs import contents, file_schemas, json_files
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.system import paths
@@ -22,7 +22,7 @@ _REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest s
 
 def output_folder(folder: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
     """Where a model may be saved: nothing is there, or a model by itself; see `paths.clean_output`."""
-    return own.output(folder, option, own.is_model, "saved model", inputs, parents=True)
+    return contents.output(folder, option, contents.is_model, "saved model", inputs, parents=True)
 
 
 def write(folder: Path, fields: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, An
         arrays, notes = load_once(path, say)
     except UserError as error:
         raise UserError(f"{error}; {_REMEDY}") from None
-    schema.checked(notes, kinds.ModelNotes, path, _REMEDY)
+    json_files.checked(notes, file_schemas.ModelNotes, path, _REMEDY)
     config = configuration(notes["config"], path)
     try:
         check.check(config)

@@ -9,8 +9,8 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.curves import area
-from d3gzsl_jax.runs.figures import finish, label_bottom, legend_above, line, panels_of, plain, png
-from d3gzsl_jax.runs.report import Recorded, replace
+from d3gzsl_jax.runs.report.figures import finish, label_bottom, legend_above, line, panels_of, plain, png
+from d3gzsl_jax.runs.report.record import Recorded, replace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

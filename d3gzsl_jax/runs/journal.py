@@ -15,7 +15,7 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.monitoring import VitalSigns
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.frameworks.structures import Params, TrainState
-from d3gzsl_jax.runs.console import METRICS, Display, percent
+from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble

@@ -6,14 +6,14 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from d3gzsl_jax.runs.console import METRICS, UNKNOWN
-from d3gzsl_jax.runs.figures import DPI
-from d3gzsl_jax.runs.report_template import PAGE
+from d3gzsl_jax.runs.display import METRICS, UNKNOWN
+from d3gzsl_jax.runs.report.figures import DPI
+from d3gzsl_jax.runs.report.template import PAGE
 from d3gzsl_jax.runs.results import result_of
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 
 if TYPE_CHECKING:
-    from d3gzsl_jax.runs.report import ClassAccuracy, Recorded
+    from d3gzsl_jax.runs.report.record import ClassAccuracy, Recorded
 
 NO_RESULT = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
 PICTURES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import lock
+from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import shortened
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.system.atomic import replacing
-from d3gzsl_jax.trained import TrainedModel
 from d3gzsl_jax.training import memory
 
 

@@ -1,6 +1,6 @@
 """A run folder read back, and its report: report.html, one file that holds everything it shows.
 
-    python -m d3gzsl_jax.runs.report FOLDER
+    d3gzsl report FOLDER
 
 draws the plots of a finished, interrupted or still running run again and writes its report.
 """
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import bucket, schema
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import printable, shortened
 
@@ -61,15 +62,15 @@ class Recorded:
             UserError: it is no run, or a file in it is damaged.
         """
         folder = Path(folder)
-        if (config := schema.read(folder / "config.json")) is None:
+        if (config := json_files.read(folder / "config.json")) is None:
             missing = "holds no run (no config.json)" if folder.is_dir() else "no such folder"
             raise UserError(f"{folder}: {missing}; name the folder of a run, such as runs/digits-20260102-030405")
         return cls(
             config=config,
-            overrides=schema.read(folder / "overrides.json") or {},
-            starts=(schema.read(folder / "environment.json") or {}).get("starts") or [],
-            lines=schema.read_lines(folder / "metrics.jsonl"),
-            results=schema.read(folder / "results.json") or {},
+            overrides=json_files.read(folder / "overrides.json") or {},
+            starts=(json_files.read(folder / "environment.json") or {}).get("starts") or [],
+            lines=json_files.read_lines(folder / "metrics.jsonl"),
+            results=json_files.read(folder / "results.json") or {},
             diagnostics=_diagnostics(folder / "diagnostics.npz"),
         )
 
@@ -158,13 +159,13 @@ def write(folder: Path, concluding: bool = False) -> Path:
     Raises:
         UserError: the folder holds no run, or a file in it is damaged.
     """
-    from d3gzsl_jax.runs import report_page
+    from d3gzsl_jax.runs.report import page
 
     run, path = Recorded.read(folder), Path(folder) / "report.html"
     if concluding:
         run = dataclasses.replace(run, results=run.results | {"concluded": True})
     pictures = {path.stem: path.read_bytes() for path in sorted((Path(folder) / "plots").glob("*.png"))}
-    replace(path, printable(report_page.page(run, pictures)).encode())
+    replace(path, printable(page.page(run, pictures)).encode())
     return path
 
 
@@ -177,9 +178,9 @@ def replace(path: Path, content: bytes) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns its exit code."""
-    from d3gzsl_jax.runs import plots
+    from d3gzsl_jax.runs.report import plots
 
-    parser = argparse.ArgumentParser("python -m d3gzsl_jax.runs.report", description="Draws a run's plots and writes its report.")
+    parser = argparse.ArgumentParser("d3gzsl report", description="Draws a run's plots and writes its report.")
     parser.add_argument("folder", type=Path, help="the folder of a run")
     folder = parser.parse_args(argv).folder
     try:
@@ -204,7 +205,7 @@ def _inside(value: Any, keys: tuple[str, ...]) -> Any:
 
 def _diagnostics(path: Path) -> dict[str, np.ndarray]:
     """All arrays of diagnostics.npz, each of the shape it is drawn by; {} where there is no file."""
-    found = schema.read_arrays(path) or {}
+    found = json_files.read_arrays(path) or {}
     for name, array in found.items():
         shape = _SHAPES.get(name) or _SHAPES.get(name.split("/")[0], (None,))
         if array.ndim != len(shape) or any(size not in (None, own) for size, own in zip(shape, array.shape, strict=True)):

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError, reason
-from d3gzsl_jax.runs import lock, own
-from d3gzsl_jax.runs.bucket_lock import BucketLock
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.storage import lock
+from d3gzsl_jax.runs.storage.bucket_lock import BucketLock
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.system.paths import BUCKETS, scheme_of
 from d3gzsl_jax.text import shortened
@@ -123,7 +124,7 @@ class Bucket:
         for name in self.names:
             parts = name.split("/")
             for place, part in enumerate(parts[:-1]):
-                if part in (own.MODEL, own.TEACHER) or (place and parts[place - 1] == "checkpoints"):
+                if part in (contents.MODEL, contents.TEACHER) or (place and parts[place - 1] == "checkpoints"):
                     folders.add("/".join(parts[: place + 1]))
                     break
         return folders - whole
@@ -188,7 +189,7 @@ def _local_names(local: Path) -> list[str]:
 def _order(name: str) -> tuple[int, str]:
     """Checkpoints, teacher and model first, their last files after them, then all else, and results.json at the very end."""
     base = name.rpartition("/")[2]
-    inside = any(part in ("checkpoints", own.TEACHER, own.MODEL) for part in name.split("/")[:-1])
+    inside = any(part in ("checkpoints", contents.TEACHER, contents.MODEL) for part in name.split("/")[:-1])
     return (4 if base == "results.json" else 1 if base == _LAST else 0 if inside else 2), name
 
 
@@ -243,7 +244,7 @@ def local(
 @contextlib.contextmanager
 def _written(bucket: "Bucket") -> Iterator[None]:
     """Holds the lock, and sends what is there when the block ends by an exception, too."""
-    if bucket.names and not any(name.split("/")[0] in own.NAMES for name in bucket.names):
+    if bucket.names and not any(name.split("/")[0] in contents.NAMES for name in bucket.names):
         first = shortened(min(bucket.names))
         raise UserError(f"--workdir={bucket.url}: holds no run, but other things, such as {first}, which stay; name another folder")
     with bucket.lock:
@@ -263,13 +264,13 @@ def _written(bucket: "Bucket") -> Iterator[None]:
 def _fetch(bucket: "Bucket", write: bool, checkpoints: bool, only: str) -> None:
     """What is needed of a run, of a saved model, or of a folder of runs."""
     names = bucket.names
-    is_run = write or "config.json" in names or any(name.startswith(f"{own.MODEL}/") for name in names)
+    is_run = write or "config.json" in names or any(name.startswith(f"{contents.MODEL}/") for name in names)
 
     def wanted(name: str) -> bool:
         top, base = name.partition("/")[0], name.rpartition("/")[2]
         if only:
             return base == only
-        return base != lock.NAME and (not is_run or (top in own.NAMES and (checkpoints or top != "checkpoints")))
+        return base != lock.NAME and (not is_run or (top in contents.NAMES and (checkpoints or top != "checkpoints")))
 
     bucket.fetch(wanted)
     if not write and not any(bucket.local.iterdir()):

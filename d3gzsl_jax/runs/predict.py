@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from d3gzsl_jax.data.formats import feature_files
-from d3gzsl_jax.runs import own
-from d3gzsl_jax.runs.console import Display
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model import Predictions, TrainedModel
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.text import csv_row
-from d3gzsl_jax.trained import Predictions, TrainedModel
 
 CHUNK_ROWS = 4096
 
@@ -25,7 +25,7 @@ def header(top: int) -> list[str]:
 
 def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
     """Where predictions may be written: nothing is there, or predictions are; see `paths.clean_output`."""
-    return own.output(target, option, _is_predictions, "predictions", inputs)
+    return contents.output(target, option, _is_predictions, "predictions", inputs)
 
 
 def _is_predictions(path: Path) -> bool:

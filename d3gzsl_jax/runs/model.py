@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax import saved_model
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.scaling import Scaling, check_scaled
@@ -25,6 +24,7 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
+from d3gzsl_jax.runs import model_files
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
@@ -277,11 +277,11 @@ class TrainedModel:
         Raises:
             UserError: something else is there, or it cannot be written.
         """
-        self.write(saved_model.output_folder(folder, "TrainedModel.save"))
+        self.write(model_files.output_folder(folder, "TrainedModel.save"))
 
     def write(self, folder: Path) -> None:
         """`save`, to a folder that is known to be free, or to hold what may go."""
-        saved_model.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+        model_files.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
 
 def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:
@@ -294,4 +294,4 @@ def load_model(folder: str | Path, say: Callable[[str], None] = print) -> Traine
     Raises:
         UserError: there is none, or it is damaged.
     """
-    return TrainedModel(**saved_model.read(folder, say))
+    return TrainedModel(**model_files.read(folder, say))

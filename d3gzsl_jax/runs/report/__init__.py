@@ -1,0 +1,1 @@
+"""The report of a run: its record, its plots, its page."""

@@ -1,0 +1,1 @@
+"""How a run folder is kept: locks, checkpoints on disk, digests, buckets."""
