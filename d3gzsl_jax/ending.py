@@ -20,9 +20,9 @@ from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.studies.validation import report_folds
 from d3gzsl_jax.system import atomic, processes
 from d3gzsl_jax.training.build import Model
-from d3gzsl_jax.validation import report_folds
 
 _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes
 

@@ -32,7 +32,7 @@ from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.seeds import train_seeds
+from d3gzsl_jax.studies.seeds import train_seeds
 from d3gzsl_jax.system import terminal
 from d3gzsl_jax.system.processes import is_first
 from d3gzsl_jax.system.startup import configure, join, leave, require_devices

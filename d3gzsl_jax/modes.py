@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from d3gzsl_jax.data.formats.class_files import check_width, parse_class_list, read_classes
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.revisit import evaluate, model_at, run_data
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import TrainedModel, load_model
@@ -15,6 +14,7 @@ from d3gzsl_jax.runs.model_files import output_folder
 from d3gzsl_jax.runs.predict import output_file, predict_file
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.synthesize import write_synthesized
+from d3gzsl_jax.studies.reopen import evaluate, model_at, run_data
 from d3gzsl_jax.system.paths import clean
 
 

@@ -24,13 +24,13 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.journal import Account
 from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.studies.validation import Plan
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.tally import Report, check_finite
-from d3gzsl_jax.validation import Plan
 
 
 class Run:

@@ -31,12 +31,12 @@ from d3gzsl_jax.runs.results import method, summarize
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.storage.probe import require_writable
 from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.studies.validation import Plan, report_validation, validate_on_folds
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.sharding import Sharding
-from d3gzsl_jax.validation import Plan, report_validation, validate_on_folds
 
 
 def train(
@@ -119,7 +119,7 @@ def train_runs(
         check.check(start.config)
         check.check_known(start.config, bool(len(data.test_seen)))
         if start.config.seeds:
-            raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.seeds.train_seeds")
+            raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.studies.seeds.train_seeds")
     sharding = sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()

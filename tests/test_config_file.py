@@ -5,8 +5,8 @@ import pytest
 
 from d3gzsl_jax.config.load import load_config, split
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies import workers
 from tests.conftest import ROOT
-from tools import workers
 
 CUB = ROOT / "configs" / "cub.py"
 

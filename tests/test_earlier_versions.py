@@ -8,7 +8,6 @@ import pytest
 
 from configs import default
 from d3gzsl_jax import api as d3
-from d3gzsl_jax import revisit
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.earlier_versions import ADDED, completed
 from d3gzsl_jax.config.load import flat
@@ -17,6 +16,7 @@ from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.studies import reopen
 from d3gzsl_jax.train import train
 from tests.conftest import ROOT
 
@@ -76,7 +76,7 @@ def test_its_model_predicts_and_learns(run, older):
 
 
 def test_its_checkpoint_is_evaluated(run, older):
-    found = revisit.evaluate(older, "last", Display())
+    found = reopen.evaluate(older, "last", Display())
     assert {name: of["metrics"] for name, of in found["predictions"].items()} == {
         name: of["metrics"] for name, of in run[0].results["predictions"].items()
     }

@@ -13,8 +13,8 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.journal import Account
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.studies.tables import command as table
 from d3gzsl_jax.train import train
-from tools import report as table
 from tools.kills import difference
 
 

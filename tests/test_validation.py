@@ -10,16 +10,17 @@ import pytest
 from rich.console import Console
 
 from configs import digits
-from d3gzsl_jax import api, revisit
+from d3gzsl_jax import api
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.studies import reopen
+from d3gzsl_jax.studies.ablation.rows import entries_of
+from d3gzsl_jax.studies.tables import command as table
+from d3gzsl_jax.studies.validation import classifier_snapshots
 from d3gzsl_jax.train import train_on
-from d3gzsl_jax.validation import classifier_snapshots
-from tools import report as table
-from tools.ablation_rows import entries_of
 from tools.kills import difference
 
 
@@ -132,7 +133,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
 
 def test_a_checkpoint_evaluated_again_gives_the_same(data, finished):
     folder, results = finished
-    found = revisit.evaluate(folder, "last", Display(Console(quiet=True)))
+    found = reopen.evaluate(folder, "last", Display(Console(quiet=True)))
     for name, one in found["predictions"].items():
         assert one["metrics"] == results["predictions"][name]["metrics"]
         assert one["calibrated"] == results["predictions"][name]["calibrated"]

@@ -33,13 +33,13 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
+from d3gzsl_jax.studies.outputs import json_list_with
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark_rivals import ORACLES, Oracle, published
 from tools.benchmark_sizes import N_CRITIC, SIZES, Size, build
 from tools.flops import matmul_flops
-from tools.outputs import json_list_with
 
 SIDE = 2048  # of the matrix product that is timed
 

@@ -22,9 +22,9 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
+from d3gzsl_jax.studies.outputs import json_list_with, picture
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
-from tools.outputs import json_list_with, picture
 
 SEEN, SAMPLED, ALL_UP_TO = 1000, 50, 1000
 WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "50 sampled, narrowed head": (SAMPLED, "sampled")}

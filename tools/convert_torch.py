@@ -35,7 +35,6 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.revisit import model_at
 from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
@@ -43,6 +42,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel, load_model
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.studies.reopen import model_at
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command

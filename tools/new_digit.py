@@ -23,13 +23,13 @@ from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.studies.ablation.table import with_deviation
+from d3gzsl_jax.studies.outputs import bytes_of
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import csv_row
-from tools.ablation_table import with_deviation
-from tools.outputs import bytes_of
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
 

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
+from d3gzsl_jax.studies.outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
 from tools import record_cegzsl, record_wgan
-from tools.outputs import npz_with
 from tools.reference_script import import_torch
 
 KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl}

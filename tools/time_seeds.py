@@ -34,12 +34,12 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.build import build
 from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
-from tools.overrides import configured
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,10 +19,10 @@ from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
 from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.studies.validation import Plan, classifier_snapshots, write_trials
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.tally import Report, check_finite
-from d3gzsl_jax.validation import Plan, classifier_snapshots, write_trials
 
 
 class Account:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d3gzsl_jax import revisit, seeds
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
@@ -13,10 +12,11 @@ from d3gzsl_jax.runs.report import page as report_page
 from d3gzsl_jax.runs.report import plots
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.results import summarize
-from d3gzsl_jax.validation import read_plan, read_trials
-from tools import report as report_tool
-from tools.ablation_jobs import Job
-from tools.ablation_rows import entries_of
+from d3gzsl_jax.studies import reopen, seeds
+from d3gzsl_jax.studies.ablation.jobs import Job
+from d3gzsl_jax.studies.ablation.rows import entries_of
+from d3gzsl_jax.studies.tables import command as report_tool
+from d3gzsl_jax.studies.validation import read_plan, read_trials
 from tools.compare import read_runs
 
 
@@ -37,7 +37,7 @@ def page(folder):
 
 
 def table(folder):
-    """tools/report.py."""
+    """d3gzsl_jax/studies/tables/command.py."""
     found = report_tool.read(folder / "results.json")
     if not isinstance(found, str):
         report_tool.FORMATS["markdown"](report_tool.tables_of([found], [], False, False, "command"))
@@ -62,7 +62,7 @@ def log(folder):
 
 
 def job(folder):
-    """tools/ablate.py and its table."""
+    """d3gzsl_jax/studies/ablation/command.py and its table."""
     asked = json.loads((Path(folder) / "asked.json").read_text())
     config = asked["config"]
     found = Job("cell", 0, str(folder), config, "", asked["digests"], "", False).results()
@@ -74,11 +74,11 @@ def plan(folder):
     """What the folds chose, and a configuration by it."""
     found = read_plan(RunFolder(str(folder), "x"))
     if found:
-        found.settle(revisit.run_config(folder))
+        found.settle(reopen.run_config(folder))
 
 
 READERS = {
-    "config.json": (page, start, job, revisit.run_config),
+    "config.json": (page, start, job, reopen.run_config),
     "overrides.json": (page,),
     "environment.json": (page, start),
     "metrics.jsonl": (page, log),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax import revisit
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.modes import run_mode
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays, load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.storage import digests
+from d3gzsl_jax.studies import reopen
 from d3gzsl_jax.train import train
 from tests.conftest import ROOT
 
@@ -151,7 +151,7 @@ def test_a_damaged_teacher_is_refused_and_fitted_anew_once_removed(longer, run):
     with pytest.raises(UserError, match=r"teacher: .*; put a copy of that folder back, or remove it: it is fitted anew"):
         train(config, str(run), Display())
     with pytest.raises(UserError, match="teacher: "):
-        revisit.evaluate(run, "last", Display())
+        reopen.evaluate(run, "last", Display())
     shutil.rmtree(run / "teacher")
     assert train(config, str(run), Display())["predictions"] == expected
     save_once(run / "teacher", {"params": {"x": jnp.zeros(3)}}, {})
@@ -163,8 +163,8 @@ def test_a_damaged_teacher_is_refused_and_fitted_anew_once_removed(longer, run):
 def test_modes_refuse_what_is_damaged(run):
     damage(run / "checkpoints" / "48")
     with pytest.raises(UserError, match=r"checkpoints/48: .*; others there: 16, 32; the command that trained"):
-        revisit.evaluate(run, "last", Display())
-    assert revisit.evaluate(run, "32", Display())["checkpoint"] == 32
+        reopen.evaluate(run, "last", Display())
+    assert reopen.evaluate(run, "32", Display())["checkpoint"] == 32
     damage(run / "model")
     options = dict.fromkeys(("input", "key", "predictor", "semantics", "checkpoint", "data_root"), "")
     options |= {"workdir": str(run), "output": str(run / "x.npz"), "classes": "unseen", "count": 2, "seed": 0, "top": 1}

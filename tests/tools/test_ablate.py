@@ -7,14 +7,15 @@ import time
 
 import pytest
 
-from d3gzsl_jax.baselines import harness
-from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.errors import DivergenceError
+from d3gzsl_jax.studies.ablation import command as ablate
+from d3gzsl_jax.studies.ablation import jobs
+from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.baselines import harness
+from d3gzsl_jax.studies.baselines.eszsl import ESZSL
+from d3gzsl_jax.studies.tables.text import markdown as escaped
 from tests import small
 from tests.conftest import ROOT
-from tools import ablate, ablation_jobs
-from tools.ablation_presets import PRESETS
-from tools.table_text import markdown as escaped
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 
@@ -42,8 +43,8 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
         return train(config, folder, display)
 
     # One run breaks down: it is named, and the others are done.
-    train = ablation_jobs.train
-    monkeypatch.setattr(ablation_jobs, "train", breaks)
+    train = jobs.train
+    monkeypatch.setattr(jobs, "train", breaks)
     assert ablate.main([*vary, "--seeds", "2", "--prune"]) == 3
     message = capsys.readouterr()
     failure = "distillation.weight_od=0.0, seed 1: DivergenceError loss is nan after outer step 3"

@@ -6,16 +6,17 @@ import pytest
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies.ablation import grid
+from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
+from d3gzsl_jax.studies.ablation.presets import PRESETS
 from tests.conftest import ROOT
-from tools import ablation_grid, ablation_jobs
-from tools.ablation_presets import PRESETS
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_cells_of_presets_are_configurations_that_make_sense(preset):
-    cells = ablation_grid.cells_of([DIGITS], preset, [], {}, [], False)
+    cells = grid.cells_of([DIGITS], preset, [], {}, [], False)
     names = [cell.name for cell in cells]
     assert len(set(names)) == len(names) >= 3 and all(cell.against in names for cell in cells)
     assert cells[0].against == cells[0].name and not any(cell.against == cell.name for cell in cells[1:])
@@ -30,7 +31,7 @@ def test_cells_of_presets_are_configurations_that_make_sense(preset):
 
 
 def test_components_have_the_weights_of_the_configuration():
-    cells = ablation_grid.cells_of([DIGITS], "components", [], {"distillation.weight_kl": 0.5}, [], False)
+    cells = grid.cells_of([DIGITS], "components", [], {"distillation.weight_kl": 0.5}, [], False)
     on = {
         cell.name: {term: cell.config.distillation[f"weight_{term}"] for term in ("cls", "od", "be", "kl")} for cell in cells
     }
@@ -40,12 +41,12 @@ def test_components_have_the_weights_of_the_configuration():
     for name in ("cls", "cls+od", "cls+be", "cls+kl", "cls+be+kl"):
         assert {term for term, weight in on[name].items() if weight > 0} == set(name.split("+"))
     with pytest.raises(UserError, match=r"config\.distillation\.weight_cls=0: .* give a configuration with D3"):
-        ablation_grid.cells_of([f"{DIGITS}:base"], "components", [], {}, [], False)
+        grid.cells_of([f"{DIGITS}:base"], "components", [], {}, [], False)
 
 
 def test_the_grid_is_every_file_with_every_combination():
     vary = ["distillation.temperature=1,2", "distillation.variant=released,described"]
-    cells = ablation_grid.cells_of([DIGITS, f"{DIGITS}:base"], "", vary, {"train.epochs": 3}, ["eszsl"], False)
+    cells = grid.cells_of([DIGITS, f"{DIGITS}:base"], "", vary, {"train.epochs": 3}, ["eszsl"], False)
     assert len(cells) == 2 * 4 + 1
     assert cells[0].name == "digits, distillation.temperature=1, distillation.variant=released"
     assert {cell.against for cell in cells} == {cells[0].name} and all(cell.config.train.epochs == 3 for cell in cells)
@@ -58,7 +59,7 @@ def test_the_grid_is_every_file_with_every_combination():
 
 
 def test_presets_and_values_are_combined_and_compared_at_the_same_values():
-    cells = ablation_grid.cells_of([DIGITS], "framework", ["precision=float32,bfloat16"], {}, [], False)
+    cells = grid.cells_of([DIGITS], "framework", ["precision=float32,bfloat16"], {}, [], False)
     against = {cell.name: cell.against for cell in cells}
     assert against["full, cegzsl, precision=bfloat16"] == "base, cegzsl, precision=bfloat16"
     assert against["base, cegzsl, precision=bfloat16"] == "base, wgan, precision=float32"
@@ -69,7 +70,7 @@ def compared(cells):
 
 
 def test_there_is_a_baseline_for_every_level_of_the_data_compared_there():
-    cells = ablation_grid.cells_of([DIGITS], "imbalance", [], {}, ["eszsl", "regressor"], False)
+    cells = grid.cells_of([DIGITS], "imbalance", [], {}, ["eszsl", "regressor"], False)
     found = compared(cells)
     assert [cell.name for cell in cells if cell.baseline] == [
         f"{baseline}, imbalance {level}" for level in (1, 10, 100) for baseline in ("eszsl", "regressor")
@@ -85,7 +86,7 @@ def test_there_is_a_baseline_for_every_level_of_the_data_compared_there():
 
 def test_cells_on_other_data_are_compared_with_the_first_there():
     vary = ["data.normalize_semantics=False,True", "distillation.temperature=1,2"]
-    cells = ablation_grid.cells_of([DIGITS], "", vary, {}, ["eszsl"], False)
+    cells = grid.cells_of([DIGITS], "", vary, {}, ["eszsl"], False)
     no, yes = (f"data.normalize_semantics={value}" for value in (False, True))
     assert compared(cells) == {
         f"{no}, distillation.temperature=1": f"{no}, distillation.temperature=1",
@@ -100,28 +101,28 @@ def test_cells_on_other_data_are_compared_with_the_first_there():
 
 
 def test_a_baseline_is_made_for_every_way_to_fold_the_data():
-    cells = ablation_grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], {"eval.selection": "validation"}, ["eszsl"], False)
+    cells = grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], {"eval.selection": "validation"}, ["eszsl"], False)
     assert [cell.name for cell in cells if cell.baseline] == ["eszsl, eval.fold_seed=0", "eszsl, eval.fold_seed=1"]
     # The test rows are the same.
     assert compared(cells)["eval.fold_seed=1"] == "eval.fold_seed=0"
     folds_only = {"eval.selection": "validation", "eval.retrain": False}
-    cells = ablation_grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], folds_only, [], False)
+    cells = grid.cells_of([DIGITS], "", ["eval.fold_seed=0,1"], folds_only, [], False)
     assert compared(cells)["eval.fold_seed=1"] == "eval.fold_seed=1"
 
 
 def test_a_text_of_the_data_may_look_like_a_number():
-    cells = ablation_grid.cells_of([DIGITS], "", ["data.leave_out=2,3"], {}, [], False)
+    cells = grid.cells_of([DIGITS], "", ["data.leave_out=2,3"], {}, [], False)
     assert [cell.config.data.leave_out for cell in cells] == ["2", "3"] and cells[1].against == cells[1].name
 
 
 def test_cells_are_chosen_by_names_that_hold_commas():
     names = ["base, imbalance 1", "full, imbalance 1", "base", "cls+od"]
-    assert ablation_grid.only_of("full, imbalance 1,base", names) == {"full, imbalance 1", "base"}
-    assert ablation_grid.only_of(" base,imbalance 1 , base ,", names) == {"base, imbalance 1", "base"}
+    assert grid.only_of("full, imbalance 1,base", names) == {"full, imbalance 1", "base"}
+    assert grid.only_of(" base,imbalance 1 , base ,", names) == {"base, imbalance 1", "base"}
     with pytest.raises(UserError, match="no cell of the preset is called 'full'; it has 'base, imbalance 1', 'full, imbalance 1'"):
-        ablation_grid.only_of("base,full, imbalance 2", names)
+        grid.only_of("base,full, imbalance 2", names)
     only = "full, imbalance 10,base, imbalance 10"
-    cells = ablation_grid.cells_of([DIGITS], "imbalance", [], {}, [], False, only)
+    cells = grid.cells_of([DIGITS], "imbalance", [], {}, [], False, only)
     assert compared(cells) == dict.fromkeys(["base, imbalance 10", "full, imbalance 10"], "base, imbalance 10")
-    cells = ablation_grid.cells_of([DIGITS], "components", [], {}, [], False, "full,base")
+    cells = grid.cells_of([DIGITS], "components", [], {}, [], False, "full,base")
     assert compared(cells) == {"base": "base", "full": "base"}

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies.ablation import grid
+from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
 from tests.conftest import ROOT
-from tools import ablation_grid, ablation_jobs
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 VALIDATED = {"eval.selection": "validation"}
@@ -14,7 +15,7 @@ FOLDS_ONLY = VALIDATED | {"eval.retrain": False}
 
 def jobs(output, fixed, baselines=("eszsl",)):
     """The run and the baselines of one cell."""
-    return ablation_jobs.jobs_of(ablation_grid.cells_of([DIGITS], "", [], fixed, baselines, False), 1, output, True)
+    return ablation_jobs.jobs_of(grid.cells_of([DIGITS], "", [], fixed, baselines, False), 1, output, True)
 
 
 def leave(job, selection, **changed):

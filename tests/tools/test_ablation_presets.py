@@ -6,7 +6,7 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax.data.load import load
-from tools import ablation_presets as presets
+from d3gzsl_jax.studies.ablation import presets
 
 
 def outer_steps(config, choice):

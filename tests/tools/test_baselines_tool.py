@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from d3gzsl_jax.baselines import harness
-from d3gzsl_jax.baselines.eszsl import ESZSL
+from d3gzsl_jax.studies.baselines import command as baselines
+from d3gzsl_jax.studies.baselines import harness
+from d3gzsl_jax.studies.baselines.eszsl import ESZSL
+from d3gzsl_jax.studies.tables import command as baselines
 from tests.conftest import ROOT
-from tools import baselines, report
 
 
 @pytest.fixture

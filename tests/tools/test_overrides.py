@@ -1,8 +1,8 @@
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies.overrides import assignment, configured
 from tests.conftest import ROOT
-from tools.overrides import assignment, configured
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 

@@ -1,9 +1,9 @@
-"""Which results.json tools/report.py counts."""
+"""Which results.json d3gzsl_jax/studies/tables/command.py counts."""
 
 import json
 
+from d3gzsl_jax.studies.tables import command
 from tests.tools.test_report_tool import run
-from tools import report
 
 
 def left(folder, results):
@@ -16,14 +16,14 @@ def test_only_a_runs_own_folds_are_left_out(tmp_path, capsys):
     folder = tmp_path / "validation"  # what a folder of runs may be called, too
     for name in ("cell/seed-0", "fold-x", "fold-1/seed-0", "run/validation/fold-0", "run"):
         left(folder / name, run(0))
-    found = {str(path.parent.relative_to(folder)) for path in report.find([folder])}
+    found = {str(path.parent.relative_to(folder)) for path in command.find([folder])}
     assert found == {"cell/seed-0", "fold-x", "fold-1/seed-0", "run"}
-    assert report.main([str(folder / "cell")]) == 0
-    assert report.main([str(folder / "run" / "validation")]) == 2
+    assert command.main([str(folder / "cell")]) == 0
+    assert command.main([str(folder / "run" / "validation")]) == 2
     assert "or only those of validation folds" in capsys.readouterr().err
 
 
 def test_a_run_that_was_killed_at_its_end_is_left_out(tmp_path):
-    assert "stopped at its end" in report.read(left(tmp_path / "killed", run(0) | {"concluded": False}))
+    assert "stopped at its end" in command.read(left(tmp_path / "killed", run(0) | {"concluded": False}))
     for name, further in (("finished", {"concluded": True}), ("of-an-earlier-version", {})):
-        assert report.read(left(tmp_path / name, run(0) | further)).seed == 0
+        assert command.read(left(tmp_path / name, run(0) | further)).seed == 0

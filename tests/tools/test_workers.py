@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tools import workers
+from d3gzsl_jax.studies import workers
 
 # What is done in processes here is Python's own `eval`: nothing of ours has to be imported there.
 CORES, WHO = "__import__('os').sched_getaffinity(0)", "__import__('os').getpid()"

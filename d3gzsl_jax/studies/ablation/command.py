@@ -1,8 +1,8 @@
 """What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
 
-    python tools/ablate.py --config configs/cub_small.py --preset components --seeds 5 --output FOLDER [--root DATA]
-    python tools/ablate.py --config A.py --config B.py:base --vary distillation.temperature=1,2,4 --seeds 5 --output FOLDER
-    python tools/ablate.py --list [--config FILE.py]
+    python d3gzsl_jax/studies/ablation/command.py --config configs/cub_small.py --preset components --seeds 5 --output FOLDER [--root DATA]
+    python d3gzsl_jax/studies/ablation/command.py --config A.py --config B.py:base --vary distillation.temperature=1,2,4 --seeds 5 --output FOLDER
+    python d3gzsl_jax/studies/ablation/command.py --list [--config FILE.py]
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline one with results.json. After each
 run FOLDER/ablation.md, .csv, .png and .svg hold what there is so far: a row a cell and predictor, compared by seed with the first
@@ -32,17 +32,16 @@ from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.display import METRICS, percent
 from d3gzsl_jax.runs.report.record import replace
+from d3gzsl_jax.studies.ablation import figure, table
+from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
+from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
+from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
+from d3gzsl_jax.studies.outputs import picture, text_with
+from d3gzsl_jax.studies.overrides import assignment, configured
+from d3gzsl_jax.studies.workers import Failed, Here, Pool, default_workers
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.terminal import run_command
-from tools import ablation_figure as figure
-from tools import ablation_table as table
-from tools.ablation_grid import Cell, cells_of
-from tools.ablation_jobs import Job, jobs_of, work
-from tools.ablation_presets import PRESETS
-from tools.ablation_rows import Entry, entries_of, left_out, rows_of, rule_of
-from tools.outputs import picture, text_with
-from tools.overrides import assignment, configured
-from tools.workers import Failed, Here, Pool, default_workers
 
 _DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
 
@@ -108,7 +107,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
     cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
     arguments.output = paths.clean(arguments.output, "--output")
-    ours = {"md": text_with("tools/ablate.py"), "csv": text_with("cell,"), "png": picture, "svg": picture}
+    ours = {"md": text_with("d3gzsl_jax/studies/ablation/command.py"), "csv": text_with("cell,"), "png": picture, "svg": picture}
     for extension, is_ours in ours.items():
         target = arguments.output / f"ablation.{extension}"
         contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
@@ -190,7 +189,7 @@ def main(argv: list[str] | None = None) -> int:
 
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        return ablate(arguments, shlex.join(["python", "tools/ablate.py", *given]))
+        return ablate(arguments, shlex.join(["python", "d3gzsl_jax/studies/ablation/command.py", *given]))
     except UserError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return 2

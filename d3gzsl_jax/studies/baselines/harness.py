@@ -10,9 +10,6 @@ import jax
 import numpy as np
 
 from d3gzsl_jax import precision
-from d3gzsl_jax.baselines.base import Baseline, Training
-from d3gzsl_jax.baselines.eszsl import ESZSL
-from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
 from d3gzsl_jax.data import folds as validation_splits
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import scale_splits
@@ -22,6 +19,9 @@ from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_o
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.studies.baselines.base import Baseline, Training
+from d3gzsl_jax.studies.baselines.eszsl import ESZSL
+from d3gzsl_jax.studies.baselines.semantic_regressor import SemanticRegressor
 
 BASELINES: dict[str, Baseline] = {
     "eszsl": ESZSL(),

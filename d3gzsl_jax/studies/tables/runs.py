@@ -13,10 +13,10 @@ import numpy as np
 
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.report.template import PAGE
+from d3gzsl_jax.studies.ablation.table import with_deviation
+from d3gzsl_jax.studies.tables.text import latex as latex_text
+from d3gzsl_jax.studies.tables.text import markdown as markdown_text
 from d3gzsl_jax.text import clean_name, csv_row
-from tools.ablation_table import with_deviation
-from tools.table_text import latex as latex_text
-from tools.table_text import markdown as markdown_text
 
 METRICS = {"U": "unseen", "S": "seen", "H": "harmonic", "T1": "zsl", "AUSUC": "ausuc"}
 """Headings, and what results.json calls them."""

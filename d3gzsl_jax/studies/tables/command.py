@@ -1,6 +1,6 @@
 """Gathers runs into one table: a row a method and predictor, over the seeds it was run with.
 
-    python tools/report.py RUN_OR_FOLDER... [--format markdown|latex|html|csv] [--output FILE] [--by FIELD,FIELD] [--calibrated]
+    python d3gzsl_jax/studies/tables/command.py RUN_OR_FOLDER... [--format markdown|latex|html|csv] [--output FILE] [--by FIELD,FIELD] [--calibrated]
 
 Runs that differ only in their seed are one method. What must not stand in one table (other data, another selection rule) is
 refused; with --separate there is a table for each. H is computed anew from each run's U and S. Figures of an epoch that was picked
@@ -27,11 +27,11 @@ from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.resume import FREE
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.studies.outputs import text_with
+from d3gzsl_jax.studies.tables.runs import FORMATS, METRICS, Run, Table, tabulate
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import one_line, shortened
-from tools.outputs import text_with
-from tools.run_table import FORMATS, METRICS, Run, Table, tabulate
 
 RULES = {
     "last": "the figures are those of the last epoch; nothing was chosen on the test rows",
@@ -244,7 +244,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--separate", action="store_true", help="a table for each dataset, features, semantics, selection rule")
     parser.add_argument("--test-selected", action="store_true", help="also figures picked on the test set, which are no results")
     arguments = parser.parse_args(argv)
-    command = f"python tools/report.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
+    command = f"python d3gzsl_jax/studies/tables/command.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
     copies = contextlib.ExitStack()
     try:
@@ -252,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.paths = [Path(copies.enter_context(of)) for of in local]
         output = None
         if arguments.output:
-            ours = text_with("tools/report.py")
+            ours = text_with("d3gzsl_jax/studies/tables/command.py")
             output = contents.output(arguments.output, "--output", ours, "table of this tool", arguments.paths)
         runs = []
         for path in find(arguments.paths):

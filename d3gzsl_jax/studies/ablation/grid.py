@@ -14,9 +14,9 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from tools.ablation_presets import PRESETS, Choice
-from tools.ablation_source import Source, folds_of
-from tools.overrides import assignment, configured
+from d3gzsl_jax.studies.ablation.presets import PRESETS, Choice
+from d3gzsl_jax.studies.ablation.source import Source, folds_of
+from d3gzsl_jax.studies.overrides import assignment, configured
 
 _BETWEEN = ", "  # parts of a cell's name
 
@@ -72,7 +72,7 @@ def cells_of(
     if only and not preset:
         raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
     if baselines:
-        from d3gzsl_jax.baselines.harness import BASELINES
+        from d3gzsl_jax.studies.baselines.harness import BASELINES
 
         if unknown := [name for name in baselines if name not in BASELINES]:
             raise UserError(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d3gzsl_jax.runs.report.figures import DPI, finish, legend_above, panels_of, plain, png
+from d3gzsl_jax.studies.ablation.rows import CHOSEN, Row
+from d3gzsl_jax.studies.ablation.table import spread
 from d3gzsl_jax.text import clean_name
-from tools.ablation_rows import CHOSEN, Row
-from tools.ablation_table import spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

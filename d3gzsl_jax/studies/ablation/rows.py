@@ -11,7 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import paired
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from tools.ablation_source import Source
+from d3gzsl_jax.studies.ablation.source import Source
 
 CHOSEN = "chosen"
 """In place of a predictor: in each run the one that validation chose."""

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from d3gzsl_jax.runs.display import METRICS, Console
+from d3gzsl_jax.studies.ablation.table import with_deviation
 from d3gzsl_jax.text import clean_name
-from tools.ablation_table import with_deviation
 
 
 def print_seed_table(title: str, rows: dict[str, list[dict[str, float]]]) -> None:

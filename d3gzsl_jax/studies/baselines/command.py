@@ -1,6 +1,6 @@
 """Baselines without synthesis, which a generative method has to beat, over several seeds on the data of one configuration.
 
-    python tools/baselines.py --config configs/cub_small.py --seeds 3 [--root FOLDER] [--set data.semantics=att]
+    python d3gzsl_jax/studies/baselines/command.py --config configs/cub_small.py --seeds 3 [--root FOLDER] [--set data.semantics=att]
                               [--baselines eszsl,regressor,class_norm,no_synthesis] [--output FOLDER]
 
 eszsl: a bilinear map in closed form. regressor: prototypes linear in the semantics, scaled cosine. class_norm: prototypes by the
@@ -10,7 +10,7 @@ gamma of calibrated stacking by calibrated H on folds inside trainval, those of 
 fold_seed; the test rows are looked at once, or, with --set eval.selection=validation --set eval.retrain=False, not at all: figures
 are means over the folds then.
 
-Writes FOLDER/<baseline>/seed-<k>/results.json, for tools/report.py too; what is there already is not done again. Prints mean and
+Writes FOLDER/<baseline>/seed-<k>/results.json, for d3gzsl_jax/studies/tables/command.py too; what is there already is not done again. Prints mean and
 standard deviation (n - 1) over seeds, in percent.
 """
 
@@ -27,7 +27,6 @@ import numpy as np
 from ml_collections import ConfigDict
 from rich.table import Table
 
-from d3gzsl_jax.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
@@ -37,15 +36,16 @@ from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.studies.ablation.source import FOLDS
+from d3gzsl_jax.studies.ablation.table import with_deviation
+from d3gzsl_jax.studies.baselines.harness import BASELINES, run_baseline
+from d3gzsl_jax.studies.overrides import assignment, configured
+from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.train import train_on
-from tools.ablation_source import FOLDS
-from tools.ablation_table import with_deviation
-from tools.overrides import assignment, configured
-from tools.run_table import METRICS
 
 NO_SYNTHESIS = "no_synthesis"
 _H = list(METRICS).index("H")

@@ -10,11 +10,11 @@ import numpy as np
 
 from d3gzsl_jax.evaluation.statistics import FEWEST, holm, interval
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.studies.ablation.rows import CHOSEN, Entry, Row, rule_of
+from d3gzsl_jax.studies.ablation.source import RULE as SOURCE_RULE
+from d3gzsl_jax.studies.tables.text import markdown as escaped
+from d3gzsl_jax.studies.tables.text import markdown_code
 from d3gzsl_jax.text import csv_row
-from tools.ablation_rows import CHOSEN, Entry, Row, rule_of
-from tools.ablation_source import RULE as SOURCE_RULE
-from tools.table_text import markdown as escaped
-from tools.table_text import markdown_code
 
 RULES = {
     "last": "the last epoch of every run; nothing is chosen on the test rows",

@@ -17,11 +17,11 @@ from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.studies.ablation.grid import Cell
+from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
 from d3gzsl_jax.train import train
-from tools.ablation_grid import Cell
-from tools.ablation_source import FOLDS
 
 
 class Job(NamedTuple):
@@ -133,7 +133,7 @@ def prune(folder: Path) -> None:
 
 
 def _baseline(job: Job) -> None:
-    from d3gzsl_jax.baselines.harness import run_baseline
+    from d3gzsl_jax.studies.baselines.harness import run_baseline
 
     config = ConfigDict(job.config)
     of, data = config.eval, load(config.dataset, config.data)

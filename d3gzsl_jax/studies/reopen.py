@@ -22,9 +22,9 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import lock
+from d3gzsl_jax.studies.validation import read_plan
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.training import build as model_module
-from d3gzsl_jax.validation import read_plan
 
 
 def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:

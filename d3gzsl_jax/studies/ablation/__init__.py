@@ -1,0 +1,1 @@
+"""What each part is worth: a grid of configurations over seeds."""
