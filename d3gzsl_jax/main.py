@@ -28,9 +28,9 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from d3gzsl_jax.commands import MODES, run_mode
 from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
-from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.studies.seeds import train_seeds
 from d3gzsl_jax.system import terminal

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
+from d3gzsl_jax.commands import MODES, run_mode
 from d3gzsl_jax.data.digits import read_digits
-from d3gzsl_jax.modes import MODES, run_mode
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predict import predict_file
 from d3gzsl_jax.runs.storage import lock
@@ -384,7 +384,7 @@ def test_evaluating_a_folder_that_cannot_be_written_says_so_and_keeps_nothing(ru
 
 
 def test_outputs_of_modes_are_refused_before_anything_is_read(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("d3gzsl_jax.modes.load_model", lambda *_: pytest.fail("the model was read"))
+    monkeypatch.setattr("d3gzsl_jax.commands.load_model", lambda *_: pytest.fail("the model was read"))
     np.save(tmp_path / "x.npy", np.zeros((1, 64), np.float32))
     (tmp_path / "thesis").mkdir()
     for name in ("thesis/1.txt", "thesis.csv", "thesis.npz", "nine.csv"):

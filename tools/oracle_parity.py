@@ -28,9 +28,9 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import base as frameworks
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
+from d3gzsl_jax.runs import torch_layout
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.step import train_step, update
-from tools import torch_layout
 from tools.comparison import GRADIENT, LOSS, PARAMETER, RATE, Comparison, Tolerance
 
 # Beside JAX's threads, OpenMP threads that spin while they wait cost far more than they save. Read when torch is loaded.

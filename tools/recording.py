@@ -8,7 +8,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.frameworks.structures import Params
-from tools import torch_layout
+from d3gzsl_jax.runs import torch_layout
 
 
 class Recording:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
+from d3gzsl_jax.commands import run_mode
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.modes import run_mode
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays, load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax.modes import run_mode
+from d3gzsl_jax import convert as convert_torch
+from d3gzsl_jax.commands import run_mode
+from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.test_trained import OPTIONS
-from tools import convert_torch, torch_files, torch_layout
 
 CONFIG = """
 from configs import digits

@@ -1,8 +1,8 @@
 """Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
 
-    python tools/convert_torch.py to-jax --torch FILE.pt --config configs/cub.py --output RUN
-    python tools/convert_torch.py to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
-    python tools/convert_torch.py to-torch --workdir RUN_OR_MODEL --output FILE.pt
+    python d3gzsl_jax/convert.py to-jax --torch FILE.pt --config configs/cub.py --output RUN
+    python d3gzsl_jax/convert.py to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
+    python d3gzsl_jax/convert.py to-torch --workdir RUN_OR_MODEL --output FILE.pt
 
 The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save; a folder of <network>.pt; or
 an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks and layers are named as in tests/golden/README.md:
@@ -36,7 +36,7 @@ from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs import contents, torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -47,7 +47,6 @@ from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training import build as model_module
-from tools import torch_files, torch_layout
 
 BASES = ("wgan", "cegzsl")
 FINAL = "final_classifier"
@@ -59,8 +58,8 @@ def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
 
     Args:
         path: of the arrays, for messages.
-        arrays: by the names of tools/torch_files.py.
-        like: trees, or their shapes, by group of tools/torch_layout.py; the final classifier's is optional in `arrays`.
+        arrays: by the names of d3gzsl_jax/runs/torch_files.py.
+        like: trees, or their shapes, by group of d3gzsl_jax/runs/torch_layout.py; the final classifier's is optional in `arrays`.
 
     Returns:
         Trees like `like`, the final classifier's left out where the file has none.
@@ -80,7 +79,7 @@ def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
 
 
 def dump(model: TrainedModel) -> dict[str, np.ndarray]:
-    """A model's parameters in PyTorch's layout, by the names of tools/torch_files.py.
+    """A model's parameters in PyTorch's layout, by the names of d3gzsl_jax/runs/torch_files.py.
 
     Raises:
         UserError: its base method has no counterpart there.
@@ -98,7 +97,7 @@ def _check_base(config: ConfigDict) -> None:
 
 
 def _groups(params: Params, teacher: Params, classifier: Params | None) -> Params:
-    """Trees by group of tools/torch_layout.py."""
+    """Trees by group of d3gzsl_jax/runs/torch_layout.py."""
     found = dict(params) | {f"teacher.{part}": tree for part, tree in teacher.items()}
     return found | ({FINAL: classifier} if classifier else {})
 
