@@ -1,7 +1,7 @@
 """D3GZSL on the embedded digits: 7 seen and 3 unseen handwritten digits, 21 stroke attributes; no download, seconds to run.
 
 Paper: arXiv 2402.11424 has no such benchmark. Expected: BUILD_NOTES.md has the figures over 5 seeds. The settings were chosen by
-tools/digits_settings.py on classes held out among the seven seen digits, never on the test rows or the unseen digits.
+tools/digits/settings.py on classes held out among the seven seen digits, never on the test rows or the unseen digits.
 
     python -m d3gzsl_jax.main --config=configs/digits.py
 """

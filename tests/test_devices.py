@@ -17,8 +17,8 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.parallel import sharding_of
 from d3gzsl_jax.system.startup import join
 from tests.conftest import ROOT
-from tools import launch
-from tools.device_equality import LIMIT, QUICK, difference, run
+from tools.robustness import launch
+from tools.robustness.device_equality import LIMIT, QUICK, difference, run
 
 
 def given(folder, *further):

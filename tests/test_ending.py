@@ -15,7 +15,7 @@ from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.report import record
 from d3gzsl_jax.studies.tables import command as table
 from d3gzsl_jax.train import train
-from tools.kills import difference
+from tools.robustness.kills import difference
 
 
 class Killed(BaseException):

@@ -213,7 +213,7 @@ def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
     assert run.returncode == 2 and run.stderr.startswith("baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report.record"], ["d3gzsl_jax/studies/tables/command.py"], ["tools/launch.py"]])
+@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report.record"], ["d3gzsl_jax/studies/tables/command.py"], ["tools/robustness/launch.py"]])
 def test_help_for_a_reader_that_leaves_is_silent(program):
     reader, writer = os.pipe()
     os.close(reader)

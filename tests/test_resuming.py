@@ -18,7 +18,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.train import train
 from tests.conftest import ROOT
-from tools.kills import difference
+from tools.robustness.kills import difference
 
 
 class Killed(Exception):

@@ -14,7 +14,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.studies import seeds as seeds_module
 from d3gzsl_jax.studies.seeds import interval, summary, train_seeds
 from d3gzsl_jax.train import train_on
-from tools.kills import difference
+from tools.robustness.kills import difference
 
 SEEDS = (3, 0)
 

@@ -21,7 +21,7 @@ from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.tables import command as table
 from d3gzsl_jax.studies.validation import classifier_snapshots
 from d3gzsl_jax.train import train_on
-from tools.kills import difference
+from tools.robustness.kills import difference
 
 
 def config(**fields):

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from tools import benchmark
-from tools.benchmark_rivals import published
-from tools.benchmark_sizes import SIZES, build
-from tools.flops import matmul_flops
+from tools.benchmark import outer_step
+from tools.benchmark.flops import matmul_flops
+from tools.benchmark.rivals import published
+from tools.benchmark.sizes import SIZES, build
 
 
 def test_products_are_counted_once_each_and_dead_ones_not():
@@ -56,7 +56,7 @@ def test_the_step_needs_what_the_method_says():
 
 def test_the_benchmark_runs(capsys, tmp_path):
     output = tmp_path / "found.json"
-    assert benchmark.main(["--size", "cegzsl_tiny", "tiny", "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
+    assert outer_step.main(["--size", "cegzsl_tiny", "tiny", "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
     table = capsys.readouterr().out
     assert "| cegzsl_tiny |" in table and "| tiny |" in table
     found = json.loads(output.read_text())
@@ -68,7 +68,7 @@ def test_a_table_with_rivals():
     of = {"seconds_per_step": 4.0, "ratio": 2.0, "peak_resident_gib": 1.0, "times": [4.0]}
     one = {"size": "cub", "seconds_per_step": 2.0, "matmul_flops_per_step": 3e11, "machine_matmul_flops": 2e11,
            "share_of_machine_rate": 0.75, "first_call_seconds": 7.0, "peak_resident_gib": 1.5, "device_memory_gib": None}  # fmt: skip
-    table = benchmark.markdown([one | {"rivals": {"oracle eager": of}}, one | {"rivals": {"released loop": of}}])
+    table = outer_step.markdown([one | {"rivals": {"oracle eager": of}}, one | {"rivals": {"released loop": of}}])
     assert "oracle eager: step, ratio, peak | released loop: step, ratio, peak |" in table
     assert table.splitlines()[2].endswith("| 4 s, **2.00**, 1.0 GiB |  |")
 
@@ -81,7 +81,7 @@ def test_a_table_with_rivals():
 ])  # fmt: skip
 def test_bad_arguments_are_refused(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
-        benchmark.main(arguments)
+        outer_step.main(arguments)
     assert stopped.value.code == 2 and message in capsys.readouterr().err
 
 
@@ -89,5 +89,5 @@ def test_rivals_that_cannot_be_run_are_named(tmp_path, capsys):
     for python, message in ((sys.executable, "holds no CE_GZSL.py"), (str(tmp_path / "python"), "cannot be run")):
         with pytest.raises(UserError, match=message):
             published(python, "cegzsl", str(tmp_path), "tiny", 2, updates=2)
-    assert benchmark.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")]) == 2
+    assert outer_step.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")]) == 2
     assert "--torch-python" in capsys.readouterr().err

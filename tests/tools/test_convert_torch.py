@@ -138,7 +138,7 @@ def test_it_predicts_what_the_weights_say(run_folder, arrays, data):
 
 def test_the_networks_of_the_oracle_give_the_same(run_folder, arrays, data):
     torch = pytest.importorskip("torch")  # the comparison is with PyTorch
-    from tools import torch_oracle_networks as oracle
+    from tools.parity_parts import torch_oracle_networks as oracle
 
     model = d3.load_model(run_folder)
     framework = model._objective.framework

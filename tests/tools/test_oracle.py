@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tools import parity  # noqa: E402
-from tools.comparison import PARAMETER  # noqa: E402
-from tools.oracle_case import Case  # noqa: E402
-from tools.oracle_parity import Lockstep, compare  # noqa: E402
-from tools.torch_oracle import Options, Oracle  # noqa: E402
+from tools.parity_parts.comparison import PARAMETER  # noqa: E402
+from tools.parity_parts.oracle import Lockstep, compare  # noqa: E402
+from tools.parity_parts.oracle_case import Case  # noqa: E402
+from tools.parity_parts.torch_oracle import Options, Oracle  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -187,7 +187,7 @@ def test_bad_input_exits_2(name, capsys):
 
 def test_without_torch_it_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "tools.oracle_parity")
+    monkeypatch.delitem(sys.modules, "tools.parity_parts.oracle")
     assert parity.main(["--oracle"]) == 2
     assert capsys.readouterr().err == "parity: the PyTorch oracle needs torch: pip install -e '.[parity]'\n"
 

@@ -9,9 +9,10 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Batch, Draws, StepDraws
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
-from tools import parity, replay, replay_cegzsl, replay_wgan
-from tools.comparison import LOSS, PARAMETER, Comparison
-from tools.recording import Recording
+from tools import parity
+from tools.parity_parts import replay, replay_cegzsl, replay_wgan
+from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
+from tools.parity_parts.recording import Recording
 
 WGAN, CEGZSL = GOLDEN / "wgan.npz", GOLDEN / "cegzsl.npz"
 

@@ -15,11 +15,13 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.training.optimizers import Optimization
 from tests.conftest import ROOT
-from tools import parity, record_cegzsl, record_wgan, recording_process, reference_script, simulated_mat
-from tools.comparison import LOSS, Comparison
-from tools.recorder import Recorder
-from tools.rounding import Rounding
-from tools.simulated_mat import MatSize
+from tools import parity
+from tools.parity_parts import record_cegzsl, record_wgan, recording_process, reference_script
+from tools.parity_parts.comparison import LOSS, Comparison
+from tools.parity_parts.recorder import Recorder
+from tools.parity_parts.rounding import Rounding
+from tools.simulated import mat_files
+from tools.simulated.mat_files import MatSize
 
 SIZE = MatSize(features=5, semantics=3, seen=4, unseen=2, train=20, test_seen=9, test_unseen=7)
 
@@ -149,16 +151,16 @@ def test_parity_as_json():
 
 
 def test_simulated_files_are_read_by_the_package_too(tmp_path):
-    arrays = simulated_mat.simulate(SIZE, 3)
-    simulated_mat.write(tmp_path / "data", arrays)
+    arrays = mat_files.simulate(SIZE, 3)
+    mat_files.write(tmp_path / "data", arrays)
     data = validate(read_xlsa17(tmp_path / "data", "simulated"))
     assert np.array_equal(data.features, arrays["features"].T) and data.semantics.shape == (6, 3)
     assert len(data.seen_classes) == 4 and len(data.trainval) == 20 and len(data.test_seen) == 9 and len(data.test_unseen) == 7
     assert set(data.labels[data.trainval]) == set(data.labels[data.test_seen]) == set(data.seen_classes.tolist())
     assert set(data.labels[data.test_unseen]) == set(range(6)) - set(data.seen_classes.tolist())
-    again = simulated_mat.simulate(SIZE, 3)
+    again = mat_files.simulate(SIZE, 3)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
-    assert not np.array_equal(arrays["features"], simulated_mat.simulate(SIZE, 4)["features"])
+    assert not np.array_equal(arrays["features"], mat_files.simulate(SIZE, 4)["features"])
 
 
 @pytest.mark.parametrize("module", [record_wgan, record_cegzsl])

@@ -7,7 +7,7 @@ import pytest
 from configs import digits
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
-from tools import time_seeds
+from tools.benchmark import time_seeds
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 

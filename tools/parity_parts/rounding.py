@@ -13,8 +13,8 @@ import numpy as np
 
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.training.optimizers import Optimization
-from tools.comparison import PARAMETER, Comparison, Tolerance
-from tools.recording import Recording
+from tools.parity_parts.comparison import PARAMETER, Comparison, Tolerance
+from tools.parity_parts.recording import Recording
 
 LEFT_TO_ROUNDING = Tolerance(np.inf, 0.0, "none: the gradient is rounding")
 ROUNDING = 1e-6  # gradients agree to rounding if they differ by at most this, of the tensor's largest

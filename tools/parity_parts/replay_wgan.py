@@ -15,9 +15,9 @@ from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
-from tools.comparison import EXACT, LOSS, PARAMETER, Comparison
-from tools.recording import Recording
-from tools.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates
+from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
+from tools.parity_parts.recording import Recording
+from tools.parity_parts.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates
 
 RATE_NAMES = {"G": "generator", "D": "critic", "Map": "student_embedding", "FCLS": "student_head", "Sigmoid": "confidence"}
 TERMS = {"cls": "cls", "od": "od", "embedding_kd": "be", "label_kd": "kl"}

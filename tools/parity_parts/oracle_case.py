@@ -1,4 +1,4 @@
-"""What is trained in lockstep with the PyTorch oracle (tools/oracle_parity.py), and the options of tools/parity.py for it."""
+"""What is trained in lockstep with the PyTorch oracle (tools/parity_parts/oracle.py), and the options of tools/parity.py for it."""
 
 import argparse
 import dataclasses

@@ -16,9 +16,9 @@ from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Term
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.step import update
-from tools.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
-from tools.recording import Recording
-from tools.rounding import Rounding
+from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
+from tools.parity_parts.recording import Recording
+from tools.parity_parts.rounding import Rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +220,7 @@ def accuracy(logits: Any, recording: Recording, split: str, classes: jax.Array) 
 
 def replay(recording: Recording, precision: str = "float32") -> Comparison:
     """The whole recording, of either kind, with our products at this precision (only float32 is meant to be within tolerance)."""
-    from tools import replay_cegzsl, replay_wgan  # here, because both build on this module
+    from tools.parity_parts import replay_cegzsl, replay_wgan  # here, because both build on this module
 
     out = Comparison()
     with scope(precision):

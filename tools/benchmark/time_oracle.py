@@ -1,9 +1,9 @@
-"""Times the outer step of the PyTorch oracle (tools/torch_oracle.py), eager or compiled, and PyTorch's matrix-multiply rate.
+"""Times the outer step of the PyTorch oracle (tools/parity_parts/torch_oracle.py), eager or compiled, and PyTorch's matrix-multiply rate.
 
-    python tools/time_oracle.py --size cub --threads 2
-    python tools/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
+    python tools/benchmark/time_oracle.py --size cub --threads 2
+    python tools/benchmark/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
 
-Sizes and random data are those of tools/benchmark_sizes.py, teacher outputs on real rows computed once and gathered, as there. In a
+Sizes and random data are those of tools/benchmark/sizes.py, teacher outputs on real rows computed once and gathered, as there. In a
 process of its own, so that no other framework's threads are in the way. Prints one JSON object. Exit 2: bad input.
 """
 
@@ -27,14 +27,14 @@ import numpy as np
 import torch
 
 from d3gzsl_jax.system.terminal import run_command
-from tools.torch_oracle import Batch, Classes, Draws, Options, Oracle
-from tools.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
+from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Options, Oracle
+from tools.parity_parts.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
 
 SIDE = 2048  # of the matrix product that is timed
 
 
 class Run:
-    """An oracle with random data at a size of tools/benchmark_sizes.py (its NamedTuple `Size`), and outer steps on it."""
+    """An oracle with random data at a size of tools/benchmark/sizes.py (its NamedTuple `Size`), and outer steps on it."""
 
     def __init__(self, of: Any, n_critic: int, **options: Any) -> None:
         weight = 1e-4 if of.n_syn else 0.0
@@ -85,7 +85,7 @@ def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **op
         n_critic: critic updates in an outer step.
         repeats: rounds, after a first step that is told apart (compilation).
         threads: of PyTorch; 0 leaves its own choice.
-        options: of tools/torch_oracle.py's Options: compile=True, explicit_penalty=True.
+        options: of tools/parity_parts/torch_oracle.py's Options: compile=True, explicit_penalty=True.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -124,7 +124,7 @@ def peak_resident_gib() -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the timing; returns the exit code."""
-    from tools.benchmark_sizes import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
+    from tools.benchmark.sizes import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="cub")

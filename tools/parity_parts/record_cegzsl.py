@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tools import simulated_mat
-from tools.recorder import Recorder, rate
-from tools.reference_script import find_script, import_torch, is_variable, run_script, variable, watch_steps
-from tools.simulated_mat import MatSize
+from tools.parity_parts.recorder import Recorder, rate
+from tools.parity_parts.reference_script import find_script, import_torch, is_variable, run_script, variable, watch_steps
+from tools.simulated import mat_files
+from tools.simulated.mat_files import MatSize
 
 SOURCE, SCRIPT = "Hanzy1996/CE-GZSL", "CE_GZSL.py"
 TRAINED = {"critic": ("critic", "embed", "comparator"), "generator": ("generator",)}
@@ -190,10 +190,10 @@ def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str
     path = find_script(checkout, SCRIPT, SOURCE)
     dimensions, chosen = SIZES[size]
     chosen = COMMON | chosen | ({} if epochs is None else {"nepoch": epochs})
-    raw = simulated_mat.simulate(dimensions, seed)
+    raw = mat_files.simulate(dimensions, seed)
     recorder = CEGZSLRecorder(raw)
     run_script(
         path, command_line(dimensions, chosen, seed),
-        lambda folder: simulated_mat.write(folder / "data" / "simulated", raw), lambda: watch(recorder),
+        lambda folder: mat_files.write(folder / "data" / "simulated", raw), lambda: watch(recorder),
     )  # fmt: skip
     return recorder.arrays

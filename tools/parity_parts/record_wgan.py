@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tools import reference_script as reference
-from tools import simulated_mat
-from tools.recorder import Recorder, rate
-from tools.reference_script import import_torch, is_variable, variable
-from tools.simulated_mat import MatSize
+from tools.parity_parts import reference_script as reference
+from tools.parity_parts.recorder import Recorder, rate
+from tools.parity_parts.reference_script import import_torch, is_variable, variable
+from tools.simulated import mat_files
+from tools.simulated.mat_files import MatSize
 
 SOURCE, SCRIPT = "PJBQ/D3GZSL", "gzsl/main.py"
 WRITTEN_WIDTH = 4096  # of generator and critic
@@ -177,7 +177,7 @@ def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str
     path = reference.find_script(checkout, SCRIPT, SOURCE)
     dimensions, chosen = SIZES[size]
     chosen = COMMON | chosen | ({} if epochs is None else {"g_epoch": epochs})
-    raw = simulated_mat.simulate(dimensions, seed)
+    raw = mat_files.simulate(dimensions, seed)
     recorder = WGANRecorder(raw, chosen["hidden"])
 
     def prepare() -> None:
@@ -185,5 +185,5 @@ def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str
         set_script_options(script_options(dimensions, chosen, seed))
         watch(recorder)
 
-    reference.run_script(path, [], lambda folder: simulated_mat.write(folder / "data", raw), prepare, OTHER_OPTION_FILES)
+    reference.run_script(path, [], lambda folder: mat_files.write(folder / "data", raw), prepare, OTHER_OPTION_FILES)
     return recorder.arrays

@@ -1,6 +1,6 @@
 """Writes a simulated benchmark of any number of classes, for trying sizes no public one has. Numbers on it are no results.
 
-    python tools/simulate.py --seen 1000 --unseen 20000 --output data/many.npz
+    python tools/simulated/benchmark.py --seen 1000 --unseen 20000 --output data/many.npz
 
 Semantics are standard normal. A row is ReLU(a R + 0.5 noise), R a random matrix, so that classes can be told apart and unseen ones
 inferred.

@@ -1,7 +1,7 @@
 """Times the published PyTorch loops, run unmodified from a checkout, at the sizes of the benchmarks. Needs torch, not JAX.
 
-    python tools/time_reference.py wgan DIR --size cub --steps 1        # DIR: a checkout of PJBQ/D3GZSL
-    python tools/time_reference.py cegzsl DIR --size cub --updates 2    # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/benchmark/time_reference.py wgan DIR --size cub --steps 1        # DIR: a checkout of PJBQ/D3GZSL
+    python tools/benchmark/time_reference.py cegzsl DIR --size cub --updates 2    # DIR: a checkout of Hanzy1996/CE-GZSL
 
 Data are simulated. CE-GZSL at 'cub' runs with its script's own default options; other sizes have the published options of their
 benchmark. D3GZSL runs with the options of its CUB file at the sizes of the benchmark, the weights of L_od and L_be + L_kl at 1e-4
@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.terminal import run_command
-from tools import record_cegzsl, record_wgan, reference_script, simulated_mat
-from tools.simulated_mat import MatSize
+from tools.parity_parts import record_cegzsl, record_wgan, reference_script
+from tools.simulated import mat_files
+from tools.simulated.mat_files import MatSize
 
 N_CRITIC = 5
 ROWS = {
@@ -89,14 +90,14 @@ def time_wgan(checkout: Path, size: str, updates: int) -> dict[str, list[float]]
     path = reference_script.find_script(checkout, record_wgan.SCRIPT, record_wgan.SOURCE)
     rows = ROWS[size]
     chosen = D3 | {"nz": rows.semantics} | (TINY if size == "tiny" else {})
-    raw = simulated_mat.simulate(rows, 0, np.float32)
+    raw = mat_files.simulate(rows, 0, np.float32)
     clock = Clock(updates, ("optimizerSigmoid",))
 
     def prepare() -> None:
         record_wgan.set_script_options(record_wgan.script_options(rows, chosen, 0))
         watch(clock)
 
-    write = lambda folder: simulated_mat.write(folder / "data", raw)  # noqa: E731
+    write = lambda folder: mat_files.write(folder / "data", raw)  # noqa: E731
     reference_script.run_script(path, [], write, prepare, record_wgan.OTHER_OPTION_FILES)
     return clock.seconds()
 
@@ -109,9 +110,9 @@ def time_cegzsl(checkout: Path, size: str, updates: int) -> dict[str, list[float
     arguments = record_cegzsl.command_line(rows, CEGZSL[size], 0)
     if size == "cub":
         rows, splits, name, arguments = rows._replace(semantics=1024), "sent_splits", "CUB", ["--dataroot", "data"]
-    raw = simulated_mat.simulate(rows, 0, np.float32)
+    raw = mat_files.simulate(rows, 0, np.float32)
     clock = Clock(updates, ("optimizerD", "optimizerG"))
-    write = lambda folder: simulated_mat.write(folder / "data" / name, raw, splits)  # noqa: E731
+    write = lambda folder: mat_files.write(folder / "data" / name, raw, splits)  # noqa: E731
     reference_script.run_script(path, arguments, write, lambda: watch(clock))
     return clock.seconds()
 

@@ -1,7 +1,7 @@
 """Records a run of a published PyTorch training script from a checkout, unmodified, at a small size. Needs torch, not JAX.
 
-    python tools/record_reference.py wgan DIR --output FILE.npz      # DIR: a checkout of PJBQ/D3GZSL
-    python tools/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/parity_parts/record_reference.py wgan DIR --output FILE.npz      # DIR: a checkout of PJBQ/D3GZSL
+    python tools/parity_parts/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
 
 The file has the layout of tests/golden/README.md; tools/parity.py replays it. Prints one JSON object: what was run, and versions.
 """
@@ -21,8 +21,8 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
-from tools import record_cegzsl, record_wgan
-from tools.reference_script import import_torch
+from tools.parity_parts import record_cegzsl, record_wgan
+from tools.parity_parts.reference_script import import_torch
 
 KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl}
 

@@ -1,6 +1,6 @@
 """Times several seeds trained together against the same seeds one after another, and compares their results.
 
-    python tools/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.n_critic=5 ...]
+    python tools/benchmark/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.n_critic=5 ...]
 
 Wall and CPU seconds of complete commands, start, compilation, evaluation and reports included: one command with config.seeds,
 against one command a seed. With --training, also wall seconds of outer steps alone, compiled already, in this process: each way,

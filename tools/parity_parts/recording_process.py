@@ -18,7 +18,7 @@ def record(kind: str, checkout: str, path: str, size: str, seed: int, epochs: in
         kind: 'wgan' (PJBQ/D3GZSL) or 'cegzsl' (Hanzy1996/CE-GZSL).
         checkout: folder of the published code.
         path: of the recording to write.
-        size, seed, epochs: of the run; see tools/record_reference.py.
+        size, seed, epochs: of the run; see tools/parity_parts/record_reference.py.
         python: an interpreter with torch.
 
     Raises:

@@ -1,6 +1,6 @@
 """What a checkpoint costs a run: the same number of outer steps with and without one, in turns, in one process, on simulated data.
 
-    python tools/checkpoint_cost.py --size cub --rounds 5 --steps 10
+    python tools/benchmark/checkpoint_cost.py --size cub --rounds 5 --steps 10
 """
 
 import argparse
@@ -21,7 +21,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.tally import check_finite
-from tools.benchmark_sizes import N_CRITIC, SIZES, build
+from tools.benchmark.sizes import N_CRITIC, SIZES, build
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tools import torch_oracle_losses as losses
-from tools.torch_oracle_networks import Sizes, TeacherOutputs, array_names, build_networks, load_arrays
+from tools.parity_parts import torch_oracle_losses as losses
+from tools.parity_parts.torch_oracle_networks import Sizes, TeacherOutputs, array_names, build_networks, load_arrays
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ ORACLES = ("eager", "explicit", "compiled")
 
 
 class Oracle:
-    """tools/time_oracle.py, waiting for its turns.
+    """tools/benchmark/time_oracle.py, waiting for its turns.
 
     Args:
         python: an interpreter with torch.
@@ -47,7 +47,7 @@ class Oracle:
             self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            raise UserError(f"the {self.name} could not be run; try python tools/time_oracle.py by itself") from None
+            raise UserError(f"the {self.name} could not be run; try python tools/benchmark/time_oracle.py by itself") from None
 
     def close(self) -> None:
         """Ends the process."""
@@ -58,7 +58,7 @@ class Oracle:
 def published(
     python: str, kind: str, checkout: str, size: str, threads: int, *, steps: int = 0, updates: int = 0
 ) -> dict[str, Any]:
-    """What tools/time_reference.py prints of so many outer steps, or critic updates, of a published loop.
+    """What tools/benchmark/time_reference.py prints of so many outer steps, or critic updates, of a published loop.
 
     Raises:
         UserError: it could not be run.

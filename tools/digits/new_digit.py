@@ -1,7 +1,7 @@
 """A digit that a model learns after training, from its strokes alone: files to try it with, and how well it is then recognised.
 
-    python tools/new_digit.py --digit 9 --write FOLDER     # FOLDER/9.csv, its name and strokes; FOLDER/9.npy, images of it
-    python tools/new_digit.py --seeds 5                    # trains without 3, 6 or 9, adds it, and predicts its images
+    python tools/digits/new_digit.py --digit 9 --write FOLDER     # FOLDER/9.csv, its name and strokes; FOLDER/9.npy, images of it
+    python tools/digits/new_digit.py --seeds 5                    # trains without 3, 6 or 9, adds it, and predicts its images
 
 The images are all there are of the digit; none of them is seen in training or when the digit is added.
 """

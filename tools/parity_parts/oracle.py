@@ -31,7 +31,7 @@ from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Step
 from d3gzsl_jax.runs import torch_layout
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.step import train_step, update
-from tools.comparison import GRADIENT, LOSS, PARAMETER, RATE, Comparison, Tolerance
+from tools.parity_parts.comparison import GRADIENT, LOSS, PARAMETER, RATE, Comparison, Tolerance
 
 # Beside JAX's threads, OpenMP threads that spin while they wait cost far more than they save. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -40,9 +40,9 @@ try:
 except ImportError:
     raise UserError("the PyTorch oracle needs torch: pip install -e '.[parity]'") from None
 
-from tools import torch_oracle
-from tools.oracle_case import Case
-from tools.torch_oracle_networks import Sizes, array_names, build_networks
+from tools.parity_parts import torch_oracle
+from tools.parity_parts.oracle_case import Case
+from tools.parity_parts.torch_oracle_networks import Sizes, array_names, build_networks
 
 # Ours -> the oracle's optimiser.
 OPTIMIZERS = {

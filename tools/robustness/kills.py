@@ -1,6 +1,6 @@
 """Kills a run at random moments, resumes it each time, and compares what it ends with to the same run left alone, bit for bit.
 
-    python tools/kills.py --config configs/digits.py --kills 20 [--seed 0] [-- --config.framework=cegzsl ...]
+    python tools/robustness/kills.py --config configs/digits.py --kills 20 [--seed 0] [-- --config.framework=cegzsl ...]
 
 What follows `--` goes to both runs. Exit code 0: equal; 1: not (naming the first difference); 2: bad input.
 """

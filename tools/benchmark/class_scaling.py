@@ -1,6 +1,6 @@
 """Cost of an outer step against the number of unseen classes, up to 20,000: time, memory, and what sampling classes saves.
 
-    python tools/class_scaling.py --output docs/class_scaling.json --plot docs/class_scaling.svg
+    python tools/benchmark/class_scaling.py --output docs/class_scaling.json --plot docs/class_scaling.svg
 
 D3 on WGAN-GP at the widths of CUB (2048 features, 500-d semantics and noise, hidden layers 4096 and 2048, batch 256), 1,000 seen
 classes and random data. Three ways of dealing with unseen classes: all of them in every step (up to 1,000, 5 rows each); 50 drawn
@@ -33,8 +33,8 @@ WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "
 def point(way: str, unseen: int, hidden: int, repeats: int) -> dict[str, Any]:
     """Median seconds of a step, its matrix-multiply FLOPs, first call and peak memory, of this process."""
     from d3gzsl_jax.system.startup import configure
-    from tools.benchmark import Ours
-    from tools.benchmark_sizes import Size
+    from tools.benchmark.outer_step import Ours
+    from tools.benchmark.sizes import Size
 
     configure()
     per_step, head = WAYS[way]

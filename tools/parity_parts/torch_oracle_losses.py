@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from tools.torch_oracle_networks import SLOPE, TwoLayers
+from tools.parity_parts.torch_oracle_networks import SLOPE, TwoLayers
 
 # Bytes of a block of class scores' hidden layer: larger ones leave the caches, much smaller ones do not keep the threads busy.
 BLOCK_BYTES = 16 * 2**20

@@ -1,6 +1,6 @@
 """Chooses settings for configs/digits.py without touching its test rows or its unseen digits.
 
-    python tools/digits_settings.py --vary train.epochs=50,100 --vary distillation.n_syn=30,60,100
+    python tools/digits/settings.py --vary train.epochs=50,100 --vary distillation.n_syn=30,60,100
 
 Only training rows of the seven seen digits are used. Folds hold out two of them as pseudo-unseen, and a fifth of the rows of the
 other five as pseudo test_seen; every candidate is trained on every fold, and the means of H and T1 over folds and seeds are

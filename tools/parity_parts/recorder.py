@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from tools.reference_script import variable
+from tools.parity_parts.reference_script import variable
 
 
 class Recorder:

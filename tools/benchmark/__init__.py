@@ -1,0 +1,1 @@
+"""Timings: of the outer step, of seeds, of checkpoints, of prediction."""

@@ -1,0 +1,1 @@
+"""How the embedded digits' settings and the new digit were made."""

@@ -1,0 +1,1 @@
+"""The parts of tools/parity.py: recorders, recordings, replays, the PyTorch oracle."""

@@ -1,0 +1,1 @@
+"""Runs that are killed, spread over devices and processes."""

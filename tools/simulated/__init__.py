@@ -1,0 +1,1 @@
+"""Simulated benchmarks of any size."""
