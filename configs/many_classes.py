@@ -1,6 +1,7 @@
 """D3GZSL with very many unseen classes: a step sees 50 of them, and its cost does not grow with how many there are.
 
-Paper: arXiv 2402.11424 has nothing of this size. Expected U/S/H: none is published; `tools/simulated/benchmark.py` makes data to try it on.
+Paper: arXiv 2402.11424 has nothing of this size. Expected U/S/H: none is published; `tools/simulated/benchmark.py` makes data to
+try it on.
 
     python tools/simulated/benchmark.py --seen 1000 --unseen 20000 --output data/many.npz
     python -m d3gzsl_jax.main --config=configs/many_classes.py --config.data.root=data/many.npz

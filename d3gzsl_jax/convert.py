@@ -1,8 +1,8 @@
 """Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
 
-    python d3gzsl_jax/convert.py to-jax --torch FILE.pt --config configs/cub.py --output RUN
-    python d3gzsl_jax/convert.py to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
-    python d3gzsl_jax/convert.py to-torch --workdir RUN_OR_MODEL --output FILE.pt
+    d3gzsl convert to-jax --torch FILE.pt --config configs/cub.py --output RUN
+    d3gzsl convert to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
+    d3gzsl convert to-torch --workdir RUN_OR_MODEL --output FILE.pt
 
 The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save; a folder of <network>.pt; or
 an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks and layers are named as in tests/golden/README.md:
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import jax
 import numpy as np

@@ -16,6 +16,7 @@ from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.distillation.teacher import pretrain
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
+from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Batch, Params, TeacherOutputs, TrainState
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.runs import file_schemas, json_files
@@ -30,7 +31,7 @@ from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.sharding import Sharding
-from d3gzsl_jax.training.tally import Report, check_finite
+from d3gzsl_jax.training.tally import Report
 
 
 class Run:

@@ -119,7 +119,7 @@ def train_runs(
         check.check(start.config)
         check.check_known(start.config, bool(len(data.test_seen)))
         if start.config.seeds:
-            raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by d3gzsl_jax.studies.seeds.train_seeds")
+            raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by studies.seeds.train_seeds")
     sharding = sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()

@@ -207,13 +207,13 @@ def test_a_backend_that_is_not_there_is_one_line(tmp_path, platform):
 
 def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
     run = subprocess.run(
-        [sys.executable, "d3gzsl_jax/studies/baselines/command.py", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "d3gzsl baselines", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
         env=os.environ | {"JAX_PLATFORMS": "cuda"},
     )  # fmt: skip
     assert run.returncode == 2 and run.stderr.startswith("baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report.record"], ["d3gzsl_jax/studies/tables/command.py"], ["tools/robustness/launch.py"]])
+@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report.record"], ["d3gzsl table"], ["tools/robustness/launch.py"]])
 def test_help_for_a_reader_that_leaves_is_silent(program):
     reader, writer = os.pipe()
     os.close(reader)

@@ -7,11 +7,11 @@
 
 A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
 sizes, option values and number of epochs it has. --golden takes one from a file; --reference and --cegzsl make one first, by
-running the published script unmodified in a process of its own (tools/parity_parts/record_reference.py; torch is needed there). --oracle
-trains both sides update by update, at any size and with any option of the method (tools/parity_parts/oracle.py). Printed is a table: per
-quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the tolerance and
-the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity, step and key
-are named). 2: bad input.
+running the published script unmodified in a process of its own (tools/parity_parts/record_reference.py; torch is needed there).
+--oracle trains both sides update by update, at any size and with any option of the method (tools/parity_parts/oracle.py). Printed
+is a table: per quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the
+tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity,
+step and key are named). 2: bad input.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("--golden", metavar="FILE.npz", help="a recording (layout: tests/golden/README.md)")
     sources.add_argument("--reference", metavar="DIR", help="a checkout of PJBQ/D3GZSL: its loop on the WGAN-GP base")
     sources.add_argument("--cegzsl", metavar="DIR", help="a checkout of Hanzy1996/CE-GZSL")
-    sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle of tools/parity_parts/torch_oracle.py, in lockstep")
+    sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle (parity_parts/torch_oracle.py), in lockstep")
     run = parser.add_argument_group("what is run")
     run.add_argument("--size", help="small (default) or medium; with --oracle also cub")
     run.add_argument("--seed", type=int, help="of the simulated data and of training (default 0)")

@@ -167,7 +167,7 @@ def _threefry2x32(tf: Any, key: tuple[Any, Any], x0: Any, x1: Any) -> tuple[Any,
 
 
 def _rows_of_step(tf: Any, key: np.ndarray, step: Any, rows: int, n_critic: int, batch: int) -> Any:
-    """randomness.sample_rows in TensorFlow: (n_critic, batch) int32."""
+    """training/draws.py's sample_rows in TensorFlow: (n_critic, batch) int32."""
     zero = tf.constant(0, tf.uint32)
     constant = (tf.constant(key[0], tf.uint32), tf.constant(key[1], tf.uint32))
     of_step = _threefry2x32(tf, constant, zero, tf.cast(step, tf.uint32))

@@ -41,6 +41,6 @@ def _doubts_on_features(data: GZSLData, arrays: SplitArrays) -> list[str]:
         f"{data.key('features')}: these features are dense and {sides}: on average the mean of a dimension lies at {middle:.2f} of "
         "its range over trainval, where features after a ReLU have it near 0.1. They do not suit min-max scaling and a generator "
         "that ends in a ReLU, and unseen classes may be recognised worse than by chance; take features after a ReLU, or give "
-        "max(x, 0) and max(-x, 0) of centred ones as dimensions of their own, and compare with d3gzsl_jax/studies/baselines/command.py, which "
+        "max(x, 0) and max(-x, 0) of centred ones as dimensions of their own, and compare with d3gzsl baselines, which "
         "synthesizes nothing"
     ]

@@ -11,12 +11,12 @@ import optax
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import networks
+from d3gzsl_jax.frameworks.adam import descend, scale_by_adam
+from d3gzsl_jax.frameworks.finite import blamed_input
 from d3gzsl_jax.frameworks.structures import Params, TeacherOutputs
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.losses.classification import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
-from d3gzsl_jax.training.optimizers import descend, scale_by_adam
-from d3gzsl_jax.training.tally import blamed_input
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.distillation import student
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import distillation as terms
+from d3gzsl_jax.losses.classification import negative_log_likelihood
 from d3gzsl_jax.losses.pairwise import SampledPairs
 
 TERM_NAMES = ("cls", "od", "be", "kl")
@@ -61,16 +63,16 @@ class Distillation:
         return networks.Embedding(width=self.embedding_width)
 
     @property
-    def confidence(self) -> networks.Confidence:
+    def confidence(self) -> student.Confidence:
         """c(s)."""
-        return networks.Confidence()
+        return student.Confidence()
 
     def init(self, key: jax.Array, feature_size: int) -> Params:
         """Fresh parameters of 'student_embedding', 'student_head' and 'confidence'."""
         embedding = jnp.zeros((1, self.embedding_width))
         return {
             "student_embedding": self.embedding.init(stream(key, "student_embedding"), jnp.zeros((1, feature_size))),
-            "student_head": networks.StudentHead(classes=self.classes).init(stream(key, "student_head"), embedding),
+            "student_head": student.StudentHead(classes=self.classes).init(stream(key, "student_head"), embedding),
             "confidence": self.confidence.init(stream(key, "confidence"), jnp.zeros((1,))),
         }
 
@@ -122,7 +124,7 @@ class Distillation:
         found = {}
         if "cls" in names:
             rows = labels.shape[0] if sample is None else sample.count
-            found["cls"] = terms.negative_log_likelihood(log_probabilities, labels, weights, rows)
+            found["cls"] = negative_log_likelihood(log_probabilities, labels, weights, rows)
         if "od" in names:
             if unseen_logits is None:
                 with jax.named_scope("teacher"):
@@ -155,9 +157,9 @@ class Distillation:
         """The student's logits (n, C) for its embeddings (n, width): prediction is their argmax and nothing else."""
         return self._head(params).apply(params["student_head"], embedding, method="classify")
 
-    def _head(self, params: Params) -> networks.StudentHead:
+    def _head(self, params: Params) -> student.StudentHead:
         """The head at the width of its parameters, which a step may have narrowed."""
-        return networks.StudentHead(classes=params["student_head"]["params"]["classifier"]["linear"]["bias"].shape[0])
+        return student.StudentHead(classes=params["student_head"]["params"]["classifier"]["linear"]["bias"].shape[0])
 
     def _sample(
         self, params: Params, classes: Classes, labels: jax.Array, count: int

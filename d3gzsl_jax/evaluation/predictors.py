@@ -12,9 +12,9 @@ from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.finite import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.training.tally import blamed_input, check_finite
 
 RealRows = tuple[Any, Any]  # features (N, dx) and original ids (N,), on the device or not
 

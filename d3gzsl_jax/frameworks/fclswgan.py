@@ -11,7 +11,7 @@ from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.losses.classification import classification_loss
 
 
 @dataclasses.dataclass(frozen=True)

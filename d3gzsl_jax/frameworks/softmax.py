@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import optax
 
 from d3gzsl_jax.frameworks import networks
+from d3gzsl_jax.frameworks.adam import descend, scale_by_adam
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.losses.distillation import classification_loss
-from d3gzsl_jax.training.optimizers import descend, scale_by_adam
+from d3gzsl_jax.losses.classification import classification_loss
 
 Carry = TypeVar("Carry")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.losses.distillation import classification_loss
+from d3gzsl_jax.losses.classification import classification_loss
 from d3gzsl_jax.losses.pairwise import by_rows
 from d3gzsl_jax.precision import EXACT
 

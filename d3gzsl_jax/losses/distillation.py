@@ -1,4 +1,4 @@
-"""The four distillation terms of D3GZSL (arXiv 2402.11424): L_cls, L_be and L_kl (ID2SD), L_od (O2DBD).
+"""The distillation losses of D3GZSL (arXiv 2402.11424): ID2SD (L_be and L_kl) and O2DBD (L_od); L_cls is in classification.py.
 
 Rows are ordered synthesized first, then real; labels are original class ids. Every function takes arrays only. The two
 variants are 'released' (what the published code computes; the default) and 'described' (what the paper writes).
@@ -12,25 +12,6 @@ from d3gzsl_jax.losses.pairwise import SampledPairs, pair_loss, unit_rows
 VARIANTS = ("released", "described")
 SCORES = ("msp", "energy", "max_logit")
 TARGETS = ("class", "domain")
-
-
-def classification_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """L_cls: mean negative log-likelihood of log_softmax(logits) (n, C) at labels (n,), original ids."""
-    return negative_log_likelihood(jax.nn.log_softmax(logits), labels)
-
-
-def negative_log_likelihood(
-    log_probabilities: jax.Array, labels: jax.Array, weights: jax.Array | None = None, count: int = 0
-) -> jax.Array:
-    """Mean of - log p at the labels.
-
-    Args:
-        log_probabilities: (n, C).
-        labels: (n,) columns.
-        weights: (n,) how many rows each one stands for, and `count` how many all stand for; None: 1 each.
-    """
-    chosen = jnp.take_along_axis(log_probabilities, labels[:, None], axis=-1)[:, 0]
-    return -jnp.mean(chosen) if weights is None else -jnp.sum(weights * chosen) / count
 
 
 def embedding_distillation(

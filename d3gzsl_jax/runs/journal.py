@@ -14,6 +14,7 @@ from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.monitoring import VitalSigns
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
+from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
@@ -22,7 +23,7 @@ from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.studies.validation import Plan, classifier_snapshots, write_trials
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.build import Model
-from d3gzsl_jax.training.tally import Report, check_finite
+from d3gzsl_jax.training.tally import Report
 
 
 class Account:

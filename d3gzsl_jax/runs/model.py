@@ -20,6 +20,7 @@ from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.finite import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
@@ -29,7 +30,6 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
-from d3gzsl_jax.training.tally import blamed_input, check_finite
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, StepDraws, TrainState
-from d3gzsl_jax.keys import sample_rows, step_draws
+from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.step import train_step

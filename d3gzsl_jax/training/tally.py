@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.frameworks.structures import Params, Terms
-
-_ADVICE = "lower config.train.learning_rate, or the weights in config.distillation"
+from d3gzsl_jax.frameworks.finite import ADVICE
+from d3gzsl_jax.frameworks.structures import Terms
 
 
 @chex.dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Report:
         if int(self.bad_step) < 0:
             return
         where, what = _first_bad(jax.device_get(self.bad_terms), limit)
-        raise DivergenceError(f"training stopped at outer step {int(self.bad_step)}, {where}: {what}; {_ADVICE}")
+        raise DivergenceError(f"training stopped at outer step {int(self.bad_step)}, {where}: {what}; {ADVICE}")
 
     def means(self) -> dict[str, dict[str, float]]:
         """Mean of each term over the steps, on the host."""
@@ -89,32 +88,3 @@ def _first_bad(terms: dict[str, dict[str, np.ndarray]], limit: float) -> tuple[s
         return where, f"not finite: {', '.join(infinite)}"
     values = ", ".join(f"{name} = {float(found[name]):.3g}" for name in bad)
     return where, f"over config.guards.loss_limit={limit:g}: {values}"
-
-
-def check_finite(params: Params, where: str, advice: str = _ADVICE) -> None:
-    """Looks at parameters themselves, whose last update no loss has seen yet.
-
-    Args:
-        params: by group.
-        where: begins the message.
-        advice: ends it.
-
-    Raises:
-        DivergenceError: naming the parameter groups.
-    """
-    bad = [group for group, is_finite in jax.device_get(_all_finite(params)).items() if not is_finite]
-    if bad:
-        raise DivergenceError(f"{where}: not finite: parameters of {', '.join(bad)}; {advice}")
-
-
-def blamed_input(features: Any, otherwise: str) -> str:
-    """What to say where a fit to real rows `features` (n, dx) broke down: which row is not finite, or `otherwise`."""
-    finite = np.asarray(jnp.isfinite(features).all(axis=1))
-    return otherwise if finite.all() else f"training row {int(np.argmin(finite))}, scaled, is not finite itself: see the data"
-
-
-@jax.jit
-def _all_finite(params: Params) -> dict[str, jax.Array]:
-    return {
-        group: jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)])) for group, tree in params.items()
-    }

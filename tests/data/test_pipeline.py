@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.data.batches import Call, Calls, Stops, host_batches, prefetch_to_device, resolve_mode
-from d3gzsl_jax.keys import root_key, sample_rows
+from d3gzsl_jax.keys import root_key
+from d3gzsl_jax.training.draws import sample_rows
 
 ROWS, N_CRITIC, BATCH = 50, 3, 8
 FEATURES = np.random.default_rng(0).normal(size=(ROWS, 4)).astype(np.float32)

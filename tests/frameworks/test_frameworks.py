@@ -14,10 +14,10 @@ from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
-from d3gzsl_jax.keys import update_draws
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.train import train
+from d3gzsl_jax.training.draws import update_draws
 from tests import small
 from tests.conftest import ROOT
 from tests.losses import oracles

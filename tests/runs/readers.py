@@ -37,7 +37,7 @@ def page(folder):
 
 
 def table(folder):
-    """d3gzsl_jax/studies/tables/command.py."""
+    """d3gzsl table."""
     found = report_tool.read(folder / "results.json")
     if not isinstance(found, str):
         report_tool.FORMATS["markdown"](report_tool.tables_of([found], [], False, False, "command"))
@@ -62,7 +62,7 @@ def log(folder):
 
 
 def job(folder):
-    """d3gzsl_jax/studies/ablation/command.py and its table."""
+    """d3gzsl ablate and its table."""
     asked = json.loads((Path(folder) / "asked.json").read_text())
     config = asked["config"]
     found = Job("cell", 0, str(folder), config, "", asked["digests"], "", False).results()

@@ -71,7 +71,7 @@ def test_the_table_pairs_by_seed_and_falls_back_on_the_classifier():
     assert of["full | x", "classifier"].against["wins"] == 0
     assert of["eszsl", "eszsl"].against["difference"] == pytest.approx(50 - harmonic(0.2, 0.6))
 
-    text = ablation_table.markdown("digits: x", entries, rows, against, "python d3gzsl_jax/studies/ablation/command.py --x", ["full, seed 2: broke"])
+    text = ablation_table.markdown("digits: x", entries, rows, against, "d3gzsl ablate --x", ["full, seed 2: broke"])
     lines = text.splitlines()
     table = [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines if line.startswith("|")]
     assert {len(row) for row in table} == {len(table[0])}
@@ -84,7 +84,7 @@ def test_the_table_pairs_by_seed_and_falls_back_on_the_classifier():
     assert row["95 % of H"] != "—" and (row["sign p"], row["sign p, Holm"], row["Wilcoxon p, Holm"]) == ("0.500", "1.000", "1.000")
     assert "The table makes 3 comparisons; p-values called Holm are adjusted for that number" in text
     assert "Selection `last`: the last epoch" in text and "- full, seed 2: broke" in text
-    assert lines[-3:] == ["```bash", "python d3gzsl_jax/studies/ablation/command.py --x", "```"]
+    assert lines[-3:] == ["```bash", "d3gzsl ablate --x", "```"]
 
     read = list(csv.DictReader(ablation_table.comma_separated(entries).splitlines()))
     assert len(read) == len(entries) and read[0]["cell"] == "base" and read[0]["seed"] == "2" and read[0]["ausuc"] == ""

@@ -6,7 +6,7 @@ import pytest
 from d3gzsl_jax.studies.baselines import command as baselines
 from d3gzsl_jax.studies.baselines import harness
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
-from d3gzsl_jax.studies.tables import command as baselines
+from d3gzsl_jax.studies.tables import command as report
 from tests.conftest import ROOT
 
 

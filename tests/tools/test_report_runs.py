@@ -1,4 +1,4 @@
-"""Which results.json d3gzsl_jax/studies/tables/command.py counts."""
+"""Which results.json d3gzsl table counts."""
 
 import json
 

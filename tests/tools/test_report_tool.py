@@ -108,7 +108,7 @@ def test_the_printed_table(table):
     of_h = f"{mean:.1f} ± {std:.1f} | —"  # two seeds have no interval
     assert student == f"| wgan + D3 | student | 2 | 42.0 ± 2.8 | 60.0 ± 0.0 | {of_h} | 50.0 ± 0.0 | 40.0 ± 0.0 |"
     assert "| wgan without D3 | classifier | 1 | 40.0 | 50.0 | 44.4 | — | 50.0 | 40.0 |" in lines and any("| eszsl | eszsl | 1 |" in line for line in lines)
-    assert "made by: python d3gzsl_jax/studies/tables/command.py /" in out and "nothing was chosen on the test rows" in out and "weight" not in out
+    assert "made by: d3gzsl table /" in out and "nothing was chosen on the test rows" in out and "weight" not in out
 
 
 def test_methods_are_told_apart_by_the_fields_that_differ(table):

@@ -4,7 +4,8 @@ import numpy as np
 import optax
 import pytest
 
-from d3gzsl_jax.training.optimizers import Optimization, running_sum, scale_by_adam
+from d3gzsl_jax.frameworks.adam import running_sum, scale_by_adam
+from d3gzsl_jax.training.optimizers import Optimization
 
 
 def double_precision_adam(gradients, beta1, beta2, epsilon=1e-8):

@@ -2,7 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from d3gzsl_jax.keys import normal_rows, root_key, sample_rows, step_draws, stream
+from d3gzsl_jax.keys import normal_rows, root_key, stream
+from d3gzsl_jax.training.draws import sample_rows, step_draws
 
 
 def test_rows_do_not_repeat_within_a_batch_and_are_uniform():

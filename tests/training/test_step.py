@@ -10,11 +10,11 @@ import pytest
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Rows
-from d3gzsl_jax.keys import sample_rows, step_draws
+from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.step import train_step, update
-from d3gzsl_jax.training.tally import check_finite
 from tests import small
 
 

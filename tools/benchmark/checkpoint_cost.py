@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from d3gzsl_jax.keys import sample_rows
+from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.training.tally import check_finite
+from d3gzsl_jax.training.draws import sample_rows
 from tools.benchmark.sizes import N_CRITIC, SIZES, build
 
 

@@ -2,12 +2,14 @@
 
     python tools/benchmark/outer_step.py --size cub awa2 flo sun --oracle eager explicit compiled
     python tools/benchmark/outer_step.py --size cub --oracle explicit --reference DIR       # DIR: a checkout of PJBQ/D3GZSL
-    python tools/benchmark/outer_step.py --size cegzsl_cub --cegzsl DIR                           # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/benchmark/outer_step.py --size cegzsl_cub --cegzsl DIR                           # DIR: a checkout of \
+        Hanzy1996/CE-GZSL
 
 An outer step is 5 critic updates and 1 generator update on random data. What is compared takes turns in one run with the same
 number of threads: this framework's float32 matrix-multiply rate (2048 x 2048 x 2048), our step, the oracle's (in a process of its
-own, tools/parity_parts/torch_oracle.py on the CPU), and, in every second round, the published loop's (tools/benchmark/time_reference.py). Of CE-GZSL's
-loop two critic updates are timed and 5 of them taken for a step, its generator update left out.
+own, tools/parity_parts/torch_oracle.py on the CPU), and, in every second round, the published loop's
+(tools/benchmark/time_reference.py). Of CE-GZSL's loop two critic updates are timed and 5 of them taken for a step, its generator
+update left out.
 
 Printed: medians; the matrix-multiply FLOPs of our step (from its jaxpr, dead code left out), and our rate of them as a share of the
 machine's; first call, compilation included; peak resident memory; ratios of theirs to ours, each the median over the rounds.
@@ -23,20 +25,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.keys import sample_rows
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.outputs import json_list_with
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.training.draws import sample_rows
 from tools.benchmark.flops import matmul_flops
 from tools.benchmark.rivals import ORACLES, Oracle, published
 from tools.benchmark.sizes import N_CRITIC, SIZES, Size, build

@@ -1,6 +1,7 @@
 """Time and memory of --mode=predict on a file larger than memory would like: an untrained model at CUB's size, random features.
 
-    python tools/benchmark/predict_speed.py --rows 1000000 --folder FOLDER      # needs 4 * 2048 bytes a row there, given back at the end
+    python tools/benchmark/predict_speed.py --rows 1000000 --folder FOLDER      # needs 4 * 2048 bytes a row there, given back at \
+        the end
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.scaling import Scaling
@@ -25,7 +26,7 @@ from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.build import build_objective, class_table
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FEATURES, SEMANTICS, SEEN, CLASSES, BLOCK = 2048, 312, 150, 200, 10_000
 
 

@@ -13,8 +13,7 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Batch, Classes, TrainState
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
 
 N_CRITIC = 5
 

@@ -1,4 +1,5 @@
-"""Times the outer step of the PyTorch oracle (tools/parity_parts/torch_oracle.py), eager or compiled, and PyTorch's matrix-multiply rate.
+"""Times the outer step of the PyTorch oracle (tools/parity_parts/torch_oracle.py), eager or compiled, and PyTorch's
+matrix-multiply rate.
 
     python tools/benchmark/time_oracle.py --size cub --threads 2
     python tools/benchmark/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 # Waiting OpenMP threads sleep instead of spinning: beside any other work, spinning made a step up to four times as slow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,6 +1,7 @@
 """Times several seeds trained together against the same seeds one after another, and compares their results.
 
-    python tools/benchmark/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [-- --config.train.n_critic=5 ...]
+    python tools/benchmark/time_seeds.py --config configs/digits.py [--seeds 5] [--turns 2] [--training] [--
+        --config.train.n_critic=5 ...]
 
 Wall and CPU seconds of complete commands, start, compilation, evaluation and reports included: one command with config.seeds,
 against one command a seed. With --training, also wall seconds of outer steps alone, compiled already, in this process: each way,
@@ -24,7 +25,7 @@ from typing import NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.config import check as settings
 from d3gzsl_jax.course import begin
 from d3gzsl_jax.data.load import load
@@ -41,7 +42,7 @@ from d3gzsl_jax.training.build import build
 from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Seconds(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rich.table import Table
 
@@ -31,7 +31,7 @@ from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import csv_row
 
-CONFIG = Path(__file__).resolve().parent.parent / "configs" / "digits.py"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "digits.py"
 
 
 def write(digit: int, folder: Path) -> None:

@@ -13,8 +13,7 @@ from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
-from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.schedule import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 from tools.parity_parts.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates

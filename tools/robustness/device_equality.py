@@ -1,6 +1,7 @@
 """Trains the same run on different numbers of devices, made of the CPU, and tells how far they end from the run on one.
 
-    python tools/robustness/device_equality.py [--config configs/digits.py] [--layouts 2,4,8,2x2] [--frameworks wgan,cegzsl] [-- FLAG ...]
+    python tools/robustness/device_equality.py [--config configs/digits.py] [--layouts 2,4,8,2x2] [--frameworks wgan,cegzsl] [--
+        FLAG ...]
 
 A layout is a number of devices, or processes x devices of each. What follows `--` goes to every run; without it a run is 21 outer
 steps of narrow networks, an epoch in batches of 48. Exit code 0: everywhere within 0.01 learning rates; 1: not; 2: bad input.
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
 from d3gzsl_jax.system.terminal import run_command

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
 from d3gzsl_jax.system.terminal import run_command

@@ -1,6 +1,7 @@
 """Starts a training command in several processes on this machine, to try what several machines would do.
 
-    python tools/robustness/launch.py --processes 2 --devices 2 -- --config=configs/digits.py --workdir=RUN [--config.group.field=value ...]
+    python tools/robustness/launch.py --processes 2 --devices 2 -- --config=configs/digits.py --workdir=RUN
+        [--config.group.field=value ...]
 
 What follows `--` goes to each; they find each other on a free port of this machine, and each has so many devices made of the
 CPU (--devices 0: whatever devices the environment shows each of them). Only the first one's output is shown, and of the others
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.system.terminal import run_command
 

@@ -1,8 +1,8 @@
 """What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
 
-    python d3gzsl_jax/studies/ablation/command.py --config configs/cub_small.py --preset components --seeds 5 --output FOLDER [--root DATA]
-    python d3gzsl_jax/studies/ablation/command.py --config A.py --config B.py:base --vary distillation.temperature=1,2,4 --seeds 5 --output FOLDER
-    python d3gzsl_jax/studies/ablation/command.py --list [--config FILE.py]
+    d3gzsl ablate --config configs/cub_small.py --preset components --seeds 5 --output FOLDER [--root DATA]
+    d3gzsl ablate --config A.py --config B.py:base --vary distillation.temperature=1,2,4 --seeds 5 --output FOLDER
+    d3gzsl ablate --list [--config FILE.py]
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline one with results.json. After each
 run FOLDER/ablation.md, .csv, .png and .svg hold what there is so far: a row a cell and predictor, compared by seed with the first
@@ -25,8 +25,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.runs import contents
@@ -107,7 +105,7 @@ def ablate(arguments: argparse.Namespace, command: str) -> int:
     baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
     cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
     arguments.output = paths.clean(arguments.output, "--output")
-    ours = {"md": text_with("d3gzsl_jax/studies/ablation/command.py"), "csv": text_with("cell,"), "png": picture, "svg": picture}
+    ours = {"md": text_with("d3gzsl ablate"), "csv": text_with("cell,"), "png": picture, "svg": picture}
     for extension, is_ours in ours.items():
         target = arguments.output / f"ablation.{extension}"
         contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
@@ -189,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
 
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        return ablate(arguments, shlex.join(["python", "d3gzsl_jax/studies/ablation/command.py", *given]))
+        return ablate(arguments, shlex.join(["python", "d3gzsl ablate", *given]))
     except UserError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The grids of d3gzsl_jax/studies/ablation/command.py by name: which parts of D3 matter, which settings, and under what stress of the data.
+"""The grids of d3gzsl ablate by name: which parts of D3 matter, which settings, and under what stress of the data.
 
 A preset is a function of a configuration; its docstring is what `--list` says of it. Its first cell is what the others are compared
 with, unless they name another.

@@ -1,6 +1,6 @@
 """Baselines without synthesis, which a generative method has to beat, over several seeds on the data of one configuration.
 
-    python d3gzsl_jax/studies/baselines/command.py --config configs/cub_small.py --seeds 3 [--root FOLDER] [--set data.semantics=att]
+    d3gzsl baselines --config configs/cub_small.py --seeds 3 [--root FOLDER] [--set data.semantics=att]
                               [--baselines eszsl,regressor,class_norm,no_synthesis] [--output FOLDER]
 
 eszsl: a bilinear map in closed form. regressor: prototypes linear in the semantics, scaled cosine. class_norm: prototypes by the
@@ -10,7 +10,7 @@ gamma of calibrated stacking by calibrated H on folds inside trainval, those of 
 fold_seed; the test rows are looked at once, or, with --set eval.selection=validation --set eval.retrain=False, not at all: figures
 are means over the folds then.
 
-Writes FOLDER/<baseline>/seed-<k>/results.json, for d3gzsl_jax/studies/tables/command.py too; what is there already is not done again. Prints mean and
+Writes FOLDER/<baseline>/seed-<k>/results.json, for d3gzsl table too; what is there already is not done again. Prints mean and
 standard deviation (n - 1) over seeds, in percent.
 """
 
@@ -20,8 +20,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
 """Gathers runs into one table: a row a method and predictor, over the seeds it was run with.
 
-    python d3gzsl_jax/studies/tables/command.py RUN_OR_FOLDER... [--format markdown|latex|html|csv] [--output FILE] [--by FIELD,FIELD] [--calibrated]
+    d3gzsl table RUN_OR_FOLDER... [--format markdown|latex|html|csv] [--output FILE] [--by FIELD,FIELD] [--calibrated]
 
 Runs that differ only in their seed are one method. What must not stand in one table (other data, another selection rule) is
 refused; with --separate there is a table for each. H is computed anew from each run's U and S. Figures of an epoch that was picked
@@ -17,8 +17,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.errors import UserError
@@ -244,7 +242,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--separate", action="store_true", help="a table for each dataset, features, semantics, selection rule")
     parser.add_argument("--test-selected", action="store_true", help="also figures picked on the test set, which are no results")
     arguments = parser.parse_args(argv)
-    command = f"python d3gzsl_jax/studies/tables/command.py {shlex.join(sys.argv[1:] if argv is None else argv)}"
+    command = f"d3gzsl table {shlex.join(sys.argv[1:] if argv is None else argv)}"
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
     copies = contextlib.ExitStack()
     try:
@@ -252,7 +250,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.paths = [Path(copies.enter_context(of)) for of in local]
         output = None
         if arguments.output:
-            ours = text_with("d3gzsl_jax/studies/tables/command.py")
+            ours = text_with("d3gzsl table")
             output = contents.output(arguments.output, "--output", ours, "table of this tool", arguments.paths)
         runs = []
         for path in find(arguments.paths):

@@ -1,0 +1,45 @@
+"""Whether parameters and rows are finite, and what to say where they are not."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from d3gzsl_jax.errors import DivergenceError
+from d3gzsl_jax.frameworks.structures import Params
+
+ADVICE = "lower config.train.learning_rate, or the weights in config.distillation"
+
+
+
+def check_finite(params: Params, where: str, advice: str = ADVICE) -> None:
+    """Looks at parameters themselves, whose last update no loss has seen yet.
+
+    Args:
+        params: by group.
+        where: begins the message.
+        advice: ends it.
+
+    Raises:
+        DivergenceError: naming the parameter groups.
+    """
+    bad = [group for group, is_finite in jax.device_get(_all_finite(params)).items() if not is_finite]
+    if bad:
+        raise DivergenceError(f"{where}: not finite: parameters of {', '.join(bad)}; {advice}")
+
+
+
+def blamed_input(features: Any, otherwise: str) -> str:
+    """What to say where a fit to real rows `features` (n, dx) broke down: which row is not finite, or `otherwise`."""
+    finite = np.asarray(jnp.isfinite(features).all(axis=1))
+    return otherwise if finite.all() else f"training row {int(np.argmin(finite))}, scaled, is not finite itself: see the data"
+
+
+
+@jax.jit
+def _all_finite(params: Params) -> dict[str, jax.Array]:
+    return {
+        group: jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)])) for group, tree in params.items()
+    }
+
