@@ -17,7 +17,7 @@ from d3gzsl_jax.config.load import flat, load_config, override
 from d3gzsl_jax.errors import UserError
 from tests.conftest import ROOT
 from tests.runs.readers import READERS
-from tests.runs.test_schema import folder, outcomes, whole  # noqa: F401 (fixtures)
+from tests.runs.test_json_files import folder, outcomes, whole  # noqa: F401 (fixtures)
 
 FEW = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=1000, derandomize=False)

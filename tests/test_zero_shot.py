@@ -11,7 +11,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.studies.tables import command
 from tests.conftest import ROOT
-from tests.test_trained import QUICK
+from tests.runs.test_model import QUICK
 
 KNOWN, UNKNOWN = ("unseen", "zsl"), ("seen", "harmonic", "ausuc")
 

@@ -3,7 +3,7 @@
 import json
 
 from d3gzsl_jax.studies.tables import command
-from tests.tools.test_report_tool import run
+from tests.studies.tables.test_command import run
 
 
 def left(folder, results):

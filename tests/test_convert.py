@@ -14,7 +14,7 @@ from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
-from tests.test_trained import OPTIONS
+from tests.runs.test_model import OPTIONS
 
 CONFIG = """
 from configs import digits

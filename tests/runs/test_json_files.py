@@ -14,7 +14,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import file_schemas, json_files, resume
 from tests.conftest import ROOT
 from tests.runs.readers import DAMAGES, READERS, mutations, odd_arrays
-from tests.runs.test_report import arrays
+from tests.runs.report.test_report import arrays
 
 
 @pytest.fixture(scope="module")
