@@ -33,11 +33,11 @@ from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.studies.seeds import train_seeds
+from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.system import terminal
 from d3gzsl_jax.system.processes import is_first
 from d3gzsl_jax.system.startup import configure, join, leave, require_devices
 from d3gzsl_jax.text import cut, visible
-from d3gzsl_jax.train import train
 from d3gzsl_jax.training import memory
 
 _LONGEST = 400  # characters of a message of the flag parser

@@ -10,10 +10,10 @@ import pytest
 from configs import digits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.storage.lock import Held
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 
 
 def quick(variant="d3"):

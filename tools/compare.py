@@ -28,11 +28,11 @@ from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, Console, Display
 from d3gzsl_jax.runs.file_schemas import ComparedRun
 from d3gzsl_jax.runs.folder import plain
+from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.studies.tables.seeds import print_seed_table
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.train import train
 
 
 def configuration(spec: str, seed: int, root: str | None) -> ConfigDict:

@@ -16,7 +16,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.storage import digests
 from d3gzsl_jax.studies import reopen
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 
 FLIPS = 12
