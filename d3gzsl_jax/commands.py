@@ -12,9 +12,9 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import TrainedModel, load_model
 from d3gzsl_jax.runs.model_files import output_folder
 from d3gzsl_jax.runs.predict import output_file, predict_file
+from d3gzsl_jax.runs.reopen import evaluate, model_at, run_data
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.synthesize import write_synthesized
-from d3gzsl_jax.studies.reopen import evaluate, model_at, run_data
 from d3gzsl_jax.system.paths import clean
 
 

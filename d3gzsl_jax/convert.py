@@ -39,11 +39,11 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel, load_model
+from d3gzsl_jax.runs.reopen import model_at
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
-from d3gzsl_jax.studies.reopen import model_at
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command

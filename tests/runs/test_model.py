@@ -19,8 +19,8 @@ from d3gzsl_jax.commands import MODES, run_mode
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predict import predict_file
+from d3gzsl_jax.runs.reopen import evaluate, model_at
 from d3gzsl_jax.runs.storage import lock
-from d3gzsl_jax.studies.reopen import evaluate, model_at
 from tests.conftest import ROOT
 
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
