@@ -12,10 +12,10 @@ _INTRODUCTION = """\
 # Configuration
 
 Every field, made of `d3gzsl_jax/config/schema.py` by `python -m d3gzsl_jax.config.docs`. A field is set on the command line by
-`--config.FIELD=VALUE`, in a notebook by `load_config("cub", {"FIELD": VALUE})`, in a configuration file by `config.FIELD = VALUE`;
-in a study by `--set FIELD=VALUE`. Another field, or a value outside of what is said here, is refused with one line. Defaults are the
+`--config.FIELD=VALUE`, in a notebook by `load_config("cub", {"FIELD": VALUE})`, in a configuration file by `config.FIELD = VALUE`,
+in a study by `--set FIELD=VALUE`. Another field, or a value that is not allowed here, is refused with one line. Defaults are the
 released D3GZSL settings for CUB; where two are given, the second is that of the variant `base`, without D3. Fields marked
-**resume** may change when a run is resumed, with another value of any other the run is another one.
+**resume** may change when a run is resumed; with another value of any other field it is another run.
 """
 
 

@@ -67,7 +67,8 @@ class Field:
             return "a text"
         if isinstance(self.default, tuple):
             return "a list of whole numbers, as in (0,1,2), or () for none"
-        return f"{'a whole number' if self._whole else 'a number'}, {self._bounds()}"
+        bounds = self._bounds() if self.high != ANY else dataclasses.replace(self, high=math.inf)._bounds()
+        return f"{'a whole number' if self._whole else 'a number'}, {bounds}"
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, for a message that begins with the field and the value; None if nothing is."""
