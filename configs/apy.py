@@ -2,7 +2,7 @@
 
     python -m d3gzsl_jax.main --config=configs/apy.py --config.data.root=FOLDER   (or configs/apy.py:fclswgan,base)
 
-Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018). Expected U/S/H: PUBLISHED, for the final
+Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018). Expected U/S/H: PUBLISHED, without D3 by the final
 classifier. Nothing is published for D3, nor for CE-GZSL. On WGAN-GP the final classifier's settings are those of f-CLSWGAN; aPY is
 not in its paper: settings are those the code of LisGAN (Li et al. 2019) is run with.
 """

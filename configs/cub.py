@@ -3,10 +3,10 @@
     python -m d3gzsl_jax.main --config=configs/cub.py --config.data.root=FOLDER   (or configs/cub.py:cegzsl,base)
 
 Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018), 2103.16173 (CE-GZSL, CVPR 2021). Expected U/S/H:
-PUBLISHED, for the final classifier. Nothing is published for D3 on WGAN-GP. The released CUB options file sets the weights of L_od,
-L_be and L_kl to 0 with 0.0001 in a comment beside each; here all weights are 1e-4. Settings of f-CLSWGAN are those its code is run
-with for this benchmark; epochs of CE-GZSL: where the authors stop. They give no settings for attributes (`:cegzsl,att`): these are
-those for sentences.
+PUBLISHED, without D3 by the final classifier. Nothing is published for D3 on WGAN-GP. The released CUB options file sets the
+weights of L_od, L_be and L_kl to 0 with 0.0001 in a comment beside each; here all weights are 1e-4. Settings of f-CLSWGAN are those
+its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. They give no settings for attributes
+(`:cegzsl,att`): these are those for sentences.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
     python -m d3gzsl_jax.main --config=configs/sun.py --config.data.root=FOLDER   (or configs/sun.py:cegzsl,base)
 
 Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018), 2103.16173 (CE-GZSL, CVPR 2021). Expected U/S/H:
-PUBLISHED, for the final classifier. Nothing is published for D3. On WGAN-GP the final classifier's settings are those of f-CLSWGAN,
-whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop.
+PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On WGAN-GP the final classifier's settings are those of
+f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop.
 """
 
 from ml_collections import ConfigDict
