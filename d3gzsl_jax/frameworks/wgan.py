@@ -18,9 +18,6 @@ from d3gzsl_jax.losses import adversarial
 class WGAN:
     """L_D = mean D(x~, a) - mean D(x, a) + weight * GP and L_G = - mean D(x~, a) (Xian et al. 2018, arXiv 1712.00981)."""
 
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {}
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {}
-
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check
-from d3gzsl_jax.config.earlier_versions import configuration
+from d3gzsl_jax.config import check, saved
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -40,7 +39,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     path = RunFolder.reading(workdir).path / "config.json"
     if (found := json_files.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
-    config = configuration(found, path)
+    config = saved.read(found, path)
     if data_root:
         config.data.root = data_root
     try:

@@ -15,7 +15,6 @@ from d3gzsl_jax.frameworks.structures import Batch, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.tally import Report
 
-WAYS = ("auto", "map", "vmap")
 Tree = TypeVar("Tree", TrainState, Report, Constants)
 
 _STATE = TrainState(step=None, params=0, opt_state=0)
