@@ -1,158 +1,39 @@
-"""What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
-
-    d3gzsl ablate --config configs/cub_small.py --preset components --seeds 5 --output FOLDER [--root DATA]
-    d3gzsl ablate --config A.py --config B.py:base --vary distillation.temperature=1,2,4 --seeds 5 --output FOLDER
-    d3gzsl ablate --list [--config FILE.py]
-
-Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline one with results.json. After each
-run FOLDER/ablation.md, .csv, .png and .svg hold what there is so far: a row a cell and predictor, compared by seed with the first
-cell (on the same data) or, in presets with several levels, with the base method at the same level. The same command goes on where
-it was stopped (ctrl-C, SIGTERM), and trains no finished run again. Runs go seed by seed: a whole table is there early.
-
-On a CPU there is a process a core, on an accelerator one in all; the number of cores of a process can change the last digits of a
-run, so give the same --workers when going on: each has its share of the cores, however few runs are left. config.data.pipeline=auto
-becomes device, which starts faster and makes the same batches, to the bit.
-
-Exit codes: 0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM.
-"""
+"""`d3gzsl ablate`: its options, and how it ends."""
 
 import argparse
-import json
 import shlex
 import signal
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import Terminated, UserError
-from d3gzsl_jax.runs import contents
-from d3gzsl_jax.runs.display import METRICS, percent
-from d3gzsl_jax.runs.report.record import replace
-from d3gzsl_jax.studies.ablation import figure, table
-from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
-from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
-from d3gzsl_jax.studies.ablation.presets import PRESETS
-from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
-from d3gzsl_jax.studies.outputs import picture, text_with
-from d3gzsl_jax.studies.overrides import assignment, configured
-from d3gzsl_jax.studies.workers import Failed, Here, Pool, default_workers
-from d3gzsl_jax.system import paths
-from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.studies.overrides import assignment
+from d3gzsl_jax.system.options import Parser, whole
+from d3gzsl_jax.text import visible
 
-_DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
+_ABOUT = """\
+What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
 
+    d3gzsl ablate --config=configs/cub_small.py --preset=components --seeds=5 --output=FOLDER
+    d3gzsl ablate --config=A.py --config=B.py:base --vary=distillation.temperature=1,2,4 --output=FOLDER
+    d3gzsl ablate --list [--config=FILE.py]
 
-class Account:
-    """What is known of the runs so far, and the files that tell it.
+Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline
+one with results.json. After each run FOLDER/ablation.md, .csv, .png and .svg hold what there is so
+far (ablation-curves.csv: every evaluated epoch): a row a cell and predictor, compared by seed with
+the first cell (on the same data) or, in presets with several levels, with the base method at the
+same level. The same command goes on where it was stopped (ctrl-C, SIGTERM), and trains no finished
+run again. Runs go seed by seed: a whole table is there early.
 
-    Args:
-        title: of table and figure.
-        cells: of the grid.
-        output: folder of the files.
-        command: that made them.
-    """
-
-    def __init__(self, title: str, cells: Sequence[Cell], output: Path, command: str) -> None:
-        self.failures: list[str] = []
-        self._title, self._cells, self._output, self._command = title, {cell.name: cell for cell in cells}, output, command
-        self._missing: dict[str, None] = {}
-        self._entries: dict[tuple[int, int], list[Entry]] = {}
-        self._order, self._drawn = {name: place for place, name in enumerate(self._cells)}, -_DRAW_SECONDS
-
-    def add(self, job: Job, results: dict[str, Any]) -> str:
-        """Takes in a finished run; returns U, S, H and T1 of its predictors, for a line on the screen."""
-        folder = str(Path(job.folder).relative_to(self._output))
-        found = entries_of(job.cell, results, folder, bool(job.baseline), job.config)
-        self._missing |= dict.fromkeys(f"{job.cell}, {predictor}" for predictor in left_out(results))
-        self._entries[job.seed, self._order[job.cell]] = found
-        return "  ".join(
-            f"{entry.predictor} " + " ".join(f"{heading} {percent(getattr(entry, key))}" for heading, key in METRICS.items())
-            for entry in found
-        )
-
-    def write(self, last: bool = False) -> None:
-        """Writes table and figure; the figure not more often than it is worth, except the `last` time."""
-        entries = [entry for _, found in sorted(self._entries.items()) for entry in found]
-        if not entries:
-            return
-        against = {name: cell.against for name, cell in self._cells.items()}
-        rows = rows_of(entries, against)
-        text = table.markdown(self._title, entries, rows, against, self._command, self.failures, list(self._missing))
-        contents = {"md": text.encode(), "csv": table.comma_separated(entries).encode()}
-        if last or time.monotonic() - self._drawn >= _DRAW_SECONDS:
-            title = f"{self._title}\n(selection: {rule_of(entries)})"
-            contents |= figure.files(figure.draw(title, rows))
-            self._drawn = time.monotonic()
-        for extension, content in contents.items():
-            replace(self._output / f"ablation.{extension}", content)
-
-
-def ablate(arguments: argparse.Namespace, command: str) -> int:
-    """Does all runs; returns the exit code.
-
-    Raises:
-        UserError: bad input, told before anything is trained. KeyboardInterrupt, Terminated: stopped; everything is saved.
-    """
-    fixed = dict(assignment("--set", text) for text in arguments.set)
-    fixed |= {"data.root": arguments.root} if arguments.root else {}
-    if arguments.list:
-        print_presets(arguments.config[0] if arguments.config else "configs/digits.py", fixed)
-        return 0
-    workers = arguments.workers or default_workers()
-    _check(arguments)
-    baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
-    cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
-    arguments.output = paths.clean(arguments.output, "--output")
-    ours = {"md": text_with("d3gzsl ablate"), "csv": text_with("cell,"), "png": picture, "svg": picture}
-    for extension, is_ours in ours.items():
-        target = arguments.output / f"ablation.{extension}"
-        contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
-    jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
-    what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
-    account = Account(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
-    ahead = []
-    for job in jobs:
-        if (results := job.results()) is None:
-            ahead.append(job)
-        else:
-            account.add(job, results)
-    if len(ahead) < len(jobs):
-        print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
-    _make(arguments.output)
-    for job in ahead:
-        if Path(job.folder).is_dir():
-            contents.require_ours(Path(job.folder), "--output")
-    account.write()
-    with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
-        for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
-            head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"
-            results = None if isinstance(outcome, Failed) else job.results()
-            if results is None:
-                why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
-                account.failures.append(f"{job.cell}, seed {job.seed}: {why}")
-                print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
-            else:
-                print(f"{head}, {outcome:.0f} s: {account.add(job, results)}", flush=True)
-            account.write()
-    account.write(last=True)
-    print(f"wrote {arguments.output / 'ablation'}.md, .csv, .png and .svg" if len(account.failures) < len(jobs) else "no results")
-    for failure in account.failures:
-        print(f"ablate: failed: {failure}", file=sys.stderr)
-    return 3 if account.failures else 0
-
-
-def print_presets(spec: str, fixed: dict[str, Any]) -> None:
-    """What each preset is and which cells it has for a configuration, or why it has none."""
-    config = configured(spec, fixed)
-    for name, preset in PRESETS.items():
-        print(f"{name}: {' '.join((preset.__doc__ or '').split())}")
-        try:
-            for cell in preset(config):
-                print(f"    {cell.name}: {json.dumps(cell.overrides) if cell.overrides else 'as configured'}")
-        except UserError as error:
-            print(f"    not for {spec}: {error}")
+On a CPU there is a process a core, on an accelerator one in all; the number of cores of a process
+can change the last digits of a run, so give the same --workers when going on: each has its share of
+the cores, however few runs are left. config.data.pipeline=auto becomes device, which starts faster
+and makes the same batches, to the bit.
+"""
+_CODES = "0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -215,7 +96,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output {folder}: cannot be made ({error.strerror}); name a folder that can") from None
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))
