@@ -1,0 +1,119 @@
+"""The fields that say how a model is trained: networks, teacher, training, D3, final classifier.
+
+Defaults are the released D3GZSL settings for CUB (arXiv 2402.11424 on WGAN-GP). Sizes and class counts are no fields: they are read
+off the data.
+"""
+
+from d3gzsl_jax.config.field_type import Field
+
+BELOW_1 = 1.0 - 1e-9
+COOLEST = 1e-6  # temperature: logits over a smaller one overflow float32
+
+NETWORKS = (
+    Field("networks.noise", 0, "Size of the noise z; 0: as many as semantic dimensions.", low=0),
+    Field("networks.generator_hidden", 4096, "Hidden width of the generator.", low=1),
+    Field("networks.critic_hidden", 4096, "Hidden width of the critic.", low=1),
+    Field(
+        "networks.embedding", 2048,
+        "Width of the teacher's and the student's embedding, and of a framework's that they share.", low=1,
+    ),
+)
+
+TEACHER = (
+    Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0),
+    Field("teacher.batch_size", 128, "Rows per update of its pretraining.", low=1),
+    Field("teacher.learning_rate", 1e-4, "Learning rate of its pretraining.", low=0.0, closed=False),
+    Field("teacher.loss_weight", 0.001, "Its loss is this times the negative log-likelihood.", low=0.0, closed=False),
+    Field(
+        "teacher.threshold", -1.2,
+        "Of the score max log_softmax, for the reported id_accuracy and ood_accuracy.", low=-1e9, high=1e9,
+    ),
+)  # fmt: skip
+
+TRAIN = (
+    Field("train.epochs", 2000, "Epochs, of ceil(trainval rows / batch_size) outer steps each.", low=1, may_change=True),
+    Field("train.batch_size", 256, "Real rows per update.", low=2),
+    Field("train.n_critic", 5, "Critic updates per outer step, each on a batch of its own.", low=1),
+    Field("train.learning_rate", 1e-4, "Learning rate of every Adam.", low=0.0, closed=False),
+    Field("train.beta1", 0.5, "First decay rate of Adam.", low=0.0, high=BELOW_1),
+    Field("train.beta2", 0.999, "Second decay rate of Adam.", low=0.0, high=BELOW_1, closed=False),
+    Field("train.gradient_penalty_weight", 10.0, "Weight of the gradient penalty in the critic's loss.", low=0.0),
+    Field("train.decay_every", 20, "At the end of every so many epochs learning rates are multiplied by the factors below.", low=1),
+    Field("train.generator_factor", 1.09, "Factor of the generator's learning rate.", low=0.0, closed=False),
+    Field(
+        "train.critic_factor", 1.09,
+        "Factor of the learning rate of the critic and what is trained with it.", low=0.0, closed=False,
+    ),
+    Field(
+        "train.student_factor", 0.98,
+        "Factor of the student head's learning rate, and of its embedding where that is its own.", low=0.0, closed=False,
+    ),
+    Field("train.confidence_factor", 0.99, "Factor of the confidence's learning rate.", low=0.0, closed=False),
+    Field(
+        "train.steps_per_call", 16,
+        "Outer steps per compiled call: more means less dispatch, fewer quicker progress and ctrl-C.", low=1, may_change=True,
+    ),
+    Field(
+        "train.resume", "auto",
+        "A run folder that holds a run: auto (resume it, or start), must (refuse to start), never (refuse to resume).",
+        words=("never", "auto", "must"), may_change=True,
+    ),
+)  # fmt: skip
+
+TERMS = ("cls", "od", "be", "kl")
+"""D3's losses: distillation.weight_cls and so on. With all four weights 0 there is no D3."""
+
+DISTILLATION = (
+    Field("distillation.n_syn", 5, "Synthesized rows per unseen class and update; 0: train the student on real rows only.", low=0),
+    Field("distillation.weight_cls", 1e-4, "Weight of L_cls, the classification in label space.", low=0.0, base=0.0),
+    Field("distillation.weight_od", 1e-4, "Weight of L_od, batch out-of-distribution distillation (O2DBD).", low=0.0, base=0.0),
+    Field(
+        "distillation.weight_be", 1e-4,
+        "Weight of L_be, the embedding part of in-distribution distillation (ID2SD).", low=0.0, base=0.0,
+    ),
+    Field(
+        "distillation.weight_kl", 1e-4,
+        "Weight of L_kl, the label part of in-distribution distillation (ID2SD).", low=0.0, base=0.0,
+    ),
+    Field(
+        "distillation.variant", "released",
+        "The losses as in the released code, or as described in the paper.", words=("released", "described"),
+    ),
+    Field("distillation.score", "msp", "The teacher's score in L_od.", words=("msp", "energy", "max_logit")),
+    Field(
+        "distillation.target", "class",
+        "Which pairs match in L_od: of one class, or of one domain (seen, unseen).", words=("class", "domain"),
+    ),
+    Field(
+        "distillation.temperature", 1.0,
+        "Temperature of L_kl, in the variant described only.", low=0.0, closed=False, smallest=COOLEST,
+    ),
+    Field(
+        "distillation.unseen_per_step", 0,
+        "Unseen classes drawn for an outer step, weighted so that L_D3 stays that of all; 0: all of them, every time.", low=0,
+    ),
+    Field(
+        "distillation.head", "all",
+        "The student's columns, with unseen_per_step: all of them (exact), or sampled, those of the classes of the step.",
+        words=("all", "sampled"),
+    ),
+)  # fmt: skip
+
+CLASSIFIER = (
+    Field(
+        "classifier.fit", "last",
+        "When it is fitted: last (at the end), every (after every evaluated epoch), never.",
+        words=("never", "last", "every"), base="every",
+    ),
+    Field("classifier.n_syn", 300, "Rows synthesized per unseen class.", low=0),
+    Field("classifier.epochs", 25, "Epochs it is fitted for.", low=1),
+    Field("classifier.batch_size", 300, "Rows per update.", low=1),
+    Field("classifier.learning_rate", 1e-3, "Learning rate.", low=0.0, closed=False),
+    Field("classifier.beta1", 0.5, "First decay rate of Adam.", low=0.0, high=BELOW_1),
+    Field(
+        "classifier.logit_adjustment", 0.0,
+        "tau of the logit-adjusted loss (Menon et al. 2021); 0: none, 1: for the balanced error.", low=0.0,
+    ),
+)  # fmt: skip
+
+METHOD: tuple[Field, ...] = (*NETWORKS, *TEACHER, *TRAIN, *DISTILLATION, *CLASSIFIER)
