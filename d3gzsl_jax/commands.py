@@ -1,12 +1,12 @@
-"""Every command by name: its options, and what it does. Nothing heavy is imported before the options are known to be right."""
+"""Every command by name. Nothing heavy is imported before a command's options are known to be right."""
 
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d3gzsl_jax.config import command_line
-from d3gzsl_jax.config.load import flat
+from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.model_commands import MODES, OPTIONS, of_mode
 from d3gzsl_jax.system import paths
@@ -16,22 +16,49 @@ if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
 _CODES = "0 done, 2 bad input (one line says what)"
-_OF_TRAINING = (
-    f"{_CODES}, 3 training broke down (not finite, or exploded),\n130 ended by ctrl-C with results, 141 nobody reads the output any "
-    "more and 143 SIGTERM\n(a checkpoint was saved, the same command goes on from it)."
-)
+_TRAIN = """\
+Trains, or goes on with the run in the folder RUN.
+
+    d3gzsl train --config=configs/digits.py --workdir=runs/digits --config.train.epochs=10
+
+With --config.seeds='(0,1,2)' several seeds are trained together, each in a folder of its own,
+RUN/seed-0 and so on, and RUN/results.json holds them all.
+"""
+_TRAIN_CODES = f"""\
+{_CODES}, 3 training broke down (not finite, or exploded),
+130 ended by ctrl-C with results, 141 nobody reads the output any more and 143 SIGTERM (a checkpoint was
+saved, the same command goes on from it)."""
 _JOINING: Mapping[str, dict[str, Any]] = {
     "coordinator": {"metavar": "HOST:PORT", "default": "", "help": "one run in many processes: address of the first, or auto"},
     "processes": {"metavar": "N", "type": whole(0, 2**20), "default": 0, "help": "with --coordinator: how many processes"},
-    "process_id": {"metavar": "N", "type": whole(-1), "default": -1, "help": "with --coordinator: which of them this is, from 0"},
+    "process_id": {"metavar": "N", "type": whole(-1), "default": -1, "help": "with --coordinator: which of them, from 0"},
 }
+_CONVERT = """\
+Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
+
+    d3gzsl convert to-jax --torch=FILE.pt --config=configs/cub.py --output=RUN
+    d3gzsl convert to-jax --torch=FILE.pt --like=RUN_OR_MODEL --output=MODEL
+    d3gzsl convert to-torch --workdir=RUN_OR_MODEL --output=FILE.pt
+"""
+_TO_JAX = """
+The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save;
+a folder of <network>.pt; or an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks
+and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight,
+offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
+comparator; fc, the final classifier. The released student head's fc3, which nothing uses, is dropped, so
+the way back to that class is load_state_dict(..., strict=False).
+
+--config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on
+from it, and the final classifier is fitted anew where the file has none. --like writes a model alone
+(predict, synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
+"""
 
 
 def train(arguments: Sequence[str]) -> int:
     """Trains, or goes on with a run; several seeds together where the configuration has them."""
     if {"-h", "--help"} & set(arguments):
         _train_parser(None).print_help()
-        print(f"\nFields of the configuration, with their defaults:\n{_fields_help()}")
+        print(f"\nFields of the configuration, with their defaults:\n\n{schema.help_text()}")
         raise SystemExit(0)
     config, overrides, rest = command_line.taken(arguments)
     options = _train_parser(config).parse_args(rest)
@@ -55,16 +82,12 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
         if name in OPTIONS:
             of = ", ".join(mode for mode, known in MODES.items() if name in known.needs + known.takes)
             raise UserError(f"--{name} means nothing in training; it is an option of {of}")
-        found = command_line.meant(name, value, _fields(config))
+        fields = schema.by_name() if config is None else dict(flat(config))
+        found = command_line.meant(name, value, fields)
         return f"did you mean {found}?" if found else ""
 
-    about = (
-        "    d3gzsl train --config=configs/digits.py --workdir=runs/digits --config.train.epochs=10\n\n"
-        "Trains, or goes on with the run in the folder RUN. With --config.seeds='(0,1,2)' several seeds are\ntrained together, each "
-        "in a folder of its own, RUN/seed-0 and so on, and RUN/results.json holds them all."
-    )
-    parser = Parser("d3gzsl train", description=about, exit_codes=_OF_TRAINING, guess=guess)
-    parser.add_argument("--config", metavar="FILE.py[:VARIANT]", help="the configuration, as configs/cub.py or configs/cub.py:base")
+    parser = Parser("d3gzsl train", description=_TRAIN, exit_codes=_TRAIN_CODES, guess=guess)
+    parser.add_argument("--config", metavar="FILE.py[:VARIANT]", help="configs/cub.py, or configs/cub.py:base without D3")
     parser.add_argument("--config.GROUP.FIELD", dest="field", metavar="VALUE", help="sets a field of it")
     parser.add_argument("--workdir", default="", metavar="RUN", help="the run folder (default: a new one under runs/)")
     for name, of in _JOINING.items():
@@ -72,35 +95,15 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
     return parser
 
 
-def _fields(config: "ConfigDict | None") -> list[str]:
-    """The dotted names of all fields, of a configuration or of any."""
-    if config is not None:
-        return [name for name, _ in flat(config)]
-    try:
-        from d3gzsl_jax.config import schema
-    except ImportError:
-        from d3gzsl_jax.config.load import load_config
-        return [name for name, _ in flat(load_config("configs/default.py"))]
-
-    return [field.name for field in schema.FIELDS]
-
-
-def _fields_help() -> str:
-    try:
-        from d3gzsl_jax.config import schema
-    except ImportError:
-        return "\n".join(f"  --config.{name}" for name in _fields(None))
-
-    return schema.help_text()
-
-
 def convert(arguments: Sequence[str]) -> int:
     """Weights from PyTorch into a run or a model, and back."""
     options = _convert_parser().parse_args(arguments)
-    given = {"torch": "no such file", "like": "no such folder", "workdir": "no such folder"}
-    for name, wrong in given.items():
-        if getattr(options, name, None) and not os.path.lexists(paths.clean(getattr(options, name), f"--{name}")):
-            raise UserError(f"--{name}={getattr(options, name)}: {wrong}")
+    for name in ("torch", "like", "workdir"):
+        given = getattr(options, name, None)
+        if given and not os.path.lexists(paths.clean(given, f"--{name}")):
+            raise UserError(f"--{name}={given}: no such file or folder")
+    if getattr(options, "config", None):
+        load_config(options.config)
     from d3gzsl_jax.convert import to_jax, to_torch
     from d3gzsl_jax.runs.display import Display
     from d3gzsl_jax.system.startup import configure
@@ -111,46 +114,29 @@ def convert(arguments: Sequence[str]) -> int:
 
 
 def _convert_parser() -> Parser:
-    about = (
-        "    d3gzsl convert to-jax --torch=FILE.pt --config=configs/cub.py --output=RUN\n"
-        "    d3gzsl convert to-jax --torch=FILE.pt --like=RUN_OR_MODEL --output=MODEL\n"
-        "    d3gzsl convert to-torch --workdir=RUN_OR_MODEL --output=FILE.pt\n\n"
-        "Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.\n"
-    )
-    parser = Parser("d3gzsl convert", description=about, exit_codes=_CODES)
+    parser = Parser("d3gzsl convert", description=_CONVERT, exit_codes=_CODES)
     directions = parser.add_subparsers(dest="direction", required=True, metavar="to-jax|to-torch", title="directions")
-    more = {"exit_codes": _CODES}
-    inward = directions.add_parser("to-jax", help="PyTorch's weights into a run or a model of ours", description=f"{about}{_TORCH}", **more)
+    inward = directions.add_parser(
+        "to-jax", help="PyTorch's weights into a run or a model of ours", description=_CONVERT + _TO_JAX, exit_codes=_CODES
+    )
     inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
     target = inward.add_mutually_exclusive_group(required=True)
     target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
     target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
-    inward.add_argument("--data_root", default="", metavar="FOLDER", help="with --config: where the data is, if not config.data.root")
+    inward.add_argument("--data_root", default="", metavar="FOLDER", help="with --config: in place of config.data.root")
     inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
-    outward = directions.add_parser("to-torch", help="a run or a model of ours into PyTorch's layout", description=about, **more)
+    outward = directions.add_parser(
+        "to-torch", help="a run or a model of ours into PyTorch's layout", description=_CONVERT, exit_codes=_CODES
+    )
     outward.add_argument("--workdir", required=True, metavar="FOLDER", help="a finished run or saved model")
-    outward.add_argument("--checkpoint", default="", metavar="STEP", help="a run's last, best or a step, in place of its saved model")
+    outward.add_argument("--checkpoint", default="", metavar="STEP", help="last, best or a step, in place of a run's saved model")
     outward.add_argument("--data_root", default="", metavar="FOLDER", help="with --checkpoint: where the data is now")
     outward.add_argument("--output", required=True, metavar="FILE", help=".npz, or anything else for torch.save")
     return parser
 
 
-_TORCH = """
-The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save; a folder
-of <network>.pt; or an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks and layers:
-generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight, offset),
-teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and comparator;
-fc, the final classifier. The released student head's fc3, which nothing uses, is dropped, so the way back to
-that class is load_state_dict(..., strict=False).
-
---config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on from
-it, and the final classifier is fitted anew where the file has none. --like writes a model alone (predict,
-synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
-"""
-
-
-def _of_study(module: str) -> Callable[[Sequence[str]], int]:
-    """The command whose options and work are in a module of their own."""
+def _in(module: str) -> Callable[[Sequence[str]], int]:
+    """The command whose options and work have a room of their own."""
     return lambda arguments: importlib.import_module(f"d3gzsl_jax.{module}").main(list(arguments))
 
 
@@ -167,9 +153,9 @@ COMMANDS: Mapping[str, Command] = {
     "predict": Command(of_mode("predict"), "classes of a file of features, as CSV"),
     "synthesize": Command(of_mode("synthesize"), "features the generator makes of classes"),
     "add-classes": Command(of_mode("add_classes"), "a model that knows further classes, by their semantics"),
-    "ablate": Command(_of_study("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
-    "baselines": Command(_of_study("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
-    "table": Command(_of_study("studies.tables.command"), "finished runs in one table"),
-    "report": Command(_of_study("runs.report.record"), "a run's plots and report.html, drawn anew"),
+    "ablate": Command(_in("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
+    "baselines": Command(_in("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
+    "table": Command(_in("studies.tables.command"), "finished runs in one table"),
+    "report": Command(_in("runs.report.record"), "a run's plots and report.html, drawn anew"),
     "convert": Command(convert, "weights from PyTorch, and back"),
 }

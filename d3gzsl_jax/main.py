@@ -25,11 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Does what the arguments (default: the process's) ask for; returns the exit code."""
     try:
         name, arguments = _chosen(list(sys.argv[1:] if argv is None else argv))
-        if not name:
-            print(overview())
-            return 0
     except (UserError, OSError) as error:
         return _end(2, "", str(error))
+    if not name:
+        print(overview())
+        raise SystemExit(0)  # as the help of a command ends
     try:
         return _left(_ended(name, arguments))
     except BaseException as error:
@@ -89,7 +89,7 @@ def _chosen(given: list[str]) -> tuple[str, list[str]]:
             if mode not in ("train", *MODES):
                 near = difflib.get_close_matches(mode[:100], ("train", *MODES), n=1)
                 guess = f"; did you mean {near[0]}?" if near else ""
-                raise UserError(f"--mode={cut(mode)}: expected one of train, {', '.join(MODES)}{guess}")
+                raise UserError(f"--mode={cut(mode)}: expected one of train, {', '.join(MODES)}, not {cut(mode)}{guess}")
         else:
             rest.append("--help" if argument in _HELP else argument)
     if "--help" in rest and not mode:

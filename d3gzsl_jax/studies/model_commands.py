@@ -108,27 +108,26 @@ _OF_MODEL = {"workdir": "folder of a run or a saved model", "checkpoint": "the m
 MODES: Mapping[str, Mode] = {
     "evaluate": Mode(
         _evaluate, ("workdir",), ("checkpoint", "data_root"),
-        "    d3gzsl evaluate --workdir=runs/digits --checkpoint=last\n\n"
-        "Evaluates a checkpoint on the test rows, its final classifier fitted anew: the figures of the run, to\nthe bit. They are "
-        "printed and written to RUN/evaluation-STEP.json.",
+        "Evaluates a checkpoint on the test rows, its final classifier fitted anew: the figures of the run, to the\nbit. They are "
+        "printed and written to RUN/evaluation-STEP.json.\n\n    d3gzsl evaluate --workdir=runs/digits --checkpoint=last",
         {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
     ),
     "predict": Mode(
         _predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key"),
-        "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5\n\n"
-        "Classes of raw feature rows, with probabilities; neither file has to fit into memory.",
+        "Classes of raw feature rows, with probabilities, as CSV; neither file has to fit into memory.\n\n"
+        "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
         _OF_MODEL | {"output": "the CSV to write"},
     ),
     "synthesize": Mode(
         _synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
-        "    d3gzsl synthesize --workdir=runs/digits --output=rows.npz --classes=unseen --count=100\n\n"
-        "Feature rows that the generator makes of classes.",
+        "Feature rows that the generator makes of classes, as .npz.\n\n"
+        "    d3gzsl synthesize --workdir=runs/digits --output=rows.npz --classes=unseen --count=100",
         _OF_MODEL | {"output": "the .npz to write"},
     ),
     "add_classes": Mode(
         _add_classes, ("workdir", "semantics", "output"), ("data_root", "key"),
-        "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine\n\n"
-        "A model that knows further classes, by their semantics alone; the run's data is read.",
+        "A model that knows further classes, by their semantics alone; the run's data is read.\n\n"
+        "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine",
         {"output": "the folder of the new model"},
     ),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import cut, shortened
 
 Guess = Callable[[str, str], str]
-"""What to say of an unknown option, given its name without dashes and its value ('' for none), '' for nothing; or it raises UserError."""
+"""What to say of an unknown option, given its name without dashes and its value, '' for nothing; or it raises UserError."""
 
 _NO_DEFAULT = (None, "", 0, False, [], argparse.SUPPRESS)
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from tools.compare import read_runs
 
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.display import Display
@@ -17,7 +18,6 @@ from d3gzsl_jax.studies.ablation.jobs import Job
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.tables import command as report_tool
 from d3gzsl_jax.studies.validation import read_plan, read_trials
-from tools.compare import read_runs
 
 
 def quiet_display():

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.config import command_line, schema
-from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import Terminated, UserError
-from d3gzsl_jax.studies.overrides import assignment
+from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.overrides import assignment, configured
 from d3gzsl_jax.system.options import Parser, whole
 from d3gzsl_jax.text import visible
 
@@ -36,10 +36,15 @@ and makes the same batches, to the bit.
 _CODES = "0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM."
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options."""
-    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--config", action="append", default=[], metavar="FILE.py[:variant]", help="once or more")
+
+    def guess(name: str, value: str) -> str:
+        found = command_line.meant(name, value, schema.by_name(), "--set={}={}")
+        return f"did you mean {found}?" if found else ""
+
+    found = Parser("d3gzsl ablate", description=_ABOUT, exit_codes=_CODES, guess=guess)
+    found.add_argument("--config", action="append", default=[], metavar="FILE.py[:VARIANT]", help="once or more")
     found.add_argument("--preset", default="", help=", ".join(PRESETS))
     found.add_argument(
         "--only", default="", metavar="CELL,CELL",
@@ -47,10 +52,10 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--vary", action="append", default=[], metavar="FIELD=VALUE,VALUE,...", help="all combinations")
     found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every cell that says nothing else")
-    found.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... of each cell")
-    found.add_argument("--root", help="instead of config.data.root")
-    found.add_argument("--output", type=Path, help="folder of all runs, of the table and the figure")
-    found.add_argument("--workers", type=int, default=0, help="processes; default: one a core, one in all on an accelerator")
+    found.add_argument("--seeds", type=whole(1), default=5, metavar="N", help="seeds 0, 1, ... of each cell")
+    found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
+    found.add_argument("--output", type=Path, metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
+    found.add_argument("--workers", type=whole(0), default=0, metavar="N", help="processes (default: one a core, or one)")
     found.add_argument("--baselines", default="", metavar="NAME,NAME", help="baselines without synthesis to table too")
     found.add_argument("--reports", action="store_true", help="plots and report.html of every run")
     found.add_argument("--prune", action="store_true", help="remove checkpoints of finished runs and of their folds")
@@ -61,38 +66,39 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the ablation; returns the exit code."""
     given = sys.argv[1:] if argv is None else argv
-    arguments = parser().parse_args(given)
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
 
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        return ablate(arguments, shlex.join(["python", "d3gzsl ablate", *given]))
+        arguments = parser().parse_args(given)
+        fixed = _checked(arguments)
+        from d3gzsl_jax.studies.ablation.study import ablate
+
+        return ablate(arguments, fixed, shlex.join(["d3gzsl", "ablate", *given]))
     except UserError as error:
-        print(f"ablate: {error}", file=sys.stderr)
+        print(f"d3gzsl ablate: {visible(str(error))}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, Terminated) as stopped:
-        print("ablate: stopped; the same command goes on", file=sys.stderr)
+        print("d3gzsl ablate: stopped; the same command goes on", file=sys.stderr)
         return 143 if isinstance(stopped, Terminated) else 130
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Refuses options that say nothing, or too little."""
+def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields that are set in all cells; refuses what can be known to be wrong before anything is computed."""
+    fixed = dict(assignment("--set", text) for text in arguments.set)
+    fixed |= {"data.root": arguments.root} if arguments.root else {}
+    if arguments.list:
+        return fixed
     if not arguments.config:
-        raise UserError("--config is missing; for example --config configs/digits.py, which needs no download")
+        raise UserError("--config is missing; for example --config=configs/digits.py, which needs no download")
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the runs and of the table")
-    if arguments.seeds < 1:
-        raise UserError(f"--seeds {arguments.seeds}: must be at least 1")
-    if arguments.workers < 0:
-        raise UserError(f"--workers {arguments.workers}: must be at least 1, or 0 for one a core")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {folder}: cannot be made ({error.strerror}); name a folder that can") from None
+    if arguments.preset not in ("", *PRESETS):
+        raise UserError(f"--preset {arguments.preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
+    for spec in arguments.config:
+        configured(spec, fixed)
+    return fixed

@@ -120,7 +120,8 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
                 print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
             outputs.write()
     outputs.write(last=True)
-    print(f"wrote {arguments.output / 'ablation'}.md, .csv, -curves.csv, .png and .svg" if len(outputs.failures) < len(jobs) else "no results")
+    wrote = f"wrote {arguments.output / 'ablation'}.md, .csv, -curves.csv, .png and .svg"
+    print(wrote if len(outputs.failures) < len(jobs) else "no results")
     for failure in outputs.failures:
         print(f"d3gzsl ablate: failed: {failure}", file=sys.stderr)
     return 3 if outputs.failures else 0
