@@ -32,8 +32,8 @@ from d3gzsl_jax.runs.folder import made
 from d3gzsl_jax.runs.model import Predictions, TrainedModel
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.system.startup import configure
-from d3gzsl_jax.train import train_on
 
 __all__ = [
     "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data",

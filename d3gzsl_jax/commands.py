@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies.model_commands import MODES, OPTIONS, of_mode
+from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
 
@@ -65,8 +65,8 @@ def train(arguments: Sequence[str]) -> int:
     if config is None:
         raise UserError("--config is missing; try --config=configs/digits.py, which needs no download")
     from d3gzsl_jax.studies.seeds import train_seeds
+    from d3gzsl_jax.studies.start import train as train_one
     from d3gzsl_jax.system.startup import configure, join, require_devices
-    from d3gzsl_jax.train import train as train_one
     from d3gzsl_jax.training import memory
 
     configure(devices=False)

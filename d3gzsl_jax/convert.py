@@ -16,19 +16,22 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs import contents, torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.finish import model_of
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel, load_model
+from d3gzsl_jax.runs.reopen import model_at
 from d3gzsl_jax.runs.resume import digest
-from d3gzsl_jax.studies.reopen import model_at
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training.sharding import Sharding
 
 BASES = ("wgan", "cegzsl")
 FINAL = "final_classifier"
@@ -129,7 +132,8 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
     checkpoints = Checkpoints(run_folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
-    run = Run(config, data, model, run_folder, checkpoints, display)
+    setup = Setup(config, data, model, Sharding())
+    run = Run(RunSettings.of(config), setup, run_folder, checkpoints, display, model.final_classifier)
     try:
         run_folder.write("config.json", config.to_dict())
         run_folder.write("overrides.json", {})
@@ -137,12 +141,11 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         if teacher:
             report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
             save_once(run_folder.path / "teacher", teacher, report)
-            run.teacher = teacher
-        state = run.init(run.frozen()).replace(params=params)
-        empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
+        state = run.init(run.frozen(), run.key).replace(params=params)
+        empty = setup.loop.empty_report(run.abstract_state, run.constants(teacher), setup.example_inputs())
         if not run.checkpoint(state, empty, 0, wait=True):
             raise UserError(f"{folder}: its checkpoint cannot be written; free space, or name another folder")
-        found = trained_model(config, data, run.arrays, state, teacher, classifier)
+        found = model_of(run, state, teacher, classifier)
         if classifier is None and model.final_classifier is not None:
             display.say("fc is not in the file: the final classifier is fitted anew")
             found = found.fit_classifier(data)

@@ -1,118 +1,92 @@
-"""Training: from a configuration to a run folder with results, from the start or from where an earlier start stopped."""
+"""One run from top to bottom: this page is all of it.
+
+    open the run folder -> data, networks, compiled loop -> teacher -> restore or initialise
+    -> for each stop: outer steps, evaluate, save -> conclude: final classifier, details, model, report
+
+The configuration ends where the objects are built; below that, objects have typed fields. Initial values come in this order: the
+teacher (fitted once, then read), what a base method fits and freezes, then the newest checkpoint that is whole, else fresh ones.
+
+Several seeds that differ in nothing else go through the page together, one list item a seed, and are one compiled program. Folds
+of a validation, lists of seeds and studies are laid around it (studies/), and so are the processes of a run on several machines:
+every process goes through the page, the first one writes and prints, and what only one can know is told in system/processes.py.
+"""
 
 import contextlib
 import dataclasses
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
-from d3gzsl_jax.config.load import flat
-from d3gzsl_jax.course import to_the_end
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.parallel import sharding_of
+from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import log, resume
-from d3gzsl_jax.runs.absent import NoCheckpoints, NoFolder
-from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs import finish, log, resume, teacher
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.runs.environment import environment, revision
-from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.results import method, summarize
-from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.runs.storage.probe import require_writable
-from d3gzsl_jax.shared import Shared
-from d3gzsl_jax.studies.validation import Plan, report_validation, validate_on_folds
+from d3gzsl_jax.runs.group import Group
+from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
+from d3gzsl_jax.runs.plan import Plan
+from d3gzsl_jax.runs.restore import restore_or_initialise
+from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.runs.teacher import FrozenTeacher
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Stop
-from d3gzsl_jax.training import build as model_module
-from d3gzsl_jax.training import memory
+from d3gzsl_jax.training import build, memory
+from d3gzsl_jax.training.build import Model
+from d3gzsl_jax.training.pace import Pace, longest_streamed
 from d3gzsl_jax.training.sharding import Sharding
+from d3gzsl_jax.training.states import Beginning
 
 
-def train(
-    config: ConfigDict, workdir: str = "", display: Display | None = None, overrides: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Trains and evaluates as `config` says and writes the run folder.
+@dataclasses.dataclass(frozen=True)
+class OpenRuns:
+    """Runs whose folders are open and held: one, or several that differ in their seed alone.
+
+    Attributes:
+        data, model, sharding: of all of them.
+        digest: of the data.
+        display: where progress goes.
+        runs: each with its folder; one that is finished already has its results.
+        is_fold: whether they are a fold of a validation, whose figures are for choosing only.
+    """
+
+    data: GZSLData
+    model: Model
+    sharding: Sharding
+    digest: str
+    display: Display
+    runs: list[OpenRun]
+    is_fold: bool
+
+    @property
+    def unfinished(self) -> list[OpenRun]:
+        """Those that are to be trained."""
+        return [run for run in self.runs if run.results is None]
+
+    def results(self, trained: Sequence[dict[str, Any]]) -> list[tuple[Path, dict[str, Any]]]:
+        """By run its folder and what its results.json holds; `trained`: of those that were `unfinished`, in order."""
+        found = iter(trained)
+        return [(run.folder.path, run.results if run.results is not None else next(found)) for run in self.runs]
+
+
+@contextlib.contextmanager
+def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold: bool = False) -> Iterator[OpenRuns]:
+    """Builds what the configurations ask for, refuses what cannot be trained, and opens the run folders.
 
     A folder that holds an interrupted run of the same configuration and data is gone on with, to the same bits as if it had never
     stopped; a finished one is left as it is, or trained on if config.train.epochs has grown.
 
-    In a run of many processes (jax.distributed) all of them call this; the first writes the folder and prints, and the folder is
-    looked at there only.
-
-    Args:
-        config: see configs/default.py.
-        workdir: the run folder; '' for a new one under runs/.
-        display: where progress goes.
-        overrides: which fields of `config` were set by hand, for the record.
-
-    Returns:
-        What results.json holds. Its 'interrupted' is true if ctrl-C ended training early.
-
     Raises:
-        UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
-    """
-    check.check(config)
-    processes.agreed(lambda: bucket.check(workdir))
-    return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
-
-
-def train_on(
-    data: GZSLData, config: ConfigDict, workdir: str = "", display: Display | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
-    display = display or Display(quiet=not processes.is_first())
-    with contextlib.ExitStack() as stack:
-        where = processes.agreed(lambda: stack.enter_context(bucket.local(workdir, display)) if processes.is_first() else workdir)
-        (folder, results), = train_runs(data, [Start(config, where)], display, overrides)
-        if results["selection"] != resume.FOLDS_ONLY:
-            summarize(results, folder, display)
-    return results
-
-
-class Start(NamedTuple):
-    """How a run is started: its configuration, its folder, and what begins every line on it, '' where it is alone."""
-
-    config: ConfigDict
-    workdir: str = ""
-    title: str = ""
-
-
-class _Opened(NamedTuple):
-    """A run folder, and the results of a run that is finished already."""
-
-    start: Start
-    display: Display
-    folder: RunFolder
-    checkpoints: Checkpoints
-    results: dict[str, Any] | None
-
-
-def train_runs(
-    data: GZSLData, starts: Sequence[Start], display: Display, overrides: Mapping[str, Any] | None = None, is_fold: bool = False
-) -> list[tuple[Path, dict[str, Any]]]:
-    """Trains, or goes on with, one run; or several that differ in their seed alone, as one program.
-
-    Args:
-        data: of all of them, validated.
-        starts: one a run; several each name a folder.
-        display: where progress goes.
-        overrides: which fields of the configurations were set by hand, for the record.
-        is_fold: whether this is a fold of a validation, whose figures are for choosing only.
-
-    Returns:
-        By run its folder and what its results.json holds.
+        UserError: bad configuration, data or folder, or too little memory.
     """
     config = starts[0].config
     for start in starts:
@@ -120,111 +94,154 @@ def train_runs(
         check.check_known(start.config, bool(len(data.test_seen)))
         if start.config.seeds:
             raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by studies.seeds.train_seeds")
-    sharding = sharding_of(config)
+    sharding = build.sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()
-    model = model_module.build(config, data)
+    model = build.build(config, data)
     if not is_fold:  # of a whole that was looked at
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
+    per_epoch = model.optimization.steps_per_epoch
     of_teacher = len(data.trainval) // config.teacher.batch_size if check.has_distillation(config) else 0
-    check.check_length(config, model.optimization.steps_per_epoch, of_teacher)
+    check.check_length(config, per_epoch, of_teacher)
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
-        return _train_opened(data, starts, display, overrides, is_fold, sharding, model, digest, held)
+        runs = [open_run(start, data.name, digest, per_epoch, display, is_fold, held) for start in starts]
+        yield OpenRuns(data, model, sharding, digest, display, runs, is_fold)
 
 
-def _train_opened(
-    data: GZSLData, starts: Sequence[Start], display: Display, overrides: Mapping[str, Any] | None, is_fold: bool,
-    sharding: Sharding, model: model_module.Model, digest: str, held: contextlib.ExitStack,
-) -> list[tuple[Path, dict[str, Any]]]:
-    """`train_runs`, with the run folders `held`."""
-    per_epoch = model.optimization.steps_per_epoch
-    opened = [_open(start, data, digest, display, per_epoch, is_fold, held) for start in starts]
-    todo = [of for of in opened if of.results is None]
-    plans: list[Plan | None] = [None] * len(todo)
-    config = starts[0].config
-    if todo and config.eval.selection == "validation":
-        titles = [of.start.title for of in todo]
-
-        def train_fold(fold: GZSLData, configs: list[ConfigDict], folders: list[str]) -> list[dict[str, Any]]:
-            of_fold = [Start(*each) for each in zip(configs, folders, titles, strict=True)]
-            return [results for _, results in train_runs(fold, of_fold, display, is_fold=True)]
-
-        plans = validate_on_folds(data, [of.start.config for of in todo], [of.folder for of in todo], titles, display, train_fold)
-    if todo and not config.eval.retrain:
-        results = [
-            report_validation(data, digest, of.start.config.to_dict(), plan, of.folder, of.display)
-            for of, plan in zip(todo, plans, strict=True)
-        ]
-    elif todo:
-        results = _train_unfinished(data, todo, plans, model, sharding, digest, display, overrides, is_fold)
-    found = iter(results if todo else ())
-    return [(of.folder.path, of.results if of.results is not None else next(found)) for of in opened]
-
-
-def _open(
-    start: Start, data: GZSLData, digest: str, display: Display, per_epoch: int, is_fold: bool, held: contextlib.ExitStack
-) -> _Opened:
-    """Opens the run folder and adds it to what is `held`; refused where it holds another run, or no checkpoint can be written."""
-    config, display = start.config, display.titled(start.title)
-    if config.train.resume == "must" and not start.workdir:
-        raise UserError("config.train.resume=must: name the folder of the run to go on with, --workdir=RUN")
-    resolved = config.to_dict()
-    _require_alike(resolved, digest)
-
-    def opened() -> tuple[RunFolder, Checkpoints, dict[str, Any] | None]:
-        if not processes.is_first():
-            return NoFolder(), NoCheckpoints(), None
-        folder, of = RunFolder(start.workdir, data.name), config.checkpoint
-        held.enter_context(folder.held())
-        if folder.holds_seeds():
-            raise UserError(f"--workdir={folder.path}: holds the runs of several seeds; name one of its folders, or another one")
-        checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
-        resume.check(folder, resolved, digest, bool(checkpoints.steps))
-        resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
-        if (results := resume.finished(folder, resolved)) is not None:
-            return folder, checkpoints, results
-        if not is_fold:  # it is in the folder of its run
-            require_writable(checkpoints.folder)
-        return folder, checkpoints, None
-
-    folder, checkpoints, results = processes.agreed(opened)
-    results = processes.told_by_first(results)
-    if results is not None:
-        display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
-    return _Opened(start, display, folder, checkpoints, results)
-
-
-def _train_unfinished(
-    data: GZSLData, opened: Sequence[_Opened], plans: Sequence[Plan | None], model: model_module.Model, sharding: Sharding,
-    digest: str, display: Display, overrides: Mapping[str, Any] | None, is_fold: bool,
+def train_open(
+    opened: OpenRuns, plans: Sequence[Plan | None] = (), overrides: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Trains on all of trainval."""
-    per_epoch, shared, stop, runs = model.optimization.steps_per_epoch, None, Stop(), []
+    """Trains the runs that are not finished, on all of trainval; returns what the results.json of each holds.
+
+    Args:
+        opened: of `open_runs`.
+        plans: what validation chose, one an unfinished run; () where it was not asked.
+        overrides: which fields of the configurations were set by hand, for the record.
+
+    Raises:
+        DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint.
+    """
+    todo, display, stop, runs = opened.unfinished, opened.display, Stop(), []
+    if not todo:
+        return []
     try:
-        for of, plan in zip(opened, plans, strict=True):
-            config, own = of.start.config, model
-            if plan:
-                config = plan.settle(config)
-                own = dataclasses.replace(model, final_classifier=model_module.build(config, data).final_classifier)
-                reached, epochs = max(of.checkpoints.steps, default=0), config.train.epochs
-                processes.agreed(lambda of=of, reached=reached, epochs=epochs: resume.check_length(
-                    of.folder, reached, epochs * per_epoch, per_epoch
-                ))  # fmt: skip
-            shared = shared or Shared(config, data, model, sharding, on_device=len(opened) > 1)
-            run = Run(config, data, own, of.folder, of.checkpoints, of.display, sharding, plan, is_fold, shared, of.start.title)
-            run.stop = stop
-            runs.append(run)
-            processes.agreed(lambda run=run, of=of: _record_start(run, of.start.config.to_dict(), digest, overrides, len(opened)))
+        setup = None
+        for one, plan in zip(todo, plans or [None] * len(todo), strict=True):
+            config = plan.settle(one.start.config) if plan else one.start.config
+            setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(todo))
+            runs.append(_build(setup, one, config, plan, opened.is_fold))
+            processes.agreed(lambda run=runs[-1], one=one: _record(opened, run, one, overrides, len(todo)))
         folders = ", ".join(str(run.folder.path) for run in runs)
-        display.say(f"{method(runs[0].config.to_dict())} on {described(data)}; {_where(sharding)}; in {folders}")
-        way = runs[0].config.parallel.seeds_as
-        with scope(runs[0].config.precision), stop.listening(display.say):
-            return to_the_end(runs, way)
+        what = method(todo[0].start.config.to_dict())
+        display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")
+        with scope(runs[0].settings.precision), stop.listening(display.say):
+            return _train(runs, stop)
     finally:
         display.stop()
         for run in runs:
             run.close()
+
+
+def _build(setup: Setup, one: OpenRun, config: ConfigDict, plan: Plan | None, is_fold: bool) -> Run:
+    """A run with all of its objects: here the configuration ends."""
+    settings = RunSettings.of(config, asked=plan.asked if plan else None)
+    final = build.build(config, setup.data).final_classifier if plan else setup.model.final_classifier
+    run = Run(settings, setup, one.folder, one.checkpoints, one.display, final, plan, is_fold, one.start.title)
+    if plan:
+        reached = max(one.checkpoints.steps, default=0)
+        processes.agreed(lambda: resume.check_length(one.folder, reached, run.stops.last, run.per_epoch))
+    return run
+
+
+def _record(opened: OpenRuns, run: Run, one: OpenRun, overrides: Mapping[str, Any] | None, runs: int) -> None:
+    """Leaves in the run folder what is known before training."""
+    of = one.start.config.checkpoint
+    record_start(run, one.start.config.to_dict(), opened.digest, overrides, of.keep + 1 + bool(of.best), runs)
+
+
+def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
+    """Teacher, outer steps and results of runs that are one program."""
+    begun: dict[int, list[tuple[Run, FrozenTeacher, Beginning]]] = {}
+    for run in runs:
+        with run.blamed():
+            frozen = teacher.prepare(run, stop)
+            beginning = begin(run, frozen)
+        begun.setdefault(beginning.step, []).append((run, frozen, beginning))  # a start before may have saved only some of them
+    results: dict[Run, dict[str, Any]] = {}
+    for step in sorted(begun):
+        several, teachers, beginnings = zip(*begun.pop(step), strict=True)
+        ends = _outer_steps(Group(several, beginnings), stop)
+        for run, frozen, (state, steps) in zip(several, teachers, ends, strict=True):
+            results[run] = _conclude(run, frozen, state, steps)
+    return [results[run] for run in runs]
+
+
+def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
+    """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
+    constants = run.constants(frozen.params)
+    empty = run.setup.loop.empty_report(run.abstract_state, constants, run.setup.example_inputs())
+    return Beginning(constants, empty, *restore_or_initialise(run, empty))
+
+
+def _outer_steps(group: Group, stop: Stop) -> list[tuple[TrainState, int]]:
+    """Trains every run of a group to its last epoch, or all to a signal, evaluating and saving on the way.
+
+    Returns:
+        Of each its state, and the outer steps it has done.
+    """
+    lead, display, first = group.lead, group.lead.display, group.step
+    for run in group.runs:
+        run.open_log(first)
+    most = lead.settings.steps_per_call
+    longest = most
+    if lead.setup.mode == "stream":
+        longest = longest_streamed(most, lead.data.feature_size, lead.settings.n_critic, lead.settings.batch_size)
+    calls, pace = batches.Calls(first, group.stops, longest), Pace(most)
+    display.start("training", group.stops.last)
+    display.advance(first)
+    if first in group.stops:
+        group.evaluate()
+    pace.length = stop.settle(pace.length)
+    for call, inputs in zip(calls, lead.feed(calls), strict=False):
+        end = call.first + call.count
+        while group.step < end and not stop.asked:
+            count, sent = min(pace.length, end - group.step), time.monotonic()
+            group.advance(inputs, group.step - call.first, count)
+            pace.took(time.monotonic() - sent)
+            display.advance(count)
+            pace.length = stop.settle(pace.length)
+            if group.step not in group.stops:
+                group.save_if_due()
+        if stop.asked:
+            break
+        if group.step in group.stops:
+            group.evaluate()
+    return group.leave(stop)
+
+
+def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) -> dict[str, Any]:
+    """What is due after the last outer step; returns what results.json holds.
+
+    A start that is killed within it leaves results that say they are not concluded, and the next one does all of it again.
+    """
+    if run.plan and steps < run.stops.last:
+        with run.blamed():
+            return finish.leave_early(run, run.plan, state, frozen.params, steps)
+    figures = frozen.figures
+    if frozen.params and not (run.looks_early or figures):
+        figures = teacher.evaluate(run, frozen.params)
+    # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
+    run.save(steps, figures)
+    with run.blamed():
+        run.journal.finish(state, steps, run.real_rows)
+    run.journal.explain(state, frozen.params)
+    run.save(steps, figures)
+    if processes.is_first():
+        finish.leave(run, state, frozen.params)
+    run.folder.need("metrics.jsonl", "model")
+    run.folder.require_there()
+    return run.save(steps, figures, concluded=True)
 
 
 def described(data: GZSLData) -> str:
@@ -239,33 +256,3 @@ def _where(sharding: Sharding) -> str:
     """The devices in words."""
     found = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")
     return found + (f" of {jax.process_count()} processes" if jax.process_count() > 1 else "")
-
-
-def _require_alike(config: Mapping[str, Any], digest: str) -> None:
-    """Refuses processes that would not train the same: on other data, or as another configuration says."""
-    if processes.alone():
-        return
-    processes.require_equal(digest, "data")
-    places = ("data.root", "data.manual_dir")  # each machine has its own
-    processes.require_equal(json.dumps([entry for entry in sorted(flat(config)) if entry[0] not in places]), "a configuration")
-    processes.require_equal(batches.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")
-
-
-def _record_start(run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int) -> None:
-    """Writes what is known before training, where there is room for the checkpoints of so many `runs` like it."""
-    folder, steps, of = run.folder, run.checkpoints.steps, run.config.checkpoint
-    folder.require_space(runs * run.bytes_of_checkpoint * (of.keep + 1 + bool(of.best)))
-    if not steps and resume.why_another(folder, config, digest):
-        folder.remove("teacher")  # of a start that got no further, with other settings
-    folder.write("config.json", config)
-    folder.write("overrides.json", dict(overrides or {}))
-    reached = max(steps, default=0)
-    here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
-    here["devices"] = run.sharding.devices
-    earlier = ((folder.read("environment.json") or {}).get("starts") or []) if reached else []
-    folder.write("environment.json", {"data": {"name": run.data.name, "sha256": digest}, "starts": [*earlier, here]})
-    folder.need("config.json", "overrides.json", "environment.json")
-    folder.send()
-    for field, what in (("versions", "other versions of the libraries"), ("devices", "another number of devices")):
-        if earlier and earlier[-1].get(field, here[field]) != here[field]:
-            run.display.say(f"warning: {what} than at the start before (environment.json): last digits may differ")

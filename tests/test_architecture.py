@@ -8,12 +8,20 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "d3gzsl_jax"
 OWN = "d3gzsl_jax"
+# The rooms of the package, ground floor first: a room may import those of floors below its own, and on the ground each other.
+FLOORS = (
+    ("errors", "text", "keys", "precision", "system"), ("config", "losses", "data"), ("frameworks",), ("distillation",),
+    ("training",), ("evaluation",), ("runs",), ("train", "convert"), ("studies",), ("api",), ("commands",), ("main", "__main__"),
+)  # fmt: skip
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LOOSE = {"__init__", "errors", "text", "keys", "precision", "train", "convert", "api", "commands", "main", "__main__"}
 # module or folder -> top-level packages it may import (the standard library always), and which of ours
 ALLOWED = {
-    "losses": ({"jax", "numpy"}, {f"{OWN}.losses", f"{OWN}.precision"}),
+    "losses": ({"jax", "numpy", "optax"}, {f"{OWN}.losses", f"{OWN}.precision"}),
     "evaluation/metrics.py": ({"jax", "numpy"}, set()),
-    "networks.py": ({"jax", "flax"}, {f"{OWN}.precision"}),
+    "frameworks/networks.py": ({"jax", "flax"}, {f"{OWN}.precision"}),
     "precision.py": ({"jax"}, set()),
+    "keys.py": ({"jax", "numpy"}, set()),
 }
 
 
@@ -45,11 +53,59 @@ def test_pure_modules_import_only_what_they_may(name):
                 assert top in outside or top in sys.stdlib_module_names, f"{path}: {module}"
 
 
-@pytest.mark.parametrize("name", ["training", "frameworks"])
-def test_training_knows_no_data_and_no_configuration(name):
+def own_imports(path):
+    """The modules of the package that a file imports, by dotted name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == OWN:
+            for alias in node.names:
+                dotted = f"{node.module}.{alias.name}"
+                yield dotted if is_module(dotted) else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == OWN)
+
+
+def is_module(dotted):
+    path = ROOT / dotted.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def test_no_room_imports_one_above_it():
+    for path in PACKAGE.rglob("*.py"):
+        here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for module in own_imports(path):
+            there = module.split(".")[1] if "." in module else "__init__"
+            below = there == here or there == "__init__" or FLOOR[there] < FLOOR[here] or FLOOR[there] == FLOOR[here] == 0
+            assert below, f"{path}: {module} is above it"
+
+
+def test_no_module_lies_loose_but_the_doors_and_the_ground():
+    assert {path.stem for path in PACKAGE.glob("*.py")} <= LOOSE
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"} <= set(FLOOR)
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    named = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    left = {name: {other for other in own_imports(path) if other in named} - {name} for name, path in named.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"a circle is among {sorted(left)}"
+
+
+@pytest.mark.parametrize("name", ["training", "frameworks", "distillation"])
+def test_training_knows_no_configuration(name):
+    """But for what builds its objects from one, and says what memory they need."""
     for path in files(name):
-        for module in imports(path):
-            assert not module.startswith((f"{OWN}.data", f"{OWN}.runs", "ml_collections", "configs", "tensorflow")), f"{path}: {module}"
+        if path.name not in ("build.py", "memory.py"):
+            for module in imports(path):
+                forbidden = (f"{OWN}.config", f"{OWN}.data", f"{OWN}.runs", "ml_collections", "configs", "tensorflow")
+                assert not module.startswith(forbidden), f"{path}: {module}"
+
+
+def test_the_page_of_a_run_reads_no_field_of_a_configuration_once_its_objects_are_built():
+    text = (PACKAGE / "train.py").read_text(encoding="utf-8")
+    below = text[text.index("def _train(") :]
+    assert "config." not in below.replace("config.x", "") and "Any:" not in below
 
 
 def test_tensorflow_is_imported_only_inside_functions():

@@ -12,7 +12,7 @@ from d3gzsl_jax import convert as convert_torch
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.studies.model_commands import run_mode
+from d3gzsl_jax.runs.model_commands import run_mode
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.runs.test_model import OPTIONS

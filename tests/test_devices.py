@@ -14,8 +14,8 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.parallel import sharding_of
 from d3gzsl_jax.system.startup import join
+from d3gzsl_jax.training.build import sharding_of
 from tests.conftest import ROOT
 from tools.robustness import launch
 from tools.robustness.device_equality import LIMIT, QUICK, difference, run

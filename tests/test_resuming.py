@@ -13,10 +13,10 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.train import train
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 from tools.robustness.kills import difference
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import signal
 
 import orbax.checkpoint as ocp
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from configs import digits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.predictors import Predictors
-from d3gzsl_jax.run import Run
+from d3gzsl_jax.runs import teacher
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.storage.lock import Held
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 
 
 def quick(variant="d3"):
@@ -31,7 +33,8 @@ def test_control_c_while_the_next_batches_are_made(tmp_path, monkeypatch, varian
 
     def feed(self, calls):
         for call, item in zip(calls, plain(self, calls), strict=True):
-            self.stop.interrupted = call.first >= self.model.optimization.steps_per_epoch
+            if call.first == self.model.optimization.steps_per_epoch:
+                signal.raise_signal(signal.SIGINT)
             yield item
 
     monkeypatch.setattr(Run, "feed", feed)
@@ -101,7 +104,7 @@ def test_checkpoints_that_cannot_be_written_are_found_before_training(tmp_path, 
     def refuse(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(Run, "pretrain", lambda *_: pytest.fail("the teacher was trained"))
+    monkeypatch.setattr(teacher, "prepare", lambda *_: pytest.fail("the teacher was trained"))
     monkeypatch.setattr(ocp.Checkpointer, "save", refuse)
     with pytest.raises(UserError, match=r"checkpoints/probe: cannot be written \(Read-only file system\); .*read-only: name another"):
         train(quick(), str(tmp_path / "run"), Display())

@@ -7,6 +7,9 @@ import jax
 
 Params = dict[str, Any]
 Terms = dict[str, jax.Array]  # named scalars of a loss
+Array = jax.Array | jax.ShapeDtypeStruct
+Inputs = Array | tuple[Array, Array] | None
+"""What the input pipeline gives a call of the compiled loop: row numbers, or features and labels, or nothing."""
 
 
 @chex.dataclass(frozen=True)

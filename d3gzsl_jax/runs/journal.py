@@ -5,47 +5,49 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check
-from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import details
-from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
+from d3gzsl_jax.evaluation.evaluate import Evaluation
 from d3gzsl_jax.evaluation.monitoring import VitalSigns
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
+from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
+from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.results import assemble
-from d3gzsl_jax.studies.validation import Plan, classifier_snapshots, write_trials
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.runs.trials import classifier_snapshots, write_trials
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.tally import Report
 
 
-class Account:
-    """The account of a run.
+class Journal:
+    """The journal of a run.
 
     Args:
-        config, data, model, arrays, evaluator: of the run.
+        settings: of the run.
+        setup: its data, networks and evaluator.
         root: its key.
         folder, display: where it is told.
+        final_classifier: what is fitted; None for none.
         plan: what validation chose; None where it was not asked.
-        trials: whether this is a fold of a validation, whose evaluations are left for it to choose from.
+        is_fold: whether this is a fold of a validation, whose evaluations are left for it to choose from.
     """
 
     def __init__(
-        self, config: ConfigDict, data: GZSLData, model: Model, arrays: SplitArrays, evaluator: Evaluator, root: jax.Array,
-        folder: RunFolder, display: Display, plan: Plan | None = None, trials: bool = False,
+        self, settings: RunSettings, setup: Setup, root: jax.Array, folder: RunFolder, display: Display,
+        final_classifier: FinalClassifier | None, plan: Plan | None = None, is_fold: bool = False,
     ) -> None:
-        self._plan, self._trials, self.choices = plan, trials, plan.choices if plan else {}
-        self._config, self._data, self._model, self._folder, self._display = config, data, model, folder, display
+        model, arrays, self.choices = setup.model, setup.arrays, plan.choices if plan else {}
+        self._settings, self._data, self._model, self._folder, self._display = settings, setup.data, model, folder, display
+        self._is_fold = is_fold
         self.predictors = Predictors(
-            evaluator, model.objective, check.has_student(config), model.final_classifier, config.classifier.fit == "every",
-            root, model.classes, classifier_snapshots(config.classifier.epochs) if trials else (),
+            setup.evaluator, model.objective, settings.has_student, final_classifier, settings.fits_every,
+            root, model.classes, classifier_snapshots(settings.classifier_epochs) if is_fold else (),
         )
         self._signs = VitalSigns(
             model.objective.framework, model.optimization, model.classes, root, arrays.train_features, arrays.train_labels
@@ -54,7 +56,7 @@ class Account:
         self._warnings: list[str] = []
         self._of_data: list[str] = []
         self._details: dict[str, Any] = {}
-        self._evaluator, self._arrays, self._root = evaluator, arrays, root
+        self._evaluator, self._arrays, self._root = setup.evaluator, arrays, root
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
         self._log: Log | None = None
         self.past: dict[str, Any] = {}
@@ -77,7 +79,7 @@ class Account:
 
     def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], of_data: list[str]) -> None:
         """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Says the warnings `of_data`."""
-        self._log = Log(self._folder, self._config.log.tensorboard and processes.is_first(), keep, step)
+        self._log = Log(self._folder, self._settings.tensorboard and processes.is_first(), keep, step)
         self._clock, self._logged = time.monotonic(), step
         self._of_data = of_data
         for warning in of_data:
@@ -103,9 +105,9 @@ class Account:
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         epoch = step // self._per_epoch
         found = self.predictors.evaluate(state, step, epoch, whole, rows)
-        if self._trials and whole and processes.is_first():
+        if self._is_fold and whole and processes.is_first():
             write_trials(self._folder.path, epoch, self.predictors)
-        headline = found.get(self._config.eval.prediction)
+        headline = found.get(self._settings.prediction)
         save({f"test_{name}": value for name, value in headline.metrics.items()} if headline else None)
         diversity = self._signs.diversity(state.params)
         if whole and (worst := self._collapsed(diversity)) and not self._warnings:
@@ -123,7 +125,7 @@ class Account:
 
     def explain(self, state: TrainState, teacher: Params) -> None:
         """Measures, at the end, what explains the results (`details` of results.json); not of a fold. `teacher`: {} without."""
-        if self._trials:
+        if self._is_fold:
             return
         model = self._model
         of_teacher = details.Predictor(model.teacher.logits, (teacher,)) if teacher else None
@@ -133,7 +135,7 @@ class Account:
 
     def _collapsed(self, diversity: Any) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""
-        bound = self._config.guards.diversity
+        bound = self._settings.diversity
         if not len(diversity) or diversity.min() >= bound:
             return None
         worst = int(self._signs.classes[diversity.argmin()])
@@ -152,21 +154,21 @@ class Account:
         if step > self._logged:
             clock["steps_per_second"] = (step - self._logged) / seconds
         self._seconds, self._clock, self._logged = clock["seconds"], now, step
-        line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._config.eval.prediction)}
+        line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._settings.prediction)}
         self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
         for name, values in metrics.items():
             percents = "  ".join(f"{heading} {percent(values[key])}" for heading, key in METRICS.items())
-            self._display.say(f"epoch {epoch}/{self._config.train.epochs}  {name:10}  {percents}  ({self._display.timing()})")
+            self._display.say(f"epoch {epoch}/{self._settings.epochs}  {name:10}  {percents}  ({self._display.timing()})")
 
     def save(self, steps: int, interrupted: bool, teacher: dict[str, float] | None, **further: Any) -> dict[str, Any]:
         """Writes results.json, once what predicts has been evaluated; returns what it holds. `further`: more entries."""
         results = assemble(
-            self._plan.asked if self._plan else self._config.to_dict(), self._data,
-            self.predictors.results(self._data.class_names, self.choices, self._config.eval.selection),
+            self._settings.recorded, self._data,
+            self.predictors.results(self._data.class_names, self.choices, self._settings.selection),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
-            warnings=[*self._of_data, *self._warnings], prediction=self._config.eval.prediction,
+            warnings=[*self._of_data, *self._warnings], prediction=self._settings.prediction,
             seconds=round(self._seconds, 2), details=self._details, **further,
         )
-        if self._config.eval.prediction in results["predictions"]:
+        if self._settings.prediction in results["predictions"]:
             self._folder.write("results.json", results)
         return results

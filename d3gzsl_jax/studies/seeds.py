@@ -22,12 +22,13 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.studies.start import train_runs
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.startup import compile_once
 from d3gzsl_jax.text import cut, visible
-from d3gzsl_jax.train import Start, train_runs
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.memory import free_memory
 

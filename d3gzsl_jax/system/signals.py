@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from d3gzsl_jax.errors import Terminated
 from d3gzsl_jax.system import processes
 
 
@@ -22,6 +23,17 @@ class Stop:
     def asked(self) -> bool:
         """Whether to stop."""
         return self.interrupted or self.terminated
+
+    def leave_untrained(self) -> None:
+        """Stops a run that has nothing to show yet, where that was asked.
+
+        Raises:
+            KeyboardInterrupt, Terminated: it was.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if self.terminated:
+            raise Terminated("SIGTERM: nothing was trained yet; the same command starts again")
 
     def settle(self, number: int = 0) -> int:
         """Agrees with the other processes on what was asked so far, and on `number`: returns that of the first process."""

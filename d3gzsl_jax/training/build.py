@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
@@ -19,6 +20,7 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.training.optimizers import Optimization
+from d3gzsl_jax.training.sharding import Sharding, over_devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,3 +109,26 @@ def build_final_classifier(config: ConfigDict, framework: Framework, classes: in
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
     return FinalClassifier(framework, softmax, of.n_syn, of.get("logit_adjustment", 0.0))
+
+
+def sharding_of(config: ConfigDict) -> Sharding:
+    """The sharding of a run.
+
+    Raises:
+        UserError: there are not so many devices, a process would have none, or the batch cannot be split evenly.
+    """
+    wanted, there, batch = config.parallel.devices, jax.device_count(), config.train.batch_size
+    if wanted > there:
+        raise UserError(f"config.parallel.devices={wanted}: there are {there}; give at most that, or 0 for all")
+    if jax.process_count() > 1 and wanted not in (0, there):
+        raise UserError(
+            f"config.parallel.devices={wanted}: {jax.process_count()} processes train on all of their {there} devices; give 0"
+        )
+    count = wanted or there
+    if batch % count:
+        fitting = max(n for n in range(1, count) if batch % n == 0)
+        raise UserError(
+            f"config.train.batch_size={batch}: cannot be split evenly over {count} devices; give a multiple of {count}, or "
+            f"--config.parallel.devices={fitting}" + (" (in one process)" if jax.process_count() > 1 else "")
+        )
+    return over_devices(count)

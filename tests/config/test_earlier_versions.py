@@ -17,7 +17,7 @@ from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.studies import reopen
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 
 ADDED_TO_RESULTS = ("selection", "interrupted", "concluded", "digests", "details")

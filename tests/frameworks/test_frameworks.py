@@ -16,7 +16,7 @@ from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.training.draws import update_draws
 from tests import small
 from tests.conftest import ROOT

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from configs import digits
-from d3gzsl_jax import ending
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import Predictors
+from d3gzsl_jax.runs import finish
 from d3gzsl_jax.runs.checkpoints import load_arrays
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.runs.journal import Account
+from d3gzsl_jax.runs.journal import Journal
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.studies.tables import command as table
-from d3gzsl_jax.train import train
 from tools.robustness.kills import difference
 
 
@@ -46,7 +46,7 @@ def test_a_start_that_ends_at_the_very_end_is_gone_on_with(tmp_path, monkeypatch
     folder = tmp_path / "killed"
     moments = [
         (Predictors, "finish", DivergenceError("the final classifier broke down")), (Predictors, "finish", Killed()),
-        (Account, "explain", Killed()), (TrainedModel, "write", Killed()), (ending, "draw", Killed()),
+        (Journal, "explain", Killed()), (TrainedModel, "write", Killed()), (finish, "draw", Killed()),
     ]  # fmt: skip
     for owner, name, error in moments:
 
@@ -78,7 +78,7 @@ def test_a_report_that_fails_costs_no_run(tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError("no colours left")
 
-    monkeypatch.setattr(ending, "draw", fail)
+    monkeypatch.setattr(finish, "draw", fail)
     results, said = started(tmp_path / "run", "d3")
     assert results["concluded"] and any("no plots and no report (ValueError: no colours left)" in line for line in said)
     assert "finished already" in started(tmp_path / "run", "d3")[1][0]

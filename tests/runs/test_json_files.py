@@ -135,7 +135,7 @@ def test_the_line_and_the_key_are_named(folder):
     ],
 )  # fmt: skip
 def test_a_configuration_that_is_none(folder, content, message):
-    from d3gzsl_jax.studies.reopen import run_config
+    from d3gzsl_jax.runs.reopen import run_config
 
     (folder / "config.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=message):

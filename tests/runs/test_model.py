@@ -3,10 +3,7 @@
 import csv
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import chex
@@ -18,10 +15,10 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model_commands import MODES, run_mode
 from d3gzsl_jax.runs.predict import predict_file
+from d3gzsl_jax.runs.reopen import evaluate, model_at
 from d3gzsl_jax.runs.storage import lock
-from d3gzsl_jax.studies.model_commands import MODES, run_mode
-from d3gzsl_jax.studies.reopen import evaluate, model_at
 from tests.conftest import ROOT
 
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}

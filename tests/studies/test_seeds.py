@@ -9,11 +9,11 @@ from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
-from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.studies import seeds as seeds_module
 from d3gzsl_jax.studies.seeds import interval, summary, train_seeds
-from d3gzsl_jax.train import train_on
+from d3gzsl_jax.studies.start import train_on
 from tools.robustness.kills import difference
 
 SEEDS = (3, 0)
@@ -149,7 +149,7 @@ def test_seeds_at_different_steps_go_on_all_the_same(data, tmp_path, finished, m
     plain = Run.checkpoint
 
     def checkpoint(self, state, report, at, *arguments, **options):
-        if at >= 16 and self.config.seed == SEEDS[1]:
+        if at >= 16 and self.settings.seed == SEEDS[1]:
             raise Killed
         return plain(self, state, report, at, *arguments, **options)
 

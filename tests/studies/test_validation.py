@@ -16,11 +16,11 @@ from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.runs.trials import classifier_snapshots
 from d3gzsl_jax.studies import reopen
 from d3gzsl_jax.studies.ablation.rows import entries_of
+from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
-from d3gzsl_jax.studies.validation import classifier_snapshots
-from d3gzsl_jax.train import train_on
 from tools.robustness.kills import difference
 
 

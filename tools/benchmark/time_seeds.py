@@ -27,17 +27,20 @@ from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.config import check as settings
-from d3gzsl_jax.course import begin
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.run import Run
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.shared import Shared
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.runs.teacher import prepare
 from d3gzsl_jax.studies.overrides import configured
+from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.train import begin
 from d3gzsl_jax.training.build import build
 from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
@@ -111,22 +114,23 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
     data = load(config.dataset, config.data)
     with tempfile.TemporaryDirectory() as folder:
         model, display = build(config, data), Display(quiet=True)
-        shared, begun = Shared(config, data, model, Sharding(), on_device=True), []
+        setup, runs, begun = Setup(config, data, model, Sharding(), len(seeds)), [], []
         for seed in seeds:
             own = config.copy_and_resolve_references()
             own.seed = seed
             where = RunFolder(f"{folder}/{seed}", data.name)
             checkpoints = Checkpoints(where.path / "checkpoints", 1, "", 1e9, display.say)
-            begun.append(begin(Run(own, data, model, where, checkpoints, display, shared=shared)))
+            runs.append(Run(RunSettings.of(own), setup, where, checkpoints, display, model.final_classifier))
+            begun.append(begin(runs[-1], prepare(runs[-1], Stop())))
 
         def alone() -> None:
             for one in begun:
                 state = jax.tree.map(jax.numpy.copy, one.state)
-                jax.block_until_ready(shared.compiled.run(state, one.report, one.constants, None, 0, steps))
+                jax.block_until_ready(setup.loop.run(state, one.tally, one.constants, None, 0, steps))
 
         def joint(way: str) -> Callable[[], None]:
-            loop = JointLoop(shared.compiled, way)
-            report, constants = loop.stack([one.report for one in begun]), loop.stack([one.constants for one in begun])
+            loop = JointLoop(setup.loop, way)
+            report, constants = loop.stack([one.tally for one in begun]), loop.stack([one.constants for one in begun])
 
             def run() -> None:
                 state = loop.stack([one.state.replace(step=one.state.step.copy()) for one in begun])
@@ -137,13 +141,13 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
         ways = {"alone": alone, "map": joint("map"), "vmap": joint("vmap")}
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(turns + 1):
-            for name, run in ways.items():
+            for name, go in ways.items():
                 began = time.monotonic()
-                run()
+                go()
                 if turn:  # the first one compiles
                     taken[name].append(time.monotonic() - began)
-        for one in begun:
-            one.run.close()
+        for run in runs:
+            run.close()
     return {name: statistics.median(found) for name, found in taken.items()}
 
 

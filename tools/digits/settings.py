@@ -22,9 +22,9 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
-from d3gzsl_jax.train import train_on
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
 

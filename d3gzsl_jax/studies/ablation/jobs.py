@@ -19,9 +19,9 @@ from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.studies.ablation.grid import Cell
 from d3gzsl_jax.studies.ablation.source import FOLDS
+from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
-from d3gzsl_jax.train import train
 
 
 class Job(NamedTuple):

@@ -22,9 +22,9 @@ from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.studies.ablation.table import with_deviation
 from d3gzsl_jax.studies.baselines.harness import BASELINES, run_baseline
+from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.train import train_on
 
 NO_SYNTHESIS = "no_synthesis"
 _H = list(METRICS).index("H")

@@ -13,9 +13,9 @@ from configs import digits
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.reopen import evaluate
 from d3gzsl_jax.runs.storage import bucket, bucket_lock, lock
-from d3gzsl_jax.studies.reopen import evaluate
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 
 URL = "gs://bucket/runs/one"
 

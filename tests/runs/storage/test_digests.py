@@ -10,13 +10,13 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays, load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
+from d3gzsl_jax.runs.model_commands import run_mode
 from d3gzsl_jax.runs.storage import digests
-from d3gzsl_jax.studies import reopen
-from d3gzsl_jax.studies.model_commands import run_mode
-from d3gzsl_jax.train import train
+from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 
 FLIPS = 12

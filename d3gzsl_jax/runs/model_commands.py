@@ -51,7 +51,7 @@ class Mode(NamedTuple):
 
 
 def _evaluate(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.studies.reopen import evaluate
+    from d3gzsl_jax.runs.reopen import evaluate
 
     evaluate(options["workdir"], options["checkpoint"] or "last", display, options["data_root"])
 
@@ -79,7 +79,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
-    from d3gzsl_jax.studies.reopen import run_data
+    from d3gzsl_jax.runs.reopen import run_data
 
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
     model, source = load_model(options["workdir"], display.say), options["semantics"]
@@ -96,7 +96,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
 def _model(options: dict[str, Any], display: "Display", classifier: bool) -> "TrainedModel":
     folder, which = options["workdir"], options["checkpoint"]
     if which:
-        from d3gzsl_jax.studies.reopen import model_at
+        from d3gzsl_jax.runs.reopen import model_at
 
         return model_at(folder, which, display, options["data_root"], classifier)
     from d3gzsl_jax.runs.model import load_model

@@ -10,21 +10,25 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.config.earlier_versions import configuration
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.ending import trained_model
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.run import Run
-from d3gzsl_jax.runs import contents, json_files, resume
+from d3gzsl_jax.runs import contents, json_files, resume, teacher
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.finish import model_of
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.runs.plan import read_plan
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.storage import lock
-from d3gzsl_jax.studies.validation import read_plan
+from d3gzsl_jax.runs.teacher import NO_TEACHER, FrozenTeacher
 from d3gzsl_jax.text import one_line
-from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training import build
+from d3gzsl_jax.training.sharding import Sharding
 
 
 def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
@@ -59,8 +63,10 @@ def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSL
     return config, data
 
 
-def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root: str = "") -> tuple[Run, TrainState]:
-    """The run, and its state at a checkpoint; nothing is written.
+def open_checkpoint(
+    workdir: str | Path, which: str, display: Display, data_root: str = ""
+) -> tuple[Run, FrozenTeacher, TrainState]:
+    """The run, its teacher, and its state at a checkpoint; nothing is written.
 
     Args:
         workdir: the run folder.
@@ -85,11 +91,12 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
     if step not in steps:
         raise UserError(f"--checkpoint={which}: expected last, best or one of the outer steps {', '.join(map(str, steps))}")
     plan = read_plan(folder) if config.eval.selection == "validation" else None
-    config = plan.settle(config) if plan else config
-    run = Run(config, data, model_module.build(config, data), folder, checkpoints, display, plan=plan)
-    if run.model.objective.distillation.active:
-        run.pretrain(only_read=True)
-    empty = run.compiled.empty_report(run.abstract_state, run.constants(), run.example_inputs())
+    settled = plan.settle(config) if plan else config
+    model, settings = build.build(settled, data), RunSettings.of(settled, asked=plan.asked if plan else None)
+    setup = Setup(settled, data, model, Sharding())
+    run = Run(settings, setup, folder, checkpoints, display, model.final_classifier, plan)
+    frozen = teacher.read(run) if model.objective.distillation.active else NO_TEACHER
+    empty = setup.loop.empty_report(run.abstract_state, run.constants(frozen.params), setup.example_inputs())
     try:
         training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
     except UserError as error:  # nothing is written here, and another step's figures are not those that were asked for
@@ -97,7 +104,7 @@ def open_checkpoint(workdir: str | Path, which: str, display: Display, data_root
         raise UserError(
             f"{error}; others there: {others}; the command that trained the run, with more epochs, goes on from the one before"
         ) from None
-    return run, training["state"]
+    return run, frozen, training["state"]
 
 
 def evaluate(workdir: str | Path, which: str, display: Display, data_root: str = "") -> dict[str, Any]:
@@ -134,13 +141,13 @@ def _try_to_hold(folder: RunFolder, held: contextlib.ExitStack) -> str:
 def _evaluate(
     workdir: str | Path, which: str, display: Display, data_root: str, folder: RunFolder, refusal: str
 ) -> dict[str, Any]:
-    run, state = open_checkpoint(workdir, which, display, data_root)
+    run, _, state = open_checkpoint(workdir, which, display, data_root)
     step = int(state.step)
-    predictors, epoch = run.account.predictors, step // run.per_epoch
-    with scope(run.config.precision):
+    predictors, epoch = run.journal.predictors, step // run.per_epoch
+    with scope(run.settings.precision):
         predictors.evaluate(state, step, epoch, False, run.real_rows)
         predictors.finish(state, step, epoch, run.real_rows)
-    found = predictors.results(run.data.class_names, run.account.choices, run.config.eval.selection)
+    found = predictors.results(run.data.class_names, run.journal.choices, run.settings.selection)
     content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
     try:
         said = refusal and f"warning: these figures are not kept: {refusal}"
@@ -148,7 +155,7 @@ def _evaluate(
     except UserError as error:
         said = f"warning: these figures are not kept: {error}"
     rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]
-    display.results(f"{method(run.config.to_dict())} on {run.data.name}, seed {run.config.seed}, percent", rows)
+    display.results(f"{method(run.settings.recorded)} on {run.data.name}, seed {run.settings.seed}, percent", rows)
     if which == "best":
         display.say("This checkpoint was picked on the test set (config.checkpoint.best): its figures are no result.")
     display.say(said)
@@ -157,6 +164,6 @@ def _evaluate(
 
 def model_at(workdir: str | Path, which: str, display: Display, data_root: str = "", classifier: bool = True) -> TrainedModel:
     """The model of a checkpoint; `classifier`: with a final classifier, fitted anew, where the run has one."""
-    run, state = open_checkpoint(workdir, which, display, data_root)
-    found = trained_model(run.config, run.data, run.arrays, state, run.teacher, None)
-    return found.fit_classifier(run.data) if classifier and run.model.final_classifier else found
+    run, frozen, state = open_checkpoint(workdir, which, display, data_root)
+    found = model_of(run, state, frozen.params, None)
+    return found.fit_classifier(run.data) if classifier and run.final_classifier else found

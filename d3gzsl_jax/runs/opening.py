@@ -1,0 +1,125 @@
+"""Opening a run folder to train in: refused where it holds another run, held while it is written, or found finished already."""
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config.load import flat
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs.absent import NoCheckpoints, NoFolder
+from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.environment import environment, revision
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.storage.probe import require_writable
+from d3gzsl_jax.system import processes
+
+
+class Start(NamedTuple):
+    """How a run is started: its configuration, its folder, and what begins every line on it, '' where it is alone."""
+
+    config: ConfigDict
+    workdir: str = ""
+    title: str = ""
+
+
+class OpenRun(NamedTuple):
+    """An open run folder, its checkpoints, its own lines of the display; and the results of a run that is finished already."""
+
+    start: Start
+    display: Display
+    folder: RunFolder
+    checkpoints: Checkpoints
+    results: dict[str, Any] | None
+
+
+def open_run(
+    start: Start, name: str, digest: str, per_epoch: int, display: Display, is_fold: bool, held: contextlib.ExitStack
+) -> OpenRun:
+    """Opens the run folder and adds it to what is `held`.
+
+    Args:
+        start: of the run.
+        name, digest: of its data.
+        per_epoch: outer steps of an epoch.
+        display: where progress goes.
+        is_fold: whether it is a fold of a validation, which lies in the folder of its run.
+        held: what is let go when the run is over.
+
+    Raises:
+        UserError: it holds another run, no checkpoint can be written, or the processes of the run differ.
+    """
+    config, display = start.config, display.titled(start.title)
+    if config.train.resume == "must" and not start.workdir:
+        raise UserError("config.train.resume=must: name the folder of the run to go on with, --workdir=RUN")
+    resolved = config.to_dict()
+    _require_alike(resolved, digest)
+
+    def opened() -> tuple[RunFolder, Checkpoints, dict[str, Any] | None]:
+        if not processes.is_first():
+            return NoFolder(), NoCheckpoints(), None
+        folder, of = RunFolder(start.workdir, name), config.checkpoint
+        held.enter_context(folder.held())
+        if folder.holds_seeds():
+            raise UserError(f"--workdir={folder.path}: holds the runs of several seeds; name one of its folders, or another one")
+        checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
+        resume.check(folder, resolved, digest, bool(checkpoints.steps))
+        resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
+        if (results := resume.finished(folder, resolved)) is not None:
+            return folder, checkpoints, results
+        if not is_fold:
+            require_writable(checkpoints.folder)
+        return folder, checkpoints, None
+
+    folder, checkpoints, results = processes.agreed(opened)
+    results = processes.told_by_first(results)
+    if results is not None:
+        display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
+    return OpenRun(start, display, folder, checkpoints, results)
+
+
+def record_start(
+    run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, keep: int, runs: int
+) -> None:
+    """Writes what is known before training, where there is room for the checkpoints of so many `runs` like it.
+
+    Args:
+        run: its folder is open.
+        config: as it was asked for, resolved and nested.
+        digest: of the data.
+        overrides: which fields were set by hand.
+        keep: checkpoints of it that are there at once.
+        runs: how many runs like it share the disk.
+    """
+    folder, reached = run.folder, max(run.checkpoints.steps, default=0)
+    folder.require_space(runs * run.bytes_of_checkpoint * keep)
+    if not run.checkpoints.steps and resume.why_another(folder, config, digest):
+        folder.remove("teacher")  # of a start that got no further, with other settings
+    folder.write("config.json", config)
+    folder.write("overrides.json", dict(overrides or {}))
+    here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
+    here["devices"] = run.sharding.devices
+    earlier = ((folder.read("environment.json") or {}).get("starts") or []) if reached else []
+    folder.write("environment.json", {"data": {"name": run.data.name, "sha256": digest}, "starts": [*earlier, here]})
+    folder.need("config.json", "overrides.json", "environment.json")
+    folder.send()
+    for field, what in (("versions", "other versions of the libraries"), ("devices", "another number of devices")):
+        if earlier and earlier[-1].get(field, here[field]) != here[field]:
+            run.display.say(f"warning: {what} than at the start before (environment.json): last digits may differ")
+
+
+def _require_alike(config: Mapping[str, Any], digest: str) -> None:
+    """Refuses processes that would not train the same: on other data, or as another configuration says."""
+    if processes.alone():
+        return
+    processes.require_equal(digest, "data")
+    places = ("data.root", "data.manual_dir")  # each machine has its own
+    processes.require_equal(json.dumps([entry for entry in sorted(flat(config)) if entry[0] not in places]), "a configuration")
+    processes.require_equal(batches.resolve_mode(config["data"]["pipeline"]), "an input pipeline (config.data.pipeline=auto)")

@@ -1,0 +1,85 @@
+"""What validation chose for a run (validation.json): what predicts, epochs and calibration; and results that are of folds alone."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.selection import Choice
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
+
+FILE = "validation.json"
+
+
+class Plan(NamedTuple):
+    """What validation says: which predictor, and the choice for each, at one epoch of training (there is one model)."""
+
+    prediction: str
+    choices: dict[str, Choice]
+    asked: Mapping[str, Any]
+    """The configuration validation was asked for with, nested."""
+
+    @property
+    def epochs(self) -> int:
+        """To train for."""
+        return self.choices[self.prediction].epoch
+
+    def settle(self, config: ConfigDict) -> ConfigDict:
+        """The configuration of the run on all of trainval, evaluated once, at its end."""
+        settled = config.copy_and_resolve_references()
+        settled.train.epochs = settled.eval.every_epochs = self.epochs
+        settled.eval.prediction = self.prediction
+        if "classifier" in self.choices:
+            settled.classifier.epochs = self.choices["classifier"].classifier_epochs
+            settled.classifier.fit = "last"
+        return settled
+
+
+def describe(name: str, choice: Choice) -> str:
+    """A choice in words."""
+    classifier = f", {choice.classifier_epochs} epochs of the final classifier" if name == "classifier" else ""
+    return f"{name}, epoch {choice.epoch}{classifier}, gamma {choice.gamma:.3g}"
+
+
+def read_plan(folder: RunFolder) -> Plan | None:
+    """What an earlier start of the run in `folder` chose; None if it has not yet."""
+    found = folder.read(FILE)
+    if found is None:
+        return None
+    if found["prediction"] not in found["choices"]:
+        raise UserError(f"{folder.path / FILE}: damaged (choices holds no {found['prediction']}); restore it from a copy")
+    return plan_of(found)
+
+
+def plan_of(found: Mapping[str, Any]) -> Plan:
+    """The plan that `validation.json` describes."""
+    fields = [field.name for field in dataclasses.fields(Choice)]
+    choices = {name: Choice(**{field: choice[field] for field in fields}) for name, choice in found["choices"].items()}
+    return Plan(found["prediction"], choices, found["asked"])
+
+
+def report_folds(
+    data: GZSLData, config: Mapping[str, Any], plan: Plan, folder: RunFolder, display: Display, epochs: int, steps: int,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """Writes and returns a results.json whose figures are means over the folds, and shows them; arguments as in `assemble`."""
+    predictions = {
+        name: {"metrics": choice.metrics, "selection": FOLDS_ONLY, "validation": choice.described(), "test_selected": None}
+        for name, choice in plan.choices.items()
+    }
+    results = assemble(
+        config, data, predictions, has_distillation(ConfigDict(config)), None, epochs, steps, plan.prediction,
+        interrupted=interrupted, selection=FOLDS_ONLY,
+    )
+    folder.write("results.json", results)
+    display.stop()
+    rows = [(name, f"folds ({choice.epoch})", choice.metrics) for name, choice in plan.choices.items()]
+    display.results(f"{data.name}, means over {config['eval']['folds']} folds inside trainval, percent", rows)
+    return results

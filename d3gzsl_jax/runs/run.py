@@ -1,0 +1,169 @@
+"""One run between its phases: its folder, journal and checkpoints, and what it evaluates and saves."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.errors import DivergenceError
+from d3gzsl_jax.evaluation.predictors import RealRows
+from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.structures import Batch, Inputs, Params, TeacherOutputs, TrainState
+from d3gzsl_jax.keys import root_key, stream
+from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.journal import Journal
+from d3gzsl_jax.runs.plan import Plan
+from d3gzsl_jax.runs.settings import RunSettings
+from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.training.loop import Constants
+from d3gzsl_jax.training.tally import Report
+
+
+class Run:
+    """A run of one seed.
+
+    A checkpoint holds what the outer steps before it made: parameters and optimiser states, the tally of the steps since the last
+    evaluation, and the history. The evaluation *at* its step is not in it: a start from there makes it again, to the same bits. So
+    a run may stop anywhere, and its number of epochs may grow afterwards.
+
+    Args:
+        settings: of the run.
+        setup: what it has in common with others that differ in their seed.
+        folder, checkpoints, display: where it is written, and told.
+        final_classifier: what is fitted at its end; None for none.
+        plan: what validation chose; None where it was not asked.
+        is_fold: whether this is a fold of a validation.
+        title: begins its messages where there are others; '' where there are none.
+    """
+
+    def __init__(
+        self, settings: RunSettings, setup: Setup, folder: RunFolder, checkpoints: Checkpoints, display: Display,
+        final_classifier: FinalClassifier | None, plan: Plan | None = None, is_fold: bool = False, title: str = "",
+    ) -> None:
+        self.settings, self.setup, self.folder, self.checkpoints, self.display = settings, setup, folder, checkpoints, display
+        self.data, self.model, self.arrays, self.evaluator = setup.data, setup.model, setup.arrays, setup.evaluator
+        self.sharding, self.final_classifier, self.plan, self.is_fold, self.title = (
+            setup.sharding, final_classifier, plan, is_fold, title,
+        )  # fmt: skip
+        self.key = root_key(settings.seed)
+        self.per_epoch = self.model.optimization.steps_per_epoch
+        self.stops = batches.Stops(self.per_epoch, ((settings.every_epochs, settings.epochs),))
+        self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
+        self.real_rows: RealRows = (self.arrays.train_features, self.arrays.train_labels)
+        """Real seen rows; `constants` puts them on the device, unless they are streamed."""
+        self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen(), self.key))
+
+    @property
+    def bytes_of_checkpoint(self) -> int:
+        """Size of a checkpoint on disk, if nothing compresses."""
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.abstract_state))
+
+    @property
+    def looks_early(self) -> bool:
+        """Whether it may be evaluated before its last epoch is done: not if validation chose that, see `finish.leave_early`."""
+        return self.plan is None
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Says of a breakdown within it whose it is, and what is left."""
+        try:
+            yield
+        except DivergenceError as error:
+            newest = self.checkpoints.newest()
+            good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
+            raise DivergenceError(f"{self.title}{error}; {good}") from None
+
+    def frozen(self) -> Params:
+        """What the base method fits beforehand and freezes."""
+        framework = self.model.objective.framework
+        return framework.pretrain(stream(self.key, "pretrain"), self.real_rows[0], self.setup.seen_index)
+
+    def init(self, frozen: Params, key: jax.Array) -> TrainState:
+        """Initial parameters and optimiser states, with the frozen parameters, from a run's key."""
+        params = self.model.objective.init(stream(key, "init"))
+        return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=self.model.optimization.init(params))
+
+    def constants(self, teacher: Params) -> Constants:
+        """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where
+        `real_rows` are from here on."""
+        rows = merged = None
+        if self.setup.mode != "stream":
+            features = self.setup.features
+            if teacher:
+                outputs = jax.jit(self.model.teacher.outputs)
+                size = self.settings.evaluation_batch
+                parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
+                merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+            rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
+        constants = Constants(root=self.key, teacher=teacher, classes=self.model.classes, rows=rows)
+        constants = self.sharding.replicate(constants)
+        if constants.rows is not None:
+            self.real_rows = self.sharding.local((constants.rows.features, constants.rows.labels))
+        return constants
+
+    def feed(self, calls: batches.Calls) -> Iterator[Inputs]:
+        """What each call of the loop is given."""
+        mode, of = self.setup.mode, self.settings
+        if mode == "device" or not calls:
+            return itertools.repeat(None)
+        features = self.arrays.train_features if mode == "stream" else None
+        items = batches.host_batches(
+            of.seed, calls, calls.longest, of.n_critic, of.batch_size, features, self.arrays.train_labels,
+            self.sharding.part(of.batch_size),
+        )
+        return batches.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))
+
+    def open_log(self, first: int) -> None:
+        """Opens the log at outer step `first`; lines of evaluations before it stay."""
+        of_data = [] if self.is_fold else self.setup.warnings  # a fold holds nothing the whole does not
+        self.journal.begin(
+            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops, of_data
+        )
+
+    def checkpoint(
+        self, state: TrainState, tally: Report, step: int, metrics: dict[str, float] | None = None, wait: bool = False
+    ) -> bool:
+        """Saves what the steps so far made; whether nothing failed."""
+        state, tally = self.sharding.local((state, tally))
+        check_finite(state.params, f"training stopped after outer step {step - 1}")
+        self.folder.require_there()
+        wait = wait or self.folder.is_sent  # what is being written still would be sent after the next one only
+        saved = self.checkpoints.save(step, {"state": state, "report": tally}, self.journal.history(), metrics, wait)
+        self.folder.require_there()  # a checkpoint that could not be written for that reason is said so
+        self.folder.send()
+        return saved
+
+    def evaluate(self, state: TrainState, tally: Report, step: int, whole: bool, due: bool) -> None:
+        """Evaluates, and saves a checkpoint if one is `due`. `whole`: after an epoch that is to be evaluated."""
+        self.folder.require_there()
+
+        def save(metrics: dict[str, float] | None) -> None:
+            better = metrics is not None and self.checkpoints.better(metrics)
+            last = step == self.stops.last
+            if whole and (last or better or due):
+                self.checkpoint(state, tally, step, metrics, wait=last)  # results are left only where a start can go on to them
+
+        self.journal.evaluate(*self.sharding.local((state, tally)), step, whole, self.real_rows, save)
+        self.folder.send()
+
+    def save(self, steps: int, teacher: dict[str, float] | None, concluded: bool = False) -> dict[str, Any]:
+        """Writes results.json, and returns what it holds.
+
+        Args:
+            steps: outer steps done.
+            teacher: its figures, None without D3.
+            concluded: whether there is nothing left to do: model and report are there.
+        """
+        return self.journal.save(steps, steps < self.stops.last, teacher, pipeline=self.setup.mode, concluded=concluded)
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self.checkpoints.close()
+        self.journal.close()

@@ -1,0 +1,73 @@
+"""What runs that differ in their seed alone have in common, made once: data, scaled rows, networks, evaluation, compiled loop."""
+
+import functools
+
+import jax
+import numpy as np
+from jax.stages import Compiled
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.leaks import find_leaks
+from d3gzsl_jax.data.quality import find_doubts
+from d3gzsl_jax.data.scaling import scale_splits
+from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.frameworks.structures import Inputs
+from d3gzsl_jax.training import memory
+from d3gzsl_jax.training.build import Model
+from d3gzsl_jax.training.loop import Loop
+from d3gzsl_jax.training.sharding import Sharding
+
+
+class Setup:
+    """Of one benchmark and one configuration, whatever its seed.
+
+    Attributes:
+        data, model, sharding: as given.
+        arrays: the splits, scaled.
+        mode: how batches come to the device, see data/batches.py.
+        evaluator: of the test rows.
+        loop: the compiled outer steps.
+        seen_index: (N,) int32, position of each training row's class among the seen ones.
+
+    Args:
+        config: of the runs; its seed does not matter.
+        data: what they are trained on.
+        model: their networks, sized by the data.
+        sharding: over which devices.
+        runs: how many they are; several sample their rows on the device, whatever config.data.pipeline says (the same batches).
+    """
+
+    def __init__(self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, runs: int = 1) -> None:
+        self.data, self.model, self.sharding, self.arrays = data, model, sharding, scale_splits(data)
+        self.mode = "device" if runs > 1 else batches.resolve_mode(config.data.pipeline)
+        self.evaluator = Evaluator(
+            self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
+        )
+        self.loop = Loop(
+            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
+        )
+        self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
+        self._config, self._runs = config, runs
+
+    @functools.cached_property
+    def warnings(self) -> list[str]:
+        """What of the test rows could be learned from training rows, and what of the data will hardly do, a line each."""
+        return find_leaks(self.data) + find_doubts(self.data, self.arrays)
+
+    @functools.cached_property
+    def features(self) -> jax.Array:
+        """The training rows (N, dx) on the device; not for streaming."""
+        return jax.device_put(self.arrays.train_features)
+
+    def example_inputs(self) -> Inputs:
+        """Shapes of what a call of the loop is given."""
+        train = self._config.train
+        rows = jax.ShapeDtypeStruct((1, train.n_critic, train.batch_size), np.int32)
+        features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), np.float32)
+        return {"device": None, "index": rows, "stream": (features, rows)}[self.mode]
+
+    def check_step(self, compiled: Compiled) -> None:
+        """Refuses a compiled step that does not fit the memory there is; see `memory.check_step`."""
+        memory.check_step(compiled, self._config, self.data, self._runs, self.sharding.devices)

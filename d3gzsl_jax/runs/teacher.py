@@ -1,0 +1,109 @@
+"""The frozen teacher of a run: read where an earlier start left it, else fitted and left in the run folder."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+
+from d3gzsl_jax.distillation.teacher import pretrain
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.keys import stream
+from d3gzsl_jax.runs import file_schemas, json_files
+from d3gzsl_jax.runs.checkpoints import load_once, save_once
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.system import processes
+from d3gzsl_jax.system.signals import Stop
+
+_REMEDY = "put a copy of that folder back, or remove it: it is fitted anew then, to the same bits on the same machine"
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenTeacher:
+    """Parameters of the teacher, {} without D3; and its figures on the test rows, None without D3 or before they were looked at."""
+
+    params: Params
+    figures: dict[str, float] | None
+
+
+NO_TEACHER = FrozenTeacher({}, None)
+
+
+def prepare(run: Run, stop: Stop) -> FrozenTeacher:
+    """The teacher of a run with D3; of one without, none.
+
+    Raises:
+        DivergenceError: its fit broke down. KeyboardInterrupt, Terminated: a signal came, and there is nothing to save yet.
+    """
+    if not run.model.objective.distillation.active:
+        return NO_TEACHER
+    path = run.folder.path / "teacher"
+    if processes.told_by_first(path.is_dir()):
+        return read(run)
+    settings = run.settings
+    run.display.start("teacher", settings.teacher_epochs)
+
+    def epoch_is_done() -> None:
+        run.display.advance(1)
+        stop.settle()
+        stop.leave_untrained()
+
+    params = pretrain(
+        run.model.teacher, run.model.teacher_training, stream(run.key, "teacher"), run.arrays.train_features,
+        run.setup.seen_index, settings.teacher_epochs, settings.teacher_batch_size, run.setup.mode != "stream", epoch_is_done,
+    )
+    params = _of_first(run, params)
+    run.display.stop()
+    figures = evaluate(run, params) if run.looks_early else None
+    processes.agreed(lambda: save_once(path, params, figures or {}) if processes.is_first() else None)
+    run.folder.need("teacher")
+    return FrozenTeacher(params, figures or {})
+
+
+def read(run: Run) -> FrozenTeacher:
+    """The teacher that an earlier start left in the folder of a run with D3; another one would make another run.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    path = run.folder.path / "teacher"
+
+    def found() -> tuple[Params | None, dict[str, float] | None]:
+        return _read(run, path) if processes.is_first() else (None, None)
+
+    params, figures = processes.agreed(found)
+    params = _of_first(run, params)
+    run.folder.need("teacher")
+    return FrozenTeacher(params, figures)
+
+
+def evaluate(run: Run, params: Params) -> dict[str, float]:
+    """The teacher's figures on the test rows, told."""
+    found = run.evaluator.teacher(run.model.teacher, params, run.settings.teacher_threshold)
+    if len(run.data.test_seen):
+        run.display.say(
+            f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}, seen against unseen rows AUROC "
+            f"{found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
+        )
+    return found
+
+
+def _shapes(run: Run) -> Params:
+    return jax.eval_shape(lambda: run.model.teacher.init(run.key, run.data.feature_size))
+
+
+def _of_first(run: Run, teacher: Params | None) -> Params:
+    """The first process's teacher in all of them: each fitted its own, on devices whose sums may differ in the last digit."""
+    return processes.arrays_of_first(teacher, _shapes(run))
+
+
+def _read(run: Run, path: Path) -> tuple[Params, dict[str, float]]:
+    try:
+        found, figures = load_once(path, run.display.say)
+    except UserError as error:
+        raise UserError(f"{error}; {_REMEDY}") from None
+    json_files.checked(figures, file_schemas.Numbers, path, _REMEDY)
+    shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
+    if shapes(found) != shapes(_shapes(run)):
+        raise UserError(f"{path}: not the teacher of this run: its arrays are of other shapes; {_REMEDY}")
+    return found, figures

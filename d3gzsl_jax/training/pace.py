@@ -1,0 +1,26 @@
+"""How many outer steps a call of the compiled loop does: enough that dispatch costs nothing, few enough that signals are heard."""
+
+# A call is made longer while it takes less than the first and shorter when more than the second (seconds). The bits of a run do not
+# depend on it.
+_CALL_SECONDS = (0.5, 2.0)
+# Streamed features of one call of the loop; a few calls are under way at a time.
+_STREAM_BYTES = 64 * 2**20
+
+
+class Pace:
+    """The length of the next call, `length` outer steps: one at first, at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self.length, self._most = 1, most
+
+    def took(self, seconds: float) -> None:
+        """A call of this length took so long."""
+        if seconds < _CALL_SECONDS[0]:
+            self.length = min(2 * self.length, self._most)
+        elif seconds > _CALL_SECONDS[1]:
+            self.length = max(self.length // 2, 1)
+
+
+def longest_streamed(steps_per_call: int, feature_size: int, n_critic: int, batch_size: int) -> int:
+    """Outer steps of a call whose features are streamed, at most."""
+    return min(steps_per_call, max(_STREAM_BYTES // (4 * feature_size * n_critic * batch_size), 1))

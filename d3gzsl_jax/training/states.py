@@ -1,0 +1,69 @@
+"""The states of one or several runs that go through outer steps as one program."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jax.stages import Compiled
+
+from d3gzsl_jax.frameworks.structures import Inputs, TrainState
+from d3gzsl_jax.training.joint import JointLoop
+from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.tally import Report
+
+
+class Beginning(NamedTuple):
+    """What a run goes on from: its constants, a tally of no steps, its state, its tally so far, and the outer steps it has done."""
+
+    constants: Constants
+    empty: Report
+    state: TrainState
+    tally: Report
+    step: int
+
+
+class States:
+    """The states of runs that have done the same number of outer steps. One goes through the loop by itself; several, which differ
+    in their seed alone, through a joint one.
+
+    Args:
+        loop: what each of them would be trained by alone.
+        beginnings: one a run; their states are given away.
+        seeds_as: how several are gone through, see `JointLoop`.
+    """
+
+    def __init__(self, loop: Loop, beginnings: Sequence[Beginning], seeds_as: str) -> None:
+        self.step = beginnings[0].step
+        self._joint = JointLoop(loop, seeds_as) if len(beginnings) > 1 else None
+        self._run = (self._joint or loop).run
+        pack = self._joint.stack if self._joint else lambda trees: trees[0]
+        self._state = pack([one.state for one in beginnings])
+        self._tally = pack([one.tally for one in beginnings])
+        self._constants = pack([one.constants for one in beginnings])
+        self._empty = loop.sharding.replicate(pack([one.empty for one in beginnings]))
+
+    def compile(self, inputs: Inputs, start: int, count: int) -> Compiled:
+        """The program of `advance` with such arguments: jit finds it compiled, and neither traces nor compiles it again."""
+        return self._run.lower(self._state, self._tally, self._constants, inputs, start, count).compile()
+
+    def advance(self, inputs: Inputs, start: int, count: int) -> None:
+        """Does `count` outer steps, which begin at inputs[start]."""
+        self._state, self._tally = self._run(self._state, self._tally, self._constants, inputs, start, count)
+        self.step += count
+
+    def of(self, index: int) -> tuple[TrainState, Report]:
+        """State and tally of run number `index`."""
+        if self._joint is None:
+            return self._state, self._tally
+        return self._joint.one(self._state, index), self._joint.one(self._tally, index)
+
+    def tally_of(self, index: int) -> Report:
+        """The tally of run number `index`."""
+        return self._joint.one(self._tally, index) if self._joint else self._tally
+
+    def empty_tally(self) -> None:
+        """What was seen of the steps so far has been told: the tally of those to come starts anew."""
+        self._tally = self._empty
+
+    def all_good(self) -> bool:
+        """Waits for the steps to be done; whether no run had a term gone bad, where there are several."""
+        return self._joint is not None and bool((self._tally.bad_step < 0).all())
