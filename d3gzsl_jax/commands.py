@@ -1,113 +1,161 @@
-"""What can be done with a run or a model after training: one function a mode of the command line."""
+"""Every command by name. Nothing heavy is imported before a command's options are known to be right."""
 
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d3gzsl_jax.data.formats.class_files import check_width, parse_class_list, read_classes
+from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents
-from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.runs.model import TrainedModel, load_model
-from d3gzsl_jax.runs.model_files import output_folder
-from d3gzsl_jax.runs.predict import output_file, predict_file
-from d3gzsl_jax.runs.reopen import evaluate, model_at, run_data
-from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.runs.synthesize import write_synthesized
-from d3gzsl_jax.system.paths import clean
+from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.options import Parser, whole
 
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
-class Mode(NamedTuple):
-    """`do`(options by flag, display); the flags it needs, and those it takes besides."""
+_CODES = "0 done, 2 bad input (one line says what)"
+_TRAIN = """\
+Trains, or goes on with the run in the folder RUN.
 
-    do: Callable[[dict[str, Any], Display], None]
-    needs: tuple[str, ...]
-    takes: tuple[str, ...]
+    d3gzsl train --config=configs/digits.py --workdir=runs/digits --config.train.epochs=10
 
-
-def _model(options: dict[str, Any], display: Display, classifier: bool = True) -> TrainedModel:
-    folder, which = options["workdir"], options["checkpoint"]
-    return model_at(folder, which, display, options["data_root"], classifier) if which else load_model(folder, display.say)
-
-
-def _evaluate(options: dict[str, Any], display: Display) -> None:
-    evaluate(options["workdir"], options["checkpoint"] or "last", display, options["data_root"])
-
-
-def _predict(options: dict[str, Any], display: Display) -> None:
-    output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
-    model = _model(options, display, classifier=options["predictor"] != "student")
-    predict_file(
-        model, options["input"], options["output"], display, options["top"], options["predictor"], options["key"]
-    )
-
-
-def _synthesize(options: dict[str, Any], display: Display) -> None:
-    if Path(options["output"]).suffix != ".npz":
-        raise UserError(f"--output={options['output']}: synthesized features are written as .npz")
-    target = contents.output(options["output"], "--output", _is_synthesized, "synthesized features", [Path(options["workdir"])])
-    model = _model(options, display, classifier=False)
-    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen, "--classes")
-    write_synthesized(model, ids, options["count"], options["seed"], target)
-    display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
-
-
-def _is_synthesized(path: Path) -> bool:
-    """Whether a file holds what `synthesize` writes, and nothing else."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sorted(archive.namelist()) == ["class_names.npy", "features.npy", "labels.npy"]
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return False
-
-
-def _add_classes(options: dict[str, Any], display: Display) -> None:
-    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
-    model, source = load_model(options["workdir"], display.say), options["semantics"]
-    semantics, names = read_classes(source, options["key"])
-    check_width(semantics, model.semantics.shape[1], source)
-    _, data = run_data(options["workdir"], options["data_root"])
-    grown = model.add_classes(semantics, names, data)
-    grown.write(output)
-    ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
-    known = len(grown.class_names)
-    display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
-
-
-_PATHS = ("workdir", "data_root", "input", "output", "semantics")
-MODES = {
-    "evaluate": Mode(_evaluate, ("workdir",), ("checkpoint", "data_root")),
-    "predict": Mode(_predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key")),
-    "synthesize": Mode(_synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed")),
-    "add_classes": Mode(_add_classes, ("workdir", "semantics", "output"), ("data_root", "key")),
+With --config.seeds='(0,1,2)' several seeds are trained together, each in a folder of its own,
+RUN/seed-0 and so on, and RUN/results.json holds them all.
+"""
+_TRAIN_CODES = f"""\
+{_CODES}, 3 training broke down (not finite, or exploded),
+130 ended by ctrl-C with results, 141 nobody reads the output any more and 143 SIGTERM (a checkpoint was
+saved, the same command goes on from it)."""
+_JOINING: Mapping[str, dict[str, Any]] = {
+    "coordinator": {"metavar": "HOST:PORT", "default": "", "help": "one run in many processes: address of the first, or auto"},
+    "processes": {"metavar": "N", "type": whole(0, 2**20), "default": 0, "help": "with --coordinator: how many processes"},
+    "process_id": {"metavar": "N", "type": whole(-1), "default": -1, "help": "with --coordinator: which of them, from 0"},
 }
+_CONVERT = """\
+Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
+
+    d3gzsl convert to-jax --torch=FILE.pt --config=configs/cub.py --output=RUN
+    d3gzsl convert to-jax --torch=FILE.pt --like=RUN_OR_MODEL --output=MODEL
+    d3gzsl convert to-torch --workdir=RUN_OR_MODEL --output=FILE.pt
+"""
+_TO_JAX = """
+The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save;
+a folder of <network>.pt; or an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks
+and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight,
+offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
+comparator; fc, the final classifier. The released student head's fc3, which nothing uses, is dropped, so
+the way back to that class is load_state_dict(..., strict=False).
+
+--config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on
+from it, and the final classifier is fitted anew where the file has none. --like writes a model alone
+(predict, synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
+"""
 
 
-def run_mode(mode: str, options: dict[str, Any], given: set[str], display: Display) -> None:
-    """Does what a mode other than 'train' does.
+def train(arguments: Sequence[str]) -> int:
+    """Trains, or goes on with a run; several seeds together where the configuration has them."""
+    if {"-h", "--help"} & set(arguments):
+        _train_parser(None).print_help()
+        print(f"\nFields of the configuration, with their defaults:\n\n{schema.help_text()}")
+        raise SystemExit(0)
+    config, overrides, rest = command_line.taken(arguments)
+    options = _train_parser(config).parse_args(rest)
+    if config is None:
+        raise UserError("--config is missing; try --config=configs/digits.py, which needs no download")
+    from d3gzsl_jax.studies.seeds import train_seeds
+    from d3gzsl_jax.studies.start import train as train_one
+    from d3gzsl_jax.system.startup import configure, join, require_devices
+    from d3gzsl_jax.training import memory
 
-    Args:
-        mode: one of `MODES`.
-        options: the value of every flag.
-        given: the flags on the command line.
-        display: where progress goes.
-
-    Raises:
-        UserError: a flag is missing, or means nothing in this mode; or what the mode itself raises.
-    """
-    of = MODES[mode]
-    for flag in of.needs:
-        if not options[flag]:
-            raise UserError(f"--mode={mode}: --{flag} is missing")
-    for flag in sorted(given - {*of.needs, *of.takes}):
-        known = ", ".join(f"--{name}" for name in of.needs + of.takes)
-        raise UserError(f"--mode={mode}: --{flag} means nothing here; it takes {known}")
-    places = {flag: str(clean(options[flag], f"--{flag}")) for flag in _PATHS if options[flag] and not _in_bucket(flag, options)}
-    workdir, which = places.get("workdir", options["workdir"]), options["checkpoint"] or mode == "evaluate"
-    with bucket.local(workdir, display, write=mode == "evaluate", checkpoints=bool(which)) as here:
-        of.do(options | places | {"workdir": here}, display)
+    configure(devices=False)
+    join(options.coordinator, options.processes, options.process_id)
+    require_devices()
+    with memory.told():
+        results = (train_seeds if config.seeds else train_one)(config, options.workdir, overrides=overrides)
+    return 130 if results["interrupted"] else 0
 
 
-def _in_bucket(flag: str, options: dict[str, Any]) -> bool:
-    return flag == "workdir" and bucket.is_in_one(options[flag])
+def _train_parser(config: "ConfigDict | None") -> Parser:
+    def guess(name: str, value: str) -> str:
+        if name in OPTIONS:
+            of = ", ".join(mode for mode, known in MODES.items() if name in known.needs + known.takes)
+            raise UserError(f"--{name} means nothing in training; it is an option of {of}")
+        fields = schema.by_name() if config is None else dict(flat(config))
+        found = command_line.meant(name, value, fields)
+        return f"did you mean {found}?" if found else ""
+
+    parser = Parser("d3gzsl train", description=_TRAIN, exit_codes=_TRAIN_CODES, guess=guess)
+    parser.add_argument("--config", metavar="FILE.py[:VARIANT]", help="configs/cub.py, or configs/cub.py:base without D3")
+    parser.add_argument("--config.GROUP.FIELD", dest="field", metavar="VALUE", help="sets a field of it")
+    parser.add_argument("--workdir", default="", metavar="RUN", help="the run folder (default: a new one under runs/)")
+    for name, of in _JOINING.items():
+        parser.add_argument(f"--{name}", **of)
+    return parser
+
+
+def convert(arguments: Sequence[str]) -> int:
+    """Weights from PyTorch into a run or a model, and back."""
+    options = _convert_parser().parse_args(arguments)
+    for name in ("torch", "like", "workdir"):
+        given = getattr(options, name, None)
+        if given and not os.path.lexists(paths.clean(given, f"--{name}")):
+            raise UserError(f"--{name}={given}: no such file or folder")
+    if getattr(options, "config", None):
+        load_config(options.config)
+    from d3gzsl_jax.convert import to_jax, to_torch
+    from d3gzsl_jax.runs.display import Display
+    from d3gzsl_jax.system.startup import configure
+
+    configure()
+    {"to-jax": to_jax, "to-torch": to_torch}[options.direction](options, Display())
+    return 0
+
+
+def _convert_parser() -> Parser:
+    parser = Parser("d3gzsl convert", description=_CONVERT, exit_codes=_CODES)
+    directions = parser.add_subparsers(dest="direction", required=True, metavar="to-jax|to-torch", title="directions")
+    inward = directions.add_parser(
+        "to-jax", help="PyTorch's weights into a run or a model of ours", description=_CONVERT + _TO_JAX, exit_codes=_CODES
+    )
+    inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
+    target = inward.add_mutually_exclusive_group(required=True)
+    target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
+    target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
+    inward.add_argument("--data_root", default="", metavar="FOLDER", help="with --config: in place of config.data.root")
+    inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
+    outward = directions.add_parser(
+        "to-torch", help="a run or a model of ours into PyTorch's layout", description=_CONVERT, exit_codes=_CODES
+    )
+    outward.add_argument("--workdir", required=True, metavar="FOLDER", help="a finished run or saved model")
+    outward.add_argument("--checkpoint", default="", metavar="STEP", help="last, best or a step, in place of a run's saved model")
+    outward.add_argument("--data_root", default="", metavar="FOLDER", help="with --checkpoint: where the data is now")
+    outward.add_argument("--output", required=True, metavar="FILE", help=".npz, or anything else for torch.save")
+    return parser
+
+
+def _in(module: str) -> Callable[[Sequence[str]], int]:
+    """The command whose options and work have a room of their own."""
+    return lambda arguments: importlib.import_module(f"d3gzsl_jax.{module}").main(list(arguments))
+
+
+class Command(NamedTuple):
+    """`run`(arguments) returns the exit code; `about`: one line for the list of commands."""
+
+    run: Callable[[Sequence[str]], int]
+    about: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "train": Command(train, "train a model, or go on with a run"),
+    "evaluate": Command(of_mode("evaluate"), "figures of a run's checkpoint, anew"),
+    "predict": Command(of_mode("predict"), "classes of a file of features, as CSV"),
+    "synthesize": Command(of_mode("synthesize"), "features the generator makes of classes"),
+    "add-classes": Command(of_mode("add_classes"), "a model that knows further classes, by their semantics"),
+    "ablate": Command(_in("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
+    "baselines": Command(_in("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
+    "table": Command(_in("studies.tables.command"), "finished runs in one table"),
+    "report": Command(_in("runs.report.record"), "a run's plots and report.html, drawn anew"),
+    "convert": Command(convert, "weights from PyTorch, and back"),
+}

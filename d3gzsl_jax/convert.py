@@ -1,28 +1,13 @@
-"""Takes weights of the PyTorch implementations over into this package's models, and back, bit for bit.
+"""Weights of the PyTorch implementations taken over into this package's models, and back, bit for bit: `d3gzsl convert`.
 
-    d3gzsl convert to-jax --torch FILE.pt --config configs/cub.py --output RUN
-    d3gzsl convert to-jax --torch FILE.pt --like RUN_OR_MODEL --output MODEL
-    d3gzsl convert to-torch --workdir RUN_OR_MODEL --output FILE.pt
-
-The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}, saved by torch.save; a folder of <network>.pt; or
-an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks and layers are named as in tests/golden/README.md:
-generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight, offset), teacher_embed (fc1),
-teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and comparator; fc, the final classifier. The released
-student head's fc3, which nothing uses, is dropped, so the way back to that class is load_state_dict(..., strict=False).
-
---config writes a run folder with a checkpoint at outer step 0: every mode of the main command takes it, training goes on from
-it, and the final classifier is fitted anew where the file has none. --like writes a model alone (predict, synthesize), otherwise as
-the one there: configuration, classes, scaling. It needs no data. Exit 2: bad input, said in one line; nothing is written then.
+Networks and layers are named as in tests/golden/README.md; `d3gzsl convert to-jax --help` says which forms of file are read.
 """
 
 import argparse
 import dataclasses
 import os
-import sys
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import jax
 import numpy as np
@@ -45,8 +30,6 @@ from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.system.startup import configure
-from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 
@@ -200,33 +183,3 @@ def to_torch(arguments: argparse.Namespace, display: Display) -> None:
     arrays = dump(model)
     torch_files.write(target, arrays)
     display.say(f"wrote {target}: {len(arrays)} arrays of {', '.join(dict.fromkeys(key.split('/')[0] for key in arrays))}")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Converts; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    inward = commands.add_parser("to-jax", help="PyTorch's weights into a run or a model of ours")
-    inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
-    target = inward.add_mutually_exclusive_group(required=True)
-    target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
-    target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
-    inward.add_argument("--data-root", default="", help="with --config: where the data is, if not config.data.root")
-    inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
-    outward = commands.add_parser("to-torch", help="a run or a model of ours into PyTorch's layout")
-    outward.add_argument("--workdir", required=True, metavar="FOLDER", help="a finished run or saved model")
-    outward.add_argument("--checkpoint", default="", help="a run's last, best or an outer step, in place of its saved model")
-    outward.add_argument("--data-root", default="", help="with --checkpoint: where the data is now")
-    outward.add_argument("--output", required=True, metavar="FILE", help=".npz, or anything else for torch.save")
-    arguments = parser.parse_args(argv)
-    configure()
-    try:
-        {"to-jax": to_jax, "to-torch": to_torch}[arguments.command](arguments, Display())
-    except UserError as error:
-        print(f"convert_torch: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

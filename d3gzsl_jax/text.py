@@ -5,8 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 LONGEST_VALUE = 120
 """Characters of a value that a message shows."""
 
@@ -26,6 +24,8 @@ def clean_name(value: Any) -> str:
     Args:
         value: what a file holds in place of a name.
     """
+    import numpy as np  # here, because messages need this module before anything is computed
+
     while isinstance(value, np.ndarray | list | tuple):  # cells in cells, as MATLAB's
         parts = list(value.ravel()) if isinstance(value, np.ndarray) else list(value)
         if len(parts) == 1:

@@ -9,9 +9,10 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax import convert as convert_torch
-from d3gzsl_jax.commands import run_mode
+from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model_commands import run_mode
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.runs.test_model import OPTIONS
@@ -82,7 +83,7 @@ def run_folder(arrays, config_file, tmp_path_factory):
 
 
 def convert(*arguments):
-    return convert_torch.main(["to-jax", *map(str, arguments)])
+    return main(["convert", "to-jax", *map(str, arguments)])
 
 
 def assert_same(found, arrays):
@@ -93,13 +94,13 @@ def assert_same(found, arrays):
 
 
 def mode(name, **given):
-    run_mode(name, OPTIONS | given, set(given), Display(quiet=True))
+    run_mode(name, OPTIONS | given, Display(quiet=True))
 
 
 @pytest.mark.parametrize("checkpoint", ["", "last"])
 def test_there_and_back_to_the_bit(run_folder, arrays, checkpoint, tmp_path):
     command = ["to-torch", "--workdir", str(run_folder), "--output", str(tmp_path / "back.npz")]
-    assert convert_torch.main([*command, *(["--checkpoint", checkpoint] if checkpoint else [])]) == 0
+    assert main(["convert", *command, *(["--checkpoint", checkpoint] if checkpoint else [])]) == 0
     found = dict(np.load(tmp_path / "back.npz"))
     fitted = {key for key in arrays if key.startswith("fc.")} if checkpoint else set()  # a checkpoint's classifier is fitted anew
     assert_same({k: v for k, v in found.items() if k not in fitted}, {k: v for k, v in arrays.items() if k not in fitted})
@@ -256,7 +257,7 @@ def test_bad_files_and_folders_exit_2(run_folder, config_file, tmp_path, capsys)
         assert message in capsys.readouterr().err
     assert convert("--torch", tmp_path / "none.npz", "--config", config_file, "--output", run_folder) == 2
     assert "is there already" in capsys.readouterr().err
-    assert convert_torch.main(["to-torch", "--workdir", str(tmp_path / "empty"), "--output", str(tmp_path / "x.npz")]) == 2
+    assert main(["convert", "to-torch", "--workdir", str(tmp_path / "empty"), "--output", str(tmp_path / "x.npz")]) == 2
     assert "holds no saved model" in capsys.readouterr().err and not (tmp_path / "x.npz").exists()
 
 

@@ -1,4 +1,4 @@
-"""The real entry point, as a subprocess."""
+"""The real entry point: runs as processes of their own, refusals in this one."""
 
 import json
 import os
@@ -11,6 +11,9 @@ import time
 import numpy as np
 import pytest
 
+from d3gzsl_jax import main as entry
+from d3gzsl_jax.commands import COMMANDS
+from d3gzsl_jax.config import command_line, schema
 from tests import small
 from tests.conftest import ROOT
 
@@ -156,7 +159,12 @@ def test_control_c_ends_with_results(tmp_path, arguments):
 BAD = {
     "no config": ([], "--config is missing; try --config=configs/digits.py"),
     "config that does not exist": (["--config=configs/digit.py"], "no such file; did you mean configs/digits.py?"),
-    "unknown flag": (["--config=configs/digits.py", "--wrkdir=x"], "'wrkdir'. Did you mean: workdir"),
+    "unknown flag": (["--config=configs/digits.py", "--wrkdir=x"], "unknown option --wrkdir; did you mean --workdir?"),
+    "a field without its group": (["--config=configs/digits.py", "--epochs=3"], "unknown option --epochs; did you mean --config.train.epochs=3?"),
+    "a field without config": (["--config=configs/digits.py", "--teacher.epochs", "3"], "unknown option --teacher.epochs; did you mean --config.teacher.epochs?"),
+    "nearly a field": (["train", "--learning-rat=3"], "unknown option --learning-rat; did you mean --config.train.learning_rate=3?"),
+    "unknown command": (["trian"], "unknown command 'trian'; did you mean train?"),
+    "a file for a command": (["configs/digits.py"], "unknown command 'configs/digits.py'; there are train, evaluate"),
     "unknown field": (["--config=configs/digits.py", "--config.train.epoch=3"], "did you mean --config.train.epochs?"),
     "unknown group": (["--config=configs/digits.py", "--config.trian.epochs=3"], "did you mean --config.train.epochs?"),
     "word for a number": (["--config=configs/digits.py", "--config.train.epochs=many"], "--config.train.epochs=many"),
@@ -185,17 +193,84 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_exit_code_2(case):
+def test_bad_input_is_one_line_and_exit_code_2(case, monkeypatch, capsys):
     arguments, message = BAD[case]
-    run = main(*arguments)
-    assert run.returncode == 2
-    assert message in run.stderr and run.stderr.count("\n") == 1 and run.stdout == "" and len(run.stderr) < 700
+    monkeypatch.chdir(ROOT)
+    assert entry.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err and err.count("\n") == 1 and out == "" and len(err) < 700
 
 
-def test_a_broken_configuration_file(tmp_path):
+AT_ONCE = [
+    (0, ["--help"]), *((0, [name, "--help"]) for name in COMMANDS), (0, ["convert", "to-jax", "--help"]), (0, ["--mode=predict", "--help"]),
+    (2, []), (2, ["trian"]), (2, ["--mode=predct"]), (2, ["--config=configs/nope.py"]), (2, ["train", "--config=configs/digits.py", "--epochs=3"]),
+    (2, ["--config=configs/digits.py", "--config.train.epoch=3"]), (2, ["--config=configs/digits.py", "--config.train.epochs=many"]),
+    (2, ["--config=configs/digits.py", "--processes=many"]),
+    (2, ["predict", "--workdir=none", "--input=x", "--output=y"]), (2, ["--mode=evaluate", "--workdir=none"]), (2, ["predict", "--topp=3"]),
+    (2, ["predict", "--workdir=configs", "--input=README.md", "--output=none/y", "--top=2"]), (2, ["predict", "--workdir=configs", "--top=0"]),
+    (2, ["ablate", "--config=configs/nope.py", "--output=x"]), (2, ["ablate", "--config=configs/digits.py", "--preset=none", "--output=x"]),
+    (2, ["ablate", "--epochs=3"]), (2, ["baselines", "--config=configs/nope.py"]), (2, ["baselines", "--sedes=3"]),
+    (2, ["table", "none"]), (2, ["report", "none"]), (2, ["convert", "to-jax"]), (2, ["convert", "to-torch", "--workdir=none", "--output=x"]),
+]  # fmt: skip
+
+
+def test_what_needs_no_jax_is_answered_without_it():
+    """Importing JAX takes seconds."""
+    program = (
+        "import json, sys\nfrom d3gzsl_jax.main import main\n"
+        "def code(arguments):\n"
+        "    try:\n        return main(arguments)\n"
+        "    except SystemExit as error:\n        return error.code\n"
+        "for expected, arguments in json.loads(sys.argv[1]):\n"
+        "    assert code(arguments) == expected, arguments\n"
+        "    assert not {'jax', 'tensorflow', 'matplotlib', 'sklearn', 'orbax'} & set(sys.modules), arguments\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, json.dumps(AT_ONCE)], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    refused = sum(code == 2 for code, _ in AT_ONCE)
+    assert run.stderr.count("\n") == refused and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_an_example_its_options_and_exit_codes(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        entry.main([name, "--help"])
+    out = capsys.readouterr().out
+    assert ended.value.code == 0 and f"    d3gzsl {name} " in out and "xit code" in out
+    assert out.index(f"    d3gzsl {name} ") < out.index("options:" if "options:" in out else "-h, --help")
+    with pytest.raises(SystemExit):
+        entry.main(["--help"])
+    assert re.search(rf"^  {name} +\w", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_help_of_training_has_every_field(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["train", "--help"])
+    out = capsys.readouterr().out
+    assert all(f"--config.{name}=" in out for name in schema.by_name())
+
+
+def test_every_spelling_of_an_option_counts(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    arguments = ["-config", "configs/digits.py", "--workdir", "here", "--config.train.epochs", "3", "-config.seed=4", "--noconfig.log.report"]
+    arguments += ["--config.eval.retrain", "--process-id=2"]
+    config, overrides, rest = command_line.taken(arguments)
+    assert overrides == {"train.epochs": 3, "seed": 4, "log.report": False, "eval.retrain": True}
+    assert (config.train.epochs, config.seed, config.log.report, config.eval.retrain) == (3, 4, False, True)
+    assert rest == ["--workdir", "here", "--process-id=2"]
+
+
+def test_a_file_of_options(tmp_path, monkeypatch, capsys):
+    (tmp_path / "options").write_text("--config=configs/digits.py\n--config.train.epochs=many\n")
+    monkeypatch.chdir(ROOT)
+    assert entry.main([f"--flagfile={tmp_path / 'options'}"]) == 2
+    assert "--config.train.epochs=many" in capsys.readouterr().err
+
+
+def test_a_broken_configuration_file(tmp_path, capsys):
     (tmp_path / "broken.py").write_text("def get_config(:\n")
-    run = main(f"--config={tmp_path / 'broken.py'}")
-    assert run.returncode == 2 and "Traceback" not in run.stderr and "broken.py" in run.stderr
+    assert entry.main([f"--config={tmp_path / 'broken.py'}"]) == 2
+    assert "broken.py" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("platform", ["cuda", "bogus"])
@@ -207,13 +282,13 @@ def test_a_backend_that_is_not_there_is_one_line(tmp_path, platform):
 
 def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
     run = subprocess.run(
-        [sys.executable, "d3gzsl baselines", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "d3gzsl_jax", "baselines", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
         env=os.environ | {"JAX_PLATFORMS": "cuda"},
     )  # fmt: skip
-    assert run.returncode == 2 and run.stderr.startswith("baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
+    assert run.returncode == 2 and run.stderr.startswith("d3gzsl baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax.runs.report.record"], ["d3gzsl table"], ["tools/robustness/launch.py"]])
+@pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax", "report"], ["-m", "d3gzsl_jax", "table"], ["tools/robustness/launch.py"]])
 def test_help_for_a_reader_that_leaves_is_silent(program):
     reader, writer = os.pipe()
     os.close(reader)

@@ -246,16 +246,6 @@ class ModelNotes(Struct):
     data_sha256: str
 
 
-class ComparedRun(Struct):
-    """One run in an output of tools/compare.py, a list of them."""
-
-    spec: str
-    seed: int
-    last: dict[str, WholeMetrics]
-    curve: list[dict[str, Any]]
-    config: dict[str, Any]
-
-
 class History(Struct):
     """The history of a checkpoint."""
 

@@ -2,16 +2,33 @@
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.training import memory
+
+
+def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
+    """Where synthesized features may be written: nothing is there, or such features are; see `contents.output`."""
+    if Path(target).suffix != ".npz":
+        raise UserError(f"{option}={target}: synthesized features are written as .npz")
+    return contents.output(target, option, _is_synthesized, "synthesized features", inputs)
+
+
+def _is_synthesized(path: Path) -> bool:
+    """Whether a file holds what `write_synthesized` writes, and nothing else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sorted(archive.namelist()) == ["class_names.npy", "features.npy", "labels.npy"]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def write_synthesized(model: TrainedModel, ids: np.ndarray, count: int, seed: int, target: Path) -> None:

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from tools.compare import read_runs
 
-from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs import reopen, resume
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.plan import read_plan
@@ -14,11 +15,10 @@ from d3gzsl_jax.runs.report import plots
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.results import summarize
 from d3gzsl_jax.runs.trials import read_trials
-from d3gzsl_jax.studies import reopen, seeds
+from d3gzsl_jax.studies import seeds
 from d3gzsl_jax.studies.ablation.jobs import Job
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.tables import command as report_tool
-from tools.compare import read_runs
 
 
 def quiet_display():

@@ -3,10 +3,7 @@
 import csv
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import chex
@@ -15,9 +12,10 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax.commands import MODES, run_mode
 from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.main import main
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model_commands import MODES, run_mode
 from d3gzsl_jax.runs.predict import predict_file
 from d3gzsl_jax.runs.reopen import evaluate, model_at
 from d3gzsl_jax.runs.storage import lock
@@ -54,7 +52,7 @@ def data(run):
 
 def mode(name, display=None, **given):
     run_mode(name, OPTIONS | {flag: str(value) if flag in ("workdir", "input", "output", "semantics") else value for flag, value in given.items()},
-             set(given), display or Display())  # fmt: skip
+             display or Display())  # fmt: skip
 
 
 def accuracies(run, data, predictor):
@@ -282,7 +280,6 @@ def test_the_modes_end_to_end(run, tmp_path):
     ("name", "given", "message"),
     [
         ("predict", {"output": "x.csv"}, "--input is missing"),
-        ("evaluate", {"count": 3}, "--count means nothing here"),
         ("evaluate", {"checkpoint": "7"}, r"--checkpoint=7: expected last, best or one of the outer steps 48"),
         ("evaluate", {"checkpoint": "best"}, "no checkpoint was kept as the best"),
         ("synthesize", {"output": "x.npz", "classes": "zebra"}, "zebra"),
@@ -299,29 +296,37 @@ def test_what_the_modes_refuse(run, tmp_path, monkeypatch, name, given, message)
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_a_folder_without_a_run(name, tmp_path):
-    needed = {"predict": {"input": "x.npy", "output": "x.csv"}, "synthesize": {"output": "x.npz"},
+def test_a_folder_without_a_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file in ("x.npy", "x.csv"):
+        (tmp_path / file).touch()
+    (tmp_path / "run").mkdir()
+    needed = {"predict": {"input": "x.npy", "output": "y.csv"}, "synthesize": {"output": "x.npz"},
               "add_classes": {"semantics": "x.csv", "output": "m"}}  # fmt: skip
     with pytest.raises(d3.UserError, match=r"holds no (run|saved model)"):
-        mode(name, workdir=tmp_path, **needed.get(name, {}))
-    assert list(tmp_path.iterdir()) == []
+        mode(name, workdir="run", **needed.get(name, {}))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "x.csv", "x.npy"] and not list((tmp_path / "run").iterdir())
+    with pytest.raises(d3.UserError, match=r"^--workdir=none: no such folder$"):
+        mode(name, workdir="none", **needed.get(name, {}))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--mode=predict", "--workdir=x", "--input=y"], "--mode=predict: --output is missing"),
+        (["--mode=predict", "--workdir=x", "--input=y"], "d3gzsl predict: --output is missing"),
         (["--mode=predict", "--config=configs/digits.py"], "--config means nothing here"),
         (["--config=configs/digits.py", "--top=3"], "--top means nothing in training"),
-        (["--mode=predct"], "should be one of <train|evaluate|predict|synthesize|add_classes>"),
+        (["--mode=predct"], "--mode=predct: expected one of train, evaluate, predict, synthesize, add_classes, not predct; did you mean predict?"),
+        (["evaluate", "--workdir=x", "--count=3"], "--count means nothing here; it takes --workdir, --checkpoint, --data_root"),
+        (["predict", "RUN"], "unexpected argument 'RUN'; options are written --name=value"),
         (["--config=configs/digits.py", "--config.train.resume=must"], "config.train.resume=must"),
     ],
 )
-def test_the_command_line_refuses_in_one_line(arguments, message, tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    arguments = [argument.replace("configs/", f"{ROOT}/configs/") for argument in arguments]
-    done = subprocess.run([sys.executable, "-m", "d3gzsl_jax.main", *arguments], cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+def test_the_command_line_refuses_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([argument.replace("configs/", f"{ROOT}/configs/") for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
 
 
 def test_the_run_folder_tells_where_and_how(run):
@@ -384,7 +389,7 @@ def test_evaluating_a_folder_that_cannot_be_written_says_so_and_keeps_nothing(ru
 
 
 def test_outputs_of_modes_are_refused_before_anything_is_read(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("d3gzsl_jax.commands.load_model", lambda *_: pytest.fail("the model was read"))
+    monkeypatch.setattr("d3gzsl_jax.runs.model.load_model", lambda *_: pytest.fail("the model was read"))
     np.save(tmp_path / "x.npy", np.zeros((1, 64), np.float32))
     (tmp_path / "thesis").mkdir()
     for name in ("thesis/1.txt", "thesis.csv", "thesis.npz", "nine.csv"):

@@ -5,19 +5,18 @@ with, unless they name another.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import schema
 from d3gzsl_jax.config.load import flat
-from d3gzsl_jax.data.load import load
-from d3gzsl_jax.data.stress import OFF, stress
-from d3gzsl_jax.distillation.terms import TERM_NAMES
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
 
+TERM_NAMES = tuple(found[1] for name in schema.by_name() if (found := re.fullmatch(r"distillation\.weight_(\w+)", name)))
+"""Of the terms of L_D3, as their weights are called."""
 _IN_EPOCHS = ("train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs")
 
 
@@ -55,13 +54,14 @@ def temperature(config: ConfigDict) -> list[Choice]:
 
 def variants(config: ConfigDict) -> list[Choice]:
     """What the published code computes and what the paper writes; with L_od also its score and its matching pairs."""
+    variants, scores, targets = (schema.by_name()[f"distillation.{name}"].words for name in ("variant", "score", "target"))
     cells = []
-    for variant in VARIANTS:
+    for variant in variants:
         if config.distillation.weight_od == 0.0:  # score and target are L_od's
             cells.append(Choice(variant, {"distillation.variant": variant}))
             continue
-        for score in SCORES:
-            for target in TARGETS:
+        for score in scores:
+            for target in targets:
                 fields = {"variant": variant, "score": score, "target": target}
                 cells.append(Choice(f"{variant} {score} {target}", {f"distillation.{k}": v for k, v in fields.items()}))
     return cells
@@ -86,7 +86,7 @@ def weights(config: ConfigDict) -> list[Choice]:
 
 def framework(config: ConfigDict) -> list[Choice]:
     """Every base method, alone and with D3."""
-    return _with_and_without(config, {name: {"framework": name} for name in FRAMEWORKS})
+    return _with_and_without(config, {name: {"framework": name} for name in schema.framework_names()})
 
 
 def logit_adjustment(config: ConfigDict) -> list[Choice]:
@@ -122,6 +122,8 @@ def semantic_noise(config: ConfigDict) -> list[Choice]:
 
 def classes(config: ConfigDict) -> list[Choice]:
     """Stress: a half and a quarter of the seen classes, and of the unseen ones; as many steps each."""
+    from d3gzsl_jax.data.load import load
+
     data = load(config.dataset, config.data)
     levels: dict[str, dict[str, Any]] = {"all classes": {}}
     for kind, known in (("seen", len(data.seen_classes)), ("unseen", len(data.unseen_classes))):
@@ -154,6 +156,9 @@ def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_row
 def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The levels with everything that is counted in epochs stretched where there are fewer rows, so that a level trains for as many
     outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on."""
+    from d3gzsl_jax.data.load import load
+    from d3gzsl_jax.data.stress import OFF, stress
+
     plain = config.copy_and_resolve_references()
     plain.data.stress.update(OFF)
     data, fields = load(plain.dataset, plain.data), dict(flat(config))

@@ -1,14 +1,16 @@
-"""The results of an ablation as tables: a line a run and predictor (CSV), and a row a cell and predictor (Markdown)."""
+"""The results of an ablation as tables: a line a run and predictor or a run, predictor and evaluated epoch (CSV), and a row a cell
+and predictor (Markdown)."""
 
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from d3gzsl_jax.evaluation.statistics import FEWEST, holm, interval
+from d3gzsl_jax.runs.display import METRICS
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.rows import CHOSEN, Entry, Row, rule_of
 from d3gzsl_jax.studies.ablation.source import RULE as SOURCE_RULE
@@ -101,6 +103,23 @@ def comma_separated(entries: Sequence[Entry]) -> str:
         values = [getattr(entry, name) for name in _COLUMNS]
         shown = ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
         writer.writerow(csv_row([*shown, entry.source.content]))
+    return buffer.getvalue()
+
+
+def curves(runs: Iterable[tuple[str, int, Sequence[Mapping[str, Any]]]]) -> str:
+    """CSV, a line a run, predictor and evaluated epoch: the metrics as fractions, empty where there is none.
+
+    Args:
+        runs: cell, seed and the lines of metrics.jsonl of each.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("cell", "seed", "predictor", "epoch", "step", *METRICS.values()))
+    for cell, seed, lines in runs:
+        for line in lines:
+            for predictor, found in (line.get("predictions") or {}).items():
+                values = ["" if found.get(name) is None else found[name] for name in METRICS.values()]
+                writer.writerow(csv_row([cell, seed, predictor, line.get("epoch"), line.get("step"), *values]))
     return buffer.getvalue()
 
 

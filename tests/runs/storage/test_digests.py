@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax.commands import run_mode
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays, load_once, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
+from d3gzsl_jax.runs.model_commands import run_mode
 from d3gzsl_jax.runs.storage import digests
-from d3gzsl_jax.studies import reopen
 from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 
@@ -169,7 +169,7 @@ def test_modes_refuse_what_is_damaged(run):
     options = dict.fromkeys(("input", "key", "predictor", "semantics", "checkpoint", "data_root"), "")
     options |= {"workdir": str(run), "output": str(run / "x.npz"), "classes": "unseen", "count": 2, "seed": 0, "top": 1}
     with pytest.raises(UserError, match=r"model: .*put a copy of it back; of a run, --checkpoint=last takes its newest state instead"):
-        run_mode("synthesize", options, {"workdir", "output"}, Display())
+        run_mode("synthesize", options, Display())
     assert not (run / "x.npz").exists()
 
 

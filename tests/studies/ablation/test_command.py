@@ -9,7 +9,7 @@ import pytest
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.studies.ablation import command as ablate
-from d3gzsl_jax.studies.ablation import jobs
+from d3gzsl_jax.studies.ablation import jobs, study
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
@@ -56,8 +56,15 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     assert first == [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
     assert (output / "distillation.weight_od=0.1/seed-0/checkpoints").is_dir()
     assert not (output / "distillation.weight_od=0.1/seed-1/checkpoints").exists()
-    for extension in ("md", "csv", "png", "svg"):
-        assert (output / f"ablation.{extension}").stat().st_size > 0
+    for ending in (".md", ".csv", "-curves.csv", ".png", ".svg"):
+        assert (output / f"ablation{ending}").stat().st_size > 0
+    with (output / "ablation-curves.csv").open() as file:
+        curves = list(csv.DictReader(file))
+    assert len(curves) == 2 * 2 * 2 and {curve["predictor"] for curve in curves} == {"student", "classifier"}
+    for curve in curves:
+        lines = (output / curve["cell"] / f"seed-{curve['seed']}" / "metrics.jsonl").read_text().splitlines()
+        of_epoch = [line["predictions"] for line in map(json.loads, lines) if line["epoch"] == int(curve["epoch"])]
+        assert float(curve["harmonic"]) in [found[curve["predictor"]]["harmonic"] for found in of_epoch if curve["predictor"] in found]
     with (output / "ablation.csv").open() as file:
         read = list(csv.DictReader(file))
     assert len(read) == 2 * (2 * 2 + 1)
@@ -92,7 +99,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
         (["--config", DIGITS, "--set", "seeds=(0, 1)"], "config.seeds=(0, 1), and every run here has one seed; give --seeds 2"),
         (["--config", DIGITS, "--only", "base"], "--only base: chooses among the cells of a preset; give --preset"),
         (["--config", DIGITS, "--preset", "imbalance", "--only", "base, imbalance 3"], "is called 'base'; it has 'base, imbalance 1', "),
-        (["--config", DIGITS, "--seeds", "0"], "--seeds 0: must be at least 1"),
+        (["--config", DIGITS, "--seeds", "0"], "--seeds: expected a whole number, 1 or more, not 0"),
         (["--config", str(ROOT / "configs/cub.py"), "--root", "/nowhere", "--preset", "components"], "res101.mat"),
     ],
 )
@@ -168,12 +175,12 @@ def test_data_that_has_changed_is_not_mixed_with_what_was_there(tmp_path, capsys
 def test_few_runs_that_are_left_have_no_more_cores_than_before(quick, tmp_path, monkeypatch):
     asked = []
 
-    class Pool(ablate.Here):
+    class Pool(study.Here):
         def __init__(self, work, workers, processes):
             super().__init__(work)
             asked.append((workers, processes))
 
-    monkeypatch.setattr(ablate, "Pool", Pool)
+    monkeypatch.setattr(study, "Pool", Pool)
     command = ["--config", f"{quick}:base", "--seeds", "1", "--workers", "3", "--output", str(tmp_path / "out")]
     assert ablate.main(command) == 0
     assert ablate.main(command) == 0
@@ -188,7 +195,7 @@ def test_list_says_what_there_is(capsys):
 
 def test_sigterm_stops_all_processes_and_the_same_command_goes_on(quick, tmp_path):
     command = [
-        sys.executable, str(ROOT / "tools" / "ablate.py"), "--config", f"{quick}:base", "--vary", "train.beta2=0.99,0.999",
+        sys.executable, "-m", "d3gzsl_jax", "ablate", "--config", f"{quick}:base", "--vary", "train.beta2=0.99,0.999",
         "--seeds", "1", "--workers", "2", "--output", str(tmp_path / "out"), "--set", "train.epochs=100000", "--set", "eval.every_epochs=1",
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -197,5 +204,5 @@ def test_sigterm_stops_all_processes_and_the_same_command_goes_on(quick, tmp_pat
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, told_last = process.communicate(timeout=60)
-    assert process.returncode == 143 and told_last == "ablate: stopped; the same command goes on\n"
+    assert process.returncode == 143 and told_last == "d3gzsl ablate: stopped; the same command goes on\n"
     assert list((tmp_path / "out").glob("*/seed-0/checkpoints/*"))

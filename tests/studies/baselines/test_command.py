@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.studies.baselines import command as baselines
-from d3gzsl_jax.studies.baselines import harness
+from d3gzsl_jax.studies.baselines import harness, study
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
 from d3gzsl_jax.studies.tables import command as report
 from tests.conftest import ROOT
@@ -79,7 +79,7 @@ def test_the_table_has_mean_and_spread_of_each_figure():
         calibrated = {"gamma": gamma, "unseen": 0.4, "seen": 0.5, "harmonic": harmonic + 0.2}
         return {"prediction": "one", "metrics": metrics, "predictions": {"one": {"calibrated": calibrated}}}
 
-    table = baselines.table_of("title", {"one": [of(0.1, 1.0), of(0.3, 2.0)]})
+    table = study.table_of("title", {"one": [of(0.1, 1.0), of(0.3, 2.0)]})
     spread = f"{100 * np.std([0.1, 0.3], ddof=1):.1f}"
     cells = [next(iter(column.cells)) for column in table.columns]
     assert cells == [
@@ -87,7 +87,7 @@ def test_the_table_has_mean_and_spread_of_each_figure():
         f"40.0 ± {spread}",
     ]  # fmt: skip
     # Of one seed nothing is known of the spread.
-    cells = [next(iter(column.cells)) for column in baselines.table_of("title", {"one": [of(0.1, 1.0)]}).columns]
+    cells = [next(iter(column.cells)) for column in study.table_of("title", {"one": [of(0.1, 1.0)]}).columns]
     assert cells == ["one", "1", "10.0", "20.0", "10.0", "30.0", "—", "40.0", "50.0", "30.0"]
 
 

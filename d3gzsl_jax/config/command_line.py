@@ -1,0 +1,98 @@
+"""A configuration as the command line gives it: --config=FILE.py[:variant] and --config.group.field=value."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config.load import flat, load_config
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut
+
+_LONGEST = 400  # characters of a message
+
+
+def taken(arguments: Sequence[str]) -> tuple[ConfigDict | None, dict[str, Any], list[str]]:
+    """The configuration, None without one; what was overridden, by dotted field; and the arguments that are about neither.
+
+    Raises:
+        UserError: there is no such file or field, or a value is of another type.
+    """
+    spec, arguments = _spec(arguments)
+    if spec is None:
+        return None, {}, arguments
+    config = load_config(spec)
+    own, rest = _overrides(arguments, dict(flat(config)))
+    return config, _override(config, own, spec), rest
+
+
+def _spec(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """What --config says, None without it, and the other arguments."""
+    rest, spec, waiting = [], None, iter(arguments)
+    for argument in waiting:
+        match = re.fullmatch(r"--?config(?:=(.*))?", argument, re.DOTALL)
+        if not match:
+            rest.append(argument)
+            continue
+        spec = match[1] if match[1] is not None else next(waiting, None)
+        if spec is None:
+            raise UserError("--config: give a file, for example --config=configs/digits.py")
+    return spec, rest
+
+
+def _overrides(arguments: Sequence[str], fields: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The arguments that are overrides, with their values, and the others."""
+    own, rest, waiting = [], [], iter(arguments)
+    for argument in waiting:
+        match = re.match(r"--?(no)?config\.([^=]+)(=|$)", argument)
+        if not match:
+            rest.append(argument)
+            continue
+        name = match[2]
+        if len(name) > _LONGEST:  # the parser of overrides looks too deep for what is like it
+            raise UserError(f"{cut(argument.partition('=')[0])}: no such option")
+        if not any(field == name or field.startswith(f"{name}.") for field in fields):
+            guess = meant(name, "", fields)
+            told = f"did you mean {guess}?" if guess else "d3gzsl train --help documents every field"
+            raise UserError(f"--config.{cut(name)}: no such field; {told}")
+        own.append(argument)
+        if not (match[3] or match[1] or isinstance(fields.get(name), bool)):
+            own += [value for value in (next(waiting, None),) if value is not None]
+    return own, rest
+
+
+def _override(config: ConfigDict, own: Sequence[str], spec: str) -> dict[str, Any]:
+    """Sets fields of `config`, as ml_collections reads them; returns them by dotted name."""
+    if not own:
+        return {}
+    from absl import flags
+    from ml_collections import config_flags
+
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=["", *own])
+        values(["", *own])
+    except Exception as error:  # the parser of overrides has errors of many kinds
+        raise UserError(cut(f"{spec}: {error}", _LONGEST)) from None
+    return config_flags.get_override_values(values["config"])
+
+
+def meant(name: str, value: str, fields: Iterable[str], option: str = "--config.{}={}") -> str:
+    """How the field is written that a name is the last part of, or nearly is; '' where there is none.
+
+    Args:
+        name: as it was given.
+        value: likewise, '' for none.
+        fields: dotted names; those of the group train first, where several end alike.
+        option: how a field and its value are written.
+    """
+    names = sorted(fields, key=lambda field: not field.startswith("train."))
+    name = name.lower().replace("-", "_")[:100]
+    found = [field for field in names if f".{field}".endswith(f".{name}")]
+    found = found or difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    if not found:
+        lasts = {field.rpartition(".")[2]: field for field in reversed(names)}
+        found = [lasts[last] for last in difflib.get_close_matches(name, lasts, n=1, cutoff=0.75)]
+    return option.format(found[0], cut(value)).removesuffix("=") if found else ""

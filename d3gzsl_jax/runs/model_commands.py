@@ -1,0 +1,207 @@
+"""What is done with a run or a saved model after training: evaluate, predict, synthesize, add classes.
+
+Nothing heavy is imported before the options are known to be right.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.options import Parser, whole
+
+if TYPE_CHECKING:
+    from d3gzsl_jax.runs.display import Display
+    from d3gzsl_jax.runs.model import TrainedModel
+
+_CODES = "0 done, 2 bad input (one line says what), 141 nobody reads the output any more."
+OPTIONS: Mapping[str, dict[str, Any]] = {
+    "workdir": {"metavar": "RUN", "default": "", "help": "the run folder"},
+    "checkpoint": {"metavar": "STEP", "default": "", "help": "which checkpoint: last, best, or an outer step"},
+    "data_root": {"metavar": "FOLDER", "default": "", "help": "where the run's data is now, if it was moved"},
+    "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
+    "output": {"metavar": "FILE", "default": "", "help": "where to write"},
+    "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
+    "top": {"metavar": "K", "type": whole(1), "default": 1, "help": "classes per row"},
+    "predictor": {"default": "", "help": "student or classifier; default: the run's config.eval.prediction"},
+    "classes": {"default": "unseen", "help": "ids and names, as in 3,zebra; or all, seen, unseen"},
+    "count": {"metavar": "N", "type": whole(1), "default": 100, "help": "rows per class"},
+    "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of the noise (default: 0)"},
+    "semantics": {"metavar": "FILE", "default": "", "help": "semantics and names of the new classes"},
+}
+
+
+class Mode(NamedTuple):
+    """What is done with a run or a model after training.
+
+    Attributes:
+        do: called with the options and a display.
+        needs, takes: names of the options it must have, and of those it may have.
+        about: an example and what it does.
+        help: of options, where it is not that of `OPTIONS`.
+    """
+
+    do: Callable[[dict[str, Any], "Display"], None]
+    needs: tuple[str, ...]
+    takes: tuple[str, ...]
+    about: str
+    help: Mapping[str, str] = {}
+
+
+def _evaluate(options: dict[str, Any], display: "Display") -> None:
+    from d3gzsl_jax.runs.reopen import evaluate
+
+    evaluate(options["workdir"], options["checkpoint"] or "last", display, options["data_root"])
+
+
+def _predict(options: dict[str, Any], display: "Display") -> None:
+    from d3gzsl_jax.runs.predict import output_file, predict_file
+
+    output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
+    model = _model(options, display, classifier=options["predictor"] != "student")
+    predict_file(model, options["input"], options["output"], display, options["top"], options["predictor"], options["key"])
+
+
+def _synthesize(options: dict[str, Any], display: "Display") -> None:
+    from d3gzsl_jax.data.formats.class_files import parse_class_list
+    from d3gzsl_jax.runs.synthesize import output_file, write_synthesized
+
+    target = output_file(options["output"], "--output", [Path(options["workdir"])])
+    model = _model(options, display, classifier=False)
+    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen, "--classes")
+    write_synthesized(model, ids, options["count"], options["seed"], target)
+    display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
+
+
+def _add_classes(options: dict[str, Any], display: "Display") -> None:
+    from d3gzsl_jax.data.formats.class_files import check_width, read_classes
+    from d3gzsl_jax.runs.model import load_model
+    from d3gzsl_jax.runs.model_files import output_folder
+    from d3gzsl_jax.runs.reopen import run_data
+
+    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
+    model, source = load_model(options["workdir"], display.say), options["semantics"]
+    semantics, names = read_classes(source, options["key"])
+    check_width(semantics, model.semantics.shape[1], source)
+    _, data = run_data(options["workdir"], options["data_root"])
+    grown = model.add_classes(semantics, names, data)
+    grown.write(output)
+    ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
+    known = len(grown.class_names)
+    display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
+
+
+def _model(options: dict[str, Any], display: "Display", classifier: bool) -> "TrainedModel":
+    folder, which = options["workdir"], options["checkpoint"]
+    if which:
+        from d3gzsl_jax.runs.reopen import model_at
+
+        return model_at(folder, which, display, options["data_root"], classifier)
+    from d3gzsl_jax.runs.model import load_model
+
+    return load_model(folder, display.say)
+
+
+_OF_MODEL = {"workdir": "folder of a run or a saved model", "checkpoint": "the model of a checkpoint: last, best, or an outer step"}
+MODES: Mapping[str, Mode] = {
+    "evaluate": Mode(
+        _evaluate, ("workdir",), ("checkpoint", "data_root"),
+        "Evaluates a checkpoint on the test rows, its final classifier fitted anew: the figures of the run, to the\nbit. They are "
+        "printed and written to RUN/evaluation-STEP.json.\n\n    d3gzsl evaluate --workdir=runs/digits --checkpoint=last",
+        {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
+    ),
+    "predict": Mode(
+        _predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key"),
+        "Classes of raw feature rows, with probabilities, as CSV; neither file has to fit into memory.\n\n"
+        "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
+        _OF_MODEL | {"output": "the CSV to write"},
+    ),
+    "synthesize": Mode(
+        _synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
+        "Feature rows that the generator makes of classes, as .npz.\n\n"
+        "    d3gzsl synthesize --workdir=runs/digits --output=rows.npz --classes=unseen --count=100",
+        _OF_MODEL | {"output": "the .npz to write"},
+    ),
+    "add_classes": Mode(
+        _add_classes, ("workdir", "semantics", "output"), ("data_root", "key"),
+        "A model that knows further classes, by their semantics alone; the run's data is read.\n\n"
+        "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine",
+        {"output": "the folder of the new model"},
+    ),
+}  # fmt: skip
+
+
+def of_mode(name: str) -> Callable[[Sequence[str]], int]:
+    """The command that does a mode."""
+
+    def command(arguments: Sequence[str]) -> int:
+        of = MODES[name]
+
+        def guess(option: str, value: str) -> str:
+            known = ", ".join(f"--{own}" for own in of.needs + of.takes)
+            if option == "config" or option.startswith("config."):
+                raise UserError("--config means nothing here; the run in --workdir has its own")
+            if option in OPTIONS:
+                raise UserError(f"--{option} means nothing here; it takes {known}")
+            return ""
+
+        called = f"d3gzsl {name.replace('_', '-')}"
+        parser = Parser(called, description=of.about, exit_codes=_CODES, guess=guess)
+        for option in of.needs + of.takes:
+            parser.add_argument(f"--{option}", **OPTIONS[option] | ({"help": of.help[option]} if option in of.help else {}))
+        options = checked(name, vars(parser.parse_args(arguments)))
+        from d3gzsl_jax.runs.display import Display
+        from d3gzsl_jax.system.startup import configure
+        from d3gzsl_jax.training import memory
+
+        configure()
+        with memory.told():
+            run_mode(name, options, Display())
+        return 0
+
+    return command
+
+
+def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a mode, `~` in paths resolved.
+
+    Raises:
+        UserError: one is missing, what is to be read is not there, or what is to be written cannot be.
+    """
+    of = MODES[mode]
+    for name in of.needs:
+        if not options[name]:
+            raise UserError(f"--{name} is missing")
+    remote = paths.scheme_of(options["workdir"]) in paths.BUCKETS
+    given = [name for name in ("workdir", "data_root", "input", "semantics") if options.get(name)]
+    sources = {name: paths.clean(options[name], f"--{name}") for name in given if not (remote and name == "workdir")}
+    for name, path in sources.items():
+        if not os.path.lexists(path):
+            what = {"workdir": "folder", "data_root": "file or folder"}.get(name, "file")
+            raise UserError(f"--{name}={path}: no such {what}")
+    if options.get("output"):
+        known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}
+    else:
+        known = {}
+    return dict(options) | {name: str(path) for name, path in (sources | known).items()}
+
+
+def run_mode(mode: str, options: Mapping[str, Any], display: "Display") -> None:
+    """Does what a mode does.
+
+    Args:
+        mode: one of `MODES`.
+        options: by name, with a value for each that the mode knows.
+        display: where progress goes.
+
+    Raises:
+        UserError: see `checked`; or what the mode itself raises.
+    """
+    from d3gzsl_jax.runs.storage import bucket
+
+    options = checked(mode, options)
+    which = options.get("checkpoint") or mode == "evaluate"
+    with bucket.local(options["workdir"], display, write=mode == "evaluate", checkpoints=bool(which)) as here:
+        MODES[mode].do(options | {"workdir": here}, display)

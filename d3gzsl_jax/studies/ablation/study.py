@@ -1,0 +1,146 @@
+"""The runs of an ablation done, gone on with, and put into its table, curves and figure as they finish."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.display import METRICS, percent
+from d3gzsl_jax.runs.report.record import replace
+from d3gzsl_jax.studies.ablation import figure, table
+from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
+from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
+from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
+from d3gzsl_jax.studies.outputs import picture, text_with
+from d3gzsl_jax.studies.overrides import configured
+from d3gzsl_jax.studies.workers import Failed, Here, Pool, default_workers
+from d3gzsl_jax.system import paths
+
+_DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
+
+
+class Outputs:
+    """What is known of the runs so far, and the files that hold it.
+
+    Args:
+        title: of table and figure.
+        cells: of the grid.
+        output: folder of the files.
+        command: that made them.
+    """
+
+    def __init__(self, title: str, cells: Sequence[Cell], output: Path, command: str) -> None:
+        self.failures: list[str] = []
+        self._title, self._cells, self._output, self._command = title, {cell.name: cell for cell in cells}, output, command
+        self._missing: dict[str, None] = {}
+        self._entries: dict[tuple[int, int], list[Entry]] = {}
+        self._curves: dict[tuple[int, int], tuple[str, int, list[dict[str, Any]]]] = {}
+        self._order, self._drawn = {name: place for place, name in enumerate(self._cells)}, -_DRAW_SECONDS
+
+    def add(self, job: Job, results: dict[str, Any]) -> str:
+        """Takes in a finished run; returns U, S, H and T1 of its predictors, for a line on the screen."""
+        folder = str(Path(job.folder).relative_to(self._output))
+        found = entries_of(job.cell, results, folder, bool(job.baseline), job.config)
+        self._missing |= dict.fromkeys(f"{job.cell}, {predictor}" for predictor in left_out(results))
+        place = job.seed, self._order[job.cell]
+        self._entries[place] = found
+        self._curves[place] = job.cell, job.seed, json_files.read_lines(Path(job.folder) / "metrics.jsonl")
+        return "  ".join(
+            f"{entry.predictor} " + " ".join(f"{heading} {percent(getattr(entry, key))}" for heading, key in METRICS.items())
+            for entry in found
+        )
+
+    def write(self, last: bool = False) -> None:
+        """Writes table and figure; the figure not more often than it is worth, except the `last` time."""
+        entries = [entry for _, found in sorted(self._entries.items()) for entry in found]
+        if not entries:
+            return
+        against = {name: cell.against for name, cell in self._cells.items()}
+        rows = rows_of(entries, against)
+        text = table.markdown(self._title, entries, rows, against, self._command, self.failures, list(self._missing))
+        curves = table.curves(curve for _, curve in sorted(self._curves.items()))
+        written = {".md": text, ".csv": table.comma_separated(entries), "-curves.csv": curves}
+        files = {ending: text.encode() for ending, text in written.items()}
+        if last or time.monotonic() - self._drawn >= _DRAW_SECONDS:
+            title = f"{self._title}\n(selection: {rule_of(entries)})"
+            files |= {f".{extension}": content for extension, content in figure.files(figure.draw(title, rows)).items()}
+            self._drawn = time.monotonic()
+        for ending, content in files.items():
+            replace(self._output / f"ablation{ending}", content)
+
+
+def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -> int:
+    """Does all runs; returns the exit code.
+
+    Raises:
+        UserError: bad input, told before anything is trained. KeyboardInterrupt, Terminated: stopped; everything is saved.
+    """
+    if arguments.list:
+        print_presets(arguments.config[0] if arguments.config else "configs/digits.py", fixed)
+        return 0
+    workers = arguments.workers or default_workers()
+    baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
+    cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
+    arguments.output = paths.clean(arguments.output, "--output")
+    ours = {".md": text_with("d3gzsl ablate"), **dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))}
+    for ending, is_ours in (ours | dict.fromkeys((".png", ".svg"), picture)).items():
+        target = arguments.output / f"ablation{ending}"
+        contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
+    jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
+    what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
+    outputs = Outputs(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)
+    ahead = []
+    for job in jobs:
+        if (results := job.results()) is None:
+            ahead.append(job)
+        else:
+            outputs.add(job, results)
+    if len(ahead) < len(jobs):
+        print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
+    _make(arguments.output)
+    for job in ahead:
+        if Path(job.folder).is_dir():
+            contents.require_ours(Path(job.folder), "--output")
+    outputs.write()
+    with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
+        for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
+            head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"
+            results = None if isinstance(outcome, Failed) else job.results()
+            if results is None:
+                why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
+                outputs.failures.append(f"{job.cell}, seed {job.seed}: {why}")
+                print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
+            else:
+                print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
+            outputs.write()
+    outputs.write(last=True)
+    wrote = f"wrote {arguments.output / 'ablation'}.md, .csv, -curves.csv, .png and .svg"
+    print(wrote if len(outputs.failures) < len(jobs) else "no results")
+    for failure in outputs.failures:
+        print(f"d3gzsl ablate: failed: {failure}", file=sys.stderr)
+    return 3 if outputs.failures else 0
+
+
+def print_presets(spec: str, fixed: dict[str, Any]) -> None:
+    """What each preset is and which cells it has for a configuration, or why it has none."""
+    config = configured(spec, fixed)
+    for name, preset in PRESETS.items():
+        print(f"{name}: {' '.join((preset.__doc__ or '').split())}")
+        try:
+            for cell in preset(config):
+                print(f"    {cell.name}: {json.dumps(cell.overrides) if cell.overrides else 'as configured'}")
+        except UserError as error:
+            print(f"    not for {spec}: {error}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot be made ({error.strerror}); name a folder that can") from None

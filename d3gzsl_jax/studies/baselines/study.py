@@ -1,0 +1,149 @@
+"""Baselines done over several seeds, or read from what is done already, and their table."""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from rich.table import Table
+
+from d3gzsl_jax.config import check
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.load import load
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.runs.file_schemas import WholeResults
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.studies.ablation.source import FOLDS
+from d3gzsl_jax.studies.ablation.table import with_deviation
+from d3gzsl_jax.studies.baselines.harness import BASELINES, run_baseline
+from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.studies.tables.runs import METRICS
+from d3gzsl_jax.text import shortened
+
+NO_SYNTHESIS = "no_synthesis"
+_H = list(METRICS).index("H")
+
+
+def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) -> dict[str, list[dict[str, Any]]]:
+    """Results by baseline, one entry a seed, done or read from the folder.
+
+    Args:
+        config: of the data and the folds; for no_synthesis of the run.
+        names: of baselines.
+        seeds: 0 ... seeds - 1.
+        output: the folder.
+
+    Raises:
+        UserError: an unknown name, data that is wrong, or a folder that holds something else.
+    """
+    known = (*BASELINES, NO_SYNTHESIS)
+    if not names:
+        raise UserError(f"--baselines names none; give some of {', '.join(known)}, or leave it out")
+    for name in names:
+        if name not in known:
+            raise UserError(f"--baselines {name}: expected one of {', '.join(known)}")
+    check.check(config)
+    if NO_SYNTHESIS in names:
+        check.check(without_synthesis(config, 0))
+    data = load(config.dataset, config.data)
+    for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
+        if folder.is_dir():
+            contents.require_ours(folder, "--output")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for seed in range(seeds):
+        for name in names:
+            folder = output / name / f"seed-{seed}"
+            given = data, config, seed, folder
+            results = _trained(*given) if name == NO_SYNTHESIS else _fitted(name, *given)
+            if results["selection"] != FOLDS_ONLY and not config.eval.retrain:
+                raise UserError(
+                    f"{folder}: holds figures of the test rows, and config.eval.retrain=False asks for none; name another "
+                    "--output, or leave retrain=False out"
+                )
+            found[name].append(results)
+        told = (f"{name} {_percent([of[-1]])[0][_H]:.1f}, {_percent([of[-1]])[0][-1]:.1f}" for name, of in found.items())
+        print(f"seed {seed}, H without and with calibration: {'; '.join(told)}", flush=True)
+    return found
+
+
+def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
+    """The configuration whose student sees real rows only; its epoch is chosen by calibrated H, as without calibration H is 0."""
+    own = config.copy_and_resolve_references()
+    own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
+    own.classifier.fit, own.eval.prediction = "never", "student"
+    own.eval.selection, own.eval.criterion, own.checkpoint.best = "validation", "calibrated", ""
+    return own
+
+
+def _trained(data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dict[str, Any]:
+    results = train_on(data, without_synthesis(config, seed), str(folder), Display(Console(quiet=True)))
+    if results["interrupted"]:
+        raise KeyboardInterrupt
+    return results
+
+
+def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dict[str, Any]:
+    """What the folder holds, or what it then will."""
+    of = config.eval
+    results = RunFolder(str(folder), data.name).read("results.json")
+    if results is not None:
+        json_files.checked(results, WholeResults, folder / "results.json", "remove it, or name another --output")
+    if results is None or (results.get("selection") == FOLDS_ONLY and of.retrain):
+        return run_baseline(
+            name, data, seed, of.folds, of.fold_classes, of.fold_rows, of.fold_seed, config=config.to_dict(), folder=folder,
+            retrain=of.retrain,
+        )  # fmt: skip
+    if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
+        raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
+    for field in FOLDS:
+        if (before := (results["config"].get("eval") or {}).get(field)) != of[field]:
+            told = f"config.eval.{field}={shortened(before)}, not {of[field]}"
+            raise UserError(f"{folder}: holds results of {told}; name another --output")
+    return results
+
+
+def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """METRICS of each run, then its U, S and H with calibration, (runs, 8) in percent; NaN for what is not known, as U and S with
+    calibration are of folds alone."""
+    rows = []
+    for of in runs:
+        metrics = of["metrics"]
+        at_gamma = of["predictions"].get(of["prediction"], {}).get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
+        rows.append([*(metrics.get(key) for key in METRICS.values()), *(at_gamma.get(METRICS[name]) for name in "USH")])
+    return 100.0 * np.array(rows, np.float64)
+
+
+def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """A line a baseline: the metrics, then U, S and H with calibration, mean ± standard deviation over its seeds."""
+    table = Table(title=title)
+    for heading in ("baseline", "seeds", *METRICS, "calibrated U", "S", "H"):
+        table.add_column(heading, justify="left" if heading == "baseline" else "right")
+    for name, runs in found.items():
+        table.add_row(name, str(len(runs)), *(with_deviation(of[~np.isnan(of)]) for of in _percent(runs).T))
+    return table
+
+
+def run(spec: str, config: ConfigDict, names: Sequence[str] | None, seeds: int, output: Path | None) -> None:
+    """Measures, and prints the table.
+
+    Args:
+        spec: what the configuration is called.
+        config, seeds: see `measure`.
+        names: of baselines, None for all but no_synthesis.
+        output: the folder of the results; None: they are printed only.
+
+    Raises:
+        UserError: see `measure`.
+    """
+    names = list(dict.fromkeys(name.strip() for name in (BASELINES if names is None else names) if name.strip()))
+    with tempfile.TemporaryDirectory() as temporary:
+        found = measure(config, names, seeds, output or Path(temporary))
+    of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"
+    title = f"{spec}, {config.data.semantics}: {of} {config.eval.folds} fold(s) of trainval; percent, mean ± std"
+    Console(width=None if sys.stdout.isatty() else 160).print(table_of(title, found))

@@ -1,0 +1,129 @@
+"""The options of a command: help that begins with an example and ends with the exit codes, and one line for whatever is wrong."""
+
+import argparse
+import difflib
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut, shortened
+
+Guess = Callable[[str, str], str]
+"""What to say of an unknown option, given its name without dashes and its value, '' for nothing; or it raises UserError."""
+
+_NO_DEFAULT = (None, "", 0, False, [], argparse.SUPPRESS)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UserError`, of one line, and takes '-' for '_' in names.
+
+    Args:
+        prog: as it is called, 'd3gzsl predict'.
+        description: what it does, with an example.
+        exit_codes: ends the help.
+        guess: looks beyond the command's own options for what an unknown one means.
+    """
+
+    def __init__(self, *args: Any, exit_codes: str = "", guess: Guess | None = None, **more: Any) -> None:
+        codes = {"epilog": f"Exit codes: {exit_codes}"} if exit_codes else {}
+        usual = {"formatter_class": _Help, "allow_abbrev": False, "usage": argparse.SUPPRESS}
+        super().__init__(*args, **usual | codes | more)
+        self._guess = guess
+
+    def parse_args(self, args: Sequence[str], namespace: Any = None) -> argparse.Namespace:  # type: ignore[override]
+        """The options given.
+
+        Raises:
+            UserError: something is unknown, missing, or has no such value.
+        """
+        known, more = self.parse_known_args([self._spelled(text) for text in args], namespace)
+        if more:
+            self._refuse(more[0])
+        return known
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """As argparse has it, but for an unknown option, which is told first."""
+        if args and not self._subparsers:
+            for text in args[: args.index("--") if "--" in args else None]:
+                if re.match(r"-[-A-Za-z]", text) and self._spelled(text).partition("=")[0] not in self._option_string_actions:
+                    self._refuse(text)
+            args = [self._spelled(text) for text in args]
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `UserError`."""
+        if found := re.match(r"the following arguments are required: ([^,]+)", message):
+            raise UserError(f"{found[1]} is missing")
+        message = message.removeprefix("argument ")
+        raise UserError(cut(re.sub(r"expected (one|at least one) argument$", "give a value", message), 400))
+
+    def _spelled(self, text: str) -> str:
+        """'--data_root=x' of '--data-root=x' and '-data_root=x', where that is an option."""
+        name, equals, value = text.partition("=")
+        if not name.startswith("-") or name in self._option_string_actions:
+            return text
+        bare = name.lstrip("-")
+        for other in (f"--{bare}", f"--{bare.replace('-', '_')}", f"--{bare.replace('_', '-')}"):
+            if other in self._option_string_actions:
+                return f"{other}{equals}{value}"
+        return text
+
+    def _refuse(self, text: str) -> NoReturn:
+        name, _, value = text.partition("=")
+        if not text.startswith("-"):
+            raise UserError(f"unexpected argument {shortened(text)}; options are written --name=value")
+        bare = name.lstrip("-").replace("-", "_")
+        if len(bare) > 100:  # nothing is like that, and looking takes long
+            raise UserError(f"{cut(name)}: no such option")
+        near = difflib.get_close_matches(f"--{bare}", list(self._option_string_actions), n=1, cutoff=0.75)
+        guess = self._guess(bare, value) if self._guess and not near else ""
+        raise UserError(f"unknown option {name}; {guess or (f'did you mean {near[0]}?' if near else '--help lists all')}")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Options as '--name=VALUE', with their defaults."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return ", ".join(action.option_strings) or super()._format_action_invocation(action)
+        return f"{action.option_strings[0]}={self._format_args(action, self._get_default_metavar_for_optional(action))}"
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        if "default" in text or not action.option_strings or any(action.default is none for none in _NO_DEFAULT[1:]):
+            return text
+        return text if action.default in _NO_DEFAULT else f"{text} (default: %(default)s)"
+
+
+def whole(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
+    """The type of an option that is a whole number in a range."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = lowest - 1
+        if not lowest <= value <= highest:
+            upto = f" to {highest}" if highest < math.inf else " or more"
+            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {cut(text)}")
+        return value
+
+    return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """The type of an option that is one of some words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            near = difflib.get_close_matches(text[:100], words, n=1)
+            guess = f"; did you mean {near[0]}?" if near else ""
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(words)}, not {cut(text)}{guess}")
+        return text
+
+    return read
