@@ -166,7 +166,8 @@ def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
     for run in runs:
         with run.blamed():
             frozen = teacher.prepare(run, stop)
-            beginning = begin(run, frozen)
+            with run.display.doing("preparing"):
+                beginning = begin(run, frozen)
         begun.setdefault(beginning.step, []).append((run, frozen, beginning))  # a start before may have saved only some of them
     results: dict[Run, dict[str, Any]] = {}
     for step in sorted(begun):
@@ -198,8 +199,7 @@ def _outer_steps(group: Group, stop: Stop) -> list[tuple[TrainState, int]]:
     if lead.setup.mode == "stream":
         longest = longest_streamed(most, lead.data.feature_size, lead.settings.n_critic, lead.settings.batch_size)
     calls, pace = batches.Calls(first, group.stops, longest), Pace(most)
-    display.start("training", group.stops.last)
-    display.advance(first)
+    display.start("training", group.stops.last, first)
     if first in group.stops:
         group.evaluate()
     pace.length = stop.settle(pace.length)
@@ -233,9 +233,10 @@ def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) ->
         figures = teacher.evaluate(run, frozen.params)
     # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
     run.save(steps, figures)
-    with run.blamed():
+    with run.blamed(), run.display.doing("fitting the final classifier"):
         run.journal.finish(state, steps, run.real_rows)
-    run.journal.explain(state, frozen.params)
+    with run.display.doing("measuring what explains the figures"):
+        run.journal.explain(state, frozen.params)
     run.save(steps, figures)
     if processes.is_first():
         finish.leave(run, state, frozen.params)

@@ -74,8 +74,9 @@ def leave(run: Run, state: TrainState, teacher: Params) -> None:
     if not run.settings.report:
         return
     try:
-        found = arrays_of_plots(run, state, teacher)
-        run.display.say(draw(run.folder.path, found))
+        with run.display.doing("drawing plots"):
+            said = draw(run.folder.path, arrays_of_plots(run, state, teacher))
+        run.display.say(said)
     except Exception as error:  # pictures must not cost a run whose results are written
         run.display.say(f"warning: no plots and no report ({reason(error)}); d3gzsl report {run.folder.path}")
 

@@ -52,7 +52,8 @@ class Group:
             for index in evaluated:
                 self.runs[index].journal.turn()
         if not self._is_checked:
-            self.lead.setup.check_step(self._states.compile(inputs, start, count))
+            with self.lead.display.doing("compiling the training step"):
+                self.lead.setup.check_step(self._states.compile(inputs, start, count))
             self._is_checked = True
         self._states.advance(inputs, start, count)
         if not self._states.all_good():
@@ -77,7 +78,7 @@ class Group:
             if self._evaluated[index] == self.step or not (whole or (leaving and run.looks_early)):
                 continue
             now = self._now(index)
-            with run.blamed():
+            with run.blamed(), self.lead.display.doing("evaluating"):
                 run.evaluate(*now, whole, due)
             self._evaluated[index] = self.step
             if self.step == run.stops.last:
