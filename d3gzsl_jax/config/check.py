@@ -19,7 +19,7 @@ from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.display import METRICS
 from d3gzsl_jax.runs.resume import RESUME
 from d3gzsl_jax.text import shortened
-from d3gzsl_jax.training.joint import WAYS
+from d3gzsl_jax.training.joint import SEEDS_AS
 
 CHOICES = {
     "framework": tuple(FRAMEWORKS),
@@ -35,7 +35,7 @@ CHOICES = {
     "eval.selection": SELECTIONS,
     "eval.criterion": CRITERIA,
     "train.resume": RESUME,
-    "parallel.seeds_as": WAYS,
+    "parallel.seeds_as": SEEDS_AS,
     "checkpoint.best": ("", *(f"test_{metric}" for metric in METRICS.values())),
 }
 SWITCHES = ("log.report", "log.tensorboard", "eval.retrain", "data.normalize_semantics", "guards.memory")
