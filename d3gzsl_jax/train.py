@@ -181,7 +181,7 @@ def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
 def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
     """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
     constants = run.constants(frozen.params)
-    empty = run.setup.loop.empty_report(run.abstract_state, constants, run.setup.example_inputs())
+    empty = run.setup.loop.empty_tally(run.abstract_state, constants, run.setup.example_inputs())
     return Beginning(constants, empty, *restore_or_initialise(run, empty))
 
 

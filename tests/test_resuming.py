@@ -44,8 +44,8 @@ def killed_at(monkeypatch, config, folder, step):
     """Starts the run and stops it when `step` outer steps are done, its checkpoint of that moment written."""
     plain = Run.checkpoint
 
-    def checkpoint(self, state, report, at, *arguments, **options):
-        done = plain(self, state, report, at, *arguments, **options)
+    def checkpoint(self, state, tally, at, *arguments, **options):
+        done = plain(self, state, tally, at, *arguments, **options)
         if at >= step:
             self.checkpoints.close()
             raise Killed

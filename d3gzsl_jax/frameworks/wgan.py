@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.base import Sizes
-from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import adversarial
@@ -91,4 +91,4 @@ class WGAN:
     def _critic_condition(self, params: Params, classes: Classes, rows: Rows) -> jax.Array:
         """The part (B, hidden) of the critic's first layer that belongs to the semantics."""
         project = lambda semantics: self.critic.apply(params["critic"], semantics, method="project_semantics")  # noqa: E731
-        return of_class(project, classes, rows.labels)
+        return once_per_class(project, classes, rows.labels)

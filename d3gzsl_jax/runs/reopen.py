@@ -95,9 +95,9 @@ def open_checkpoint(
     setup = Setup(settled, data, model, Sharding())
     run = Run(settings, setup, folder, checkpoints, display, model.final_classifier, plan)
     frozen = teacher.read(run) if model.objective.distillation.active else NO_TEACHER
-    empty = setup.loop.empty_report(run.abstract_state, run.constants(frozen.params), setup.example_inputs())
+    empty = setup.loop.empty_tally(run.abstract_state, run.constants(frozen.params), setup.example_inputs())
     try:
-        training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
+        training, _ = checkpoints.restore(step, {"state": run.abstract_state, "tally": empty})
     except UserError as error:  # nothing is written here, and another step's figures are not those that were asked for
         others = ", ".join(str(other) for other in steps if other != step) or "none"
         raise UserError(
