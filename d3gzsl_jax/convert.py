@@ -125,9 +125,9 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     if objective.distillation.active:
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
-    if model.final_classifier is not None:
+    if (final := model.final_classifier) is not None:
         width = objective.framework.sizes.embedding if objective.framework.learns_embedding else data.feature_size
-        like[FINAL] = jax.eval_shape(lambda: model.final_classifier.softmax.init(key, width))
+        like[FINAL] = jax.eval_shape(lambda: final.softmax.init(key, width))
     params, teacher, classifier = _parts(convert(path, arrays, like))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint

@@ -13,6 +13,7 @@ every process goes through the page, the first one writes and prints, and what o
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def train_open(
             config = plan.settle(one.start.config) if plan else one.start.config
             setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(todo))
             runs.append(_build(setup, one, config, plan, opened.is_fold))
-            processes.agreed(lambda run=runs[-1], one=one: _record(opened, run, one, overrides, len(todo)))
+            processes.agreed(functools.partial(_record, opened, runs[-1], one, overrides, len(todo)))
         folders = ", ".join(str(run.folder.path) for run in runs)
         what = method(todo[0].start.config.to_dict())
         display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")

@@ -58,7 +58,7 @@ class Journal:
         self._details: dict[str, Any] = {}
         self._evaluator, self._arrays, self._root = setup.evaluator, arrays, root
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
-        self._log: Log | None = None
+        self._log: Log | None = None  # from `begin` on
         self.past: dict[str, Any] = {}
         """The history as of the steps before the newest evaluation; `turn` moves it on."""
         self.turn()
@@ -155,7 +155,8 @@ class Journal:
             clock["steps_per_second"] = (step - self._logged) / seconds
         self._seconds, self._clock, self._logged = clock["seconds"], now, step
         line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._settings.prediction)}
-        self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
+        if self._log:
+            self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
         for name, values in metrics.items():
             percents = "  ".join(f"{heading} {percent(values[key])}" for heading, key in METRICS.items())
             self._display.say(f"epoch {epoch}/{self._settings.epochs}  {name:10}  {percents}  ({self._display.timing()})")
