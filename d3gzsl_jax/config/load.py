@@ -16,7 +16,6 @@ from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-import d3gzsl_jax
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import cut, shortened
@@ -105,7 +104,7 @@ def shipped() -> dict[str, Path]:
 
 def _shipped_folder() -> Path:
     """configs/ of a wheel, within the package; of a checkout, also one that is installed editable, beside it."""
-    package = Path(d3gzsl_jax.__file__).parent
+    package = Path(__file__).absolute().parents[1]
     return next((found for found in (package / _PACKAGE, package.parent / _PACKAGE) if found.is_dir()), package / _PACKAGE)
 
 
