@@ -7,11 +7,10 @@ import pytest
 from configs import default
 from d3gzsl_jax.config import saved
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import model_files, resume
+from d3gzsl_jax.runs import model_files, reopen, resume
 from d3gzsl_jax.runs.checkpoints import save_once
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.report.record import Recorded
-from d3gzsl_jax.runs import reopen
 
 OTHERS = {"another": 2, "none": None, "a text": "1", "a long one": "9" * 3000, "True": True}
 REFUSED = r"and this version of d3gzsl_jax reads format 1; use the version that wrote it, or train anew in another folder$"

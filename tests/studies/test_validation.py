@@ -13,11 +13,11 @@ from configs import digits
 from d3gzsl_jax import api
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report import record
 from d3gzsl_jax.runs.trials import classifier_snapshots
-from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
