@@ -61,7 +61,7 @@ class Job(NamedTuple):
             return None
         kept, found = json_files.read(folder / "config.json"), json_files.read(path)
         before = saved.nested(kept, folder / "config.json") if kept is not None else (found or {}).get("config")
-        if before and (difference := disagreement(of_baseline(before) if self.baseline else before, plain(self.config))):
+        if before and (difference := disagreement(before, plain(self.config))):
             field, old, new = difference
             raise UserError(
                 f"{folder}: holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another "
