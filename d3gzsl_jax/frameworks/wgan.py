@@ -29,7 +29,10 @@ class WGAN:
     @property
     def generator(self) -> networks.Generator:
         """G at the sizes of this method."""
-        return networks.Generator(hidden=self.sizes.generator_hidden, features=self.sizes.features)
+        sizes = self.sizes
+        return networks.Generator(
+            noise=sizes.noise, semantics=sizes.semantics, width=sizes.generator_hidden, features=sizes.features
+        )
 
     @property
     def critic(self) -> networks.Critic:

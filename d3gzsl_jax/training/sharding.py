@@ -75,6 +75,10 @@ class Sharding:
         return jax.device_put(leaf, self.replicated)
 
 
+ONE_DEVICE = Sharding()
+"""Nothing is sharded."""
+
+
 def over_devices(count: int = 0) -> Sharding:
     """A sharding over `count` devices, or over all of all processes (0); on one alone there is nothing to shard.
 
