@@ -78,7 +78,7 @@ def train(
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down.
     """
-    configure()
+    configure(keep_compiled=bool(config.get("compile_cache", True)))
     data = data if data is not None else load_data(config)
     folder = str(workdir) if bucket.is_in_one(workdir) else made(workdir, data.name)
     results = train_on(data, config, str(folder), display, overrides)
