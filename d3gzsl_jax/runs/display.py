@@ -47,15 +47,15 @@ def wrapped(text: str, width: int) -> str:
     """`text` with line breaks between words, so that lines fit `width` columns; a word that is longer stays whole, on its own."""
     lines = []
     for paragraph in text.split("\n"):
-        line = ""
+        line: str | None = None
         for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if line.strip() and cell_len(longer) > width:
+            longer = word if line is None else f"{line} {word}"
+            if line and line.strip() and cell_len(longer) > width:
                 lines.append(line.rstrip())
-                line = word
+                line = word or None  # blanks around the break go
             else:
                 line = longer
-        lines.append(line.rstrip())
+        lines.append((line or "").rstrip())
     return "\n".join(lines)
 
 
