@@ -122,7 +122,7 @@ def test_control_c_saves_and_can_be_gone_on_from(tmp_path, monkeypatch):
 
     def advance(self, units):
         plain(self, units)
-        if self.pace.total > 10 and self.pace.done >= 20:  # in the adversarial loop, between two evaluations
+        if self.progress.total > 10 and self.progress.done >= 20:  # in the adversarial loop, between two evaluations
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:

@@ -107,7 +107,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
 
     def advance(self, units):
         plain(self, units)
-        if self.pace.total > 10 and 5 <= self.pace.done < 20:
+        if self.progress.total > 10 and 5 <= self.progress.done < 20:
             signal.raise_signal(signal.SIGINT)
 
     def over(*_):
