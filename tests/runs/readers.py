@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tools.compare import read_runs
 
 from d3gzsl_jax.runs import reopen, resume
 from d3gzsl_jax.runs.display import Display
@@ -87,7 +86,6 @@ READERS = {
     "validation.json": (plan,),
     "diagnostics.npz": (page,),
     "validation/fold-0/trials/2.npz": (lambda folder: read_trials(folder / "validation" / "fold-0", [2]),),
-    "compared.json": (lambda folder: read_runs(folder / "compared.json"),),
 }
 """By file, all who read it."""
 
