@@ -1,1 +1,1 @@
-"""Experiment configurations; default.py documents every field, the others start from it."""
+"""Experiment configurations, one file a benchmark; default.py has every field, the others start from it."""

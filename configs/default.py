@@ -1,8 +1,8 @@
 """The default configuration: every field at the value that d3gzsl_jax/config/schema.py says (docs/configuration.md lists them).
 
 Other files in this folder call `get_config` from here and change what differs. On the command line any field is overridden by
-`--config.group.field=value`. Sizes and class counts are never typed: they are read off the data. `--config=FILE.py:base` leaves
-D3 out: the framework alone, predicting by the final classifier.
+`--config.group.field=value`. Sizes and class counts are never typed: they are read off the data. `--config=FILE.py:base` leaves D3
+out: the framework alone, predicting by the final classifier.
 """
 
 from ml_collections import ConfigDict

@@ -10,12 +10,16 @@ try it on.
 from ml_collections import ConfigDict
 
 from configs import default
+from d3gzsl_jax.config import variants
+
+FRAMEWORKS = {"wgan": {}}
 
 
 def get_config(variant: str = "d3") -> ConfigDict:
     """The released networks; unseen classes sampled, the student's head narrowed to them, no final classifier besides the student
     (it is fitted to rows of every unseen class at once; without D3 it is all there is, with two rows of each)."""
-    config = default.get_config(variant)
+    chosen = variants.parse(variant, FRAMEWORKS)
+    config = default.get_config(chosen.d3)
     config.dataset = "many classes"
     config.data.source = "npz"
     config.data.root = "data/many.npz"
@@ -24,7 +28,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.distillation.unseen_per_step = 50
     config.distillation.head = "sampled"
     config.classifier.n_syn = 2
-    if variant == "d3":
+    if chosen.has_d3:
         config.classifier.fit = "never"
     config.eval.every_epochs = 10
-    return config
+    return chosen.applied(config)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check
+from d3gzsl_jax.config import check, saved
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -125,9 +125,9 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     if objective.distillation.active:
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
-    if model.final_classifier is not None:
+    if (final := model.final_classifier) is not None:
         width = objective.framework.sizes.embedding if objective.framework.learns_embedding else data.feature_size
-        like[FINAL] = jax.eval_shape(lambda: model.final_classifier.softmax.init(key, width))
+        like[FINAL] = jax.eval_shape(lambda: final.softmax.init(key, width))
     params, teacher, classifier = _parts(convert(path, arrays, like))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
@@ -135,14 +135,14 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     setup = Setup(config, data, model, Sharding())
     run = Run(RunSettings.of(config), setup, run_folder, checkpoints, display, model.final_classifier)
     try:
-        run_folder.write("config.json", config.to_dict())
+        run_folder.write("config.json", saved.content(config.to_dict()))
         run_folder.write("overrides.json", {})
         run_folder.write("environment.json", {"data": {"name": data.name, "sha256": digest(data)}, "starts": []})
         if teacher:
             report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
             save_once(run_folder.path / "teacher", teacher, report)
         state = run.init(run.frozen(), run.key).replace(params=params)
-        empty = setup.loop.empty_report(run.abstract_state, run.constants(teacher), setup.example_inputs())
+        empty = setup.loop.empty_tally(run.abstract_state, run.constants(teacher), setup.example_inputs())
         if not run.checkpoint(state, empty, 0, wait=True):
             raise UserError(f"{folder}: its checkpoint cannot be written; free space, or name another folder")
         found = model_of(run, state, teacher, classifier)

@@ -58,20 +58,21 @@ def reason(error: BaseException) -> str:
 def system_error(error: BaseException) -> OSError | None:
     """The refusal of the system that is behind an exception of another library; None where there is none."""
     seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        if isinstance(error, OSError) and error.errno:
-            return error
-        if found := _NUMBER.search(str(error)):
+    behind: BaseException | None = error
+    while behind is not None and behind not in seen:
+        seen.append(behind)
+        if isinstance(behind, OSError) and behind.errno:
+            return behind
+        if found := _NUMBER.search(str(behind)):
             return OSError(int(found[1]), os.strerror(int(found[1])))
-        error = error.__cause__ or error.__context__
+        behind = behind.__cause__ or behind.__context__
     return None
 
 
 def remedy(error: BaseException) -> str:
     """What to do where a file could not be written, by its cause."""
     found = system_error(error)
-    return _REMEDIES.get(found.errno, "name another place") if found else "name another place"
+    return _REMEDIES.get(found.errno or 0, "name another place") if found else "name another place"
 
 
 def cannot_write(path: object, error: BaseException) -> UserError:
@@ -82,4 +83,5 @@ def cannot_write(path: object, error: BaseException) -> UserError:
 
 def cannot_read(path: object, error: OSError) -> UserError:
     """The refusal of a file that cannot be read, with the system's reason and what to do about it."""
-    return UserError(f"{path}: cannot be read ({error.strerror or reason(error)}); {_READ.get(error.errno, 'name another file')}")
+    advice = _READ.get(error.errno or 0, "name another file")
+    return UserError(f"{path}: cannot be read ({error.strerror or reason(error)}); {advice}")

@@ -24,13 +24,18 @@ def scope(name: str) -> contextlib.AbstractContextManager[None]:
     return jax.default_matmul_precision(PRECISIONS[name])
 
 
+def in_force() -> str | None:
+    """The precision of products that is set, as `scope` sets it."""
+    return jax.config.jax_default_matmul_precision  # type: ignore[attr-defined] # JAX declares its settings as it is imported
+
+
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """x (..., k) times kernel (k, n), float32 (..., n), at the precision in force.
 
     In bfloat16 both operands are rounded to it, on the way back the cotangent too, and sums are float32: JAX's own setting of that
     name does the same on a TPU, and nothing on a CPU, where the effect could then not be looked at.
     """
-    if jax.config.jax_default_matmul_precision == "bfloat16":
+    if in_force() == "bfloat16":
         return _rounded(x, kernel)
     return x @ kernel
 
@@ -52,7 +57,7 @@ def weight_product(x: jax.Array, pulls: jax.Array) -> jax.Array:
     All leading axes are contracted as they are. Merged into one, a split of the rows over devices could not be told any more: every
     device would gather all rows and form the whole product.
     """
-    if jax.config.jax_default_matmul_precision == "bfloat16":
+    if in_force() == "bfloat16":
         return _weight_product16(x, pulls)
     # The transpose of pulls^T x: where there is one device, XLA then adds in the order it would with merged axes, to the same bits.
     return lax.dot_general(pulls, x, _leading(x)).T

@@ -13,6 +13,7 @@ every process goes through the page, the first one writes and prints, and what o
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def train_open(
             config = plan.settle(one.start.config) if plan else one.start.config
             setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(todo))
             runs.append(_build(setup, one, config, plan, opened.is_fold))
-            processes.agreed(lambda run=runs[-1], one=one: _record(opened, run, one, overrides, len(todo)))
+            processes.agreed(functools.partial(_record, opened, runs[-1], one, overrides, len(todo)))
         folders = ", ".join(str(run.folder.path) for run in runs)
         what = method(todo[0].start.config.to_dict())
         display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")
@@ -166,7 +167,8 @@ def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
     for run in runs:
         with run.blamed():
             frozen = teacher.prepare(run, stop)
-            beginning = begin(run, frozen)
+            with run.display.doing("preparing"):
+                beginning = begin(run, frozen)
         begun.setdefault(beginning.step, []).append((run, frozen, beginning))  # a start before may have saved only some of them
     results: dict[Run, dict[str, Any]] = {}
     for step in sorted(begun):
@@ -180,7 +182,7 @@ def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
 def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
     """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
     constants = run.constants(frozen.params)
-    empty = run.setup.loop.empty_report(run.abstract_state, constants, run.setup.example_inputs())
+    empty = run.setup.loop.empty_tally(run.abstract_state, constants, run.setup.example_inputs())
     return Beginning(constants, empty, *restore_or_initialise(run, empty))
 
 
@@ -198,8 +200,7 @@ def _outer_steps(group: Group, stop: Stop) -> list[tuple[TrainState, int]]:
     if lead.setup.mode == "stream":
         longest = longest_streamed(most, lead.data.feature_size, lead.settings.n_critic, lead.settings.batch_size)
     calls, pace = batches.Calls(first, group.stops, longest), Pace(most)
-    display.start("training", group.stops.last)
-    display.advance(first)
+    display.start("training", group.stops.last, first)
     if first in group.stops:
         group.evaluate()
     pace.length = stop.settle(pace.length)
@@ -233,9 +234,10 @@ def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) ->
         figures = teacher.evaluate(run, frozen.params)
     # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
     run.save(steps, figures)
-    with run.blamed():
+    with run.blamed(), run.display.doing("fitting the final classifier"):
         run.journal.finish(state, steps, run.real_rows)
-    run.journal.explain(state, frozen.params)
+    with run.display.doing("measuring what explains the figures"):
+        run.journal.explain(state, frozen.params)
     run.save(steps, figures)
     if processes.is_first():
         finish.leave(run, state, frozen.params)

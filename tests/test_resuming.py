@@ -44,8 +44,8 @@ def killed_at(monkeypatch, config, folder, step):
     """Starts the run and stops it when `step` outer steps are done, its checkpoint of that moment written."""
     plain = Run.checkpoint
 
-    def checkpoint(self, state, report, at, *arguments, **options):
-        done = plain(self, state, report, at, *arguments, **options)
+    def checkpoint(self, state, tally, at, *arguments, **options):
+        done = plain(self, state, tally, at, *arguments, **options)
         if at >= step:
             self.checkpoints.close()
             raise Killed
@@ -122,7 +122,7 @@ def test_control_c_saves_and_can_be_gone_on_from(tmp_path, monkeypatch):
 
     def advance(self, units):
         plain(self, units)
-        if self._total > 10 and self._done >= 20:  # in the adversarial loop, between two evaluations
+        if self.pace.total > 10 and self.pace.done >= 20:  # in the adversarial loop, between two evaluations
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:

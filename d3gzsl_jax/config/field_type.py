@@ -14,7 +14,7 @@ LARGEST, SMALLEST = 3.4028234e38, 1.1754944e-38
 """The largest and the smallest positive float32."""
 ANY = sys.float_info.max
 """The highest value of a number that never gets to the device."""
-VERSION = "0.1.0"
+FIRST_VERSION = "0.1.0"
 """The first version of this package, which most fields are there since."""
 
 
@@ -46,7 +46,7 @@ class Field:
     base: Any = None
     may_change: bool = False
     smallest: float = SMALLEST
-    since: str = VERSION
+    since: str = FIRST_VERSION
 
     @property
     def group(self) -> str:
@@ -67,7 +67,8 @@ class Field:
             return "a text"
         if isinstance(self.default, tuple):
             return "a list of whole numbers, as in (0,1,2), or () for none"
-        return f"{'a whole number' if self._whole else 'a number'}, {self._bounds()}"
+        bounds = self._bounds() if self.high != ANY else dataclasses.replace(self, high=math.inf)._bounds()
+        return f"{'a whole number' if self._whole else 'a number'}, {bounds}"
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, for a message that begins with the field and the value; None if nothing is."""

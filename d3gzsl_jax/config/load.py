@@ -1,8 +1,10 @@
-"""Loads a configuration file: for the main command, notebooks and tools alike."""
+"""Loads a configuration, by file or by name, and overrides its fields: for commands, notebooks and studies alike."""
 
 import contextlib
 import difflib
 import importlib
+import importlib.machinery
+import importlib.util
 import os
 import re
 import runpy
@@ -14,6 +16,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
+import d3gzsl_jax
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import cut, shortened
@@ -23,13 +26,13 @@ _LOADING = threading.RLock()  # sys.path and sys.modules are the whole process's
 
 
 def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
-    """The configuration of 'FILE.py' or 'FILE.py:variant'.
+    """The configuration of a file, 'FILE.py' or 'FILE.py:variant', or one that comes with this package, 'NAME' or 'NAME:variant'.
 
-    The file is a program, and is run. What it imports from `configs` is read anew, from its own folder if that is called so,
-    whatever was imported from another folder before; that stays as it is.
+    The file is a program, and is run. What it imports from `configs` is read anew, from its own folder if that is called so, else
+    from what comes with this package, whatever was imported from another folder before; that stays as it is.
 
     Args:
-        spec: the file, relative to the working directory, and the variant.
+        spec: the file, relative to the working directory, or the name; and the variant.
         overrides: values by dotted field, as in {'train.epochs': 5}.
 
     Raises:
@@ -59,20 +62,29 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def split(spec: str) -> tuple[str, str]:
-    """'FILE.py' and 'variant' of 'FILE.py:variant'; '' where there is none."""
-    found = re.fullmatch(r"(.*?\.py):(.*)", spec, re.DOTALL)
+    """File or name, and 'variant', of 'FILE.py:variant' or 'NAME:variant'; '' where there is none."""
+    found = re.fullmatch(r"(.*?\.py):(.*)", spec, re.DOTALL) or re.fullmatch(r"([^:/\\]+):(.*)", spec, re.DOTALL)
     return (found[1], found[2]) if found else (spec, "")
 
 
 def found_file(given: str) -> Path:
-    """The configuration file that is meant.
+    """The configuration file that is meant: a path if it has a separator or ends in .py, else the name of one in `shipped`.
 
     Raises:
         UserError: it is not there; with what is like it.
     """
-    path = paths.clean(given, "--config")
+    path, names = paths.clean(given, "--config"), shipped()
+    if not _is_path(given) and given in names:
+        return names[given]
     if os.path.isdir(path):
         raise UserError(f"--config={cut(given)}: is a folder; name a configuration file in it")
+    if not _is_path(given):
+        near = difflib.get_close_matches(given, names, n=1)
+        guess = f"did you mean {near[0]}? There are" if near else "there are"
+        raise UserError(
+            f"--config={cut(given)}: no configuration of that name; {guess} {', '.join(names)}; a file is given by its path, as "
+            "./mine.py"
+        )
     try:
         there, others = path.is_file(), [other.name for other in path.parent.glob("*.py")]
     except OSError:  # a name that is too long, a folder that may not be read
@@ -80,13 +92,30 @@ def found_file(given: str) -> Path:
     if not there:
         near = difflib.get_close_matches(path.name, others, n=1, cutoff=0.7)
         guess = f"file; did you mean {path.with_name(near[0])}?" if near else "configuration file"
+        if not near and path.stem in names:
+            guess += f"; --config={path.stem} is the one that comes with the package"
         raise UserError(f"--config={cut(given)}: no such {guess}")
     return path
 
 
+def shipped() -> dict[str, Path]:
+    """The configuration files that come with the package, by name."""
+    return {path.stem: path for path in sorted(_shipped_folder().glob("*.py")) if path.stem != "__init__"}
+
+
+def _shipped_folder() -> Path:
+    """configs/ of a wheel, within the package; of a checkout, also one that is installed editable, beside it."""
+    package = Path(d3gzsl_jax.__file__).parent
+    return next((found for found in (package / _PACKAGE, package.parent / _PACKAGE) if found.is_dir()), package / _PACKAGE)
+
+
+def _is_path(given: str) -> bool:
+    return given.endswith(".py") or any(separator in given for separator in (os.sep, os.altsep, "/") if separator)
+
+
 @contextlib.contextmanager
 def _neighbours_of(path: Path) -> Iterator[None]:
-    """Within it the package of configurations is that of the folder of `path`; afterwards all is as it was."""
+    """Within it `configs` is the folder of `path`, see `_make_package`; afterwards all is as it was."""
     folder = Path(os.path.abspath(path)).parent
     names = {_PACKAGE} | ({folder.name} - {"d3gzsl_jax", *sys.stdlib_module_names})
     ours = lambda name: name.partition(".")[0] in names  # noqa: E731
@@ -94,15 +123,34 @@ def _neighbours_of(path: Path) -> Iterator[None]:
     for name in before:
         if not _lies_in(before.get(name.partition(".")[0]), folder) or name.partition(".")[0] == _PACKAGE:
             del sys.modules[name]
-    sys.path.insert(0, str(folder.parent))
+    if folder != _shipped_folder():  # of a wheel, it lies among the modules of this package
+        sys.path.insert(0, str(folder.parent))
     importlib.invalidate_caches()  # a file may be newer than the last look
     try:
+        _make_package(folder)
         yield
     finally:
         sys.path[:] = path_before
         for name in [name for name in sys.modules if ours(name)]:
             del sys.modules[name]
         sys.modules.update(before)
+
+
+def _make_package(folder: Path) -> None:
+    """Makes the package `configs`: of `folder` if that is called so, then of what folder of that name is on sys.path, then of the
+    configurations that come with this package. A file is taken from the first that has it."""
+    places = [folder] if folder.name == _PACKAGE else []
+    places += [found for entry in sys.path if (found := Path(entry or ".", _PACKAGE).absolute()).is_dir()]
+    places = list(dict.fromkeys((*places, _shipped_folder())))
+    start = places[0] / "__init__.py"
+    if start.is_file():
+        spec = importlib.util.spec_from_file_location(_PACKAGE, start)
+    else:
+        spec = importlib.machinery.ModuleSpec(_PACKAGE, None, is_package=True)
+    spec.submodule_search_locations = list(map(str, places))
+    module = sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
 
 
 def _lies_in(module: Any, folder: Path) -> bool:
@@ -115,14 +163,41 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
     Raises:
         UserError: there is no such field, or the value is of another type.
     """
+    before = _value(config, field)
+    try:
+        config.update_from_flattened_dict({field: value})
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"config.{field}={shortened(value)}: must be of type {type(before).__name__}") from None
+
+
+def override_by_text(config: ConfigDict, field: str, text: str) -> None:
+    """Sets a dotted field as `--config.FIELD=TEXT` does.
+
+    Raises:
+        UserError: there is no such field, or the text is no value of its type.
+    """
+    from absl import flags
+    from ml_collections import config_flags
+
+    before, given, option = _value(config, field), flags.FlagValues(), ["", f"--config.{field}={text}"]
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=given, sys_argv=option)
+        given(option)
+    except Exception:  # of many kinds
+        raise UserError(f"config.{field}={shortened(text)}: must be of type {type(before).__name__}") from None
+
+
+def _value(config: ConfigDict, field: str) -> Any:
+    """The value of a dotted field.
+
+    Raises:
+        UserError: there is no such field; with one that is like it.
+    """
     known = dict(flat(config))
     if field not in known:
         near = difflib.get_close_matches(field, known, n=1)
         raise UserError(f"config.{cut(field)}: no such field" + (f"; did you mean config.{near[0]}?" if near else ""))
-    try:
-        config.update_from_flattened_dict({field: value})
-    except (TypeError, ValueError, OverflowError):
-        raise UserError(f"config.{field}={shortened(value)}: must be of type {type(known[field]).__name__}") from None
+    return known[field]
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -35,7 +35,7 @@ GROUPS = {
 
 def assembled(frameworks: Mapping[str, FrameworkFields]) -> tuple[Field, ...]:
     """All fields, where these are the frameworks."""
-    meaning = "The generative framework: " + ", ".join(f"{name} ({of.title})" for name, of in frameworks.items()) + "."
+    meaning = "The generative framework. " + "; ".join(f"{name}: {of.title}" for name, of in frameworks.items()) + "."
     framework = Field("framework", "wgan", meaning, words=tuple(frameworks))
     options = (field for of in frameworks.values() for field in of.fields)
     return (RUN[0], framework, *RUN[1:], *DATA, *METHOD, *AROUND, *options)

@@ -20,8 +20,6 @@ import numpy as np
 
 from d3gzsl_jax.keys import root_key, stream
 
-MODES = ("auto", "index", "stream", "device")
-
 
 def resolve_mode(mode: str) -> str:
     """'auto' is 'index' where TensorFlow is installed, else 'device': the batches are the same either way."""

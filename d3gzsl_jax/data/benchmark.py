@@ -84,13 +84,14 @@ class GZSLData:
 
     def row(self, row: int) -> int:
         """The number of a row for a message: as the files count."""
-        known = self.file_rows is not None and 0 <= row < len(self.file_rows)
-        return (int(self.file_rows[row]) if known else int(row)) + self.first
+        numbers = self.file_rows
+        return (int(numbers[row]) if numbers is not None and 0 <= row < len(numbers) else int(row)) + self.first
 
     def class_text(self, label: int) -> str:
         """What a message, a result or a warning calls a class, see `class_text`."""
-        known = self.file_classes is not None and 0 <= label < len(self.file_classes)
-        return class_text(label, self.class_names, (int(self.file_classes[label]) if known else int(label)) + self.first)
+        numbers = self.file_classes
+        number = int(numbers[label]) if numbers is not None and 0 <= label < len(numbers) else int(label)
+        return class_text(label, self.class_names, number + self.first)
 
 
 def class_text(label: int, names: Sequence[str], in_file: int | None = None) -> str:

@@ -17,8 +17,6 @@ from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name
 
-SOURCES = ("mat", "npz", "tfds", "digits")
-
 
 def load(name: str, config: ConfigDict) -> GZSLData:
     """Reads, validates and, where asked, normalises the semantics of one benchmark.

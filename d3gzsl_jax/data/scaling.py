@@ -124,7 +124,7 @@ def scale_splits(data: GZSLData) -> SplitArrays:
     """The three splits of validated data, scaled as trainval asks for."""
     scaling = Scaling.fit(data.features[data.trainval])
     labels = data.labels.astype(np.int32)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, rows in (("train", data.trainval), ("test_seen", data.test_seen), ("test_unseen", data.test_unseen)):
         arrays |= {f"{name}_features": scaling.apply(data.features[rows]), f"{name}_labels": labels[rows]}
     return SplitArrays(**arrays, scaling=scaling)

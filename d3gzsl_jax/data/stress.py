@@ -58,7 +58,8 @@ def stress(data: GZSLData, options: Mapping[str, Any]) -> GZSLData:
         data = dataclasses.replace(data, trainval=long_tail(data.labels, data.trainval, chosen["imbalance"], rng("imbalance")))
     if "test_imbalance" in chosen:
         ratio = chosen["test_imbalance"]
-        tails = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in ("test_seen", "test_unseen")}
+        roles = ("test_seen", "test_unseen")
+        tails: dict[str, Any] = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in roles}
         data = dataclasses.replace(data, **tails)
     told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items())
     provenance = dict(data.provenance) | {"stress": chosen | {"seed": seed}}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.frameworks.base import Framework
-from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Rows, Synthesized, Terms
 
 
@@ -66,7 +66,7 @@ class Objective:
             draws: of the updates.
         """
         framework, count = self.framework, labels.shape[-1]
-        conditioned = of_class(lambda semantics: framework.condition(params, semantics), classes, labels)
+        conditioned = once_per_class(lambda semantics: framework.condition(params, semantics), classes, labels)
         if not self.distillation.active:
             fake = framework.generate(params, conditioned, draws.noise)
             return Synthesized(fake=fake, unseen=fake[..., :0, :], teacher_logits=None)

@@ -14,8 +14,6 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
 
-HEADS = ("all", "sampled")
-
 
 def sample_unseen(root: jax.Array, step: jax.Array, classes: Classes, count: int) -> Classes:
     """The classes of outer step `step`: `count` unseen ones, drawn without replacement, ascending; all of them if 0 or as many."""

@@ -31,7 +31,7 @@ def variance_within(features: np.ndarray, labels: np.ndarray) -> float:
     return max(spread, 0.0) / (free * features.shape[1]) if free else 0.0
 
 
-class VitalSigns:
+class TrainingMonitor:
     """Measures a run between its epochs.
 
     Args:

@@ -8,7 +8,6 @@ import numpy as np
 
 from d3gzsl_jax.evaluation.metrics import harmonic_mean, harmonic_means
 
-SELECTIONS = ("last", "validation", "test")
 CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
 
 

@@ -1,7 +1,7 @@
 """What a generative base method offers to the training step (docs/adding_a_base.md shows how to add one)."""
 
 import dataclasses
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import jax
 
@@ -27,14 +27,9 @@ class Framework(Protocol):
     `params` maps parameter groups to their trees; each trained group has an Adam and a learning rate of its own. In either phase
     only the groups named for it are differentiated, so a loss needs no stop_gradient for the others.
 
-    A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those of config.<name>.
+    A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those of config.<name>, which
+    config/framework_fields.py lists with their ranges.
     """
-
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]]
-    """Options of the method's own that are numbers, as fields of config.<name>: lowest (an int makes the option whole), highest,
-    may equal the lowest."""
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]]
-    """Options that are words, with the words."""
 
     sizes: Sizes
     critic_groups: tuple[str, ...]

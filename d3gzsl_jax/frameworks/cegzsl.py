@@ -1,7 +1,6 @@
 """CE-GZSL (Han et al. 2021, arXiv 2103.16173): WGAN-GP, and an embedding learned by instance-wise and class-wise contrast."""
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import jax
@@ -24,16 +23,6 @@ class CEGZSL(WGAN):
 
     h = E(x) is the embedding, z' its projection to unit length, and the comparator F([h, a_c]) scores it against every seen class.
     """
-
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {
-        "projection": (1, math.inf, True),
-        "comparator_hidden": (1, math.inf, True),
-        "weight_instance": (0.0, math.inf, True),
-        "weight_class": (0.0, math.inf, True),
-        "temperature_instance": (0.0, math.inf, False),
-        "temperature_class": (0.0, math.inf, False),
-    }
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"comparator_gradient": ("released", "fresh")}
 
     projection: int = 512
     comparator_hidden: int = 2048

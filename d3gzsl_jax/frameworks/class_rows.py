@@ -29,7 +29,7 @@ def _backward(kept: tuple[jax.Array, int], pulls: jax.Array) -> tuple[jax.Array,
 take_rows.defvjp(_forward, _backward)
 
 
-def of_class(function: Callable[[jax.Array], jax.Array], classes: Classes, labels: jax.Array) -> jax.Array:
+def once_per_class(function: Callable[[jax.Array], jax.Array], classes: Classes, labels: jax.Array) -> jax.Array:
     """`function` of the semantics of rows of seen classes: semantics (n, da) to (n, d), for labels (..., n) to (..., n, d).
 
     Computed once per seen class where that is clearly less than once per row, which changes nothing but rounding.

@@ -1,8 +1,7 @@
 """f-CLSWGAN (Xian et al. 2018, arXiv 1712.00981): WGAN-GP, and a frozen classifier of seen classes the generator has to satisfy."""
 
 import dataclasses
-import math
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +16,6 @@ from d3gzsl_jax.losses.classification import classification_loss
 @dataclasses.dataclass(frozen=True)
 class FCLSWGAN(WGAN):
     """L_D as WGAN-GP; L_G = - mean D(x~, a) + classification_weight * NLL(softmax(W x~), y), W fitted to real seen rows first."""
-
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {
-        "classification_weight": (0.0, math.inf, True),
-        "classifier_epochs": (0, math.inf, True),
-        "classifier_batch_size": (1, math.inf, True),
-        "classifier_learning_rate": (0.0, math.inf, False),
-    }
 
     classification_weight: float = 0.01
     classifier_epochs: int = 50

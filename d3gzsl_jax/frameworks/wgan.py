@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.base import Sizes
-from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import adversarial
@@ -17,9 +17,6 @@ from d3gzsl_jax.losses import adversarial
 @dataclasses.dataclass(frozen=True)
 class WGAN:
     """L_D = mean D(x~, a) - mean D(x, a) + weight * GP and L_G = - mean D(x~, a) (Xian et al. 2018, arXiv 1712.00981)."""
-
-    RANGES: ClassVar[dict[str, tuple[float, float, bool]]] = {}
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
@@ -94,4 +91,4 @@ class WGAN:
     def _critic_condition(self, params: Params, classes: Classes, rows: Rows) -> jax.Array:
         """The part (B, hidden) of the critic's first layer that belongs to the semantics."""
         project = lambda semantics: self.critic.apply(params["critic"], semantics, method="project_semantics")  # noqa: E731
-        return of_class(project, classes, rows.labels)
+        return once_per_class(project, classes, rows.labels)

@@ -55,10 +55,13 @@ class NoFolder(RunFolder):
 class NoCheckpoints(Checkpoints):
     """Checkpoints that are another process's business."""
 
-    steps: tuple[int, ...] = ()
-
     def __init__(self) -> None:
         pass
+
+    @property
+    def steps(self) -> list[int]:
+        """None that this process knows of."""
+        return []
 
     def due(self) -> bool:
         """Never."""

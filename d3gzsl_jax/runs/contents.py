@@ -129,7 +129,7 @@ def require_ours(folder: Path, option: str = "--workdir") -> None:
             )
 
 
-def _require_plain(folder: Path, entry: os.DirEntry, option: str) -> None:
+def _require_plain(folder: Path, entry: os.DirEntry[str], option: str) -> None:
     """Refuses symbolic links, and a file for a folder, where the run has a part; a folder's own entries are looked at as well."""
     wanted = "folder" if entry.name in FOLDERS or _SEED.fullmatch(entry.name) else "file"
     kind = _kind(entry.stat(follow_symlinks=False).st_mode)

@@ -154,7 +154,7 @@ class WholeResults(Results, kw_only=True):
     selection: Literal["last", "validation", "test", "folds only"]
     prediction: str
     metrics: WholeMetrics
-    predictions: dict[str, WholePredictor]
+    predictions: dict[str, WholePredictor]  # type: ignore[assignment] # narrower: a file is read, not written, through this
     config: Config
 
 

@@ -32,9 +32,10 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
     )
 
 
-def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, np.ndarray]:
+def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, Any]:
     """What diagnostics.npz holds, see evaluation/curves.py; the trade-off and confusion of each predictor by its name."""
-    found, model, arrays, predictors = {}, run.model, run.arrays, run.journal.predictors
+    model, arrays, predictors = run.model, run.arrays, run.journal.predictors
+    found: dict[str, Any] = {}
     for name, (seen_rows, unseen_rows) in predictors.best_classes(state).items():
         curve = curves.thin(predictors.last[name].curve)
         found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
@@ -55,7 +56,7 @@ def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, n
     )
 
 
-def draw(folder: Path, arrays: dict[str, np.ndarray]) -> str:
+def draw(folder: Path, arrays: dict[str, Any]) -> str:
     """Writes diagnostics.npz, the plots and report.html, of a run that is concluded with them; returns what to say of it."""
     with atomic.replacing(folder / "diagnostics.npz", "wb") as file:
         np.savez_compressed(file, **arrays)
@@ -74,8 +75,9 @@ def leave(run: Run, state: TrainState, teacher: Params) -> None:
     if not run.settings.report:
         return
     try:
-        found = arrays_of_plots(run, state, teacher)
-        run.display.say(draw(run.folder.path, found))
+        with run.display.doing("drawing plots"):
+            said = draw(run.folder.path, arrays_of_plots(run, state, teacher))
+        run.display.say(said)
     except Exception as error:  # pictures must not cost a run whose results are written
         run.display.say(f"warning: no plots and no report ({reason(error)}); d3gzsl report {run.folder.path}")
 

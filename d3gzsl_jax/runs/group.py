@@ -11,7 +11,7 @@ from d3gzsl_jax.frameworks.structures import Inputs, TrainState
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system.signals import Stop
 from d3gzsl_jax.training.states import Beginning, States
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
 class Group:
@@ -32,7 +32,7 @@ class Group:
         self.stops = Stops.union([run.stops for run in self.runs])
         self._is_checked = False  # whether the program fits
         self._evaluated = [-1] * len(self.runs)  # by run, the step of its newest evaluation
-        self._ended: dict[int, tuple[TrainState, Report, int]] = {}  # by run, how it left: its last epoch is done, others go on
+        self._ended: dict[int, tuple[TrainState, Tally, int]] = {}  # by run, how it left: its last epoch is done, others go on
 
     @property
     def step(self) -> int:
@@ -52,7 +52,8 @@ class Group:
             for index in evaluated:
                 self.runs[index].journal.turn()
         if not self._is_checked:
-            self.lead.setup.check_step(self._states.compile(inputs, start, count))
+            with self.lead.display.doing("compiling the training step"):
+                self.lead.setup.check_step(self._states.compile(inputs, start, count))
             self._is_checked = True
         self._states.advance(inputs, start, count)
         if not self._states.all_good():
@@ -77,7 +78,7 @@ class Group:
             if self._evaluated[index] == self.step or not (whole or (leaving and run.looks_early)):
                 continue
             now = self._now(index)
-            with run.blamed():
+            with run.blamed(), self.lead.display.doing("evaluating"):
                 run.evaluate(*now, whole, due)
             self._evaluated[index] = self.step
             if self.step == run.stops.last:
@@ -106,7 +107,7 @@ class Group:
     def _live(self) -> list[tuple[int, Run]]:
         return [(index, run) for index, run in enumerate(self.runs) if index not in self._ended]
 
-    def _now(self, index: int) -> tuple[TrainState, Report, int]:
+    def _now(self, index: int) -> tuple[TrainState, Tally, int]:
         """State, tally and outer step of a run."""
         return self._ended.get(index) or (*self._states.of(index), self.step)
 

@@ -8,7 +8,7 @@ import jax
 
 from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation
-from d3gzsl_jax.evaluation.monitoring import VitalSigns
+from d3gzsl_jax.evaluation.monitoring import TrainingMonitor
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite import check_finite
@@ -22,7 +22,7 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.trials import classifier_snapshots, write_trials
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
 class Journal:
@@ -49,7 +49,7 @@ class Journal:
             setup.evaluator, model.objective, settings.has_student, final_classifier, settings.fits_every,
             root, model.classes, classifier_snapshots(settings.classifier_epochs) if is_fold else (),
         )
-        self._signs = VitalSigns(
+        self._monitor = TrainingMonitor(
             model.objective.framework, model.optimization, model.classes, root, arrays.train_features, arrays.train_labels
         )
         self._per_epoch = model.optimization.steps_per_epoch
@@ -58,7 +58,7 @@ class Journal:
         self._details: dict[str, Any] = {}
         self._evaluator, self._arrays, self._root = setup.evaluator, arrays, root
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
-        self._log: Log | None = None
+        self._log: Log | None = None  # from `begin` on
         self.past: dict[str, Any] = {}
         """The history as of the steps before the newest evaluation; `turn` moves it on."""
         self.turn()
@@ -91,13 +91,13 @@ class Journal:
             self._log.close()
 
     def evaluate(
-        self, state: TrainState, report: Report, step: int, whole: bool, rows: RealRows,
+        self, state: TrainState, tally: Tally, step: int, whole: bool, rows: RealRows,
         save: Callable[[dict[str, float] | None], None],
     ) -> None:
         """Evaluates what there is to predict with, and tells it.
 
         Args:
-            state, report, step: as the steps so far left them.
+            state, tally, step: as the steps so far left them.
             whole: whether an epoch is complete that is to be evaluated.
             rows: real seen rows.
             save: called with the metrics of what the run predicts with (None if that is fitted later), before anything is told.
@@ -109,11 +109,11 @@ class Journal:
             write_trials(self._folder.path, epoch, self.predictors)
         headline = found.get(self._settings.prediction)
         save({f"test_{name}": value for name, value in headline.metrics.items()} if headline else None)
-        diversity = self._signs.diversity(state.params)
+        diversity = self._monitor.diversity(state.params)
         if whole and (worst := self._collapsed(diversity)) and not self._warnings:
             self._warnings.append(f"epoch {epoch}: {worst}")
             self._display.say(f"warning: {self._warnings[-1]}")
-        numbers = {"losses": report.means()} | self._signs.measure(state, report.norms, diversity)
+        numbers = {"losses": tally.means()} | self._monitor.measure(state, tally.norms, diversity)
         self._tell("epoch" if whole else "interrupted", step, found, numbers)
 
     def finish(self, state: TrainState, steps: int, rows: RealRows) -> bool:
@@ -138,7 +138,7 @@ class Journal:
         bound = self._settings.diversity
         if not len(diversity) or diversity.min() >= bound:
             return None
-        worst = int(self._signs.classes[diversity.argmin()])
+        worst = int(self._monitor.classes[diversity.argmin()])
         return (
             f"the generator may have collapsed: for {int((diversity < bound).sum())} of {len(diversity)} unseen classes looked at, "
             f"synthesized rows vary less than {bound:g} of what real rows of a class do (least for "
@@ -155,7 +155,8 @@ class Journal:
             clock["steps_per_second"] = (step - self._logged) / seconds
         self._seconds, self._clock, self._logged = clock["seconds"], now, step
         line = {"kind": kind, "epoch": epoch, "step": step, "metrics": metrics.get(self._settings.prediction)}
-        self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
+        if self._log:
+            self._log.write(line | {"predictions": metrics, "losses": {}} | numbers | {"clock": clock})
         for name, values in metrics.items():
             percents = "  ".join(f"{heading} {percent(values[key])}" for heading, key in METRICS.items())
             self._display.say(f"epoch {epoch}/{self._settings.epochs}  {name:10}  {percents}  ({self._display.timing()})")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import saved
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.errors import UserError
@@ -102,7 +103,7 @@ def record_start(
     folder.require_space(runs * run.bytes_of_checkpoint * keep)
     if not run.checkpoints.steps and resume.why_another(folder, config, digest):
         folder.remove("teacher")  # of a start that got no further, with other settings
-    folder.write("config.json", config)
+    folder.write("config.json", saved.content(config))
     folder.write("overrides.json", dict(overrides or {}))
     here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
     here["devices"] = run.sharding.devices

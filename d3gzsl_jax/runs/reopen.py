@@ -6,8 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check
-from d3gzsl_jax.config.earlier_versions import configuration
+from d3gzsl_jax.config import check, saved
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -40,7 +39,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     path = RunFolder.reading(workdir).path / "config.json"
     if (found := json_files.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
-    config = configuration(found, path)
+    config = saved.read(found, path)
     if data_root:
         config.data.root = data_root
     try:
@@ -96,9 +95,9 @@ def open_checkpoint(
     setup = Setup(settled, data, model, Sharding())
     run = Run(settings, setup, folder, checkpoints, display, model.final_classifier, plan)
     frozen = teacher.read(run) if model.objective.distillation.active else NO_TEACHER
-    empty = setup.loop.empty_report(run.abstract_state, run.constants(frozen.params), setup.example_inputs())
+    empty = setup.loop.empty_tally(run.abstract_state, run.constants(frozen.params), setup.example_inputs())
     try:
-        training, _ = checkpoints.restore(step, {"state": run.abstract_state, "report": empty})
+        training, _ = checkpoints.restore(step, {"state": run.abstract_state, "tally": empty})
     except UserError as error:  # nothing is written here, and another step's figures are not those that were asked for
         others = ", ".join(str(other) for other in steps if other != step) or "none"
         raise UserError(

@@ -10,17 +10,17 @@ from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
-def restore_or_initialise(run: Run, empty: Report) -> tuple[TrainState, Report, int]:
+def restore_or_initialise(run: Run, empty: Tally) -> tuple[TrainState, Tally, int]:
     """State, tally and outer step to go on from; those of the first process, in all of them.
 
     Args:
         run: its teacher is there, and its real rows are on the device.
         empty: a tally of no steps.
     """
-    shapes = {"state": run.abstract_state, "report": jax.eval_shape(lambda: empty)}
+    shapes = {"state": run.abstract_state, "tally": jax.eval_shape(lambda: empty)}
     found = processes.agreed(lambda: _newest(run, shapes))
     training, goes_on = found and found[1], processes.told_by_first(found and [found[0], found[2]])
     if goes_on:
@@ -31,9 +31,9 @@ def restore_or_initialise(run: Run, empty: Report) -> tuple[TrainState, Report, 
         frozen, step = run.frozen(), 0
         advice = f"see its options, config.{run.settings.framework}"
         check_finite(frozen, "fitting the frozen part of the base method", advice)
-        training = {"state": jax.jit(run.init)(frozen, run.key), "report": empty}
+        training = {"state": jax.jit(run.init)(frozen, run.key), "tally": empty}
     training = run.sharding.replicate(processes.arrays_of_first(training, shapes))
-    return training["state"], training["report"], step
+    return training["state"], training["tally"], step
 
 
 def _newest(run: Run, shapes: dict[str, Any]) -> tuple[int, Any, dict[str, Any]] | None:

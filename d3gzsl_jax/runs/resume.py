@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from d3gzsl_jax.config.earlier_versions import OF_FOLDS, completed
+from d3gzsl_jax.config import saved, schema
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
 from d3gzsl_jax.errors import UserError
@@ -12,14 +12,7 @@ from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.text import LONGEST_VALUE, one_line, shortened
 
-RESUME = ("never", "auto", "must")
 FOLDS_ONLY = "folds only"  # 'selection' of results that are of validation alone: the run can go on from there to the test rows
-# What may differ between the starts of a run: where the data lies (its content is compared), how long to train, and what leaves
-# every bit as it is.
-FREE = (
-    "data.root", "data.manual_dir", "data.unseen_classes", "train.epochs", "train.resume", "train.steps_per_call", "checkpoint.",
-    "parallel.", "guards.", "log.", "eval.retrain",
-)  # fmt: skip
 
 
 def digest(data: GZSLData) -> str:
@@ -98,7 +91,9 @@ def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -
 
 def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) -> str | None:
     """Why what the folder holds is not a beginning of this run, for a message; None if it is."""
-    if found := disagreement(folder.read("config.json") or {}, plain(dict(config))):
+    kept = folder.read("config.json")
+    before = saved.nested(kept, folder.path / "config.json") if kept is not None else {}
+    if found := disagreement(before, plain(dict(config))):
         field, old, new = found
         given = one_line(str(old))
         go_on = f", or give --config.{field}={given} to go on with that run" if len(given) <= LONGEST_VALUE else ""
@@ -112,10 +107,10 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first field that may not differ and does, as (field, before, now); what an earlier version did not know yet does not."""
-    known, old, new = (dict(flat(config)) for config in (before, completed(before), completed(now)))
-    free = (*FREE, *(field for field in OF_FOLDS if field not in known))
+    """The first field that may not differ and does, as (field, before, now); the schema says which may."""
+    old, new = dict(flat(before)), dict(flat(now))
+    framework = new.get("framework", "")
     for field in sorted(old.keys() | new.keys()):
-        if old.get(field) != new.get(field) and not field.startswith(free):
+        if old.get(field) != new.get(field) and not schema.may_change(field, framework):
             return field, old.get(field), new.get(field)
     return None

@@ -23,7 +23,7 @@ from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.training.loop import Constants
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
 class Run:
@@ -128,19 +128,19 @@ class Run:
         )
 
     def checkpoint(
-        self, state: TrainState, tally: Report, step: int, metrics: dict[str, float] | None = None, wait: bool = False
+        self, state: TrainState, tally: Tally, step: int, metrics: dict[str, float] | None = None, wait: bool = False
     ) -> bool:
         """Saves what the steps so far made; whether nothing failed."""
         state, tally = self.sharding.local((state, tally))
         check_finite(state.params, f"training stopped after outer step {step - 1}")
         self.folder.require_there()
         wait = wait or self.folder.is_sent  # what is being written still would be sent after the next one only
-        saved = self.checkpoints.save(step, {"state": state, "report": tally}, self.journal.history(), metrics, wait)
+        saved = self.checkpoints.save(step, {"state": state, "tally": tally}, self.journal.history(), metrics, wait)
         self.folder.require_there()  # a checkpoint that could not be written for that reason is said so
         self.folder.send()
         return saved
 
-    def evaluate(self, state: TrainState, tally: Report, step: int, whole: bool, due: bool) -> None:
+    def evaluate(self, state: TrainState, tally: Tally, step: int, whole: bool, due: bool) -> None:
         """Evaluates, and saves a checkpoint if one is `due`. `whole`: after an epoch that is to be evaluated."""
         self.folder.require_there()
 

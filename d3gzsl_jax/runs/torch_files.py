@@ -30,11 +30,12 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         UserError: it cannot be read, or holds something else; the message names file and key.
     """
     path = Path(path)
+    found: Mapping[str, Any]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".pt", ".pth"))
         if not files:
             raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(NETWORKS)}")
-        found: dict[str, Any] = {file.stem: _load_torch(file) for file in files}
+        found = {file.stem: _load_torch(file) for file in files}
     elif path.suffix == ".npz":
         found = _load_npz(path)
     else:
@@ -51,11 +52,13 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     path = Path(path)
     with atomic.replacing(path, "w+b") as file:  # the mark is added to what is there
         if path.suffix == ".npz":
-            np.savez(file, **arrays)
+            named: dict[str, Any] = dict(arrays)
+            np.savez(file, **named)
             with zipfile.ZipFile(file, "a") as archive:
                 archive.comment = _MARK
         else:
-            torch, nested = _torch(), {}
+            torch = _torch()
+            nested: dict[str, dict[str, Any]] = {}
             for key, array in arrays.items():
                 network, _, name = key.rpartition("/")
                 nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))

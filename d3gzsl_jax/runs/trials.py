@@ -25,7 +25,7 @@ def classifier_snapshots(epochs: int) -> tuple[int, ...]:
 
 def write_trials(folder: Path, epoch: int, predictors: Predictors) -> None:
     """Leaves the newest evaluation of a fold where `read_trials` finds it."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for (name, epochs), evaluation in predictors.trials.items():
         prefix = f"{name}/{epochs}"
         arrays |= {f"{prefix}/curve/{key}": values for key, values in evaluation.curve.items()}
@@ -53,8 +53,8 @@ def read_trials(folder: Path, epochs: Iterable[int]) -> dict[str, dict[Candidate
             for key, values in (json_files.read_arrays(path) or {}).items():
                 name, classifier_epochs, kind, field = key.split("/")
                 parts.setdefault((name, int(classifier_epochs)), {}).setdefault(kind, {})[field] = values
-            for (name, classifier_epochs), part in parts.items():
-                found.setdefault(name, {})[epoch, classifier_epochs] = _trial(part)
+            for (name, epochs_of_classifier), part in parts.items():
+                found.setdefault(name, {})[epoch, epochs_of_classifier] = _trial(part)
         except (UserError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: damaged ({one_line(error)}); remove {folder} to validate anew") from None
         if not parts:

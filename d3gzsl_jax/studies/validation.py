@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import saved
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
@@ -117,7 +118,7 @@ def fold_config(config: ConfigDict) -> ConfigDict:
 def _report_validation(opened: OpenRuns, one: OpenRun, plan: Plan) -> dict[str, Any]:
     """Leaves what a run leaves that stops after validation (config.eval.retrain=False); returns what its results.json holds."""
     config, folder, display, data = one.start.config.to_dict(), one.folder, one.display, opened.data
-    folder.write("config.json", config)
+    folder.write("config.json", saved.content(config))
     folder.write("environment.json", {"data": {"name": data.name, "sha256": opened.digest}, "starts": []})
     results = report_folds(data, config, plan, folder, display, plan.epochs, steps=0, interrupted=False)
     display.say("These are validation figures: no test row was looked at (config.eval.retrain=False).")

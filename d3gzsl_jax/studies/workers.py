@@ -159,7 +159,7 @@ class _Worker:
                 os.sched_setaffinity(0, share)
             self.process.start()
         finally:
-            if pins:
+            if mine is not None:
                 os.sched_setaffinity(0, mine)
             signal.signal(signal.SIGINT, previous)
         other.close()
@@ -191,8 +191,8 @@ class _Worker:
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
     """The life of a worker: jobs until the other end is closed."""
     os.setpgid(0, 0)  # a run listens to ctrl-C itself, and the terminal would send it here too
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
     while True:
         try:
             job = connection.recv()

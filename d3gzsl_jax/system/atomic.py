@@ -35,7 +35,7 @@ def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
             raise UserError(f"{target}: is a symbolic link, which is not written through; remove it")
         number, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=PART, dir=target.parent)
         part = Path(name)
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
+        text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
         with os.fdopen(number, mode, **text) as file:
             yield file
             file.flush()

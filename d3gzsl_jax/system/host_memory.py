@@ -29,8 +29,8 @@ def free_host_memory() -> int:
 def _left_in_group(files: tuple[str, str, str]) -> float:
     """Bytes a control group has left; without end where there is none."""
     try:
-        limit, used, parts = (Path("/sys/fs/cgroup", file).read_text(encoding="ascii") for file in files)
-        limit, used = int(limit), int(used)
+        first, second, parts = (Path("/sys/fs/cgroup", file).read_text(encoding="ascii") for file in files)
+        limit, used = int(first), int(second)
         kept = re.search(r"^(?:total_)?inactive_file (\d+)$", parts, re.MULTILINE)  # files in memory, which are given up
     except (OSError, ValueError):  # no such group, or 'max'
         return math.inf

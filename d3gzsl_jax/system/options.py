@@ -13,7 +13,7 @@ from d3gzsl_jax.text import cut, shortened
 Guess = Callable[[str, str], str]
 """What to say of an unknown option, given its name without dashes and its value, '' for nothing; or it raises UserError."""
 
-_NO_DEFAULT = (None, "", 0, False, [], argparse.SUPPRESS)
+_NO_DEFAULT: tuple[object, ...] = (None, "", 0, False, [], argparse.SUPPRESS)
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, exit_codes: str = "", guess: Guess | None = None, **more: Any) -> None:
         codes = {"epilog": f"Exit codes: {exit_codes}"} if exit_codes else {}
-        usual = {"formatter_class": _Help, "allow_abbrev": False, "usage": argparse.SUPPRESS}
+        usual: dict[str, Any] = {"formatter_class": _Help, "allow_abbrev": False, "usage": argparse.SUPPRESS}
         super().__init__(*args, **usual | codes | more)
         self._guess = guess
 

@@ -7,7 +7,7 @@ In a run of one process nothing is sent.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
@@ -58,7 +58,7 @@ def arrays_of_first(tree: Tree | None, shapes: Tree) -> Tree:
         shapes: what has their shapes and dtypes, and their containers.
     """
     if alone():
-        return tree
+        return cast(Tree, tree)
     leaves = jax.tree.leaves(tree) if is_first() else [None] * len(jax.tree.leaves(shapes))
 
     def send(shape: Any, leaf: Any) -> np.ndarray:
@@ -87,7 +87,7 @@ def agreed(work: Callable[[], Result]) -> Result:
     for process, text in enumerate(texts(refusal)):
         if text:
             raise AgreedError(f"process {process}: {text}" if process else text)
-    return result
+    return cast(Result, result)
 
 
 def require_equal(text: str, what: str) -> None:

@@ -61,7 +61,8 @@ class Stop:
         def terminate(number: int, frame: Any) -> None:
             hear("terminated")
 
-        handlers, previous = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}, {}
+        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
+        previous: dict[signal.Signals, Any] = {}
         try:
             for number, handler in handlers.items():
                 previous[number] = signal.signal(number, handler)
@@ -70,5 +71,5 @@ class Stop:
         try:
             yield
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            for number, before in previous.items():
+                signal.signal(number, signal.SIG_DFL if before is None else before)

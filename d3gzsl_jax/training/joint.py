@@ -1,6 +1,6 @@
 """The outer steps of several runs that differ in their seed alone, as one compiled program.
 
-What differs from seed to seed has a leading axis over the seeds: parameters, optimiser states, reports, root keys, teachers and
+What differs from seed to seed has a leading axis over the seeds: parameters, optimiser states, tallies, root keys, teachers and
 their outputs. What does not is there once: features, labels and classes, and the two counters, so that what hangs on them alone
 (the learning rates of an epoch, whether norms are measured) is decided once for all seeds.
 """
@@ -13,13 +13,12 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.structures import Batch, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
-WAYS = ("auto", "map", "vmap")
-Tree = TypeVar("Tree", TrainState, Report, Constants)
+Tree = TypeVar("Tree", TrainState, Tally, Constants)
 
 _STATE = TrainState(step=None, params=0, opt_state=0)
-_REPORT = Report(sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
+_TALLY = Tally(sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
 _ROWS = Batch(features=None, labels=None, teacher=0)
 _CONSTANTS = Constants(root=0, teacher=0, classes=None, rows=_ROWS)
 
@@ -39,11 +38,11 @@ class JointLoop:
         self._loop = loop
         self.way = ("map" if jax.default_backend() == "cpu" else "vmap") if way == "auto" else way
         self.run = jax.jit(self._run, donate_argnums=0, out_shardings=loop.sharding.replicated)
-        """(state, report, constants, inputs, start, count) -> (state, report), all of them as of `stack`; inputs is None and start
+        """(state, tally, constants, inputs, start, count) -> (state, tally), all of them as of `stack`; inputs is None and start
         without meaning. Otherwise as `Loop.run`."""
 
     def stack(self, trees: Sequence[Tree]) -> Tree:
-        """States, reports or constants, one a seed, as one; what all share is the first one's."""
+        """States, tallies or constants, one a seed, as one; what all share is the first one's."""
         return _stack(_axes(trees[0]), *trees)
 
     def one(self, tree: Tree, index: int) -> Tree:
@@ -51,30 +50,30 @@ class JointLoop:
         return _one(_axes(tree), tree, index)
 
     def _run(
-        self, state: TrainState, report: Report, constants: Constants, inputs: None, start: jax.Array, count: jax.Array
-    ) -> tuple[TrainState, Report]:
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: None, start: jax.Array, count: jax.Array
+    ) -> tuple[TrainState, Tally]:
         del inputs, start
-        return (self._mapped if self.way == "map" else self._at_once)(state, report, constants, count)
+        return (self._mapped if self.way == "map" else self._at_once)(state, tally, constants, count)
 
-    def _at_once(self, state: TrainState, report: Report, constants: Constants, count: jax.Array) -> tuple[TrainState, Report]:
-        step = jax.vmap(self._loop.add_step, in_axes=(_STATE, _REPORT, _CONSTANTS, None), out_axes=(_STATE, _REPORT))
-        return jax.lax.fori_loop(0, count, lambda _, carry: step(*carry, constants, None), (state, report))
+    def _at_once(self, state: TrainState, tally: Tally, constants: Constants, count: jax.Array) -> tuple[TrainState, Tally]:
+        step = jax.vmap(self._loop.add_step, in_axes=(_STATE, _TALLY, _CONSTANTS, None), out_axes=(_STATE, _TALLY))
+        return jax.lax.fori_loop(0, count, lambda _, carry: step(*carry, constants, None), (state, tally))
 
-    def _mapped(self, state: TrainState, report: Report, constants: Constants, count: jax.Array) -> tuple[TrainState, Report]:
-        given = ((_STATE, state), (_REPORT, report), (_CONSTANTS, constants))
+    def _mapped(self, state: TrainState, tally: Tally, constants: Constants, count: jax.Array) -> tuple[TrainState, Tally]:
+        given = ((_STATE, state), (_TALLY, tally), (_CONSTANTS, constants))
         own = [_split(axes, tree)[0] for axes, tree in given]
         shared = [_split(axes, tree)[1] for axes, tree in given]
 
-        def of_seed(own: list[list[Any]]) -> tuple[TrainState, Report]:
+        def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
             trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
             return jax.lax.fori_loop(0, count, lambda _, carry: self._loop.add_step(*carry, trees[2], None), tuple(trees[:2]))
 
-        state, report = jax.lax.map(of_seed, own)
-        return state.replace(step=state.step[0]), report.replace(count=report.count[0])
+        state, tally = jax.lax.map(of_seed, own)
+        return state.replace(step=state.step[0]), tally.replace(count=tally.count[0])
 
 
 def _axes(tree: Tree) -> Any:
-    return {TrainState: _STATE, Report: _REPORT, Constants: _CONSTANTS}[type(tree)]
+    return {TrainState: _STATE, Tally: _TALLY, Constants: _CONSTANTS}[type(tree)]
 
 
 def _flat_axes(axes: Any, tree: Any) -> list[int | None]:

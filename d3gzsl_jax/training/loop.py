@@ -14,7 +14,7 @@ from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.step import train_step
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
 @chex.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Loop:
         objective, optimization: what is trained, and how.
         n_critic, batch: critic updates per outer step, rows per batch.
         loss_limit: a term whose absolute value is over it counts as gone bad, like one that is not finite.
-        sharding: over which devices; state, report and constants are replicated on them.
+        sharding: over which devices; state, tally and constants are replicated on them.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Loop:
         self._n_critic, self._batch, self._loss_limit = n_critic, batch, loss_limit
         self._shapes: Any = None
         self.run = jax.jit(self._run, donate_argnums=0, out_shardings=sharding.replicated)
-        """(state, report, constants, inputs, start, count) -> (state, report): runs the `count` outer steps that begin at
-        inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the report. The state is donated.
-        Splitting steps into calls differently gives the same bits, the report's included."""
+        """(state, tally, constants, inputs, start, count) -> (state, tally): runs the `count` outer steps that begin at
+        inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the tally. The state is donated.
+        Splitting steps into calls differently gives the same bits, the tally's included."""
 
     def one_step(self, state: TrainState, constants: Constants, inputs: Any, measure: jax.Array | None = None) -> tuple[Any, ...]:
         """One outer step on its own, not compiled; `inputs` as in `fetch_batches`, `measure` and result as of `train_step`."""
@@ -89,25 +89,25 @@ class Loop:
         rows = self.sharding.constrain_rows
         return rows(batches, 1), StepDraws(critic=rows(draws.critic, 1), generator=rows(draws.generator, 0))
 
-    def empty_report(self, state: TrainState, constants: Constants, inputs: Any) -> Report:
-        """A report of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
+    def empty_tally(self, state: TrainState, constants: Constants, inputs: Any) -> Tally:
+        """A tally of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
         if self._shapes is None:  # once: it costs a trace
             first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
             self._shapes = jax.eval_shape(self.one_step, state, constants, first, jnp.bool_(True))[1:]
-        return Report.empty(*self._shapes)
+        return Tally.empty(*self._shapes)
 
     def _run(
-        self, state: TrainState, report: Report, constants: Constants, inputs: Any, start: jax.Array, count: jax.Array
-    ) -> tuple[TrainState, Report]:
-        def body(i: jax.Array, carry: tuple[TrainState, Report]) -> tuple[TrainState, Report]:
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Any, start: jax.Array, count: jax.Array
+    ) -> tuple[TrainState, Tally]:
+        def body(i: jax.Array, carry: tuple[TrainState, Tally]) -> tuple[TrainState, Tally]:
             return self.add_step(*carry, constants, jax.tree.map(lambda leaf: leaf[start + i], inputs))
 
-        return jax.lax.fori_loop(0, count, body, (state, report))
+        return jax.lax.fori_loop(0, count, body, (state, tally))
 
-    def add_step(self, state: TrainState, report: Report, constants: Constants, inputs: Any) -> tuple[TrainState, Report]:
-        """State and report with one outer step done, not compiled; `inputs` as in `fetch_batches`."""
+    def add_step(self, state: TrainState, tally: Tally, constants: Constants, inputs: Any) -> tuple[TrainState, Tally]:
+        """State and tally with one outer step done, not compiled; `inputs` as in `fetch_batches`."""
         # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
         ends_epoch = (state.step + 1) % self._optimization.steps_per_epoch == 0
         new_state, terms, norms = self.one_step(state, constants, inputs, ends_epoch)
         new_state = self.sharding.constrain_replicated(new_state)
-        return new_state, report.add(state.step, terms, norms, ends_epoch, self._loss_limit)
+        return new_state, tally.add(state.step, terms, norms, ends_epoch, self._loss_limit)

@@ -110,9 +110,7 @@ def check_step(compiled: Any, config: ConfigDict, data: GZSLData, runs: int = 1,
         UserError: naming the field that asks for most.
     """
     found = compiled.memory_analysis() if config.guards.memory else None
-    if not hasattr(found, "temp_size_in_bytes"):  # not every backend says
-        return
-    need, free = found.temp_size_in_bytes, free_memory()
+    need, free = getattr(found, "temp_size_in_bytes", 0), free_memory()  # not every backend says
     if need > free:
         raise UserError(f"{_blamed(config, data, runs, devices)}: a step of training needs {size(need)} more and {_advice(free)}")
 
@@ -128,7 +126,7 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
         with other.unlocked():
             other.update_from_flattened_dict({field: small})
         left[field] = needed(other, data, runs, devices)
-    field = min(left, key=left.get)
+    field = min(left, key=lambda name: left[name])
     group, _, name = field.partition(".")
     return f"config.{field}={runs if field == 'parallel.seeds' else config[group][name]}"
 

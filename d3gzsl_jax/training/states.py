@@ -8,16 +8,16 @@ from jax.stages import Compiled
 from d3gzsl_jax.frameworks.structures import Inputs, TrainState
 from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.tally import Report
+from d3gzsl_jax.training.tally import Tally
 
 
 class Beginning(NamedTuple):
     """What a run goes on from: its constants, a tally of no steps, its state, its tally so far, and the outer steps it has done."""
 
     constants: Constants
-    empty: Report
+    empty: Tally
     state: TrainState
-    tally: Report
+    tally: Tally
     step: int
 
 
@@ -50,13 +50,13 @@ class States:
         self._state, self._tally = self._run(self._state, self._tally, self._constants, inputs, start, count)
         self.step += count
 
-    def of(self, index: int) -> tuple[TrainState, Report]:
+    def of(self, index: int) -> tuple[TrainState, Tally]:
         """State and tally of run number `index`."""
         if self._joint is None:
             return self._state, self._tally
         return self._joint.one(self._state, index), self._joint.one(self._tally, index)
 
-    def tally_of(self, index: int) -> Report:
+    def tally_of(self, index: int) -> Tally:
         """The tally of run number `index`."""
         return self._joint.one(self._tally, index) if self._joint else self._tally
 

@@ -13,8 +13,8 @@ from d3gzsl_jax.frameworks.structures import Terms
 
 
 @chex.dataclass(frozen=True)
-class Report:
-    """What was seen of the steps since the report was last empty.
+class Tally:
+    """What was seen of the steps since the tally was last empty.
 
     sums: terms by phase, summed over the steps (critic terms: their mean over a step's updates); count () steps; bad_step ()
     first step with a term that is not finite or over the limit, -1 if none; bad_terms: by phase and term, its values at that step,
@@ -29,8 +29,8 @@ class Report:
     norms: Any
 
     @classmethod
-    def empty(cls, terms: dict[str, Terms], norms: Any) -> "Report":
-        """A report of no steps, for terms and norms of these shapes."""
+    def empty(cls, terms: dict[str, Terms], norms: Any) -> "Tally":
+        """A tally of no steps, for terms and norms of these shapes."""
         return cls(
             sums=jax.tree.map(lambda s: jnp.zeros((), s.dtype), terms),
             count=jnp.int32(0),
@@ -39,11 +39,11 @@ class Report:
             norms=jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), norms),
         )
 
-    def add(self, step: jax.Array, terms: dict[str, Terms], norms: Any, measured: jax.Array, limit: float) -> "Report":
+    def add(self, step: jax.Array, terms: dict[str, Terms], norms: Any, measured: jax.Array, limit: float) -> "Tally":
         """With outer step `step` added; norms count where `measured`, a term is bad unless |term| <= limit."""
         values = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(terms)])
         first = (self.bad_step < 0) & jnp.any(is_bad(values, limit))
-        return Report(
+        return Tally(
             sums=jax.tree.map(lambda total, term: total + term.mean(), self.sums, terms),
             count=self.count + 1,
             bad_step=jnp.where(first, step, self.bad_step),

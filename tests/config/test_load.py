@@ -1,9 +1,10 @@
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
-from d3gzsl_jax.config.load import load_config, split
+from d3gzsl_jax.config.load import load_config, shipped, split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies import workers
 from tests.conftest import ROOT
@@ -21,7 +22,11 @@ def test_overrides_by_dotted_field():
     ("spec", "overrides", "message"),
     [
         ("configs/none.py:base", {}, "configs/none.py: no such configuration file"),
-        ("configs", {}, "--config=configs: is a folder"),
+        (ROOT / "configs", {}, "--config=.*configs: is a folder"),
+        ("cu:base", {}, "--config=cu: no configuration of that name; did you mean cub. There are apy, .*, sun; a file is given by its path"),
+        ("nothing", {}, "--config=nothing: no configuration of that name; there are apy, awa1"),
+        ("/nowhere/cub.py", {}, "--config=/nowhere/cub.py: no such configuration file; --config=cub is the one that comes with the package"),
+        ("cub:bse", {}, "unknown variant 'bse' after the colon, expected one of d3, base, wgan, fclswgan, cegzsl, att, sent; did you mean 'base'"),
         ("", {}, "--config: is empty"),
         ("x" * 3000 + ".py", {}, r"--config=x+ \.\.\. x+.py: no such configuration file"),
         (CUB, {"x" * 3000: 1}, r"config.x+ \.\.\. x+: no such field"),
@@ -40,6 +45,48 @@ def test_what_is_refused(spec, overrides, message):
 
 def test_where_the_variant_begins():
     assert split("a.py:base") == ("a.py", "base") and split("a.py") == ("a.py", "") and split("a:b/c.py:d:e") == ("a:b/c.py", "d:e")
+    assert split("cub:cegzsl,base") == ("cub", "cegzsl,base") and split("cub") == ("cub", "") and split("a/b:c") == ("a/b:c", "")
+
+
+def test_what_is_shipped_is_found_by_name_from_any_folder(tmp_path, monkeypatch):
+    """Not confused by a folder of the same name that somebody else's program has there."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "default.py").write_text("1 / 0")
+    (tmp_path / "configs" / "__init__.py").write_text("1 / 0")
+    (tmp_path / "cub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert {"cub", "digits", "default", "many_classes"} <= shipped().keys() and "__init__" not in shipped()
+    for name, path in shipped().items():
+        assert path == ROOT / "configs" / f"{name}.py" and load_config(name) == load_config(path)
+    assert load_config("cub:base,cegzsl") == load_config(f"{CUB}:cegzsl,base")
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        load_config("configs/default.py")  # a path means the path
+
+
+@pytest.mark.parametrize("folder", ["configs", "mine"])
+def test_files_of_users_find_what_is_shipped(tmp_path, monkeypatch, folder):
+    """Also where neither the working directory nor sys.path has a folder `configs`, as after pip install."""
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry and not (Path(entry) / "configs").is_dir()])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "quick.py").write_text(
+        "from configs import digits\n\ndef get_config(variant='d3'):\n    config = digits.get_config(variant)\n"
+        "    config.train.epochs = 3\n    return config\n"
+    )
+    before, path = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "configs"}, list(sys.path)
+    assert load_config(f"{folder}/quick.py:cegzsl").train.epochs == 3
+    assert sys.path == path and before == {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "configs"}
+
+
+def test_a_folder_may_have_a_file_that_runs_first(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "__init__.py").write_text("EPOCHS = 5\n")
+    (tmp_path / "configs" / "c.py").write_text(
+        "from configs import EPOCHS, default\n\ndef get_config():\n    config = default.get_config()\n"
+        "    config.train.epochs = EPOCHS\n    return config\n"
+    )
+    assert load_config(tmp_path / "configs" / "c.py").train.epochs == 5
 
 
 WRONG = {
@@ -97,7 +144,8 @@ def two_folders(tmp_path):
     for name, epochs in (("one", 11), ("two", 22)):
         shutil.copytree(ROOT / "configs", tmp_path / name / "configs", ignore=shutil.ignore_patterns("__pycache__"))
         default = tmp_path / name / "configs" / "default.py"
-        default.write_text(default.read_text().replace("train.epochs = 2000", f"train.epochs = {epochs}"))
+        changed = f"    config = ConfigDict(schema.nested(schema.defaults(variant)))\n    config.train.epochs = {epochs}\n    return config\n"
+        default.write_text(default.read_text().replace("    return ConfigDict(schema.nested(schema.defaults(variant)))\n", changed))
     return tmp_path / "one" / "configs" / "cub.py", tmp_path / "two" / "configs" / "cub.py"
 
 

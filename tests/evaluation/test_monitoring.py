@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.evaluation.monitoring import VitalSigns, variance_within
+from d3gzsl_jax.evaluation.monitoring import TrainingMonitor, variance_within
 from tests import small
 
 
@@ -17,7 +17,7 @@ def test_variance_within_classes(rng):
 
 def signs(p, scale=1.0):
     rows = p.constants.rows
-    return VitalSigns(
+    return TrainingMonitor(
         p.objective.framework, p.optimization, p.constants.classes, p.constants.root, scale * np.asarray(rows.features),
         np.asarray(rows.labels),
     )  # fmt: skip

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.test_util import check_grads
 
-from d3gzsl_jax.frameworks.class_rows import of_class, take_rows
+from d3gzsl_jax.frameworks.class_rows import once_per_class, take_rows
 from d3gzsl_jax.frameworks.structures import Classes
 
 
@@ -21,4 +21,4 @@ def test_rows_of_classes_are_the_same_computed_per_class_or_per_row(rng):
     classes = Classes(semantics=semantics, seen=jnp.array([1, 2, 5]), unseen=jnp.array([0, 3, 4]))
     function = lambda a: jnp.tanh(a @ kernel)  # noqa: E731
     for labels in (jnp.array([5, 1]), jnp.array([[5, 1, 1, 2], [2, 2, 5, 1]])):  # per row, per class
-        np.testing.assert_allclose(of_class(function, classes, labels), function(semantics[labels]), rtol=1e-6)
+        np.testing.assert_allclose(once_per_class(function, classes, labels), function(semantics[labels]), rtol=1e-6)

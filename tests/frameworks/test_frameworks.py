@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.config import check
+from d3gzsl_jax.config import check, schema
+from d3gzsl_jax.config.field_type import Field
+from d3gzsl_jax.config.framework_fields import FRAMEWORKS as FRAMEWORK_FIELDS
+from d3gzsl_jax.config.framework_fields import FrameworkFields
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.structures import Rows
@@ -27,7 +30,7 @@ from tests.losses import oracles
 def test_every_base_has_all_members_of_the_interface(name):
     base = small.problem(framework=name).objective.framework
     members = {*Framework.__annotations__, *(member for member in vars(Framework) if not member.startswith("_"))}
-    assert {"critic_groups", "learns_embedding", "pretrain", "critic_loss", "RANGES"} <= members
+    assert {"critic_groups", "learns_embedding", "pretrain", "critic_loss"} <= members
     assert all(hasattr(base, member) for member in members)
 
 
@@ -161,16 +164,18 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
 
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypatch, variant):
-    """Its first block is the class, the second the registry's line, the third the configuration."""
+    """Its first block is the class, the second the registry's line, the third that of the schema, the fourth the configuration."""
     page = (ROOT / "docs" / "adding_a_base.md").read_text()
-    method, line, configuration = (block.split("```")[0] for block in page.split("```python\n")[1:])
+    method, line, options, configuration = (block.split("```")[0] for block in page.split("```python\n")[1:])
     spaces = [{"__name__": "cramped"}, {"__name__": "configs.cramped"}]
     monkeypatch.setitem(sys.modules, "cramped", types.ModuleType("cramped"))  # where dataclasses looks for it
-    for text, space in zip((method, configuration), spaces, strict=True):
-        exec(text, space)
+    exec(method, spaces[0])
+    fields = eval(f"{{{options}}}", {"Field": Field, "FrameworkFields": FrameworkFields})
+    monkeypatch.setattr(schema, "FIELDS", schema.assembled(FRAMEWORK_FIELDS | fields))
+    exec(configuration, spaces[1])
     assert line.split() == ['"cramped":', "Cramped,"] and issubclass(spaces[0]["Cramped"], WGAN)
     monkeypatch.setitem(registry.FRAMEWORKS, "cramped", spaces[0]["Cramped"])
-    monkeypatch.setitem(check.CHOICES, "framework", tuple(registry.FRAMEWORKS))
+    assert schema.framework_names() == tuple(registry.FRAMEWORKS)
     config = spaces[1]["get_config"](variant)
     config.train.epochs = config.teacher.epochs = 1
     results = train(config, str(tmp_path / "run"), Display())

@@ -100,17 +100,17 @@ def test_a_state_may_be_donated_while_it_is_written(tmp_path):
     """The buffers of a saved state are given to the next steps at once; what is written is what was saved."""
     p = small.problem(framework="cegzsl")
     loop = Loop(p.objective, p.optimization, p.n_critic, p.batch)
-    empty = loop.empty_report(p.state, p.constants, None)
-    state, report = loop.run(jax.tree.map(jnp.copy, p.state), empty, p.constants, None, 0, 2)
-    expected = jax.tree.map(lambda leaf: np.array(leaf, copy=True), (state, report))
+    empty = loop.empty_tally(p.state, p.constants, None)
+    state, tally = loop.run(jax.tree.map(jnp.copy, p.state), empty, p.constants, None, 0, 2)
+    expected = jax.tree.map(lambda leaf: np.array(leaf, copy=True), (state, tally))
     checkpoints = store(tmp_path, [])
-    checkpoints.save(2, {"state": state, "report": report}, {}, None)
+    checkpoints.save(2, {"state": state, "tally": tally}, {}, None)
     for _ in range(5):
-        state, report = loop.run(state, report, p.constants, None, 0, 3)
+        state, tally = loop.run(state, tally, p.constants, None, 0, 3)
     checkpoints.close()
-    abstract = jax.eval_shape(lambda: {"state": p.state, "report": empty})
+    abstract = jax.eval_shape(lambda: {"state": p.state, "tally": empty})
     _, training, _ = store(tmp_path, []).restore_newest(abstract)
-    jax.tree.map(np.testing.assert_array_equal, (training["state"], training["report"]), expected)
+    jax.tree.map(np.testing.assert_array_equal, (training["state"], training["tally"]), expected)
     assert type(training["state"].opt_state["comparator"]) is type(p.state.opt_state["comparator"])
 
 

@@ -127,14 +127,13 @@ def test_the_line_and_the_key_are_named(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "config.framework: missing|config.data.source: missing"), ({"eval": 5}, r"eval is 5"), ({"data": {"stress": 3}}, "config.stress=3: must be a group"),
-        ({"items": 3}, "config.json: "), ({"eval": {"a.b": 1}}, "config.json: "),
+        ({}, "config.dataset: missing"), ({"eval": 5}, r"eval is 5"), ({"items": 3}, "config.json: "), ({"eval": {"a.b": 1}}, "config.json: "),
     ],
 )  # fmt: skip
 def test_a_configuration_that_is_none(folder, content, message):
     from d3gzsl_jax.runs.reopen import run_config
 
-    (folder / "config.json").write_text(json.dumps(content))
+    (folder / "config.json").write_text(json.dumps({"format": 1} | content))
     with pytest.raises(UserError, match=message):
         run_config(folder)
 

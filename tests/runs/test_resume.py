@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from configs import default
+from d3gzsl_jax.config import saved, schema
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import resume
@@ -14,7 +15,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 
 def folder_of(tmp_path, config, data_digest="d", results=None):
     folder = RunFolder(str(tmp_path), "x")
-    folder.write("config.json", config)
+    folder.write("config.json", saved.content(config))
     folder.write("environment.json", {"data": {"sha256": data_digest}})
     if results is not None:
         folder.write("results.json", results)
@@ -38,6 +39,20 @@ def test_a_config_that_disagrees_is_refused_by_the_field(tmp_path):
         check(changed(distillation__weight_od=0.5))
     # What changes no bit, or is compared by content, is free.
     check(changed(train__epochs=7, train__steps_per_call=2, checkpoint__keep=5, guards__diversity=0.0, data__root="moved", log__report=False))
+
+
+def test_every_field_may_change_or_may_not():
+    """A change that another start may make is one that the schema says so of, or of a framework that is not the run's."""
+    config = changed()
+    for field in schema.FIELDS:
+        value = "x" if isinstance(field.default, str) else (5,) if field.default == () else not field.default if isinstance(field.default, bool) else field.default + 1
+        other = changed(**{field.name.replace(".", "__"): value})
+        free = field.may_change or field.group in ("cegzsl", "fclswgan")
+        assert resume.disagreement(config, other) == (None if free else (field.name, field.default, value))
+    assert {field.group for field in schema.FIELDS if field.may_change} >= {"checkpoint", "parallel", "guards", "log", "data", "train"}
+    cegzsl = changed(framework="cegzsl")
+    assert resume.disagreement(cegzsl, changed(framework="cegzsl", cegzsl__projection=3)) == ("cegzsl.projection", 512, 3)
+    assert resume.disagreement(cegzsl, {**cegzsl, "later": {"weight": 1.0}}) == ("later.weight", None, 1.0)
 
 
 def test_resume_never_and_must(tmp_path):

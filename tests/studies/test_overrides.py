@@ -12,12 +12,14 @@ DIGITS = str(ROOT / "configs" / "digits.py")
     [
         ("data.leave_out", "3", "3"),
         ("data.leave_out", "1_0", "1_0"),
-        ("data.leave_out", "''", ""),
+        ("data.leave_out", "", ""),
         ("data.leave_out", "zebra", "zebra"),
         ("train.epochs", "3", 3),
         ("distillation.temperature", "2", 2.0),
         ("eval.retrain", "False", False),
         ("seeds", "()", ()),
+        ("distillation.variant", "described", "described"),
+        ("train.learning_rate", "1e-3", 1e-3),
     ],
 )
 def test_a_text_becomes_what_the_field_holds(field, text, value):
@@ -40,5 +42,11 @@ def test_what_is_refused(tmp_path):
         configured(DIGITS, {"epocs": "3"})
     with pytest.raises(UserError, match=r"config\.train\.epochs='many': must be of type int"):
         configured(DIGITS, {"train.epochs": "many"})
+    with pytest.raises(UserError, match=r"config\.train\.epochs='1e3': must be of type int"):
+        configured(DIGITS, {"train.epochs": "1e3"})
+    with pytest.raises(UserError, match=r"config\.eval\.retrain='no': must be of type bool"):
+        configured(DIGITS, {"eval.retrain": "no"})
+    with pytest.raises(UserError, match=r"config\.train: no such field"):
+        configured(DIGITS, {"train": "3"})
     with pytest.raises(UserError, match=r"config\.seeds=\(0, 1\), .* give --seeds 2 --set 'seeds=\(\)'"):
         configured(DIGITS, {"seeds": "(0, 1)"})

@@ -148,10 +148,10 @@ def test_seeds_at_different_steps_go_on_all_the_same(data, tmp_path, finished, m
 
     plain = Run.checkpoint
 
-    def checkpoint(self, state, report, at, *arguments, **options):
+    def checkpoint(self, state, tally, at, *arguments, **options):
         if at >= 16 and self.settings.seed == SEEDS[1]:
             raise Killed
-        return plain(self, state, report, at, *arguments, **options)
+        return plain(self, state, tally, at, *arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Run, "checkpoint", checkpoint)

@@ -13,11 +13,11 @@ from configs import digits
 from d3gzsl_jax import api
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report import record
 from d3gzsl_jax.runs.trials import classifier_snapshots
-from d3gzsl_jax.studies import reopen
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
@@ -107,7 +107,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
 
     def advance(self, units):
         plain(self, units)
-        if self._total > 10 and 5 <= self._done < 20:
+        if self.pace.total > 10 and 5 <= self.pace.done < 20:
             signal.raise_signal(signal.SIGINT)
 
     def over(*_):

@@ -106,11 +106,34 @@ PERTURBATIONS = {
 }
 
 
+class Caught(Exception):
+    """The failure that was looked for."""
+
+
+class Until(Comparison):
+    """Ends a replay at a certain failure."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+
+    def add(self, quantity, *arguments):
+        super().add(quantity, *arguments)
+        if self.where in f"{quantity}: {self.rows[quantity].first_failure or ''}":
+            raise Caught
+
+
+def catches(recording, changes, where):
+    """Replays a recording with these changes up to the failure that has to follow."""
+    changed = Recording(recording)
+    changed.arrays |= {key: change(changed.arrays[key]) for key, change in changes.items()}
+    with pytest.raises(Caught):
+        replay.replay(changed, out=Until(where))
+
+
 @pytest.mark.parametrize("case", PERTURBATIONS)
-def test_a_perturbation_is_caught(case, tmp_path, capsys):
-    changes, where = PERTURBATIONS[case]
-    assert parity.main(["--golden", str(perturbed(tmp_path, **changes))]) == 1
-    assert where in capsys.readouterr().out
+def test_a_perturbation_is_caught(case):
+    catches(WGAN, *PERTURBATIONS[case])
 
 
 # What is perturbed in cegzsl.npz, and the first quantity, step and key that must be named.
@@ -135,10 +158,22 @@ CEGZSL_PERTURBATIONS = {
 
 
 @pytest.mark.parametrize("case", CEGZSL_PERTURBATIONS)
-def test_a_perturbation_of_cegzsl_is_caught(case, tmp_path, capsys):
-    changes, where = CEGZSL_PERTURBATIONS[case]
-    assert parity.main(["--golden", str(perturbed(tmp_path, CEGZSL, **changes))]) == 1
-    assert where in capsys.readouterr().out
+def test_a_perturbation_of_cegzsl_is_caught(case):
+    catches(CEGZSL, *CEGZSL_PERTURBATIONS[case])
+
+
+@pytest.mark.parametrize(
+    ("recording", "changes", "where"), [(WGAN, *PERTURBATIONS["a raw feature"]), (CEGZSL, *CEGZSL_PERTURBATIONS["one classifier batch"])],
+    ids=["wgan", "cegzsl"],
+)
+def test_the_tool_names_what_is_outside_and_exits_1(recording, changes, where, tmp_path, capsys):
+    assert parity.main(["--golden", str(perturbed(tmp_path, recording, **changes))]) == 1
+    assert f"outside tolerance: {where}" in capsys.readouterr().out
+
+
+def test_the_tool_exits_0_when_all_is_within(capsys):
+    assert parity.main(["--golden", str(WGAN)]) == 0
+    assert "all quantities within tolerance" in capsys.readouterr().out
 
 
 def test_a_fresh_comparator_gradient_is_not_what_was_recorded(monkeypatch):

@@ -32,17 +32,17 @@ def joint_of(framework, way):
 
 def alone(loop, p, count):
     state = jax.tree.map(jnp.array, p.state)
-    return loop.run(state, loop.empty_report(state, p.constants, None), p.constants, None, 0, count)
+    return loop.run(state, loop.empty_tally(state, p.constants, None), p.constants, None, 0, count)
 
 
 def together(joint, loop, found, lengths):
-    """State and report of each."""
+    """State and tally of each."""
     state = joint.stack([jax.tree.map(jnp.array, p.state) for p in found])
-    report = joint.stack([loop.empty_report(p.state, p.constants, None) for p in found])
+    tally = joint.stack([loop.empty_tally(p.state, p.constants, None) for p in found])
     constants = joint.stack([p.constants for p in found])
     for count in lengths:
-        state, report = joint.run(state, report, constants, None, 0, count)
-    return [(joint.one(state, i), joint.one(report, i)) for i in range(len(found))]
+        state, tally = joint.run(state, tally, constants, None, 0, count)
+    return [(joint.one(state, i), joint.one(tally, i)) for i in range(len(found))]
 
 
 @pytest.mark.parametrize("framework", list(registry.FRAMEWORKS))
@@ -58,16 +58,16 @@ def test_batched_seeds_are_each_alone_up_to_rounding(framework):
     """Within 0.01 learning rates after a step; over more of them what rounding began with has grown, in norms and losses less."""
     found, loop = problems(framework)
     joint = joint_of(framework, "vmap")
-    for p, (state, report) in zip(found, together(joint, loop, found, (1,)), strict=True):
+    for p, (state, tally) in zip(found, together(joint, loop, found, (1,)), strict=True):
         expected, told = alone(loop, p, 1)
         chex.assert_trees_all_close(state.params, expected.params, rtol=0, atol=0.01 * 1e-3)
-        chex.assert_trees_all_close(report.sums, told.sums, rtol=1e-3, atol=1e-5)
-    for p, (state, report) in zip(found, together(joint, loop, found, (3, 4)), strict=True):
+        chex.assert_trees_all_close(tally.sums, told.sums, rtol=1e-3, atol=1e-5)
+    for p, (state, tally) in zip(found, together(joint, loop, found, (3, 4)), strict=True):
         _, told = alone(loop, p, 7)
-        assert int(state.step) == 7 and int(report.count) == 7 and int(report.bad_step) == -1
-        chex.assert_trees_all_close(report.norms, told.norms, rtol=0.05)
-        assert all(float(norm) > 0.0 for norm in jax.tree.leaves(report.norms))
-        means, expected = (np.array(jax.tree.leaves(one.means())) for one in (report, told))
+        assert int(state.step) == 7 and int(tally.count) == 7 and int(tally.bad_step) == -1
+        chex.assert_trees_all_close(tally.norms, told.norms, rtol=0.05)
+        assert all(float(norm) > 0.0 for norm in jax.tree.leaves(tally.norms))
+        means, expected = (np.array(jax.tree.leaves(one.means())) for one in (tally, told))
         np.testing.assert_allclose(means, expected, rtol=0.05, atol=1e-3)
 
 
@@ -89,10 +89,10 @@ def test_the_seed_that_breaks_down_is_known(way):
     outputs = found[1].constants.rows.teacher
     rows = found[1].constants.rows.replace(teacher=outputs.replace(logits=outputs.logits * jnp.nan))
     broken = dataclasses.replace(found[1], constants=found[1].constants.replace(rows=rows))
-    reports = [report for _, report in together(joint_of("wgan", way), loop, [found[0], broken, found[2]], (2,))]
-    assert [int(report.bad_step) for report in reports] == [-1, 0, -1]
+    tallies = [tally for _, tally in together(joint_of("wgan", way), loop, [found[0], broken, found[2]], (2,))]
+    assert [int(tally.bad_step) for tally in tallies] == [-1, 0, -1]
     with pytest.raises(DivergenceError, match="outer step 0, critic update 1: not finite: kl, od"):
-        reports[1].check()
+        tallies[1].check()
 
 
 def test_auto_is_for_the_device():

@@ -9,7 +9,7 @@ import pytest
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
-from d3gzsl_jax.frameworks.class_rows import of_class
+from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.training.draws import sample_rows, step_draws
@@ -47,13 +47,13 @@ def loop_of(p):
 
 
 def run(p, lengths, inputs=None):
-    """The state and report after calls of these lengths."""
+    """The state and tally after calls of these lengths."""
     loop, state = loop_of(p), copy(p.state)
-    report, done = loop.empty_report(state, p.constants, inputs), 0
+    tally, done = loop.empty_tally(state, p.constants, inputs), 0
     for count in lengths:
-        state, report = loop.run(state, report, p.constants, inputs, done, count)
+        state, tally = loop.run(state, tally, p.constants, inputs, done, count)
         done += count
-    return state, report
+    return state, tally
 
 
 @FRAMEWORKS
@@ -114,7 +114,7 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
     batches, draws = inputs_of(off)
 
     def generate(params, labels, noise):
-        return base.generate(params, of_class(lambda a: base.condition(params, a), classes, labels), noise)
+        return base.generate(params, once_per_class(lambda a: base.condition(params, a), classes, labels), noise)
 
     def plain_update(phase, params, opt_state, batch, draws, made=None):
         semantics, real = classes.semantics[batch.labels], batch.features
@@ -171,10 +171,10 @@ def test_one_trace_for_calls_of_any_length(problem):
     chex.clear_trace_counter()
     counted = jax.jit(chex.assert_max_traces(loop._run, n=1), donate_argnums=0)
     state = copy(p.state)
-    report = loop.empty_report(state, p.constants, None)
+    tally = loop.empty_tally(state, p.constants, None)
     for start, count in ((0, 1), (1, 3), (4, 2)):
-        state, report = counted(state, report, p.constants, None, start, count)
-        report = loop.empty_report(state, p.constants, None)
+        state, tally = counted(state, tally, p.constants, None, start, count)
+        tally = loop.empty_tally(state, p.constants, None)
     assert int(state.step) == 6
 
 
@@ -226,9 +226,9 @@ def test_not_finite_names_step_update_and_term(problem):
         rows=p.constants.rows.replace(teacher=p.constants.rows.teacher.replace(logits=p.constants.rows.teacher.logits * jnp.nan))
     )
     p.constants = broken
-    _, report = run(p, [3])
+    _, tally = run(p, [3])
     with pytest.raises(DivergenceError, match=r"outer step 0, critic update 1: not finite: kl, od;"):
-        report.check()
+        tally.check()
 
 
 def test_parameters_of_the_last_update_are_looked_at_too(problem):
@@ -298,7 +298,7 @@ def test_norms_are_those_of_gradients_and_of_what_changed(framework):
     assert all(float(value) == 0.0 for value in jax.tree.leaves(measured(p.state, False)[2]))
 
 
-def test_the_report_holds_the_norms_of_the_last_whole_epoch(problem):
+def test_the_tally_holds_the_norms_of_the_last_whole_epoch(problem):
     p = problem  # 7 steps an epoch
     _, short = run(p, [6])
     _, at_end = run(p, [7])
@@ -312,7 +312,7 @@ def test_the_report_holds_the_norms_of_the_last_whole_epoch(problem):
 def test_a_term_over_the_limit_is_named_with_its_value(problem):
     p = problem
     loop = Loop(p.objective, p.optimization, p.n_critic, p.batch, loss_limit=1e-3)
-    state, report = loop.run(copy(p.state), loop.empty_report(p.state, p.constants, None), p.constants, None, 0, 2)
+    state, tally = loop.run(copy(p.state), loop.empty_tally(p.state, p.constants, None), p.constants, None, 0, 2)
     with pytest.raises(DivergenceError, match=r"outer step 0, critic update 1: over config.guards.loss_limit=0.001: .*gradient_penalty = \d"):
-        report.check(1e-3)
+        tally.check(1e-3)
     assert int(state.step) == 2

@@ -35,8 +35,8 @@ def main() -> None:
     loop, state, constants = build(SIZES[args.size])
     rows, batch = SIZES[args.size].rows, SIZES[args.size].batch
     inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(args.steps)])
-    report = loop.empty_report(state, constants, inputs)
-    state, _ = loop.run(state, report, constants, inputs, 0, 1)
+    tally = loop.empty_tally(state, constants, inputs)
+    state, _ = loop.run(state, tally, constants, inputs, 0, 1)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     times: dict[bool, list[float]] = {False: [], True: []}
     calls = []
@@ -48,10 +48,10 @@ def main() -> None:
             began = time.perf_counter()
             if saving:  # as a run does: it looks at the parameters, and hands them over
                 check_finite(state.params, "")
-                checkpoints.save(turn, {"state": state, "report": report}, {}, None)
+                checkpoints.save(turn, {"state": state, "tally": tally}, {}, None)
                 calls.append(time.perf_counter() - began)
             for step in range(args.steps):  # one outer step a call, as a run has it at this size
-                state, out = loop.run(state, report, constants, inputs, step, 1)
+                state, out = loop.run(state, tally, constants, inputs, step, 1)
                 out.check()
             times[saving].append(time.perf_counter() - began)
             checkpoints.save(turn, {}, {}, None, wait=True) if saving else None  # it has one: this only waits

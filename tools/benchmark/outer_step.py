@@ -53,7 +53,7 @@ class Ours:
         self._loop, self._state, self._constants = build(of)
         root = self._constants.root
         self._inputs = jnp.stack([sample_rows(root, s, of.rows, N_CRITIC, of.batch) for s in range(steps)])
-        self._report = self._loop.empty_report(self._state, self._constants, self._inputs)
+        self._tally = self._loop.empty_tally(self._state, self._constants, self._inputs)
         self.flops = matmul_flops(self._loop.one_step, self._state, self._constants, self._inputs[0])
         self._square, self._multiply = jax.random.normal(root, (SIDE, SIDE)), jax.jit(jnp.matmul)
         self._products = 1 if jax.devices()[0].platform == "cpu" else 100
@@ -63,9 +63,9 @@ class Ours:
     def step(self) -> float:
         """Seconds an outer step."""
         began = time.perf_counter()
-        self._state, report = self._loop.run(self._state, self._report, self._constants, self._inputs, 0, self.steps)
-        jax.block_until_ready((self._state, report))
-        report.check()
+        self._state, tally = self._loop.run(self._state, self._tally, self._constants, self._inputs, 0, self.steps)
+        jax.block_until_ready((self._state, tally))
+        tally.check()
         return (time.perf_counter() - began) / self.steps
 
     def rate(self) -> float:

@@ -130,11 +130,11 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
 
         def joint(way: str) -> Callable[[], None]:
             loop = JointLoop(setup.loop, way)
-            report, constants = loop.stack([one.tally for one in begun]), loop.stack([one.constants for one in begun])
+            tally, constants = loop.stack([one.tally for one in begun]), loop.stack([one.constants for one in begun])
 
             def run() -> None:
                 state = loop.stack([one.state.replace(step=one.state.step.copy()) for one in begun])
-                jax.block_until_ready(loop.run(state, report, constants, None, 0, steps))
+                jax.block_until_ready(loop.run(state, tally, constants, None, 0, steps))
 
             return run
 

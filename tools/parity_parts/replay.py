@@ -1,6 +1,7 @@
 """Replays a recording of a published PyTorch loop through the package's own functions: what both kinds of recording share."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,22 @@ class Setup(Model):
     def updates_per_epoch(self) -> int:
         """Critic and generator updates of an epoch."""
         return self.optimization.steps_per_epoch * (self.n_critic + 1)
+
+
+_COMPILED: dict[tuple[str, str], Callable[..., Any]] = {}
+
+
+def compiled(setup: Setup, name: str, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`function`, jitted, one for all recordings of the same sizes and option values: tests replay a recording dozens of times,
+    and to trace a step takes longer than to run all of them.
+
+    Args:
+        setup: what `function` may refer to; everything else, arrays above all, is to be among its arguments.
+        name: of the function among those of a setup.
+        options: of `jax.jit`.
+    """
+    key = name, repr((setup.objective, setup.optimization, setup.teacher_training, setup.final_classifier))
+    return _COMPILED.setdefault(key, jax.jit(function, **options))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,16 +132,20 @@ def replay_updates(
     """
     objective, optimization, classes = setup.objective, setup.optimization, setup.classes
     state = initial_state(recording, setup)
-    outputs = jax.jit(setup.teacher.outputs)
+    outputs = compiled(setup, "teacher outputs", setup.teacher.outputs)
 
-    def measured(phase: str, state: TrainState, batch: Batch, draws: Draws) -> tuple[TrainState, Terms, Params]:
+    def measured(phase: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
         groups = getattr(objective, f"{phase}_groups")
         trained = {group: state.params[group] for group in groups}
-        loss = lambda trained: objective.loss(phase, state.params | trained, teacher, classes, batch, draws)[0]  # noqa: E731
-        new_state, terms = update(phase, objective, optimization, state, teacher, classes, batch, draws)
+        loss = lambda trained: objective.loss(phase, state.params | trained, *inputs)[0]  # noqa: E731
+        new_state, terms = update(phase, objective, optimization, state, *inputs)
         return new_state, terms, jax.grad(loss)(trained)
 
-    step = jax.jit(measured, static_argnums=0)
+    @functools.cache
+    def rates_of(epoch: int) -> dict[str, float]:
+        return {group: float(optimization.learning_rate(group, epoch)) for group in objective.groups}
+
+    step = compiled(setup, "update", measured, static_argnums=0)
     steps = recording.steps()
     rounding = Rounding(recording, optimization, out)
     out.add("counts", "epochs", setup.epochs, len(recording.epochs()), EXACT)
@@ -138,10 +159,9 @@ def replay_updates(
         expected = "critic" if number % (setup.n_critic + 1) < setup.n_critic else "generator"
         out.add("order of updates", f"{name}/kind (1: {kind})", expected == kind, True, EXACT)
         batch, draws = _inputs(recording, setup, name, kind, teacher, outputs, out)
-        epoch = int(state.step) // optimization.steps_per_epoch
-        rates = {group: float(optimization.learning_rate(group, epoch)) for group in objective.groups}
+        rates = rates_of(int(state.step) // optimization.steps_per_epoch)
         params = state.params
-        state, terms, gradients = step(kind, state, batch, draws)
+        state, terms, gradients = step(kind, state, teacher, classes, batch, draws)
         for group in set(optimization.summed_groups) & set(gradients):
             gradients[group] = state.opt_state[group][0].total  # what the recorded loop had in .grad
 
@@ -218,11 +238,15 @@ def accuracy(logits: Any, recording: Recording, split: str, classes: jax.Array) 
     return mean_over_classes(per_class_accuracy(predicted, recording[f"data/test_{split}_label"], np.asarray(classes)))
 
 
-def replay(recording: Recording, precision: str = "float32") -> Comparison:
-    """The whole recording, of either kind, with our products at this precision (only float32 is meant to be within tolerance)."""
+def replay(recording: Recording, precision: str = "float32", out: Comparison | None = None) -> Comparison:
+    """The whole recording, of either kind, with our products at this precision (only float32 is meant to be within tolerance).
+
+    Args:
+        out: where the deviations go; a fresh one by default.
+    """
     from tools.parity_parts import replay_cegzsl, replay_wgan  # here, because both build on this module
 
-    out = Comparison()
+    out = Comparison() if out is None else out
     with scope(precision):
         {"wgan": replay_wgan, "cegzsl": replay_cegzsl}[recording.kind].replay(recording, out)
     return out

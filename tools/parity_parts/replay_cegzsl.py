@@ -73,16 +73,17 @@ def replay_classifier(recording: Recording, setup: Setup, params: Params, epoch:
     fresh = softmax.init(jax.random.key(0), sizes.embedding)
     classifier = recording.load("final_classifier", f"{at}init/", fresh)
     opt_state = softmax.adam.init(classifier)
-    update = jax.jit(lambda c, s, x, y: softmax.update(c, s, framework.embed(params, x), y)[:2])
-    logits = jax.jit(final.logits)
+    update = shared.compiled(
+        setup, "classifier update", lambda params, c, s, x, y: softmax.update(c, s, framework.embed(params, x), y)[:2]
+    )
+    logits = shared.compiled(setup, "classifier logits", final.logits)
     per_epoch = math.ceil(len(labels) / softmax.batch_size)
     best, found = (0.0, 0.0, 0.0), {}
     for number in range(softmax.epochs * per_epoch):
         key = f"{at}batch{number:03d}/"
         features = recording.shaped(f"{key}features", softmax.batch_size, sizes.features)
-        classifier, opt_state = update(
-            classifier, opt_state, features, read_labels(recording, f"{key}label", softmax.batch_size, classes)
-        )
+        labels = read_labels(recording, f"{key}label", softmax.batch_size, classes)
+        classifier, opt_state = update(params, classifier, opt_state, features, labels)
         if (number + 1) % per_epoch == 0:
             for split in ("seen", "unseen"):
                 scores = logits(params, classifier, recording[f"data/test_{split}_feature"])

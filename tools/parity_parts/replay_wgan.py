@@ -10,13 +10,22 @@ from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
 from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.base import Sizes
-from d3gzsl_jax.frameworks.structures import Params, TrainState
+from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay import Setup, Update, accuracy, load_teacher, read_classes, replay_preprocessing, replay_updates
+from tools.parity_parts.replay import (
+    Setup,
+    Update,
+    accuracy,
+    compiled,
+    load_teacher,
+    read_classes,
+    replay_preprocessing,
+    replay_updates,
+)
 
 RATE_NAMES = {"G": "generator", "D": "critic", "Map": "student_embedding", "FCLS": "student_head", "Sigmoid": "confidence"}
 TERMS = {"cls": "cls", "od": "od", "embedding_kd": "be", "label_kd": "kl"}
@@ -53,8 +62,8 @@ def replay_pretraining(recording: Recording, setup: Setup, out: Comparison) -> P
     """Teacher pretraining batch by batch; returns the teacher it ends with."""
     params = load_teacher(recording, setup, "init/")
     opt_state = setup.teacher_training.init(params)
-    step = jax.jit(lambda *args: setup.teacher_training.update(setup.teacher, *args))
-    logits = jax.jit(setup.teacher.logits)
+    step = compiled(setup, "teacher update", lambda *args: setup.teacher_training.update(setup.teacher, *args))
+    logits = compiled(setup, "teacher logits", setup.teacher.logits)
     epochs = int(recording.option("o_epoch"))
     out.add("counts", "pretrain epochs", epochs, len(recording.epochs("pretrain/epoch")), EXACT)
     for epoch in range(epochs):
@@ -90,16 +99,16 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
     """Every recorded update; the distillation terms of each, the student's accuracies after every epoch."""
     distillation, framework, classes = setup.objective.distillation, setup.objective.framework, setup.classes
 
-    def terms(params: Params, batch: object, noise: jax.Array) -> dict[str, jax.Array]:
+    def terms(params: Params, teacher: Params, classes: Classes, batch: object, noise: jax.Array) -> dict[str, jax.Array]:
         unseen = framework.synthesize(params, classes.semantics[distillation.unseen_labels(classes)], noise)
         embedding = distillation.embed(params, jax.numpy.concatenate([unseen, batch.features]))
         return distillation.terms(params, teacher, classes, batch, unseen, embedding)
 
-    every_term = jax.jit(terms)
-    logits = jax.jit(setup.objective.student_logits)
+    every_term = compiled(setup, "terms", terms)
+    logits = compiled(setup, "student logits", setup.objective.student_logits)
 
     def compare_terms(done: Update) -> None:
-        name, found = done.name, every_term(done.params, done.batch, done.draws.unseen_noise)
+        name, found = done.name, every_term(done.params, teacher, classes, done.batch, done.draws.unseen_noise)
         for key, ours in TERMS.items():
             out.add(f"term {key}", f"{name}/term/{key}", found[ours], recording[f"{name}/term/{key}"], LOSS)
         out.add("term kd", f"{name}/term/kd", found["be"] + found["kl"], recording[f"{name}/term/kd"], LOSS)

@@ -59,7 +59,7 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
     if len(semantics) != len(names := names or [f"new {row}" for row in range(len(semantics))]):
         raise UserError(f"{path}: {len(names)} names for {len(semantics)} classes; there must be one name per class")
     semantics, first = as_float32(semantics), int(suffix == ".mat")  # as the file counts, besides the id, which counts from 0
-    for row in np.flatnonzero(~np.isfinite(semantics).all(axis=1)):
+    for row in np.flatnonzero(~np.isfinite(semantics).all(axis=1)).tolist():
         raise UserError(f"{path}: {class_text(row, names, row + first)} has a value that is not finite as float32; repair it")
     if "" in names:
         raise UserError(f"{path}: class {names.index('')} has no name; every class needs a name of its own")

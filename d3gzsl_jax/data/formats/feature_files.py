@@ -188,7 +188,10 @@ def _open_npz(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
             whole = npy_files.fill(file, rows * columns, dtype).reshape((rows, columns), order="F") if fortran else None
 
             def read(start: int, stop: int) -> np.ndarray:
-                block = whole[start:stop] if fortran else npy_files.fill(file, (stop - start) * columns, dtype).reshape(-1, columns)
+                if whole is not None:
+                    block = whole[start:stop]
+                else:
+                    block = npy_files.fill(file, (stop - start) * columns, dtype).reshape(-1, columns)
                 if stop == rows:
                     file.read(1)  # zipfile compares checksums at the end of a member, and only if that is reached
                 return block
@@ -269,8 +272,8 @@ def _open_text(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
             number, line = next(lines, (0, ""))
         if not line:
             raise UserError(f"{path}: holds no rows")
-        lines = itertools.chain([(number, line)], lines)
-        yield "", None, lambda start, stop: parse(path, list(itertools.islice(lines, stop - start)), columns)
+        rest = itertools.chain([(number, line)], lines)
+        yield "", None, lambda start, stop: parse(path, list(itertools.islice(rest, stop - start)), columns)
 
 
 _OPENERS = {

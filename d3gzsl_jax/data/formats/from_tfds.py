@@ -60,13 +60,14 @@ def read_tfds(name: str, semantics: str, data_dir: str | None = None, manual_dir
     position = {int(row): new for new, row in enumerate(rows[order])}
     metadata = builder.info.metadata
     where = f"tfds xlsa17/{config}"
+    roles: dict[str, Any] = {role: np.array([position[int(row)] for row in part["row"]], np.int64) for role, part in parts.items()}
     return GZSLData(
         name=name,
         features=np.concatenate([part["features"] for part in parts.values()])[order],
         labels=np.concatenate([part["label"] for part in parts.values()])[order],
         semantics=np.asarray(metadata["semantics"], np.float32),
         class_names=clean_names(metadata["class_names"]),
-        **{role: np.array([position[int(row)] for row in part["row"]], np.int64) for role, part in parts.items()},
+        **roles,
         provenance={
             "source": "tfds",
             "feature_file": metadata["feature_file"],

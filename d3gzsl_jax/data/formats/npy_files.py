@@ -1,5 +1,6 @@
 """`.npy` and `.npz` files: what their headers say, and arrays of them read whole."""
 
+import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,12 +48,12 @@ def members(archive: zipfile.ZipFile) -> list[str]:
     return sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
 
 
-def fill(file: IO[bytes], count: int, dtype: np.dtype) -> np.ndarray:
+def fill(file: IO[bytes] | io.RawIOBase, count: int, dtype: np.dtype) -> np.ndarray:
     """The next `count` values of a file."""
     buffer = np.empty(count * dtype.itemsize, np.uint8)
-    view, done = memoryview(buffer), 0
+    view, done = buffer.data, 0
     while done < len(view):
-        got = file.readinto(view[done : done + PIECE])
+        got = file.readinto(view[done : done + PIECE])  # type: ignore[union-attr] # the members of an archive have it too
         if not got:
             raise ValueError(f"it ends {len(view) - done} bytes too early")
         done += got

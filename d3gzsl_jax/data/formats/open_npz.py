@@ -7,6 +7,7 @@ classes that only have semantics are listed here) and `name`. With `class_names`
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -31,7 +32,7 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
         UserError: something is there that is no benchmark in this format, or it cannot be written.
     """
     path = paths.clean_output(path, "write_npz", is_npz, "benchmark in this format")
-    extra = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
+    extra: dict[str, Any] = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
     with atomic.replacing(path, "wb") as file:
         np.savez_compressed(
             file, name=clean_name(data.name), features=data.features, labels=data.labels, semantics=data.semantics,
@@ -73,16 +74,17 @@ def read_npz(path: str | Path) -> GZSLData:
     declared = None
     if "unseen_classes" in arrays:
         declared = forms.class_list(arrays["unseen_classes"], where["unseen_classes"], names, classes)
+    roles: dict[str, Any] = {
+        role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows)
+        for role in ("trainval", "test_seen", "test_unseen")
+    }
     return GZSLData(
         name=clean_name(arrays.get("name")) or clean_name(path.stem),
         features=features,
         labels=labels,
         semantics=as_float32(semantics) if semantics.dtype.kind in "fiub" else semantics,
         class_names=names if names is not None else tuple(f"class {label}" for label in range(classes)),
-        **{
-            role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows)
-            for role in ("trainval", "test_seen", "test_unseen")
-        },
+        **roles,
         declared_unseen=declared,
         provenance={
             "source": "npz", "feature_file": clean_name(path.name), "semantics": "npz",

@@ -45,8 +45,8 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
     features_path, splits_path = root / feature_file, root / f"{semantics}_splits.mat"
     if problem := missing_benchmark(name, root, features_path, splits_path):
         raise UserError(problem)
-    needed = ("features", "labels")
-    arrays = read_variables(features_path, needed, needed)
+    of_features = ("features", "labels")
+    arrays = read_variables(features_path, of_features, of_features)
     needed = ("att", ROLE_KEYS["trainval"], ROLE_KEYS["test_unseen"])
     splits = read_variables(splits_path, ("allclasses_names", "att", *ROLE_KEYS.values(), *EXTRA_KEYS.values()), needed)
     splits.setdefault("test_seen_loc", np.zeros(0, np.int64))

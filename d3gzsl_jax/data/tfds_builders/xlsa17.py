@@ -104,7 +104,7 @@ class Xlsa17(tfds.core.GeneratorBasedBuilder):
             class_names=list(data.class_names),
             feature_file=config.feature_file,
             semantics_kind=config.semantics,
-            sha256=dict(data.provenance["sha256"]),
+            sha256=data.provenance["sha256"],
         )
         return {role: self._generate_examples(data, getattr(data, role)) for role in ROLES}
 

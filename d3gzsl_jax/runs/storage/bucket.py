@@ -7,6 +7,7 @@ teacher, model) has one file that is sent last, without which the rest counts as
 """
 
 import contextlib
+import functools
 import importlib
 import logging
 import os
@@ -75,7 +76,8 @@ class Bucket:
 
     def __init__(self, given: str | os.PathLike[str], local: Path) -> None:
         scheme, self.url = _parted(given)
-        self.local, self._sent = local, {}
+        self.local = local
+        self._sent: dict[str, Any] = {}
         self._files, self._root = file_system(scheme, self.url), self.url.partition("://")[2]
         self.lock = BucketLock(self._files, f"{self._root}/{lock.NAME}", self.url)
         self.look()
@@ -115,7 +117,7 @@ class Bucket:
             if wanted(name) and not any(name.startswith(f"{folder}/") for folder in self._halves(whole)):
                 target = self.local / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._try(lambda name=name, target=target: self._files.get_file(f"{self._root}/{name}", str(target)), "read")
+                self._try(functools.partial(self._files.get_file, f"{self._root}/{name}", str(target)), "read")
                 self._sent[name] = _state(target)
 
     def _halves(self, whole: set[str]) -> set[str]:
@@ -144,7 +146,7 @@ class Bucket:
                 self._remove([last])
         for name in sorted(changed, key=_order):
             try:
-                self._try(lambda name=name: self._files.put_file(str(self.local / name), f"{self._root}/{name}"), "written")
+                self._try(functools.partial(self._files.put_file, str(self.local / name), f"{self._root}/{name}"), "written")
             except UserError:
                 if (self.local / name).exists():
                     raise
@@ -155,7 +157,7 @@ class Bucket:
     def _remove(self, names: list[str]) -> None:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                self._try(lambda name=name: self._files.rm_file(f"{self._root}/{name}"), "written")
+                self._try(functools.partial(self._files.rm_file, f"{self._root}/{name}"), "written")
             self._sent.pop(name, None)
 
 
@@ -301,7 +303,7 @@ def _of(folder: Path) -> Bucket | None:
 def _named(display: Display, here: str, url: str) -> Iterator[None]:
     """Within it what is said of the local copy is said of the bucket."""
     say = display.say
-    display.say = lambda text: say(text.replace(here, url))
+    display.say = lambda text: say(text.replace(here, url))  # type: ignore[method-assign] # of this object, for a while
     try:
         yield
     finally:

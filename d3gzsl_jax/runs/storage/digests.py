@@ -48,7 +48,7 @@ def of_arrays(tree: Any) -> dict[str, str]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.ascontiguousarray(leaf)
         digest = hashlib.sha256(f"{np.dtype(array.dtype).name} {np.shape(leaf)} ".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
+        digest.update(array.reshape(-1).view(np.uint8).data)
         found["/".join(map(_name, path))] = digest.hexdigest()
     return found
 

@@ -29,7 +29,8 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
         rows: of `rows_of`.
     """
     figure, (axes,) = panels_of(1, height=max(1.6, 0.9 + _ROW * len(rows)))
-    places, of_cell, place = [], {}, 0.0
+    places, place = [], 0.0
+    of_cell: dict[str, list[float]] = {}
     for index, row in enumerate(rows):
         place += 0.0 if index == 0 else 0.62 if row.cell == rows[index - 1].cell else 1.0
         places.append(place)

@@ -78,8 +78,8 @@ def cells_of(
             raise UserError(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}")
     axes = []
     for text in varied:
-        field, values = assignment("--vary", text)
-        axes.append([Choice(f"{field}={value}", {field: value}) for value in values.split(",")])
+        field, listed = assignment("--vary", text)
+        axes.append([Choice(f"{field}={value}", {field: value}) for value in listed.split(",")])
     found: list[Cell] = []
     for spec in specs:
         label = Path(spec.partition(":")[0]).stem + spec[len(spec.partition(":")[0]) :] if len(specs) > 1 else ""

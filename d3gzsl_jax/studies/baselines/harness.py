@@ -123,7 +123,7 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
     """
     candidates = baseline.candidates
     by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed)] for of in benchmarks]
-    tried = []
+    tried: list[dict[str, Any]] = []
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
         gamma, metrics = means_over_folds(over_folds)
         tried.append({"hyperparameters": dict(candidate), "gamma": gamma, "metrics": metrics})

@@ -146,7 +146,7 @@ def loss(
         labels: (b,) positions in `semantics`.
         scale: of each of the two unit vectors.
     """
-    prototypes = unit(network.apply(params, semantics, jnp.arange(len(semantics))))
+    prototypes = unit(jnp.asarray(network.apply(params, semantics, jnp.arange(len(semantics)))))
     logits = scale * scale * directions @ prototypes.T
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
@@ -172,4 +172,4 @@ def _fit(
         return (jax.tree.map(lambda p, step: p - learning_rate * step, params, steps), state), None
 
     found = training.snapshots(update, (params, adam.init(params)), rows, after)
-    return [unit(network.apply(carry[0], semantics, seen)) for carry in found]
+    return [unit(jnp.asarray(network.apply(carry[0], semantics, seen))) for carry in found]

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from d3gzsl_jax.config import schema
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
-from d3gzsl_jax.runs.resume import FREE
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.outputs import text_with
 from d3gzsl_jax.studies.tables.runs import FORMATS, METRICS, Run, Table, tabulate
@@ -41,7 +41,7 @@ COMMON = ("dataset", "digests.split", "digests.semantics", "semantics", "digests
 """What the runs of one table must have in common: keys of results.json."""
 
 # What leaves every figure as it is. How long a run was trained is free when it goes on, but makes another method here.
-_IRRELEVANT = ("seed", *(field for field in FREE if field != "train.epochs"))
+_IRRELEVANT = {"seed", "seeds", *(field.name for field in schema.FIELDS if field.may_change)} - {"train.epochs"}
 _ANEW = "train it again with this version, or leave it out"
 
 
@@ -95,7 +95,7 @@ def read(path: Path) -> Run | str:
         distillation=None if is_baseline else bool(distillation),
         seed=_get(path, results, "seed", kind=int),
         settings={
-            field: value for field, value in flat(_get(path, results, "config", kind=dict)) if not field.startswith(_IRRELEVANT)
+            field: value for field, value in flat(_get(path, results, "config", kind=dict)) if field not in _IRRELEVANT
         },
         figures=dict(_figures(path, results)),
     )

@@ -1,0 +1,71 @@
+"""A configuration as run folders and models keep it, with the number of their format; another number, or none, is refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.text import shortened
+
+FORMAT = 1
+"""Of run folders (in config.json) and of models (in their notes). Whoever changes what a field means, or which fields there are,
+raises it; a new framework with options of its own changes neither for the runs there are."""
+
+KEY = "format"
+
+
+def content(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What config.json holds of a nested configuration."""
+    return {KEY: FORMAT, **config}
+
+
+def nested(found: Mapping[str, Any], where: Any) -> dict[str, Any]:
+    """The nested configuration of what config.json holds.
+
+    Args:
+        found: as JSON holds it.
+        where: it is from, for messages.
+
+    Raises:
+        UserError: it is of another format.
+    """
+    require_format(found, where)
+    return {name: value for name, value in found.items() if name != KEY}
+
+
+def require_format(found: Mapping[str, Any], where: Any) -> None:
+    """Refuses what another version of this package saved.
+
+    Raises:
+        UserError: with what to do.
+    """
+    number = found.get(KEY)
+    if number == FORMAT and not isinstance(number, bool):
+        return
+    said = f"has format {shortened(number)}" if number is not None else "has no format number"
+    raise UserError(
+        f"{where}: {said}, and this version of d3gzsl_jax reads format {FORMAT}; use the version that wrote it, or train anew in "
+        "another folder"
+    )
+
+
+def read(found: Mapping[str, Any], where: Any) -> ConfigDict:
+    """The configuration of what config.json holds; its values are not looked at.
+
+    Raises:
+        UserError: it is none, or of another format.
+    """
+    return configuration(nested(found, where), where)
+
+
+def configuration(found: Mapping[str, Any], where: Any) -> ConfigDict:
+    """A nested configuration as a ConfigDict; its values are not looked at.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return ConfigDict(dict(found))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # names that ConfigDict refuses
+        raise UserError(f"{where}: holds no configuration ({reason(error)})") from None
