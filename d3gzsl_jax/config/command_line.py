@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config.load import flat, load_config
+from d3gzsl_jax.config.load import flat, load_config, parse_overrides
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import cut
 
@@ -67,16 +67,10 @@ def _override(config: ConfigDict, own: Sequence[str], spec: str) -> dict[str, An
     """Sets fields of `config`, as ml_collections reads them; returns them by dotted name."""
     if not own:
         return {}
-    from absl import flags
-    from ml_collections import config_flags
-
-    values = flags.FlagValues()
     try:
-        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=["", *own])
-        values(["", *own])
+        return parse_overrides(config, own)
     except Exception as error:  # the parser of overrides has errors of many kinds
         raise UserError(cut(f"{spec}: {error}", _LONGEST)) from None
-    return config_flags.get_override_values(values["config"])
 
 
 def meant(name: str, value: str, fields: Iterable[str], option: str = "--config.{}={}") -> str:

@@ -10,13 +10,12 @@ import re
 import runpy
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-import d3gzsl_jax
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import cut, shortened
@@ -105,7 +104,7 @@ def shipped() -> dict[str, Path]:
 
 def _shipped_folder() -> Path:
     """configs/ of a wheel, within the package; of a checkout, also one that is installed editable, beside it."""
-    package = Path(d3gzsl_jax.__file__).parent
+    package = Path(__file__).absolute().parents[1]
     return next((found for found in (package / _PACKAGE, package.parent / _PACKAGE) if found.is_dir()), package / _PACKAGE)
 
 
@@ -176,15 +175,26 @@ def override_by_text(config: ConfigDict, field: str, text: str) -> None:
     Raises:
         UserError: there is no such field, or the text is no value of its type.
     """
+    before = _value(config, field)
+    try:
+        parse_overrides(config, [f"--config.{field}={text}"])
+    except Exception:  # of many kinds
+        raise UserError(f"config.{field}={shortened(text)}: must be of type {type(before).__name__}") from None
+
+
+def parse_overrides(config: ConfigDict, options: Sequence[str]) -> dict[str, Any]:
+    """Sets fields as options say, '--config.group.field=value' each; returns the values by dotted field.
+
+    Raises:
+        Exception: of many kinds, as ml_collections' parser has them.
+    """
     from absl import flags
     from ml_collections import config_flags
 
-    before, given, option = _value(config, field), flags.FlagValues(), ["", f"--config.{field}={text}"]
-    try:
-        config_flags.DEFINE_config_dict("config", config, flag_values=given, sys_argv=option)
-        given(option)
-    except Exception:  # of many kinds
-        raise UserError(f"config.{field}={shortened(text)}: must be of type {type(before).__name__}") from None
+    given = flags.FlagValues()
+    config_flags.DEFINE_config_dict("config", config, flag_values=given, sys_argv=["", *options])
+    given(["", *options])
+    return config_flags.get_override_values(given["config"])
 
 
 def _value(config: ConfigDict, field: str) -> Any:

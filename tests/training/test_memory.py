@@ -12,7 +12,6 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import host_memory
 from d3gzsl_jax.training import memory
-from tests.conftest import ROOT
 
 GIB = 2**30
 
@@ -45,13 +44,13 @@ class Large(GZSLData):
 CUB = (7057, 4731, 2048, 312, 150, 50)
 
 
-def config(name="digits", **fields):
-    return load_config(ROOT / "configs" / f"{name}.py", {field.replace("__", "."): value for field, value in fields.items()})
+def config(spec="digits", **fields):
+    return load_config(spec, {field.replace("__", "."): value for field, value in fields.items()})
 
 
 @pytest.mark.parametrize(
     ("name", "sizes", "most"),
-    [("cub", CUB, 4), ("cegzsl_cub", CUB, 4), ("fclswgan_cub", CUB, 4), ("many_classes", (10000, 21000, 2048, 500, 1000, 20000), 5),
+    [("cub", CUB, 4), ("cub:cegzsl,att", CUB, 4), ("cub:fclswgan", CUB, 4), ("many_classes", (10000, 21000, 2048, 500, 1000, 20000), 5),
      ("sun", (10320, 4020, 2048, 102, 645, 72), 4)],
 )  # fmt: skip
 def test_what_works_on_common_machines_is_let_through(name, sizes, most, monkeypatch):
