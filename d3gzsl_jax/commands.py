@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.config import check, command_line, schema
 from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
@@ -64,6 +64,8 @@ def train(arguments: Sequence[str]) -> int:
     options = _train_parser(config).parse_args(rest)
     if config is None:
         raise UserError("--config is missing; try --config=configs/digits.py, which needs no download")
+    if not options.coordinator:  # else all processes refuse it together
+        check.check(config)
     from d3gzsl_jax.studies.seeds import train_seeds
     from d3gzsl_jax.studies.start import train as train_one
     from d3gzsl_jax.system.startup import configure, join, require_devices

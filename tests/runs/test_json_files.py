@@ -29,9 +29,6 @@ def whole(tmp_path_factory):
     asked = {"config": config.to_dict(), "digest": resume.digest(data), "digests": data.digests}
     (run.folder / "asked.json").write_text(json.dumps(asked))
     np.savez(run.folder / "diagnostics.npz", **arrays())
-    metrics = run.results["metrics"]
-    compared = {"spec": "x", "seed": 0, "last": {"student": metrics}, "curve": [{"epoch": 1}], "seconds": 1.0, "config": {"seed": 0}}
-    (run.folder / "compared.json").write_text(json.dumps([compared]))
     return run.folder
 
 
@@ -80,7 +77,7 @@ def test_damaged_files(folder, name):
     assert all("a folder" in line and name in line for line in outcomes(folder, name)), outcomes(folder, name)
 
 
-@pytest.mark.parametrize("name", ["environment.json", "overrides.json", "validation.json", "compared.json"])
+@pytest.mark.parametrize("name", ["environment.json", "overrides.json", "validation.json"])
 def test_every_value_of_another_type(folder, name):
     for _, content in list(mutations((folder / name).read_bytes()))[::3]:
         (folder / name).write_bytes(content)

@@ -25,7 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError:
+    print("time_oracle: PyTorch is missing; pip install -e '.[parity]'", file=sys.stderr)
+    sys.exit(2)
 
 from d3gzsl_jax.system.terminal import run_command
 from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Options, Oracle

@@ -5,7 +5,6 @@
 draws the plots of a finished, interrupted or still running run again and writes its report.
 """
 
-import argparse
 import dataclasses
 import functools
 import math
@@ -20,7 +19,8 @@ from d3gzsl_jax.config import saved
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system.paths import BUCKETS, scheme_of
 from d3gzsl_jax.text import printable, shortened
 
 _DOMAINS = ("seen", "unseen")
@@ -179,20 +179,24 @@ def replace(path: Path, content: bytes) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns its exit code."""
+    about = "Draws a run's plots and writes its report.html anew.\n\n    d3gzsl report runs/digits"
+    parser = Parser("d3gzsl report", description=about, exit_codes="0 done, 2 bad input (one line says what).")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run: finished, interrupted or still running")
+    folder = parser.parse_args(sys.argv[1:] if argv is None else argv).folder
+    if scheme_of(folder) not in BUCKETS and not folder.is_dir():
+        print(f"d3gzsl report: {folder}: no such folder; name that of a run", file=sys.stderr)
+        return 2
     from d3gzsl_jax.runs.report import plots
 
-    parser = argparse.ArgumentParser("d3gzsl report", description="Draws a run's plots and writes its report.")
-    parser.add_argument("folder", type=Path, help="the folder of a run")
-    folder = parser.parse_args(argv).folder
     try:
         with bucket.local(folder, checkpoints=False) as here:
             drawn, written = plots.write_all(Path(here)), write(Path(here))
             print(f"{len(drawn)} plots in {folder / 'plots'}; wrote {folder / written.name}")
     except UserError as error:
-        print(f"d3gzsl_jax: {error}", file=sys.stderr)
+        print(f"d3gzsl report: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"d3gzsl_jax: {folder}: cannot be read or written ({error.strerror})", file=sys.stderr)
+        print(f"d3gzsl report: {folder}: cannot be read or written ({error.strerror})", file=sys.stderr)
         return 2
     return 0
 
@@ -218,6 +222,3 @@ def _diagnostics(path: Path) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: damaged ({shortened(name)} does not belong there); remove it, or restore it from a copy")
     return found
 
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

@@ -82,7 +82,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
         UserError: bad input, told before anything is trained. KeyboardInterrupt, Terminated: stopped; everything is saved.
     """
     if arguments.list:
-        print_presets(arguments.config[0] if arguments.config else "configs/digits.py", fixed)
+        print_presets(arguments.config[0] if arguments.config else "digits", fixed)
         return 0
     workers = arguments.workers or default_workers()
     baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]

@@ -1,13 +1,5 @@
-"""Gathers runs into one table: a row a method and predictor, over the seeds it was run with.
+"""`d3gzsl table`: runs gathered into one table, a row a method and predictor, over the seeds it was run with."""
 
-    d3gzsl table RUN_OR_FOLDER... [--format markdown|latex|html|csv] [--output FILE] [--by FIELD,FIELD] [--calibrated]
-
-Runs that differ only in their seed are one method. What must not stand in one table (other data, another selection rule) is
-refused; with --separate there is a table for each. H is computed anew from each run's U and S. Figures of an epoch that was picked
-on the test set appear with --test-selected only, and are called that.
-"""
-
-import argparse
 import contextlib
 import json
 import math
@@ -28,9 +20,18 @@ from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.outputs import text_with
 from d3gzsl_jax.studies.tables.runs import FORMATS, METRICS, Run, Table, tabulate
 from d3gzsl_jax.system.atomic import write_text
-from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.system.options import Parser, one_of
 from d3gzsl_jax.text import one_line, shortened
 
+_ABOUT = """\
+Gathers runs into one table: a row a method and predictor, over the seeds it was run with.
+
+    d3gzsl table runs/five runs/base --format=latex --output=table.tex
+
+Runs that differ only in their seed are one method. What must not stand in one table (other data, another
+selection rule) is refused; with --separate there is a table for each. H is computed anew from each run's U
+and S. Figures of an epoch that was picked on the test set appear with --test-selected only, and are called so.
+"""
 RULES = {
     "last": "the figures are those of the last epoch; nothing was chosen on the test rows",
     "validation": "what there is to choose was chosen on folds inside trainval; the test rows were looked at once",
@@ -233,15 +234,15 @@ def _heading(common: Mapping[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the table; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("d3gzsl table", description=_ABOUT, exit_codes="0 done, 2 bad input (one line says what).")
     parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="looked through for results.json")
-    parser.add_argument("--format", choices=FORMATS, default="markdown")
-    parser.add_argument("--output", type=Path, help="file to write; else the table is printed")
+    parser.add_argument("--format", type=one_of(*FORMATS), default="markdown", help=f"{', '.join(FORMATS)}")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write; else the table is printed")
     parser.add_argument("--by", default="", metavar="FIELD,FIELD", help="fields of the configuration to sort by, a column each")
     parser.add_argument("--calibrated", action="store_true", help="also U, S and H under calibrated stacking")
     parser.add_argument("--separate", action="store_true", help="a table for each dataset, features, semantics, selection rule")
     parser.add_argument("--test-selected", action="store_true", help="also figures picked on the test set, which are no results")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     command = f"d3gzsl table {shlex.join(sys.argv[1:] if argv is None else argv)}"
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
     copies = contextlib.ExitStack()
@@ -256,7 +257,7 @@ def main(argv: list[str] | None = None) -> int:
         for path in find(arguments.paths):
             run = read(path)
             if isinstance(run, str):
-                print(f"report: {path}: left out: {run}", file=sys.stderr)
+                print(f"d3gzsl table: {path}: left out: {run}", file=sys.stderr)
             else:
                 runs.append(run)
         if not runs:
@@ -267,7 +268,7 @@ def main(argv: list[str] | None = None) -> int:
         if output:
             write_text(output, text)
     except UserError as error:
-        print(f"report: {error}", file=sys.stderr)
+        print(f"d3gzsl table: {error}", file=sys.stderr)
         return 2
     finally:
         copies.close()
@@ -275,6 +276,3 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(text)
     return 0
 
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

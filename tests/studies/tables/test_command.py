@@ -219,7 +219,7 @@ def test_results_of_an_older_version(key, table):
 )  # fmt: skip
 def test_damaged_results(results, message, table):
     code, out, err = table(results)
-    assert code == 2 and not out and message in err[-1] and all(line.startswith("report: ") for line in err)
+    assert code == 2 and not out and message in err[-1] and all(line.startswith("d3gzsl table: ") for line in err)
 
 
 @pytest.mark.parametrize(
