@@ -78,7 +78,7 @@ class Critic(nn.Module):
 
     def score(self, projected: jax.Array) -> jax.Array:
         """The rest of the network: sums of both projections (n, hidden) to scores (n,)."""
-        return self.output(nn.leaky_relu(projected + self.hidden_bias, NEGATIVE_SLOPE))[..., 0]
+        return self.output(nn.leaky_relu(projected + self.hidden_bias[None], NEGATIVE_SLOPE))[..., 0]
 
 
 class Comparator(Critic):
