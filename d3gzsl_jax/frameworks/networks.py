@@ -39,13 +39,14 @@ class Generator(nn.Module):
     def condition(self, semantics: jax.Array) -> jax.Array:
         """a W_a + bias: (n, da) to (n, hidden)."""
         layer = self.variables["params"]["hidden"]
-        return product(semantics, layer["kernel"][-semantics.shape[-1] :]) + layer["bias"]
+        return product(semantics, layer["kernel"][-semantics.shape[-1] :]) + layer["bias"][None]
 
     def generate(self, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
         """Features (..., dx) from what `condition` made of the semantics, (..., hidden), and noise (..., dz)."""
         hidden, output = (self.variables["params"][name] for name in ("hidden", "output"))
         h = product(noise, hidden["kernel"][: noise.shape[-1]]) + conditioned
-        return nn.relu(product(nn.leaky_relu(h, NEGATIVE_SLOPE), output["kernel"]) + output["bias"])
+        h = product(nn.leaky_relu(h, NEGATIVE_SLOPE), output["kernel"])
+        return nn.relu(h + jnp.broadcast_to(output["bias"], h.shape))
 
 
 class Critic(nn.Module):
