@@ -42,7 +42,7 @@ def losses(variant):
 
 def test_classification_against_oracle():
     x = case()
-    close(d.classification_loss(x["v"], x["y"]), oracles.classification(np.asarray(x["v"], float), x["y"]))
+    close(classification_loss(x["v"], x["y"]), oracles.classification(np.asarray(x["v"], float), x["y"]))
 
 
 @VARIANTS
@@ -136,7 +136,7 @@ def test_row_losses_permute_with_rows_and_classes(seed, variant):
     order, classes = rng.permutation(N), rng.permutation(SEEN)
     position = jnp.asarray(np.argsort(classes), jnp.int32)
     close(
-        d.classification_loss(x["v"][order][:, classes], position[x["y"][order]]), d.classification_loss(x["v"], x["y"])
+        classification_loss(x["v"][order][:, classes], position[x["y"][order]]), classification_loss(x["v"], x["y"])
     )
     close(
         d.label_distillation(x["t"][order][:, classes], x["v"][order][:, classes], variant, 2.0),
