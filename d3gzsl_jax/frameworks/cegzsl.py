@@ -83,7 +83,8 @@ class CEGZSL(WGAN):
         with jax.named_scope("comparator"):
             of, inner = params["comparator"], params["comparator"]["params"]
             rows = self.comparator.apply(of, embedding, method="project_features")
-            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics") + inner["hidden_bias"]
+            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics")
+            columns = columns + inner["hidden_bias"][None]
             scores = contrastive.pair_scores(rows, columns, inner["output"]["kernel"][:, 0], networks.NEGATIVE_SLOPE)
             return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
 

@@ -52,7 +52,7 @@ class Generator(nn.Module):
 
     def condition(self, semantics: jax.Array) -> jax.Array:
         """a W_a + bias: (n, da) to (n, width)."""
-        return product(semantics, self.hidden.kernel[self.noise :]) + self.hidden.bias
+        return product(semantics, self.hidden.kernel[self.noise :]) + self.hidden.bias[None]
 
     def generate(self, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
         """Features (..., dx) from what `condition` made of the semantics, (..., width), and noise (..., dz)."""
@@ -90,7 +90,7 @@ class Critic(nn.Module):
 
     def score(self, projected: jax.Array) -> jax.Array:
         """The rest of the network: sums of both projections (n, hidden) to scores (n,)."""
-        return self.output(nn.leaky_relu(projected + self.hidden_bias, NEGATIVE_SLOPE))[..., 0]
+        return self.output(nn.leaky_relu(projected + self.hidden_bias[None], NEGATIVE_SLOPE))[..., 0]
 
 
 class Comparator(Critic):

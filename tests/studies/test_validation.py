@@ -23,6 +23,8 @@ from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
 from tools.robustness.kills import difference
 
+pytestmark = pytest.mark.slow
+
 
 def config(**fields):
     found = digits.get_config()
