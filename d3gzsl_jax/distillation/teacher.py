@@ -45,12 +45,12 @@ class Teacher:
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """C_o(E_o(x)): (n, dx) to (n, |S|)."""
-        return self.head.apply(params["head"], self.embedding.apply(params["embedding"], features))
+        return networks.apply(self.head, params["head"], networks.apply(self.embedding, params["embedding"], features))
 
     def outputs(self, params: Params, features: jax.Array) -> TeacherOutputs:
         """What the distillation terms need of real rows: unit embeddings (n, width) and logits (n, |S|)."""
-        embedding = self.embedding.apply(params["embedding"], features)
-        return TeacherOutputs(unit_embedding=unit_rows(embedding), logits=self.head.apply(params["head"], embedding))
+        embedding = networks.apply(self.embedding, params["embedding"], features)
+        return TeacherOutputs(unit_embedding=unit_rows(embedding), logits=networks.apply(self.head, params["head"], embedding))
 
 
 @dataclasses.dataclass(frozen=True)

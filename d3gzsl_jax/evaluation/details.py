@@ -107,7 +107,8 @@ def _separation(rows: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, f
 def _of_predictor(rows: dict[str, dict[str, np.ndarray]], arrays: SplitArrays, classes: Classes) -> dict[str, dict[str, Any]]:
     labels = {"seen": arrays.test_seen_labels, "unseen": arrays.test_unseen_labels}
     own = {"seen": np.asarray(classes.seen), "unseen": np.asarray(classes.unseen)}
-    accuracy, error, mistaken = {}, {}, {}
+    accuracy: dict[str, float] = {}
+    error, mistaken = {}, {}
     for split, other in (("seen", "unseen"), ("unseen", "seen")):
         predicted, confidence = rows[split]["predicted"], rows[split]["confidence"]
         right = predicted == labels[split]

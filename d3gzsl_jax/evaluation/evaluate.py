@@ -58,7 +58,7 @@ class Evaluator:
             split: _chunks(getattr(arrays, f"test_{split}_features"), batch, on_device) for split in ("seen", "unseen")
         }
 
-    def over(self, split: str, function: Callable[[jax.Array], Any]) -> Any:
+    def over(self, split: str, function: Callable[..., Any]) -> Any:
         """What a compiled `function` of features (n, dx) says of each row of the test split 'seen' or 'unseen': the tree of arrays
         it returns, each with a leading (rows,) axis."""
         rows = len(getattr(self._arrays, f"test_{split}_labels"))

@@ -80,6 +80,7 @@ class Predictors:
         return found
 
     def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
+        assert self._final is not None and self._classifier is not None
         fitted = self._final.fits(state.params, jax.random.fold_in(self._key, step), self._classes, *rows, self._after)
         self.classifier = fitted[-1]
         advice = "lower config.classifier.learning_rate"
@@ -97,7 +98,7 @@ class Predictors:
         found = {}
         if self._student:
             found["student"] = Predictor(self._objective.student_logits, (state.params,))
-        if self.classifier:
+        if self._final and self.classifier:
             found["classifier"] = Predictor(self._final.logits, (state.params, self.classifier))
         return found
 

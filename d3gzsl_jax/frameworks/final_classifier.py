@@ -52,7 +52,7 @@ class FinalClassifier:
         """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled."""
         inputs = jnp.concatenate([self.framework.embed(params, features), self.synthesize(params, stream(key, "noise"), classes)])
         labels = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
-        offset = 0.0
+        offset: jax.Array | float = 0.0
         if self.logit_adjustment:
             rows = jnp.bincount(labels, length=self.softmax.classes)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.

@@ -5,6 +5,8 @@ biases (generator, critic, comparator, embeddings, projection, linear classifier
 weights and biases (student head: PyTorch's default for linear layers).
 """
 
+from typing import Any
+
 import jax
 from flax import linen as nn
 
@@ -12,6 +14,12 @@ from d3gzsl_jax.precision import EXACT, dense_product, product
 
 NEGATIVE_SLOPE = 0.2
 _normal = nn.initializers.normal(0.02)
+
+
+def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = None) -> Any:
+    """What the network, or one of its methods, makes of the inputs. (Flax's own `apply` may also return changed variables, which
+    there are none of here, and so its type says neither.)"""
+    return network.apply(params, *inputs, method=method)
 
 
 def _gan_dense(features: int, name: str | None = None, use_bias: bool = True) -> nn.Dense:

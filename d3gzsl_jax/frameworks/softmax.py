@@ -49,11 +49,11 @@ class SoftmaxTraining:
 
     def init(self, key: jax.Array, width: int) -> Params:
         """Fresh parameters for inputs of this width."""
-        return self.network.init(stream(key, "classifier"), jnp.zeros((1, width)))
+        return dict(self.network.init(stream(key, "classifier"), jnp.zeros((1, width))))
 
     def logits(self, params: Params, inputs: jax.Array) -> jax.Array:
         """Logits (n, classes) of inputs (n, width)."""
-        return self.network.apply(params, inputs)
+        return networks.apply(self.network, params, inputs)
 
     def update(
         self, params: Params, opt_state: optax.OptState, inputs: jax.Array, labels: jax.Array, offset: jax.Array | float = 0.0

@@ -7,7 +7,7 @@ their outputs. What does not is there once: features, labels and classes, and th
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -15,16 +15,22 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.stages import Compiled, Wrapped
 
-from d3gzsl_jax.frameworks.structures import Batch, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Inputs, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.tally import Tally
 
 Tree = TypeVar("Tree", TrainState, Tally, Constants)
 
-_STATE = TrainState(step=None, params=0, opt_state=0)
-_TALLY = Tally(sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
-_ROWS = Batch(features=None, labels=None, teacher=0)
-_CONSTANTS = Constants(root=0, teacher=0, classes=None, rows=_ROWS)
+
+def _axes_of(kind: Callable[..., Any], **axes: Any) -> Any:
+    """By field, the axis over the seeds; None where they share it."""
+    return kind(**axes)
+
+
+_STATE = _axes_of(TrainState, step=None, params=0, opt_state=0)
+_TALLY = _axes_of(Tally, sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
+_ROWS = _axes_of(Batch, features=None, labels=None, teacher=0)
+_CONSTANTS = _axes_of(Constants, root=0, teacher=0, classes=None, rows=_ROWS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +54,14 @@ class JointLoop:
         return self.seeds_as == "map" or (self.seeds_as == "auto" and jax.default_backend() == "cpu")
 
     def run(
-        self, state: TrainState, tally: Tally, constants: Constants, inputs: None, start: jax.Array | int, count: jax.Array | int
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
     ) -> tuple[TrainState, Tally]:
         """As `Loop.run`, on what is stacked as of `stack`; `inputs` is None and `start` without meaning."""
         del inputs, start
         return _compiled(self.loop.sharding.replicated)(self, state, tally, constants, count)
 
     def compile(
-        self, state: TrainState, tally: Tally, constants: Constants, inputs: None, start: jax.Array | int, count: jax.Array | int
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
     ) -> Compiled:
         """The program that `run` calls with such arguments."""
         del inputs, start
@@ -86,7 +92,7 @@ def _at_once(
     loop: Loop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
 ) -> tuple[TrainState, Tally]:
     step = jax.vmap(loop.add_step, in_axes=(_STATE, _TALLY, _CONSTANTS, None), out_axes=(_STATE, _TALLY))
-    return jax.lax.fori_loop(0, count, lambda _, carry: step(*carry, constants, None), (state, tally))
+    return jax.lax.fori_loop(0, count, lambda _, carry: step(carry[0], carry[1], constants, None), (state, tally))
 
 
 def _one_after_another(
@@ -98,7 +104,7 @@ def _one_after_another(
 
     def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
         trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
-        return jax.lax.fori_loop(0, count, lambda _, carry: loop.add_step(*carry, trees[2], None), tuple(trees[:2]))
+        return jax.lax.fori_loop(0, count, lambda _, carry: loop.add_step(carry[0], carry[1], trees[2], None), (trees[0], trees[1]))
 
     state, tally = jax.lax.map(of_seed, own)
     return state.replace(step=state.step[0]), tally.replace(count=tally.count[0])
@@ -111,14 +117,16 @@ def _axes(tree: Tree) -> Any:
 def _flat_axes(axes: Any, tree: Any) -> list[int | None]:
     """For each leaf of `tree`, 0 where it has an axis over the seeds and None where they share it; `axes` is a prefix of it."""
     known = jax.tree.leaves(axes, is_leaf=lambda node: node is None)
-    parts = jax.tree.structure(axes, is_leaf=lambda node: node is None).flatten_up_to(tree)
+    structure: Any = jax.tree.structure(axes, is_leaf=lambda node: node is None)
+    parts = structure.flatten_up_to(tree)
     return [axis for axis, part in zip(known, parts, strict=True) for _ in jax.tree.leaves(part)]
 
 
 def _split(axes: Any, tree: Any) -> tuple[list[Any], list[Any]]:
     """The leaves with an axis over the seeds, and those without."""
     leaves, flat = jax.tree.leaves(tree), _flat_axes(axes, tree)
-    return tuple([leaf for leaf, axis in zip(leaves, flat, strict=True) if axis == kind] for kind in (0, None))
+    own, shared = ([leaf for leaf, axis in zip(leaves, flat, strict=True) if axis == kind] for kind in (0, None))
+    return own, shared
 
 
 def _join(axes: Any, like: Any, own: list[Any], shared: list[Any]) -> Any:

@@ -5,7 +5,6 @@ import functools
 import math
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding
@@ -13,7 +12,7 @@ from jax.stages import Compiled, Wrapped
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, StepDraws, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, Replaceable, StepDraws, TrainState, pytree
 from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import ONE_DEVICE, Sharding
@@ -21,8 +20,8 @@ from d3gzsl_jax.training.step import train_step
 from d3gzsl_jax.training.tally import Tally
 
 
-@chex.dataclass(frozen=True)
-class Constants:
+@pytree
+class Constants(Replaceable):
     """What a run never changes. teacher: {} without D3; rows: all N trainval rows with their teacher outputs, on device, None when
     streaming."""
 
@@ -45,6 +44,7 @@ def fetch_batches(
         distillation = objective.distillation
         teacher = distillation.teacher.outputs(constants.teacher, features) if distillation.active else None
         return Batch(features=features, labels=labels, teacher=teacher)
+    assert constants.rows is not None  # they are on the device where they are not streamed
     if inputs is None:
         inputs = sample_rows(constants.root, step, constants.rows.labels.shape[0], n_critic, batch)
     return jax.tree.map(lambda table: table[inputs], constants.rows)

@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, TypeVar
 
 import jax
@@ -69,18 +68,18 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def _late_answers_dropped() -> Iterator[None]:
     """Drops what no logger holds back: TensorStore answers a read to the event loop that was closed when the one beside it failed,
-    and hands the error of that to `sys.excepthook`. All other errors go where they went."""
-    hook = sys.excepthook
+    and hands the error of that to `sys.unraisablehook`. All other errors go where they went."""
+    hook = sys.unraisablehook
 
-    def other_than_late(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-            hook(kind, error, trace)
+    def other_than_late(found: "sys.UnraisableHookArgs") -> None:
+        if not (found.exc_type is RuntimeError and str(found.exc_value) == "Event loop is closed"):
+            hook(found)
 
-    sys.excepthook = other_than_late
+    sys.unraisablehook = other_than_late
     try:
         yield
     finally:
-        sys.excepthook = hook
+        sys.unraisablehook = hook
 
 
 def tried(read: Callable[[], Result]) -> tuple[Result | None, str]:
