@@ -93,8 +93,8 @@ class Field:
         if isinstance(value, bool) or not isinstance(value, int if self._whole else int | float):
             return f"must be a {'whole ' if self._whole else ''}number"
         # The bounds first: a whole number can be too large for a float.
-        most = self._most
-        if not (self.low <= value if self.closed else self.low < value) or not value <= most:
+        low, most = -math.inf if self.low is None else self.low, self._most
+        if not (low <= value if self.closed else low < value) or not value <= most:
             held = f" and at most {most}" if self.high == math.inf and value > most else ""
             return f"must be {self._bounds()}{held}"
         if not self._whole and 0.0 < value < self.smallest:

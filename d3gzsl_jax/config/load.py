@@ -37,8 +37,8 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     Raises:
         UserError: there is no such file, it fails, or an override names no field or is of another type.
     """
-    path, variant = split(str(spec))
-    path = found_file(path)
+    given, variant = split(str(spec))
+    path = found_file(given)
     try:
         with _LOADING, _neighbours_of(path):
             found = runpy.run_path(str(path))
@@ -142,10 +142,8 @@ def _make_package(folder: Path) -> None:
     places += [found for entry in sys.path if (found := Path(entry or ".", _PACKAGE).absolute()).is_dir()]
     places = list(dict.fromkeys((*places, _shipped_folder())))
     start = places[0] / "__init__.py"
-    if start.is_file():
-        spec = importlib.util.spec_from_file_location(_PACKAGE, start)
-    else:
-        spec = importlib.machinery.ModuleSpec(_PACKAGE, None, is_package=True)
+    spec = importlib.util.spec_from_file_location(_PACKAGE, start) if start.is_file() else None
+    spec = spec or importlib.machinery.ModuleSpec(_PACKAGE, None, is_package=True)
     spec.submodule_search_locations = list(map(str, places))
     module = sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
     if spec.loader is not None:

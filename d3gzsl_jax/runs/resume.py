@@ -56,7 +56,7 @@ def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether results.json is of a run that went to the end, for as many epochs as are asked for now."""
     if results.get("selection") == FOLDS_ONLY and config["eval"]["retrain"]:
         return False
-    if results.get("interrupted") or results.get("concluded") is False:  # which earlier versions did not say
+    if results.get("interrupted") or results.get("concluded") is False:
         return False
     return ((results.get("config") or {}).get("train") or {}).get("epochs") == config["train"]["epochs"]
 
