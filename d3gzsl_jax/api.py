@@ -5,7 +5,8 @@
     config = d3.load_config("configs/digits.py", {"train.epochs": 10})
     data = d3.load_data(config)
     run = d3.train(config, data)                      # run.results, run.model, run.folder
-    run.model.predict(features, top=3)                # classes, probabilities, seen, in_distribution
+    found = run.model.predict(features, top=3)        # classes, names, probabilities, seen, in_distribution
+    found.to_dataframe()                              # a pandas table of them
     run.model.synthesize(data.unseen_classes, 100)    # raw feature rows
     grown = run.model.add_classes(semantics, ("okapi",), data)
     grown.save("models/with-okapi"); d3.load_model("models/with-okapi")
@@ -27,9 +28,11 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import model as model_module
-from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.folder import made
-from d3gzsl_jax.runs.model import Predictions, TrainedModel
+from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.runs.predictions import Predictions
+from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.start import train_on
@@ -50,6 +53,14 @@ class TrainedRun(NamedTuple):
     results: dict[str, Any]
     model: TrainedModel | None
     folder: Path | str
+
+    def __repr__(self) -> str:
+        of, metrics = self.results, self.results.get("metrics") or {}
+        figures = " ".join(f"{heading} {percent(metrics.get(name))}" for heading, name in METRICS.items())
+        return (
+            f"TrainedRun({method(of['config'])} on {of['dataset']}, seed {of['seed']}, {of['epochs']} epochs: {figures} (percent, "
+            f"{of['prediction']}); {self.folder})"
+        )
 
 
 def load_data(config: ConfigDict) -> GZSLData:
@@ -78,11 +89,11 @@ def train(
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down.
     """
-    configure()
+    configure(keep_compiled=bool(config.get("compile_cache", True)))
     data = data if data is not None else load_data(config)
     folder = str(workdir) if bucket.is_in_one(workdir) else made(workdir, data.name)
     results = train_on(data, config, str(folder), display, overrides)
-    return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else load_model(folder), folder)
+    return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else _loaded(folder), folder)
 
 
 def load_model(folder: str | Path) -> TrainedModel:
@@ -92,5 +103,9 @@ def load_model(folder: str | Path) -> TrainedModel:
         UserError: there is none.
     """
     configure()
+    return _loaded(folder)
+
+
+def _loaded(folder: str | Path) -> TrainedModel:
     with bucket.local(folder, write=False, checkpoints=False) as here:
         return model_module.load_model(here)

@@ -71,7 +71,7 @@ def train(arguments: Sequence[str]) -> int:
     from d3gzsl_jax.system.startup import configure, join, require_devices
     from d3gzsl_jax.training import memory
 
-    configure(devices=False)
+    configure(devices=False, keep_compiled=bool(config.get("compile_cache", True)))
     join(options.coordinator, options.processes, options.process_id)
     require_devices()
     with memory.told():

@@ -1,18 +1,18 @@
-"""Shared by all tests: quiet TensorFlow, float32 at full precision, small benchmarks in memory and on disk."""
+"""Shared by all tests: strict arrays, quiet TensorFlow, float32 at full precision, small benchmarks in memory and on disk."""
 
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import tempfile
-from pathlib import Path
-
-# Many tests, and the processes they start, compile the same programs; keep them for this machine and user. (A trace counter is not
-# fooled: it counts traces.) JAX reads this when it is imported, here and there.
+# Many tests, and the processes they start, compile the same programs, small ones above all; keep them all for this machine and user.
+# (A trace counter is not fooled: it counts traces.) JAX reads this when it is imported, here and there.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"d3gzsl-jax-test-cache-{os.getuid()}"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import numpy as np
@@ -24,6 +24,9 @@ from d3gzsl_jax.data.validate import validate
 from tests import small
 
 jax.config.update("jax_default_matmul_precision", "highest")
+# What is promoted by the way hides mistakes; in this process, not in those that tests start.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"

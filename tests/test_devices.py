@@ -33,6 +33,8 @@ def one_epoch(tmp_path_factory):
     return folder
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_path, one_epoch):
     shutil.copytree(one_epoch, tmp_path / "alone")
     run(given(tmp_path / "alone", "--config.train.epochs=2"), 1)
@@ -45,12 +47,16 @@ def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_pat
     assert [start["devices"] for start in starts] == [4, 2]
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 def test_streaming_reads_in_each_process_its_own_rows(tmp_path, one_epoch):
     run(given(tmp_path / "two", "--config.data.pipeline=stream"), 2, processes=2)
     found = difference(one_epoch, tmp_path / "two")
     assert found.parameters < LIMIT and found.metrics, found
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 def test_sigterm_to_one_process_stops_all_at_the_same_step(tmp_path):
     long = ["--config.train.epochs=100000", "--config.checkpoint.every_minutes=1000"]
     started = launch.start(2, 1, given(tmp_path / "run", *long), quiet=True)
@@ -62,6 +68,8 @@ def test_sigterm_to_one_process_stops_all_at_the_same_step(tmp_path):
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 1
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 def test_a_refusal_of_one_process_is_that_of_all(tmp_path):
     (tmp_path / "file").write_text("")
     started = launch.start(2, 1, given(tmp_path / "file" / "run"), quiet=True)
@@ -97,6 +105,8 @@ sys.exit(leave(0))
 IPV4 = "0000000000000000FFFF0000"  # mapped, as /proc/net/tcp6 writes it
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table of sockets")
 @pytest.mark.parametrize(("host", "listens"), [("127.0.0.1", "0100007F"), ("localhost", "0100007F"), ("0.0.0.0", "0" * 8)])
 def test_the_coordinator_listens_where_it_was_told(host, listens):

@@ -29,6 +29,19 @@ def main(*arguments, cwd=ROOT, env=None):
     return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | (env or {}))
 
 
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """`main` in this process, where what is asked for does not depend on it."""
+
+    def run(*arguments, cwd=ROOT):
+        monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        code = entry.main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
+
+
 def results(folder):
     return json.loads((folder / "results.json").read_text())
 
@@ -44,6 +57,7 @@ def deterministic(found):
     return {key: value for key, value in found.items() if key not in ("seconds",)}
 
 
+@pytest.mark.slow
 def test_digits_from_start_to_results(tmp_path):
     run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK)
     assert run.returncode == 0, run.stderr
@@ -65,15 +79,16 @@ def test_digits_from_start_to_results(tmp_path):
     assert not list((tmp_path / "run").glob("*.part"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["fclswgan", "cegzsl"])
-def test_other_base_methods_with_and_without_d3(tmp_path, framework):
+def test_other_base_methods_with_and_without_d3(here, tmp_path, framework):
     """With D3 both predictors are reported; `:base` is D3 with all weights 0, has no teacher and predicts by the classifier."""
     options = [f"--config.framework={framework}", *PLAIN, "--config.classifier.epochs=3"]
     zero = [f"--config.distillation.weight_{term}=0" for term in ("cls", "od", "be", "kl")]
     by_hand = [*zero, "--config.eval.prediction=classifier", "--config.classifier.fit=every"]
     for name, extra in (("d3", []), ("base", []), ("zero", by_hand)):
         config = "configs/digits.py:base" if name == "base" else "configs/digits.py"
-        run = main(f"--config={config}", f"--workdir={tmp_path / name}", *options, *extra)
+        run = here(f"--config={config}", f"--workdir={tmp_path / name}", *options, *extra)
         assert run.returncode == 0 and run.stderr == "", run.stderr
         assert ("teacher:" in run.stdout) == (name == "d3")
     d3, base, zero = (results(tmp_path / name) for name in ("d3", "base", "zero"))
@@ -93,10 +108,11 @@ def test_other_base_methods_with_and_without_d3(tmp_path, framework):
     assert log(tmp_path / "base") == log(tmp_path / "zero")  # losses to the last bit
 
 
-def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
+@pytest.mark.slow
+def test_every_pipeline_and_a_second_run_give_the_same_results(here, tmp_path):
     found = {}
     for name, mode in (("index", "index"), ("again", "index"), ("device", "device"), ("stream", "stream")):
-        run = main("--config=configs/digits.py", f"--workdir={tmp_path / name}", *PLAIN, f"--config.data.pipeline={mode}",
+        run = here("--config=configs/digits.py", f"--workdir={tmp_path / name}", *PLAIN, f"--config.data.pipeline={mode}",
                    "--config.train.steps_per_call=5")  # fmt: skip
         assert run.returncode == 0, run.stderr
         found[name] = deterministic(results(tmp_path / name))
@@ -106,16 +122,18 @@ def test_every_pipeline_and_a_second_run_give_the_same_results(tmp_path):
     assert found["stream"]["metrics"] == pytest.approx(found["index"]["metrics"], abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--config=configs/digits.py", "--config.framework=fclswgan"],
                                        ["--config=configs/digits.py:base", "--config.framework=cegzsl"]])  # fmt: skip
-def test_other_base_methods_stream_too(tmp_path, arguments):
+def test_other_base_methods_stream_too(here, tmp_path, arguments):
     for mode in ("device", "stream"):
-        run = main(*arguments, f"--workdir={tmp_path / mode}", *PLAIN, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
+        run = here(*arguments, f"--workdir={tmp_path / mode}", *PLAIN, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
         assert run.returncode == 0, run.stderr
     device, stream = (results(tmp_path / mode)["metrics"] for mode in ("device", "stream"))
     assert stream == pytest.approx(device, abs=0.05)
 
 
+@pytest.mark.slow
 def test_it_runs_where_tensorflow_is_not_installed(tmp_path):
     """A module that cannot be imported stands in for a missing one."""
     for name in ("tensorflow", "tensorflow_datasets"):
@@ -125,6 +143,7 @@ def test_it_runs_where_tensorflow_is_not_installed(tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.slow
 def test_a_mat_folder_from_another_working_directory(mat_folder, tmp_path):
     run = main(
         f"--config={ROOT / 'configs' / 'cub.py'}", f"--config.data.root={mat_folder}", f"--workdir={tmp_path / 'run'}",
@@ -138,6 +157,7 @@ def test_a_mat_folder_from_another_working_directory(mat_folder, tmp_path):
     assert set(found["provenance"]["sha256"]) == {"res101.mat", "att_splits.mat"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--config=configs/digits.py"], ["--config=configs/digits.py:base", "--config.classifier.fit=last"]])
 def test_control_c_ends_with_results(tmp_path, arguments):
     process = subprocess.Popen(
@@ -273,6 +293,7 @@ def test_a_broken_configuration_file(tmp_path, capsys):
     assert "broken.py" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["cuda", "bogus"])
 def test_a_backend_that_is_not_there_is_one_line(tmp_path, platform):
     run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", env={"JAX_PLATFORMS": platform})
@@ -280,6 +301,7 @@ def test_a_backend_that_is_not_there_is_one_line(tmp_path, platform):
     assert f"JAX_PLATFORMS={platform}: JAX cannot use that here" in run.stderr and "there is: cpu" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
     run = subprocess.run(
         [sys.executable, "-m", "d3gzsl_jax", "baselines", "--config=configs/digits.py"], cwd=ROOT, capture_output=True, text=True,
@@ -288,6 +310,7 @@ def test_a_backend_that_is_not_there_is_one_line_of_a_tool():
     assert run.returncode == 2 and run.stderr.startswith("d3gzsl baselines: JAX_PLATFORMS=cuda: JAX cannot use that here") and run.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [["-m", "d3gzsl_jax.main"], ["-m", "d3gzsl_jax", "report"], ["-m", "d3gzsl_jax", "table"], ["tools/robustness/launch.py"]])
 def test_help_for_a_reader_that_leaves_is_silent(program):
     reader, writer = os.pipe()
@@ -297,6 +320,7 @@ def test_help_for_a_reader_that_leaves_is_silent(program):
     assert process.communicate(timeout=60)[1] == b"" and process.returncode == 141
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_a_run_with_a_checkpoint(tmp_path):
     arguments = ["--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *PLAIN]
     process = subprocess.Popen(
@@ -311,33 +335,35 @@ def test_a_reader_that_leaves_ends_a_run_with_a_checkpoint(tmp_path):
     assert list((tmp_path / "run" / "checkpoints").glob("[0-9]*")) and not (tmp_path / "run" / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_letters_is_no_failure(tmp_path):
     arguments = ["--config=configs/digits.py:base", f"--workdir={tmp_path / 'räum'}", *PLAIN, "--config.train.epochs=1"]
     run = main(*arguments, env={"PYTHONIOENCODING": "ascii"})
     assert run.returncode == 0 and run.stderr == "" and "r\\xe4um" in run.stdout
 
 
-def test_bad_data_leaves_no_folder_behind(tmp_path):
+def test_bad_data_leaves_no_folder_behind(here, tmp_path):
     small.write_mat_folder(tmp_path / "CUB", res101={"features": None})
-    run = main("--config=configs/cub.py", f"--config.data.root={tmp_path / 'CUB'}", f"--workdir={tmp_path / 'run'}")
+    run = here("--config=configs/cub.py", f"--config.data.root={tmp_path / 'CUB'}", f"--workdir={tmp_path / 'run'}")
     assert run.returncode == 2 and "variable 'features' is missing" in run.stderr
     assert not (tmp_path / "run").exists()
 
 
-def test_results_are_not_overwritten(tmp_path):
+def test_results_are_not_overwritten(here, tmp_path):
     (tmp_path / "results.json").write_text("{}")
-    run = main("--config=configs/digits.py", f"--workdir={tmp_path}")
+    run = here("--config=configs/digits.py", f"--workdir={tmp_path}")
     assert run.returncode == 2 and "holds no run, but other things" in run.stderr
     assert (tmp_path / "results.json").read_text() == "{}"
 
 
-def test_not_finite_stops_with_step_and_term(tmp_path):
-    run = main("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.train.learning_rate=1e30")
+def test_not_finite_stops_with_step_and_term(here, tmp_path):
+    run = here("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.train.learning_rate=1e30")
     assert run.returncode == 3 and run.stderr.count("\n") == 1
     assert re.search(r"stopped at outer step \d+, critic update \d: not finite: .*cls", run.stderr)
     assert not (tmp_path / "run" / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
     process = subprocess.Popen(
         command("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", "--config.teacher.epochs=1000000"),
@@ -353,11 +379,12 @@ def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
     assert not (tmp_path / "run" / "results.json").exists()
 
 
-def test_a_classifier_that_breaks_down_is_named(tmp_path):
-    run = main("--config=configs/digits.py:base", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.classifier.learning_rate=1e38")
+def test_a_classifier_that_breaks_down_is_named(here, tmp_path):
+    run = here("--config=configs/digits.py:base", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.classifier.learning_rate=1e38")
     assert run.returncode == 3 and "final classifier of epoch 1: not finite" in run.stderr and run.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_runs_without_a_folder_get_one_each(tmp_path):
     arguments = ["--config=" + str(ROOT / "configs" / "digits.py"), *QUICK]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,5 +1,6 @@
 """A run that stops anywhere and is started again ends with the bits of one that never stopped."""
 
+import functools
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 from tools.robustness.kills import difference
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """Stands in for kill -9: nothing of the run's own handles it."""
@@ -38,6 +41,19 @@ def started(config, folder, said=None):
     if said is not None:
         display.say = said.append
     return train(config, str(folder), display)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """(arguments of config_of) -> the folder of that run, never stopped; for reading only."""
+
+    @functools.cache
+    def folder(*arguments):
+        path = tmp_path_factory.mktemp("alone") / "run"
+        started(config_of(*arguments), path)
+        return path
+
+    return folder
 
 
 def killed_at(monkeypatch, config, folder, step):
@@ -68,61 +84,57 @@ def killed_at(monkeypatch, config, folder, step):
         ("fclswgan", "device", "base", (10,)),
     ],
 )
-def test_killed_and_resumed_is_never_killed(tmp_path, monkeypatch, framework, mode, variant, steps):
+def test_killed_and_resumed_is_never_killed(alone, tmp_path, monkeypatch, framework, mode, variant, steps):
     config = config_of(framework, mode, variant)
-    started(config, tmp_path / "alone")
     for step in steps:
         killed_at(monkeypatch, config, tmp_path / "killed", step)
     said = []
     started(config, tmp_path / "killed", said)
     assert any("going on from outer step" in line for line in said)
-    assert difference(tmp_path / "alone", tmp_path / "killed") is None
+    assert difference(alone(framework, mode, variant), tmp_path / "killed") is None
     starts = json.loads((tmp_path / "killed" / "environment.json").read_text())["starts"]
     assert len(starts) == len(steps) + 1 and [start["from_step"] >= step for start, step in zip(starts[1:], steps, strict=True)]
 
 
-def test_the_comparison_sees_one_bit(tmp_path, monkeypatch):
-    config = config_of()
-    for name in ("one", "other"):
-        started(config, tmp_path / name)
-    assert difference(tmp_path / "one", tmp_path / "other") is None
+def test_the_comparison_sees_one_bit(alone, tmp_path):
+    one = alone("wgan", "device", "d3")
+    started(config_of(), tmp_path / "other")
+    assert difference(one, tmp_path / "other") is None
     results = json.loads((tmp_path / "other" / "results.json").read_text())
     results["metrics"]["seen"] = float(np.nextafter(results["metrics"]["seen"], 2.0))
     (tmp_path / "other" / "results.json").write_text(json.dumps(results))
-    assert difference(tmp_path / "one", tmp_path / "other") == "results.json: metrics"
+    assert difference(one, tmp_path / "other") == "results.json: metrics"
     folder = tmp_path / "other" / "checkpoints"
     training = load_arrays(folder / "64" / "training")
     critic = training["state"]["params"]["critic"]["params"]
     critic["hidden_bias"] = critic["hidden_bias"].at[0].set(np.nextafter(critic["hidden_bias"][0], np.float32(9.0)))
     shutil.rmtree(folder)
     Checkpoints(folder, 1, "", 0.0, print).save(64, training, {}, None, wait=True)
-    assert "hidden_bias" in difference(tmp_path / "one", tmp_path / "other")
+    assert "hidden_bias" in difference(one, tmp_path / "other")
 
 
-def test_a_finished_run_is_left_alone_and_can_be_trained_on(tmp_path):
+def test_a_finished_run_is_left_alone_and_can_be_trained_on(alone, tmp_path):
     """To as many epochs as if it had been asked for them at once."""
     long, short = config_of(), config_of()
     short.train.epochs = 3  # no multiple of eval.every_epochs: the evaluation at its end is not one of the longer run's
-    started(long, tmp_path / "alone")
     first = started(short, tmp_path / "grown")
     before = (tmp_path / "grown" / "metrics.jsonl").read_text()
     said = []
     assert started(short, tmp_path / "grown", said)["metrics"] == first["metrics"]
     assert "finished already, 3 epochs" in said[0] and (tmp_path / "grown" / "metrics.jsonl").read_text() == before
     started(long, tmp_path / "grown")
-    assert difference(tmp_path / "alone", tmp_path / "grown") is None
+    assert difference(alone("wgan", "device", "d3"), tmp_path / "grown") is None
     with pytest.raises(UserError, match=r"has done 4 epochs, and config.train.epochs=3"):
         started(short, tmp_path / "grown")
 
 
-def test_control_c_saves_and_can_be_gone_on_from(tmp_path, monkeypatch):
+def test_control_c_saves_and_can_be_gone_on_from(alone, tmp_path, monkeypatch):
     config = config_of()
-    started(config, tmp_path / "alone")
     plain = Display.advance
 
     def advance(self, units):
         plain(self, units)
-        if self.pace.total > 10 and self.pace.done >= 20:  # in the adversarial loop, between two evaluations
+        if self.progress.total > 10 and self.progress.done >= 20:  # in the adversarial loop, between two evaluations
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
@@ -132,7 +144,7 @@ def test_control_c_saves_and_can_be_gone_on_from(tmp_path, monkeypatch):
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "stopped" / "metrics.jsonl").open()]
     assert kinds == ["interrupted", "final"]
     started(config, tmp_path / "stopped")
-    assert difference(tmp_path / "alone", tmp_path / "stopped") is None
+    assert difference(alone("wgan", "device", "d3"), tmp_path / "stopped") is None
 
 
 def test_a_loss_that_explodes_names_the_last_good_checkpoint(tmp_path, monkeypatch):

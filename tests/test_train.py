@@ -26,6 +26,7 @@ def quick(variant="d3"):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_control_c_while_the_next_batches_are_made(tmp_path, monkeypatch, variant):
     """After an evaluation and before anything more was trained: the results are those of that evaluation."""
@@ -43,6 +44,7 @@ def test_control_c_while_the_next_batches_are_made(tmp_path, monkeypatch, varian
     assert json.loads((tmp_path / "run" / "results.json").read_text())["metrics"] == results["metrics"]
 
 
+@pytest.mark.slow
 def test_a_failing_final_classifier_leaves_the_students_results(tmp_path, monkeypatch):
     def fail(self, *arguments):
         raise DivergenceError("final classifier")
@@ -85,6 +87,7 @@ WAYS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_whose_folder_vanishes_is_stopped_in_one_line(tmp_path, monkeypatch, way):
     folder, done = tmp_path / "run", []
@@ -94,12 +97,14 @@ def test_a_run_whose_folder_vanishes_is_stopped_in_one_line(tmp_path, monkeypatc
     assert (str(error.value).startswith(f"--workdir={folder}: ") and not (folder / "results.json").exists()) or way.startswith("without")
 
 
+@pytest.mark.slow
 def test_a_folder_without_checkpoints_is_whole_at_the_end(tmp_path, monkeypatch):
     gone(monkeypatch, lambda path: shutil.rmtree(path / "checkpoints", ignore_errors=True))
     train(quick(), str(tmp_path / "run"), Display())
     assert {"config.json", "results.json", "model", "teacher", "checkpoints"} <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
+@pytest.mark.slow
 def test_checkpoints_that_cannot_be_written_are_found_before_training(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")
@@ -111,6 +116,7 @@ def test_checkpoints_that_cannot_be_written_are_found_before_training(tmp_path, 
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.lock"]
 
 
+@pytest.mark.slow
 def test_a_second_training_in_one_process_is_refused_and_a_third_goes_on(tmp_path, monkeypatch):
     """As in a notebook with threads, and after a cell was interrupted."""
     folder, refused = str(tmp_path / "run"), []

@@ -13,6 +13,8 @@ from d3gzsl_jax.studies.tables import command
 from tests.conftest import ROOT
 from tests.runs.test_model import QUICK
 
+pytestmark = pytest.mark.slow
+
 KNOWN, UNKNOWN = ("unseen", "zsl"), ("seen", "harmonic", "ausuc")
 
 

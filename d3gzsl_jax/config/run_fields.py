@@ -12,6 +12,11 @@ RUN = (
         "precision", "float32",
         "Of the networks' products: float32, tf32 (on chips that have it) or bfloat16.", words=("float32", "tf32", "bfloat16"),
     ),
+    Field(
+        "compile_cache", True,
+        "Whether compiled programs are kept in a cache folder of the user's, so that the next start is quicker (JAX's persistent "
+        "compilation cache; its own environment variables go before this).", may_change=True,
+    ),
 )  # fmt: skip
 
 DATA = (

@@ -129,7 +129,8 @@ def host_batches(
         one = lambda step: _rows_of_step(tf, key, step, len(labels), n_critic, batch)[:, part]  # noqa: E731
         return tf.map_fn(one, tf.range(first, first + longest), fn_output_signature=tf.int32)
 
-    dataset = steps.map(rows_of_call, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    as_it_is = tf.autograph.experimental.do_not_convert  # nothing in it is to be rewritten, and looking takes half a second
+    dataset = steps.map(as_it_is(rows_of_call), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if features is not None:
         gather = lambda rows: (np.asarray(features[rows], np.float32), labels[rows])  # noqa: E731
         dataset = dataset.map(

@@ -10,7 +10,7 @@ import numpy as np
 from d3gzsl_jax.text import shortened
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class GZSLData:
     """Features, semantics and split roles of a generalized zero-shot benchmark; classes keep their original ids 0..C-1.
 
@@ -46,6 +46,12 @@ class GZSLData:
     first: int = 0
     file_rows: np.ndarray | None = None
     file_classes: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        """One line, also of arrays that are not validated yet."""
+        shapes = {name: np.shape(getattr(self, name)) for name in ("features", "semantics")}
+        roles = ", ".join(f"{name} {np.size(getattr(self, name))}" for name in ("trainval", "test_seen", "test_unseen"))
+        return f"GZSLData({self.name}: features {shapes['features']}, semantics by class {shapes['semantics']}; rows: {roles})"
 
     @property
     def class_count(self) -> int:

@@ -1,8 +1,8 @@
 """The teacher ("OOD model"): pretrained on real seen rows, then frozen; its outputs on real rows are constants."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,12 +45,12 @@ class Teacher:
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """C_o(E_o(x)): (n, dx) to (n, |S|)."""
-        return self.head.apply(params["head"], self.embedding.apply(params["embedding"], features))
+        return networks.apply(self.head, params["head"], networks.apply(self.embedding, params["embedding"], features))
 
     def outputs(self, params: Params, features: jax.Array) -> TeacherOutputs:
         """What the distillation terms need of real rows: unit embeddings (n, width) and logits (n, |S|)."""
-        embedding = self.embedding.apply(params["embedding"], features)
-        return TeacherOutputs(unit_embedding=unit_rows(embedding), logits=self.head.apply(params["head"], embedding))
+        embedding = networks.apply(self.embedding, params["embedding"], features)
+        return TeacherOutputs(unit_embedding=unit_rows(embedding), logits=networks.apply(self.head, params["head"], embedding))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,32 +112,48 @@ def pretrain(
     Raises:
         DivergenceError: naming the epoch at which the loss was not finite.
     """
-    params = jax.jit(lambda key: teacher.init(key, features.shape[1]))(key)
-    opt_state = training.init(params)
-    rows_of = jax.jit(lambda epoch: epoch_rows(key, epoch, len(features), batch))
-
-    def update(carry: tuple[Params, optax.OptState], rows: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
-        params, opt_state, loss = training.update(teacher, *carry, *rows)
-        return (params, opt_state), loss
-
-    step = jax.jit(update, donate_argnums=0)
-    whole = jax.jit(
-        lambda carry, features, labels, rows: jax.lax.scan(lambda c, r: update(c, (features[r], labels[r])), carry, rows),
-        donate_argnums=0,
-    )
+    params = _init(teacher, key, features.shape[1])
+    carry = (params, training.init(params))
     table = jax.device_put((features, seen_index)) if resident else None
-    carry = (params, opt_state)
     for epoch in range(epochs):
-        rows = rows_of(epoch)
-        if resident:
-            carry, losses = whole(carry, *table, rows)
+        rows = _epoch_rows(key, epoch, len(features), batch)
+        if table is not None:
+            carry, losses = _update_epoch(training, teacher, carry, *table, rows)
         else:
             losses = []
             for chosen in np.asarray(rows):
-                carry, loss = step(carry, (features[chosen], seen_index[chosen]))
+                carry, loss = _update(training, teacher, carry, features[chosen], seen_index[chosen])
                 losses.append(loss)
         if not np.isfinite(np.asarray(losses)).all():
             advice = blamed_input(features, "lower config.teacher.learning_rate")
             raise DivergenceError(f"teacher pretraining stopped at epoch {epoch}: the loss is not finite; {advice}")
         advance()
     return carry[0]
+
+
+Carry = tuple[Params, optax.OptState]
+
+_init = jax.jit(Teacher.init, static_argnums=(0, 2))
+_epoch_rows = jax.jit(epoch_rows, static_argnums=(2, 3))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _update(
+    training: TeacherTraining, teacher: Teacher, carry: Carry, features: jax.Array, seen_index: jax.Array
+) -> tuple[Carry, jax.Array]:
+    """One update on features (B, dx) and seen indices (B,), with the loss before it."""
+    params, opt_state, loss = training.update(teacher, *carry, features, seen_index)
+    return (params, opt_state), loss
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _update_epoch(
+    training: TeacherTraining, teacher: Teacher, carry: Carry, features: jax.Array, seen_index: jax.Array, rows: jax.Array
+) -> tuple[Carry, jax.Array]:
+    """The updates on rows (updates, B) of all features (N, dx) and seen indices (N,), with their losses (updates,)."""
+
+    def update(carry: Carry, chosen: jax.Array) -> tuple[Carry, jax.Array]:
+        params, opt_state, loss = training.update(teacher, *carry, features[chosen], seen_index[chosen])
+        return (params, opt_state), loss
+
+    return jax.lax.scan(update, carry, rows)

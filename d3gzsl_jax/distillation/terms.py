@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from d3gzsl_jax.distillation import student
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.frameworks import networks
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, TeacherOutputs, Terms
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import distillation as terms
 from d3gzsl_jax.losses.classification import negative_log_likelihood
@@ -79,7 +79,7 @@ class Distillation:
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """E_s(x) by the student's own embedding: features (n, dx) to (n, width)."""
         with jax.named_scope("student"):
-            return self.embedding.apply(params["student_embedding"], features)
+            return networks.apply(self.embedding, params["student_embedding"], features)
 
     def unseen_labels(self, classes: Classes) -> jax.Array:
         """Original ids (M,) of the synthesized rows, class-major: all n_syn rows of the first unseen class, then the next."""
@@ -120,7 +120,7 @@ class Distillation:
         labels = jnp.concatenate([self.unseen_labels(classes), batch.labels])
         sample, weights, columns = self._sample(params, classes, labels, count)
         with jax.named_scope("student"):
-            logits, log_probabilities, ood_logits = self._head(params).apply(params["student_head"], embedding, columns)
+            logits, log_probabilities, ood_logits = networks.apply(self._head(params), params["student_head"], embedding, columns)
         found = {}
         if "cls" in names:
             rows = labels.shape[0] if sample is None else sample.count
@@ -130,18 +130,18 @@ class Distillation:
                 with jax.named_scope("teacher"):
                     unseen_logits = self.teacher.logits(teacher, unseen)
             # Apart, then together: the same bits row by row. XLA compiles no concatenation fused into a softmax for some GPUs.
-            scores = [terms.in_distribution_score(logits, self.score) for logits in (unseen_logits, batch.teacher.logits)]
+            scores = [terms.in_distribution_score(logits, self.score) for logits in (unseen_logits, _known(batch.teacher).logits)]
             score = jnp.concatenate(scores)
-            confidence = self.confidence.apply(params["confidence"], score)
+            confidence = networks.apply(self.confidence, params["confidence"], score)
             groups = terms.pair_groups(labels, count, self.target)
             found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, self.variant, sample)
         if "be" in names:
             found["be"] = terms.embedding_distillation(
-                batch.teacher.unit_embedding, embedding[count:], batch.labels, self.variant
+                _known(batch.teacher).unit_embedding, embedding[count:], batch.labels, self.variant
             )
         if "kl" in names:
             seen_logits = logits[count:][:, classes.seen]
-            found["kl"] = terms.label_distillation(batch.teacher.logits, seen_logits, self.variant, self.temperature)
+            found["kl"] = terms.label_distillation(_known(batch.teacher).logits, seen_logits, self.variant, self.temperature)
         return found
 
     def loss(
@@ -155,7 +155,7 @@ class Distillation:
 
     def classify(self, params: Params, embedding: jax.Array) -> jax.Array:
         """The student's logits (n, C) for its embeddings (n, width): prediction is their argmax and nothing else."""
-        return self._head(params).apply(params["student_head"], embedding, method="classify")
+        return networks.apply(self._head(params), params["student_head"], embedding, method="classify")
 
     def _head(self, params: Params) -> student.StudentHead:
         """The head at the width of its parameters, which a step may have narrowed."""
@@ -174,3 +174,9 @@ class Distillation:
         width = self._head(params).classes
         columns = jnp.where(jnp.arange(width) < classes.seen.shape[0], 1.0, once) if width < self.classes else None
         return sample, jnp.where(synthesized, once, 1.0), columns
+
+
+def _known(outputs: TeacherOutputs | None) -> TeacherOutputs:
+    """The teacher's outputs, which are there wherever a term is computed."""
+    assert outputs is not None
+    return outputs

@@ -1,6 +1,7 @@
 """What explains the end of a run in numbers: telling seen from unseen, calibration, accuracies of rows, the generator's quality."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,15 +10,16 @@ import numpy as np
 
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.evaluation import metrics
-from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.evaluation.evaluate import Evaluator, function_of, logits_of
 from d3gzsl_jax.evaluation.generator_quality import quality
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.structures import Classes, Params
-from d3gzsl_jax.frameworks.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.synthesis import synthesize
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import SCORES, in_distribution_score
 
 _ROWS, _CLASSES = 100, 200  # synthesized per class, and at most so many classes
+_SEPARATING = (*SCORES, "seen_mass")
 
 Logits = Callable[..., jax.Array]
 
@@ -50,10 +52,9 @@ def of_predictors(
     """
     found: dict[str, Any] = {"ood": {}, "confusion": {}, "accuracy": {}, "calibration_error": {}}
     if teacher:
-        rows = _rows(evaluator, teacher, lambda logits: {score: in_distribution_score(logits, score) for score in SCORES})
-        found["ood"]["teacher"] = _separation(rows)
+        found["ood"]["teacher"] = _separation(_rows(evaluator, teacher))
     for name, predictor in predictors.items():
-        rows = _rows(evaluator, predictor, lambda logits: _figures(logits, classes))
+        rows = _rows(evaluator, predictor, classes)
         for key, values in _of_predictor(rows, arrays, classes).items():
             found[key][name] = values
     return found
@@ -65,15 +66,27 @@ def of_generator(framework: Framework, params: Params, arrays: SplitArrays, clas
     if not len(tested):
         return {}
     chosen = tested[np.linspace(0, len(tested) - 1, min(len(tested), _CLASSES)).astype(int)]
-    synthesize = jax.jit(
-        lambda params, labels: synthesize_classes(framework, params, stream(root, "details"), classes.semantics, labels, _ROWS)
+    made = np.asarray(
+        synthesize(framework, params, stream(root, "details"), classes.semantics, jnp.asarray(chosen, jnp.int32), _ROWS)
     )
-    made = np.asarray(synthesize(params, jnp.asarray(chosen, jnp.int32)))
     return quality(arrays.test_unseen_features, arrays.test_unseen_labels, made, np.repeat(chosen, _ROWS))
 
 
-def _figures(logits: jax.Array, classes: Classes) -> dict[str, jax.Array]:
-    """Of each row of logits (n, C): scores over the seen columns, prediction and its probability."""
+def _rows(evaluator: Evaluator, predictor: Predictor, classes: Classes | None = None) -> dict[str, dict[str, np.ndarray]]:
+    """By test split and name, the figures of its rows; `classes`: see `_figures`."""
+    figures = functools.partial(_figures, *function_of(predictor.logits), predictor.params, classes)
+    return {split: evaluator.over(split, figures) for split in ("seen", "unseen")}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _figures(
+    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], classes: Classes | None, features: jax.Array
+) -> dict[str, jax.Array]:
+    """Of each row: scores over the seen columns of its logits (n, C), its prediction and the probability of that. Without
+    `classes`, the scores over all columns alone."""
+    logits = logits_of(function, of, params, features)
+    if classes is None:
+        return {score: in_distribution_score(logits, score) for score in SCORES}
     seen = logits[:, classes.seen]
     found = {score: in_distribution_score(seen, score) for score in SCORES}
     total = jax.nn.logsumexp(logits, axis=-1)
@@ -82,26 +95,10 @@ def _figures(logits: jax.Array, classes: Classes) -> dict[str, jax.Array]:
     return found | {"predicted": jnp.argmax(logits, axis=-1), "confidence": jnp.exp(jnp.max(logits, axis=-1) - total)}
 
 
-def _rows(
-    evaluator: Evaluator, predictor: Predictor, figures: Callable[[jax.Array], dict[str, jax.Array]]
-) -> dict[str, dict[str, np.ndarray]]:
-    """By test split and name, the figures of its rows."""
-    names: list[str] = []
-
-    def of_chunk(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
-        made = figures(predictor.logits(*params, features))
-        names[:] = list(made)
-        return tuple(made.values())
-
-    compiled = jax.jit(of_chunk)
-    gathered = {split: evaluator.over(split, compiled, predictor.params) for split in ("seen", "unseen")}
-    return {split: dict(zip(names, arrays, strict=True)) for split, arrays in gathered.items()}
-
-
 def _separation(rows: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:
     """AUROC, AUPR and FPR@95 of seen against unseen rows by each score."""
     found = {}
-    for score in rows["seen"]:
+    for score in (score for score in _SEPARATING if score in rows["seen"]):
         pair = rows["seen"][score], rows["unseen"][score]
         found[score] = {"auroc": metrics.auroc(*pair), "aupr": metrics.aupr(*pair), "fpr_at_95": metrics.fpr_at_tpr(*pair)}
     return found
@@ -110,7 +107,8 @@ def _separation(rows: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, f
 def _of_predictor(rows: dict[str, dict[str, np.ndarray]], arrays: SplitArrays, classes: Classes) -> dict[str, dict[str, Any]]:
     labels = {"seen": arrays.test_seen_labels, "unseen": arrays.test_unseen_labels}
     own = {"seen": np.asarray(classes.seen), "unseen": np.asarray(classes.unseen)}
-    accuracy, error, mistaken = {}, {}, {}
+    accuracy: dict[str, float] = {}
+    error, mistaken = {}, {}
     for split, other in (("seen", "unseen"), ("unseen", "seen")):
         predicted, confidence = rows[split]["predicted"], rows[split]["confidence"]
         right = predicted == labels[split]
@@ -118,8 +116,4 @@ def _of_predictor(rows: dict[str, dict[str, np.ndarray]], arrays: SplitArrays, c
         accuracy |= {f"micro_{split}": metrics.share(right), f"macro_{split}": metrics.mean_over_classes(by_class)}
         error[split] = metrics.calibration_error(confidence, right)
         mistaken[f"{split}_as_{other}"] = metrics.share(np.isin(predicted, own[other]))
-    scores = {
-        split: {name: values for name, values in figures.items() if name not in ("predicted", "confidence")}
-        for split, figures in rows.items()
-    }
-    return {"ood": _separation(scores), "confusion": mistaken, "accuracy": accuracy, "calibration_error": error}
+    return {"ood": _separation(rows), "confusion": mistaken, "accuracy": accuracy, "calibration_error": error}

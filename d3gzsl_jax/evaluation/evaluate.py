@@ -1,8 +1,10 @@
 """Evaluates predictors (T1, U, S, H, AUSUC) and the teacher (accuracy, AUROC, FPR@95) on the test rows."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +26,7 @@ class Evaluation:
         metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), 'ausuc', fractions in [0, 1]; NaN where there are no
             test rows to know it by (S, H and AUSUC without test-seen rows).
         per_class: (C,) accuracies by original id, NaN for a class without test rows.
-        curve: U and S under calibrated stacking, see `diagnostics.trade_off`.
+        curve: U and S under calibrated stacking, see `curves.trade_off`.
     """
 
     metrics: dict[str, float]
@@ -56,45 +58,34 @@ class Evaluator:
             split: _chunks(getattr(arrays, f"test_{split}_features"), batch, on_device) for split in ("seen", "unseen")
         }
 
-    def over(self, split: str, function: Callable[..., object], params: object) -> tuple[np.ndarray, ...]:
-        """What a compiled `function`(params, features (n, dx)) says of each row of the test split 'seen' or 'unseen': its arrays,
-        each with a leading (rows,) axis."""
+    def over(self, split: str, function: Callable[..., Any]) -> Any:
+        """What a compiled `function` of features (n, dx) says of each row of the test split 'seen' or 'unseen': the tree of arrays
+        it returns, each with a leading (rows,) axis."""
         rows = len(getattr(self._arrays, f"test_{split}_labels"))
-        parts = [function(params, chunk) for chunk in self._chunks[split]]
-        gathered = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:rows], *parts)
-        return gathered if isinstance(gathered, tuple) else (gathered,)
+        parts = [function(chunk) for chunk in self._chunks[split]]
+        return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:rows], *parts)
 
     def predictor(self, logits: Callable[..., jax.Array]) -> Callable[..., Evaluation]:
-        """Compiles a predictor once: of `logits`(*params, features (n, dx)) -> (n, C), by original id, it makes a function of
-        *params that evaluates them: U, S and H by argmax over all classes, T1 by argmax over the unseen ones, AUSUC."""
-
-        def predict(params: tuple[Params, ...], features: jax.Array) -> tuple[jax.Array, ...]:
-            found = logits(*params, features)
-            return jnp.argmax(found, axis=-1), *self._best_of(found)
-
-        compiled = jax.jit(predict)
-        return lambda *params: self._evaluate(compiled, params)
+        """A function of *params that evaluates `logits`(*params, features (n, dx)) -> (n, C), by original id: U, S and H by argmax
+        over all classes, T1 by argmax over the unseen ones, AUSUC. Methods of equal objects are compiled once."""
+        return lambda *params: self._evaluate(logits, params)
 
     def best(self, logits: Callable[..., jax.Array], *params: Params) -> tuple[Best, Best]:
         """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`."""
-        compiled = jax.jit(lambda params, features: self._best_of(logits(*params, features)))
-        return tuple(Best(*self.over(split, compiled, params)) for split in ("seen", "unseen"))
-
-    def _best_of(self, logits: jax.Array) -> tuple[jax.Array, ...]:
-        """The fields of `Best` of logits (n, C)."""
-        groups = jnp.asarray(self._seen), jnp.asarray(self._unseen)
-        return tuple(part for ids in groups for part in (ids[logits[:, ids].argmax(axis=-1)], logits[:, ids].max(axis=-1)))
+        best = functools.partial(_best, *function_of(logits), params, self._seen, self._unseen)
+        return Best(*self.over("seen", best)), Best(*self.over("unseen", best))
 
     def scores(self, teacher: Teacher, params: Params) -> dict[str, np.ndarray]:
         """The teacher's score max log_softmax of test rows, by split 'seen' and 'unseen'."""
-        score = jax.jit(lambda params, features: in_distribution_score(teacher.logits(params, features)))
-        return {split: self.over(split, score, params)[0] for split in ("seen", "unseen")}
+        score = functools.partial(_scores, teacher, params)
+        return {split: self.over(split, score) for split in ("seen", "unseen")}
 
-    def _evaluate(self, predict: Callable[..., object], params: tuple[Params, ...]) -> Evaluation:
+    def _evaluate(self, logits: Callable[..., jax.Array], params: tuple[Params, ...]) -> Evaluation:
+        predict = functools.partial(_predict, *function_of(logits), params, self._seen, self._unseen)
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
-        predicted_seen, *best = self.over("seen", predict, params)
+        predicted_seen, *best = self.over("seen", predict)
         best_of_seen = Best(*best)
-        predicted_unseen, *best = self.over("unseen", predict, params)
+        predicted_unseen, *best = self.over("unseen", predict)
         best_of_unseen = Best(*best)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
@@ -111,9 +102,8 @@ class Evaluator:
         """The frozen teacher: per-class accuracy on test-seen rows ('seen_accuracy'), share of test-seen rows with score over
         the threshold ('id_accuracy') and of test-unseen rows at or under it ('ood_accuracy'), and 'auroc' and 'fpr_at_95' of
         seen (positive) against unseen rows by the score max log_softmax."""
-        logits = jax.jit(teacher.logits)
-        (logits_seen,) = self.over("seen", logits, params)
-        (logits_unseen,) = self.over("unseen", logits, params)
+        logits = functools.partial(_teacher_logits, teacher, params)
+        logits_seen, logits_unseen = self.over("seen", logits), self.over("unseen", logits)
         predicted = self._seen[logits_seen.argmax(axis=-1)]
         score_seen, score_unseen = (np.asarray(in_distribution_score(x)) for x in (logits_seen, logits_unseen))
         accuracy = metrics.per_class_accuracy(predicted, self._arrays.test_seen_labels, self._seen)
@@ -124,6 +114,51 @@ class Evaluator:
             "auroc": metrics.auroc(score_seen, score_unseen),
             "fpr_at_95": metrics.fpr_at_tpr(score_seen, score_unseen),
         }
+
+
+def function_of(logits: Callable[..., jax.Array]) -> tuple[Callable[..., jax.Array], Hashable]:
+    """A method as its function and the frozen object it is of, what is compiled then being shared by equal objects (bound methods
+    are equal only where the object is the very same); another function and None."""
+    return getattr(logits, "__func__", logits), getattr(logits, "__self__", None)
+
+
+def logits_of(
+    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], features: jax.Array
+) -> jax.Array:
+    """The logits by what `function_of` made of their function."""
+    return function(*(() if of is None else (of,)), *params, features)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _predict(
+    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], seen: jax.Array, unseen: jax.Array,
+    features: jax.Array,
+) -> tuple[jax.Array, ...]:
+    """Predicted ids, and the fields of `Best`."""
+    logits = logits_of(function, of, params, features)
+    return jnp.argmax(logits, axis=-1), *_best_of(logits, seen, unseen)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _best(
+    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], seen: jax.Array, unseen: jax.Array,
+    features: jax.Array,
+) -> tuple[jax.Array, ...]:
+    """The fields of `Best`."""
+    return _best_of(logits_of(function, of, params, features), seen, unseen)
+
+
+def _best_of(logits: jax.Array, seen: jax.Array, unseen: jax.Array) -> tuple[jax.Array, ...]:
+    """The fields of `Best` of logits (n, C)."""
+    return tuple(part for ids in (seen, unseen) for part in (ids[logits[:, ids].argmax(axis=-1)], logits[:, ids].max(axis=-1)))
+
+
+_teacher_logits = jax.jit(Teacher.logits, static_argnums=0)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _scores(teacher: Teacher, params: Params, features: jax.Array) -> jax.Array:
+    return in_distribution_score(teacher.logits(params, features))
 
 
 def _chunks(features: np.ndarray, batch: int, on_device: bool) -> list[np.ndarray | jax.Array]:

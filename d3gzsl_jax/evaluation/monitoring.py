@@ -1,5 +1,6 @@
 """What tells early that training goes wrong: norms, learning rates, and how much synthesized rows of a class vary."""
 
+import functools
 from typing import Any
 
 import jax
@@ -47,20 +48,14 @@ class TrainingMonitor:
         self._optimization, self._real = optimization, variance_within(features, labels)
         unseen = classes.unseen
         looked_at = unseen[np.linspace(0, len(unseen) - 1, min(len(unseen), _CLASSES)).astype(int)] if len(unseen) else unseen
-
-        def variances(params: Params) -> jax.Array:
-            rows = synthesize_classes(framework, params, stream(root, "diversity"), classes.semantics, looked_at, _ROWS)
-            return rows.reshape(len(looked_at), _ROWS, -1).var(axis=1, ddof=1).mean(axis=-1)
-
         self.classes = np.asarray(looked_at)
-        self._variances = jax.jit(variances)
-        self._norms = jax.jit(lambda params: {group: optax.tree.norm(tree) for group, tree in params.items()})
+        self._framework, self._key, self._semantics = framework, stream(root, "diversity"), classes.semantics
 
     def diversity(self, params: Params) -> np.ndarray:
         """By class of `classes`: variance of synthesized rows of the class, as a share of that of real rows within their class."""
         if not len(self.classes) or self._real == 0.0:
             return np.zeros(0)
-        return np.asarray(self._variances(params), np.float64) / self._real
+        return np.asarray(_variances(self._framework, params, self._key, self._semantics, self.classes), np.float64) / self._real
 
     def measure(self, state: TrainState, norms: dict[str, Any], diversity: np.ndarray) -> dict[str, Any]:
         """Norms, learning rates of the step before this state and diversity, for metrics.jsonl.
@@ -73,8 +68,21 @@ class TrainingMonitor:
         epoch = jnp.maximum(state.step - 1, 0) // self._optimization.steps_per_epoch
         rates = {group: self._optimization.learning_rate(group, epoch) for group in self._optimization.learning_rates}
         numbers = {
-            "norms": dict(norms) | {"parameter": self._norms(state.params)},
+            "norms": dict(norms) | {"parameter": _norms(state.params)},
             "learning_rates": rates,
             "diversity": {"median": np.median(diversity), "lowest": diversity.min()} if len(diversity) else {},
         }
         return jax.tree.map(float, jax.device_get(numbers))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _variances(framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: jax.Array) -> jax.Array:
+    """By class of `labels` (k,): variance of its synthesized rows, the mean over dimensions."""
+    rows = synthesize_classes(framework, params, key, semantics, labels, _ROWS)
+    return rows.reshape(len(labels), _ROWS, -1).var(axis=1, ddof=1).mean(axis=-1)
+
+
+@jax.jit
+def _norms(params: Params) -> dict[str, jax.Array]:
+    """L2 norm of each group."""
+    return {group: optax.tree.norm(tree) for group, tree in params.items()}

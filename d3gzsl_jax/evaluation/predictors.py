@@ -44,7 +44,6 @@ class Predictors:
         self._student = evaluator.predictor(objective.student_logits) if has_student else None
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
         self._after = tuple(sorted({*after, classifier.softmax.epochs})) if classifier else ()
-        self._fit = jax.jit(lambda *given: classifier.fits(*given, self._after)) if classifier else None
         self.trials: dict[tuple[str, int], Evaluation] = {}
         """Of the newest evaluation: by predictor and, for the final classifier, number of its epochs (0 for the student)."""
         self._classifier = evaluator.predictor(classifier.logits) if classifier else None
@@ -63,7 +62,7 @@ class Predictors:
         self.trials = {}
         if self._student:
             found["student"] = self.trials["student", 0] = self._student(state.params)
-        if self._fit and self._every:
+        if self._final and self._every:
             found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
             best = self.best[name][1]["harmonic"] if name in self.best else -1.0
@@ -74,14 +73,15 @@ class Predictors:
 
     def finish(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at the end what is due only then; arguments as in `evaluate`."""
-        if not self._fit or self._every:
+        if not self._final or self._every:
             return {}
         found = {"classifier": self._evaluate_classifier(state, step, epoch, rows)}
         self.last = self.last | found
         return found
 
     def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
-        fitted = self._fit(state.params, jax.random.fold_in(self._key, step), self._classes, *rows)
+        assert self._final is not None and self._classifier is not None
+        fitted = self._final.fits(state.params, jax.random.fold_in(self._key, step), self._classes, *rows, self._after)
         self.classifier = fitted[-1]
         advice = "lower config.classifier.learning_rate"
         try:
@@ -98,7 +98,7 @@ class Predictors:
         found = {}
         if self._student:
             found["student"] = Predictor(self._objective.student_logits, (state.params,))
-        if self.classifier:
+        if self._final and self.classifier:
             found["classifier"] = Predictor(self._final.logits, (state.params, self.classifier))
         return found
 

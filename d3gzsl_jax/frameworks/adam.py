@@ -42,7 +42,7 @@ def adam_directions(state: optax.ScaleByAdamState, beta1: float, beta2: float, e
     """The directions of the update that left `state`: they depend on nothing else."""
 
     def correction(beta: float) -> jax.Array:
-        return -jnp.expm1(state.count * (math.log(beta) if beta > 0 else -math.inf))
+        return -jnp.expm1(state.count.astype(jnp.float32) * (math.log(beta) if beta > 0 else -math.inf))
 
     scale1, scale2 = 1.0 / correction(beta1), jax.lax.rsqrt(correction(beta2))
     return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, state.nu)

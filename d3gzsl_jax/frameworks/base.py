@@ -31,11 +31,23 @@ class Framework(Protocol):
     config/framework_fields.py lists with their ranges.
     """
 
-    sizes: Sizes
-    critic_groups: tuple[str, ...]
-    generator_groups: tuple[str, ...]
-    learns_embedding: bool
-    """Whether `embed` is a network of the method, sizes.embedding wide like the teacher's: D3's student then shares it."""
+    def __init__(self, sizes: Sizes, gradient_penalty_weight: float = 10.0, **options: Any) -> None: ...
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of data and networks."""
+
+    @property
+    def critic_groups(self) -> tuple[str, ...]:
+        """Parameter groups the critic phase updates."""
+
+    @property
+    def generator_groups(self) -> tuple[str, ...]:
+        """Parameter groups the generator phase updates."""
+
+    @property
+    def learns_embedding(self) -> bool:
+        """Whether `embed` is a network of the method, sizes.embedding wide like the teacher's: D3's student then shares it."""
 
     @property
     def summed_groups(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class CEGZSL(WGAN):
     temperature_class: float = 0.1
     comparator_gradient: str = "released"
 
-    critic_groups = ("critic", "embedding", "projection", "comparator")
+    critic_groups: ClassVar[tuple[str, ...]] = ("critic", "embedding", "projection", "comparator")
     learns_embedding: ClassVar[bool] = True
 
     @property
@@ -67,12 +67,12 @@ class CEGZSL(WGAN):
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """h = E(x), (n, width)."""
         with jax.named_scope("embedding"):
-            return self.embedding.apply(params["embedding"], features)
+            return networks.apply(self.embedding, params["embedding"], features)
 
     def project(self, params: Params, embedding: jax.Array) -> jax.Array:
         """z' (n, projection): unit rows."""
         with jax.named_scope("projection"):
-            return unit_rows(self.projector.apply(params["projection"], embedding), _NORM_FLOOR)
+            return unit_rows(networks.apply(self.projector, params["projection"], embedding), _NORM_FLOOR)
 
     def class_contrast(self, params: Params, classes: Classes, embedding: jax.Array, labels: jax.Array) -> jax.Array:
         """L_cl of embeddings (n, width) with labels (n,), original ids of seen classes.
@@ -82,14 +82,16 @@ class CEGZSL(WGAN):
         """
         with jax.named_scope("comparator"):
             of, inner = params["comparator"], params["comparator"]["params"]
-            rows = self.comparator.apply(of, embedding, method="project_features")
-            columns = self.comparator.apply(of, classes.semantics[classes.seen], method="project_semantics") + inner["hidden_bias"]
+            rows = networks.apply(self.comparator, of, embedding, method="project_features")
+            columns = networks.apply(self.comparator, of, classes.semantics[classes.seen], method="project_semantics")
+            columns = columns + inner["hidden_bias"][None]
             scores = contrastive.pair_scores(rows, columns, inner["output"]["kernel"][:, 0], networks.NEGATIVE_SLOPE)
             return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
 
     def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_D with the terms of WGAN-GP, 'instance_contrast' and 'class_contrast'."""
         loss, terms = super().critic_loss(params, classes, rows)
+        assert rows.real_embedding is not None  # this method has an embedding
         projected = self.project(params, rows.real_embedding)
         instance = contrastive.instance_contrast(projected, rows.labels, self.temperature_instance)
         of_classes = self.class_contrast(params, classes, rows.real_embedding, rows.labels)
@@ -98,6 +100,7 @@ class CEGZSL(WGAN):
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_G with the terms 'adversarial', 'instance_contrast' and 'class_contrast' (unweighted). Real rows are constants."""
         loss, terms = super().generator_loss(params, classes, rows)
+        assert rows.fake_embedding is not None and rows.real_embedding is not None
         projected = self.project(params, jnp.concatenate([rows.fake_embedding, rows.real_embedding]))
         labels = jnp.concatenate([rows.labels, rows.labels])
         instance = contrastive.instance_contrast(projected, labels, self.temperature_instance)

@@ -32,7 +32,7 @@ class FCLSWGAN(WGAN):
 
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
         """The frozen group 'seen_classifier'."""
-        return {"seen_classifier": jax.jit(self.classifier.fit)(stream(key, "seen_classifier"), features, seen_index)}
+        return {"seen_classifier": self.classifier.fit(stream(key, "seen_classifier"), features, seen_index)}
 
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_G with the terms 'adversarial' and 'classification' (unweighted)."""

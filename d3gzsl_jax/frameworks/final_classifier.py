@@ -1,6 +1,7 @@
 """The final classifier of generative zero-shot learning: one softmax over real seen rows and synthesized unseen rows."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ class FinalClassifier:
         return synthesize_classes(self.framework, params, key, classes.semantics, classes.unseen, self.n_syn, self.framework.embed)
 
     def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
-        """The fitted classifier; to be jitted by the caller.
+        """The fitted classifier.
 
         Args:
             params: of the base method.
@@ -44,13 +45,14 @@ class FinalClassifier:
         """
         return self.fits(params, key, classes, features, labels, (self.softmax.epochs,))[0]
 
+    @functools.partial(jax.jit, static_argnums=(0, 6))
     def fits(
         self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array, after: tuple[int, ...]
     ) -> list[Params]:
-        """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`."""
+        """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled."""
         inputs = jnp.concatenate([self.framework.embed(params, features), self.synthesize(params, stream(key, "noise"), classes)])
         labels = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
-        offset = 0.0
+        offset: jax.Array | float = 0.0
         if self.logit_adjustment:
             rows = jnp.bincount(labels, length=self.softmax.classes)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.

@@ -5,8 +5,9 @@ biases (generator, critic, comparator, embeddings, projection, linear classifier
 weights and biases (student head: PyTorch's default for linear layers).
 """
 
+from typing import Any
+
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from d3gzsl_jax.precision import EXACT, dense_product, product
@@ -15,37 +16,56 @@ NEGATIVE_SLOPE = 0.2
 _normal = nn.initializers.normal(0.02)
 
 
+def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = None) -> Any:
+    """What the network, or one of its methods, makes of the inputs. (Flax's own `apply` may also return changed variables, which
+    there are none of here, and so its type says neither.)"""
+    return network.apply(params, *inputs, method=method)
+
+
 def _gan_dense(features: int, name: str | None = None, use_bias: bool = True) -> nn.Dense:
     return nn.Dense(
         features, use_bias=use_bias, kernel_init=_normal, bias_init=nn.initializers.zeros, name=name, dot_general=dense_product
     )
 
 
+class _Linear(nn.Module):
+    """The parameters of a linear layer, for one that is used by parts: kernel (inputs, outputs) and bias (outputs,)."""
+
+    inputs: int
+    outputs: int
+
+    def setup(self) -> None:
+        self.kernel = self.param("kernel", _normal, (self.inputs, self.outputs))
+        self.bias = self.param("bias", nn.initializers.zeros, (self.outputs,))
+
+
 class Generator(nn.Module):
     """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0.
 
-    `generate(condition(a), z)` is the same map. The part of the first layer that belongs to the semantics depends on the class
-    alone, so rows of one class can share it.
+    The first layer is computed as the sum of its parts, z W_z + a W_a + bias, which is the same map: the part of the semantics
+    depends on the class alone, so rows of one class can share it. Its kernel is one matrix, the rows of the noise first.
     """
 
-    hidden: int
+    noise: int
+    semantics: int
+    width: int
     features: int
 
-    @nn.compact
+    def setup(self) -> None:
+        self.hidden = _Linear(self.noise + self.semantics, self.width)
+        self.output = _gan_dense(self.features)
+
     def __call__(self, noise: jax.Array, semantics: jax.Array) -> jax.Array:
-        h = _gan_dense(self.hidden, "hidden")(jnp.concatenate([noise, semantics], axis=-1))
-        return nn.relu(_gan_dense(self.features, "output")(nn.leaky_relu(h, NEGATIVE_SLOPE)))
+        return self.generate(self.condition(semantics), noise)
 
     def condition(self, semantics: jax.Array) -> jax.Array:
-        """a W_a + bias: (n, da) to (n, hidden)."""
-        layer = self.variables["params"]["hidden"]
-        return product(semantics, layer["kernel"][-semantics.shape[-1] :]) + layer["bias"]
+        """a W_a + bias: (n, da) to (n, width)."""
+        return product(semantics, self.hidden.kernel[self.noise :]) + self.hidden.bias[None]
 
     def generate(self, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
-        """Features (..., dx) from what `condition` made of the semantics, (..., hidden), and noise (..., dz)."""
-        hidden, output = (self.variables["params"][name] for name in ("hidden", "output"))
-        h = product(noise, hidden["kernel"][: noise.shape[-1]]) + conditioned
-        return nn.relu(product(nn.leaky_relu(h, NEGATIVE_SLOPE), output["kernel"]) + output["bias"])
+        """Features (..., dx) from what `condition` made of the semantics, (..., width), and noise (..., dz)."""
+        hidden = product(noise, self.hidden.kernel[: self.noise]) + conditioned
+        return nn.relu(self.output(nn.leaky_relu(hidden, NEGATIVE_SLOPE)))
 
 
 class Critic(nn.Module):
@@ -78,7 +98,7 @@ class Critic(nn.Module):
 
     def score(self, projected: jax.Array) -> jax.Array:
         """The rest of the network: sums of both projections (n, hidden) to scores (n,)."""
-        return self.output(nn.leaky_relu(projected + self.hidden_bias, NEGATIVE_SLOPE))[..., 0]
+        return self.output(nn.leaky_relu(projected + self.hidden_bias[None], NEGATIVE_SLOPE))[..., 0]
 
 
 class Comparator(Critic):

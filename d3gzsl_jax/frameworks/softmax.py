@@ -1,6 +1,7 @@
 """A linear softmax classifier fitted from scratch in one compiled scan: the final classifier, and f-CLSWGAN's frozen one."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -48,11 +49,11 @@ class SoftmaxTraining:
 
     def init(self, key: jax.Array, width: int) -> Params:
         """Fresh parameters for inputs of this width."""
-        return self.network.init(stream(key, "classifier"), jnp.zeros((1, width)))
+        return dict(self.network.init(stream(key, "classifier"), jnp.zeros((1, width))))
 
     def logits(self, params: Params, inputs: jax.Array) -> jax.Array:
         """Logits (n, classes) of inputs (n, width)."""
-        return self.network.apply(params, inputs)
+        return networks.apply(self.network, params, inputs)
 
     def update(
         self, params: Params, opt_state: optax.OptState, inputs: jax.Array, labels: jax.Array, offset: jax.Array | float = 0.0
@@ -71,8 +72,9 @@ class SoftmaxTraining:
         order = jax.vmap(lambda k: jax.random.permutation(k, count))(keys).reshape(-1)
         return order[: updates * self.batch_size].reshape(updates, self.batch_size).astype(jnp.int32)
 
+    @functools.partial(jax.jit, static_argnums=0)
     def fit(self, key: jax.Array, inputs: jax.Array, labels: jax.Array, offset: jax.Array | float = 0.0) -> Params:
-        """The fitted parameters; to be jitted by the caller.
+        """The fitted parameters; compiled.
 
         Args:
             key: initial weights and shuffles follow from it.
@@ -85,7 +87,7 @@ class SoftmaxTraining:
         self, key: jax.Array, inputs: jax.Array, labels: jax.Array, after: tuple[int, ...], offset: jax.Array | float = 0.0
     ) -> list[Params]:
         """The parameters after each of the ascending numbers of epochs `after`, at most `epochs`: what `fit` with so many epochs
-        gives, for the price of the last."""
+        gives, for the price of the last. Not compiled."""
         params = self.init(key, inputs.shape[1])
 
         def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:

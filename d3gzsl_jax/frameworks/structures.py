@@ -1,9 +1,12 @@
 """The pytrees that pass between data, step and loop. Shapes: B real rows, M synthesized rows, C classes, S seen, U unseen."""
 
-from typing import Any
+import dataclasses
+from typing import Any, Self, TypeVar, dataclass_transform
 
 import chex
 import jax
+
+Kind = TypeVar("Kind", bound=type)
 
 Params = dict[str, Any]
 Terms = dict[str, jax.Array]  # named scalars of a loss
@@ -12,8 +15,22 @@ Inputs = Array | tuple[Array, Array] | None
 """What the input pipeline gives a call of the compiled loop: row numbers, or features and labels, or nothing."""
 
 
-@chex.dataclass(frozen=True)
-class Classes:
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def pytree(kind: Kind) -> Kind:
+    """A frozen chex.dataclass, known as a dataclass to type checkers too."""
+    return chex.dataclass(frozen=True)(kind)
+
+
+class Replaceable:
+    """What type checkers are to know of a pytree besides its fields."""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # the classes that inherit it are dataclasses
+
+
+@pytree
+class Classes(Replaceable):
     """What is known of the classes. semantics (C, da) float32; seen (S,) and unseen (U,) int32 original ids, ascending."""
 
     semantics: jax.Array
@@ -21,16 +38,16 @@ class Classes:
     unseen: jax.Array
 
 
-@chex.dataclass(frozen=True)
-class TeacherOutputs:
+@pytree
+class TeacherOutputs(Replaceable):
     """The frozen teacher on real rows: constants. unit_embedding (B, width) with unit rows; logits (B, S)."""
 
     unit_embedding: jax.Array
     logits: jax.Array
 
 
-@chex.dataclass(frozen=True)
-class Batch:
+@pytree
+class Batch(Replaceable):
     """Real seen rows: features (B, dx) float32, labels (B,) int32 original ids, teacher outputs on them (None without D3)."""
 
     features: jax.Array
@@ -38,8 +55,8 @@ class Batch:
     teacher: TeacherOutputs | None
 
 
-@chex.dataclass(frozen=True)
-class Synthesized:
+@pytree
+class Synthesized(Replaceable):
     """Rows an update synthesizes: fake (..., B, dx) for the classes of its batch, unseen (..., M, dx) for D3's terms, and the
     teacher's logits (..., M, S) on the latter (None where no term needs them)."""
 
@@ -48,8 +65,8 @@ class Synthesized:
     teacher_logits: jax.Array | None
 
 
-@chex.dataclass(frozen=True)
-class Rows:
+@pytree
+class Rows(Replaceable):
     """The rows of one update, as the losses of a base method see them.
 
     real, fake (B, dx): real seen features, and synthesized ones of the same classes; labels (B,) int32 original ids and semantics
@@ -66,8 +83,8 @@ class Rows:
     fake_embedding: jax.Array | None
 
 
-@chex.dataclass(frozen=True)
-class Draws:
+@pytree
+class Draws(Replaceable):
     """The random numbers of one update: noise z (B, dz) and unseen_noise z_u (M, dz) ~ N(0, 1), interpolation (B, 1) ~ U[0, 1)."""
 
     noise: jax.Array
@@ -75,16 +92,16 @@ class Draws:
     unseen_noise: jax.Array
 
 
-@chex.dataclass(frozen=True)
-class StepDraws:
+@pytree
+class StepDraws(Replaceable):
     """The draws of one outer step: critic with a leading (n_critic,) axis, generator without."""
 
     critic: Draws
     generator: Draws
 
 
-@chex.dataclass(frozen=True)
-class TrainState:
+@pytree
+class TrainState(Replaceable):
     """Everything training changes: step () int32 outer steps done; params and opt_state by parameter group."""
 
     step: jax.Array

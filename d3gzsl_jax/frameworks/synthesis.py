@@ -1,5 +1,6 @@
 """Features of given classes by a trained generator, a few classes at a time."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 import jax
@@ -18,7 +19,7 @@ def synthesize_classes(
     framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: jax.Array, count: int,
     then: Callable[[Params, jax.Array], jax.Array] | None = None,
 ) -> jax.Array:
-    """`count` rows of each class of `labels`, class-major (k count, dx), scaled as training rows are; to be jitted by the caller.
+    """`count` rows of each class of `labels`, class-major (k count, dx), scaled as training rows are; `synthesize` is it compiled.
 
     The noise of a class follows from its id, so neither the chunks nor the other classes change its rows.
 
@@ -43,23 +44,30 @@ def synthesize_classes(
     return rows.reshape(-1, rows.shape[-1])
 
 
+synthesize = jax.jit(synthesize_classes, static_argnums=(0, 5))
+"""`synthesize_classes`, compiled."""
+
+
 def parts_of_classes(
     framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: np.ndarray, count: int
 ) -> Iterator[np.ndarray]:
     """What `synthesize_classes` makes, in parts (n, dx) one after another, for any number of rows: never more than _PART_BYTES are
     there at once. Arguments as there; `labels` are on the host."""
     sizes = framework.sizes
-    of_class = 4 * count * (sizes.noise + sizes.generator_hidden + sizes.features)  # bytes
+    class_bytes = 4 * count * (sizes.noise + sizes.generator_hidden + sizes.features)
     labels = np.asarray(labels, np.int32)
-    if of_class <= _PART_BYTES:  # whole classes, as many as are made together anyway, or a multiple of that
+    if class_bytes <= _PART_BYTES:  # whole classes, as many as are made together anyway, or a multiple of that
         together = max(_CHUNK_ROWS // count, 1)
-        size = together * max(_PART_BYTES // (of_class * together), 1)
-        whole = jax.jit(lambda params, labels: synthesize_classes(framework, params, key, semantics, labels, count))
+        size = together * max(_PART_BYTES // (class_bytes * together), 1)
         for start in range(0, len(labels), size):
-            yield np.asarray(whole(params, labels[start : start + size]))
+            yield np.asarray(synthesize(framework, params, key, semantics, labels[start : start + size], count))
         return
-    part = jax.jit(lambda params, of_class, noise: framework.generate(params, framework.condition(params, of_class), noise))
     for label in labels.tolist():
         for first in range(0, count, _CHUNK_ROWS):
             noise = normal_rows(jax.random.fold_in(key, label), first, min(_CHUNK_ROWS, count - first), sizes.noise)
-            yield np.asarray(part(params, semantics[label][None], noise))
+            yield np.asarray(_generate(framework, params, semantics[label][None], noise))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _generate(framework: Framework, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
+    return framework.generate(params, framework.condition(params, semantics), noise)

@@ -21,15 +21,22 @@ class WGAN:
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
 
-    critic_groups = ("critic",)
-    generator_groups = ("generator",)
-    summed_groups: ClassVar[tuple[str, ...]] = ()
+    critic_groups: ClassVar[tuple[str, ...]] = ("critic",)
+    generator_groups: ClassVar[tuple[str, ...]] = ("generator",)
     learns_embedding: ClassVar[bool] = False
+
+    @property
+    def summed_groups(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     @property
     def generator(self) -> networks.Generator:
         """G at the sizes of this method."""
-        return networks.Generator(hidden=self.sizes.generator_hidden, features=self.sizes.features)
+        sizes = self.sizes
+        return networks.Generator(
+            noise=sizes.noise, semantics=sizes.semantics, width=sizes.generator_hidden, features=sizes.features
+        )
 
     @property
     def critic(self) -> networks.Critic:
@@ -51,12 +58,12 @@ class WGAN:
     def condition(self, params: Params, semantics: jax.Array) -> jax.Array:
         """The generator's first layer on semantics (n, da) alone: (n, hidden), shared by all rows of a class."""
         with jax.named_scope("generator"):
-            return self.generator.apply(params["generator"], semantics, method="condition")
+            return networks.apply(self.generator, params["generator"], semantics, method="condition")
 
     def generate(self, params: Params, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
         """G(z, a): features (..., dx) from `condition` of the semantics (..., hidden), and noise (..., dz)."""
         with jax.named_scope("generator"):
-            return self.generator.apply(params["generator"], conditioned, noise, method="generate")
+            return networks.apply(self.generator, params["generator"], conditioned, noise, method="generate")
 
     def synthesize(self, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
         """G(z, a): features (n, dx) for semantics (n, da) and noise (n, dz)."""
@@ -81,7 +88,7 @@ class WGAN:
 
     def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
         """L_G with the term 'adversarial'."""
-        apply = lambda method, *inputs: self.critic.apply(params["critic"], *inputs, method=method)  # noqa: E731
+        apply = lambda method, *inputs: networks.apply(self.critic, params["critic"], *inputs, method=method)  # noqa: E731
         with jax.named_scope("critic"):
             hidden = apply("project_features", rows.fake) + self._critic_condition(params, classes, rows)
             scores = apply("score", hidden)
@@ -90,5 +97,5 @@ class WGAN:
 
     def _critic_condition(self, params: Params, classes: Classes, rows: Rows) -> jax.Array:
         """The part (B, hidden) of the critic's first layer that belongs to the semantics."""
-        project = lambda semantics: self.critic.apply(params["critic"], semantics, method="project_semantics")  # noqa: E731
+        project = lambda semantics: networks.apply(self.critic, params["critic"], semantics, method="project_semantics")  # noqa: E731
         return once_per_class(project, classes, rows.labels)

@@ -1,1 +1,1 @@
-"""Pure functions of arrays: no keys, no configuration, no networks. They import jax and numpy only."""
+"""Pure functions of arrays: no keys, no configuration, no networks. They import jax, numpy and optax.losses only."""

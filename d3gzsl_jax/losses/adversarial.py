@@ -66,12 +66,12 @@ def _critic_forward(
     slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
     alpha: jax.Array,
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
-    first = product(pairs, kernel) + conditioned
-    hidden = first + bias
-    mixed = interpolate(first[0], first[1], alpha) + bias
+    first = product(pairs, kernel) + conditioned[None]
+    hidden = first + bias[None, None]
+    mixed = interpolate(first[0], first[1], alpha) + bias[None]
     scores = jnp.matmul(jnp.maximum(hidden, slope * hidden), output, precision=EXACT)
     slopes, mixed_slopes = (jnp.where(u > 0.0, 1.0, slope) for u in (hidden, mixed))
-    gradients = transposed_product(mixed_slopes * output, kernel)
+    gradients = transposed_product(mixed_slopes * output[None], kernel)
     losses = wasserstein_loss(scores[0], scores[1]), gradient_penalty(gradients)
     return losses, (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
 
@@ -86,8 +86,8 @@ def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax
     both = of_real + of_fake
     of_output = jnp.sum(kernel * shared, axis=0) + jnp.sum(both * conditioned, axis=0)
     of_bias = jnp.sum(of_real, axis=0) + jnp.sum(of_fake, axis=0)  # a sum per path, as in PyTorch
-    of_pairs = transposed_product(jnp.stack([of_real, of_fake]) * output, kernel)
-    return shared * output, both * output, of_bias * output, of_output + of_bias * bias, of_pairs, jnp.zeros_like(alpha)
+    of_pairs = transposed_product(jnp.stack([of_real, of_fake]) * output[None, None], kernel)
+    return shared * output[None], both * output[None], of_bias * output, of_output + of_bias * bias, of_pairs, jnp.zeros_like(alpha)
 
 
 two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)

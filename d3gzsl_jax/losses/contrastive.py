@@ -33,11 +33,11 @@ def instance_contrast(projections: jax.Array, labels: jax.Array, temperature: fl
         normalizer = jax.nn.logsumexp(jnp.where(others, logits, _MASKED))
         positive = (label == labels) & others
         count = positive.sum()
-        mean_positive = jnp.sum(jnp.where(positive, logits, 0.0)) / jnp.maximum(count, 1)
+        mean_positive = jnp.sum(jnp.where(positive, logits, 0.0)) / jnp.maximum(count, 1).astype(jnp.float32)
         return jnp.where(count > 0, normalizer - mean_positive, 0.0), count > 0
 
     losses, anchors = by_rows(anchor, labels.shape[0], projections, labels, jnp.arange(labels.shape[0]))
-    return jnp.sum(losses) / jnp.maximum(anchors.sum(), 1)
+    return jnp.sum(losses) / jnp.maximum(anchors.sum(), 1).astype(jnp.float32)
 
 
 def class_contrast(scores: jax.Array, seen_index: jax.Array, temperature: float) -> jax.Array:
@@ -66,7 +66,7 @@ def pair_scores(rows: jax.Array, columns: jax.Array, weights: jax.Array, slope: 
     """
 
     def scores(row: jax.Array) -> jax.Array:
-        total = row + columns
+        total = row[None] + columns
         return jnp.matmul(jnp.maximum(total, slope * total), weights, precision=EXACT)
 
     return _blocks(scores, columns, rows)
@@ -81,7 +81,7 @@ def _blocks(function: Callable[..., jax.Array], others: jax.Array, *inputs: jax.
 def _slopes(rows: jax.Array, columns: jax.Array, pulls: jax.Array, slope: float) -> jax.Array:
     """sum_j g_ij LReLU'(r_ik + c_jk), (n, K), for pulls g (n, m)."""
     exact = functools.partial(jnp.matmul, precision=EXACT)
-    return _blocks(lambda row, pull: exact(pull, jnp.where(row + columns > 0.0, 1.0, slope)), columns, rows, pulls)
+    return _blocks(lambda row, pull: exact(pull, jnp.where(row[None] + columns > 0.0, 1.0, slope)), columns, rows, pulls)
 
 
 def _forward(
@@ -95,7 +95,7 @@ def _backward(slope: float, kept: tuple[jax.Array, ...], pulls: jax.Array) -> tu
     row_slopes, column_slopes = _slopes(rows, columns, pulls, slope), _slopes(columns, rows, pulls.T, slope)
     # LReLU(x) = x LReLU'(x): the gradient of the weights needs no third pass over the pairs.
     of_weights = jnp.sum(rows * row_slopes, axis=0) + jnp.sum(columns * column_slopes, axis=0)
-    return row_slopes * weights, column_slopes * weights, of_weights
+    return row_slopes * weights[None], column_slopes * weights[None], of_weights
 
 
 pair_scores.defvjp(_forward, _backward)

@@ -6,6 +6,7 @@ variants are 'released' (what the published code computes; the default) and 'des
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from d3gzsl_jax.losses.pairwise import SampledPairs, pair_loss, unit_rows
 
@@ -49,7 +50,7 @@ def label_distillation(
         scale = temperature**2
     else:
         raise ValueError(f"unknown variant {variant!r}, expected one of {VARIANTS}")
-    return scale * jnp.mean(jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1))
+    return scale * jnp.mean(optax.losses.kl_divergence_with_log_targets(log_q, log_p))
 
 
 def in_distribution_score(teacher_logits: jax.Array, score: str = "msp") -> jax.Array:

@@ -34,7 +34,7 @@ class SampledPairs(NamedTuple):
     synthesized: jax.Array
     once: float
     twice: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 def unit_rows(x: jax.Array, floor: float = NORM_FLOOR) -> jax.Array:

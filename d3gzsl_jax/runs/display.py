@@ -47,15 +47,15 @@ def wrapped(text: str, width: int) -> str:
     """`text` with line breaks between words, so that lines fit `width` columns; a word that is longer stays whole, on its own."""
     lines = []
     for paragraph in text.split("\n"):
-        line = ""
+        line: str | None = None
         for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if line.strip() and cell_len(longer) > width:
+            longer = word if line is None else f"{line} {word}"
+            if line and line.strip() and cell_len(longer) > width:
                 lines.append(line.rstrip())
-                line = word
+                line = word or None  # blanks around the break go
             else:
                 line = longer
-        lines.append(line.rstrip())
+        lines.append((line or "").rstrip())
     return "\n".join(lines)
 
 
@@ -75,7 +75,7 @@ class Console(RichConsole):
         signal.raise_signal(signal.SIGTERM)
 
 
-class Pace:
+class Progress:
     """How long a phase has taken, and will take.
 
     The time left follows from the units after the first ones, which wait for their program to be compiled.
@@ -141,7 +141,7 @@ class Display:
 
     def __init__(self, console: RichConsole | None = None, quiet: bool = False) -> None:
         self.console = console or Console(soft_wrap=True, highlight=False, quiet=quiet)
-        self.pace: Pace | None = None  # of the phase under way
+        self.progress: Progress | None = None  # of the phase under way
         self._phase, self._around = "", 0  # its name, and how much was going on when it began
         self._doing: list[str] = []  # what is going on, the innermost last
         self._known: set[str] = set()  # what has been going on so far
@@ -190,7 +190,7 @@ class Display:
         self._doing.append(what)
         self._update()
         try:
-            with self.pace.paused() if is_new and self.pace else contextlib.nullcontext():
+            with self.progress.paused() if is_new and self.progress else contextlib.nullcontext():
                 yield
         finally:
             self._doing.pop()
@@ -198,26 +198,26 @@ class Display:
 
     def start(self, phase: str, total: int, done: int = 0) -> None:
         """Begins a phase of `total` units, of which an earlier start has `done` some; ends the one before."""
-        self._phase, self._around, self.pace = phase, len(self._doing), Pace(total, done)
+        self._phase, self._around, self.progress = phase, len(self._doing), Progress(total, done)
         self._update()
 
     def advance(self, units: int) -> None:
         """Some units of the phase are done."""
-        if self.pace:
-            self.pace.advance(units)
+        if self.progress:
+            self.progress.advance(units)
 
     def stop(self) -> None:
         """Ends the phase."""
-        self._phase, self.pace = "", None
+        self._phase, self.progress = "", None
         self._update()
 
     def timing(self) -> str:
         """'0:00:12, ETA 0:00:34' of the phase under way, as the live line has it."""
-        return str(self.pace or Pace(0))
+        return str(self.progress or Progress(0))
 
     def _update(self) -> None:
         """Begins or ends the live line."""
-        is_wanted = bool(self.pace or self._doing) and self.console.is_terminal and not self.console.quiet
+        is_wanted = bool(self.progress or self._doing) and self.console.is_terminal and not self.console.quiet
         if is_wanted and self._live is None:
             self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
             self._live.start()
@@ -227,11 +227,11 @@ class Display:
 
     def _line(self) -> Table:
         """The live line; it is made anew several times a second, in a thread of its own."""
-        pace, doing = self.pace, self._doing[self._around if self.pace else 0 :]
+        progress, doing = self.progress, self._doing[self._around if self.progress else 0 :]
         said = visible(": ".join(part for part in (self._phase, *doing[-1:]) if part))
-        timing = f"{pace.done}/{pace.total}, {pace}" if pace else duration(time.monotonic() - self._since)
+        timing = f"{progress.done}/{progress.total}, {progress}" if progress else duration(time.monotonic() - self._since)
         room = min(self.console.width - cell_len(said) - len(timing) - 5, _BAR[1])
-        bar = [ProgressBar(pace.total, pace.done, width=room)] if pace and room >= _BAR[0] else []
+        bar = [ProgressBar(progress.total, progress.done, width=room)] if progress and room >= _BAR[0] else []
         cells = [self._spinner, Text(said, overflow="ellipsis"), *bar, Text(timing)]
         line = Table.grid(padding=(0, 1))
         for _ in cells:

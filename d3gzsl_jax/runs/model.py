@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs import model_files
+from d3gzsl_jax.runs.predictions import Predictions
+from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
@@ -36,24 +38,7 @@ _CHUNK_ROWS = 4096
 _LOGITS = 2**24  # of one call
 
 
-class Predictions(NamedTuple):
-    """Of n rows, the k most probable classes, most probable first.
-
-    Attributes:
-        classes: (n, k) int32 class ids.
-        probabilities: (n, k) float32, softmax over all classes, in [0, 1].
-        seen: (n,) float32, the probability of all seen classes together, in [0, 1].
-        in_distribution: (n,) float32, the frozen teacher's largest probability of a seen class, in (0, 1]: high for rows like those
-            it was trained on, low for others; None for a model without D3, which has no teacher.
-    """
-
-    classes: np.ndarray
-    probabilities: np.ndarray
-    seen: np.ndarray
-    in_distribution: np.ndarray | None
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class TrainedModel:
     """What training made, on the default device.
 
@@ -85,6 +70,14 @@ class TrainedModel:
     prediction: str
     step: int
     data_digest: str
+
+    def __repr__(self) -> str:
+        size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
+        return (
+            f"TrainedModel({method(self.config)} on {self.name}: {self.feature_size} features to {len(self.class_names)} classes, "
+            f"{len(self.unseen)} of them unseen; predicts by {' or '.join(self.predictors) or 'nothing'}, {self.prediction} unless "
+            f"told otherwise; outer step {self.step}, {size} parameters)"
+        )
 
     @property
     def feature_size(self) -> int:
@@ -151,9 +144,9 @@ class TrainedModel:
         parts = [self.predict_chunk(features[i : i + _CHUNK_ROWS], top, predictor, first=i) for i in starts]
         if not parts:
             parts = [self.predict_chunk(np.zeros((1, self.feature_size), np.float32), top, predictor)]
-        return Predictions(
-            *(None if parts[0][i] is None else np.concatenate([np.asarray(p[i]) for p in parts])[: len(features)] for i in range(4))
-        )
+        columns = zip(*(part.arrays for part in parts), strict=True)
+        joined = (None if column[0] is None else np.concatenate([np.asarray(of) for of in column]) for column in columns)
+        return Predictions(*(None if array is None else array[: len(features)] for array in joined), self.class_names)
 
     def predict_chunk(
         self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features"
@@ -166,14 +159,15 @@ class TrainedModel:
         if len(features) > rows:  # many classes: fewer rows at a time
             starts = range(0, len(features), rows)
             parts = [self.predict_chunk(features[i : i + rows], top, predictor, first + i, source) for i in starts]
-            return Predictions(*(None if column[0] is None else jnp.concatenate(column) for column in zip(*parts, strict=True)))
+            columns = zip(*(part.arrays for part in parts), strict=True)
+            return Predictions(*(None if of[0] is None else jnp.concatenate(of) for of in columns), self.class_names)
         scaled = self.scaling.apply(features)
         check_scaled(scaled, source, first)
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
         found = self._predict(name, top, self.params, self.teacher, self.classifier or {}, padded)
-        return Predictions(*(None if part is None else part[: len(scaled)] for part in found))
+        return Predictions(*(None if part is None else part[: len(scaled)] for part in found), self.class_names)
 
     def check_top(self, top: int) -> None:
         """Refuses more classes per row than there are.

@@ -10,17 +10,12 @@ import numpy as np
 from d3gzsl_jax.data.formats import feature_files
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.display import Display
-from d3gzsl_jax.runs.model import Predictions, TrainedModel
+from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.runs.predictions import Predictions, column_names
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.text import csv_row
 
 CHUNK_ROWS = 4096
-
-
-def header(top: int) -> list[str]:
-    """The columns of the CSV."""
-    further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("class", "name", "probability")]
-    return ["row", "class", "name", "probability", "seen_probability", "in_distribution", *further]
 
 
 def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
@@ -30,7 +25,7 @@ def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) ->
 
 def _is_predictions(path: Path) -> bool:
     """Whether a file begins as the CSV of predictions does."""
-    begin = ",".join(header(1)[:4]).encode()
+    begin = ",".join(column_names(1)[:4]).encode()
     try:
         with open(path, "rb") as file:
             return file.read(len(begin)) == begin
@@ -71,10 +66,10 @@ def predict_file(
     try:
         with atomic.replacing(target) as file:
             writer = csv.writer(file)
-            writer.writerow(header(top))
-            names = np.array(csv_row(model.class_names), object)
+            writer.writerow(column_names(top))
+            names = tuple(csv_row(model.class_names))
             for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor, str(source)):
-                writer.writerows(zip(*_columns(found, names, rows), strict=True))
+                writer.writerows(zip(*_cells(found._replace(class_names=names), rows), strict=True))
                 rows += len(found.classes)
                 display.advance(len(found.classes))
     finally:
@@ -97,10 +92,12 @@ def _ahead(model: TrainedModel, blocks: Iterator[np.ndarray], top: int, predicto
         yield waiting
 
 
-def _columns(found: Predictions, names: np.ndarray, first: int) -> list[list]:
-    classes, probabilities = np.asarray(found.classes), np.asarray(found.probabilities)
-    text = lambda values: np.char.mod("%.6g", values).tolist()  # noqa: E731
-    ranked = [(classes[:, i].tolist(), names[classes[:, i]].tolist(), text(probabilities[:, i])) for i in range(classes.shape[1])]
-    like = [""] * len(classes) if found.in_distribution is None else text(np.asarray(found.in_distribution))
-    own = [list(range(first, first + len(classes))), *ranked[0], text(np.asarray(found.seen)), like]
-    return own + [column for columns in ranked[1:] for column in columns]
+def _cells(found: Predictions, first: int) -> list[list]:
+    """The columns of the CSV: numbers as text of six digits, nothing where there is none."""
+
+    def cells(column: np.ndarray) -> list:
+        if column.dtype.kind != "f":
+            return column.tolist()
+        return np.where(np.isnan(column), "", np.char.mod("%.6g", column)).tolist()
+
+    return [cells(column) for column in found.columns(first).values()]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
@@ -37,7 +39,7 @@ def assemble(
         further: more entries.
     """
     provenance = dict(data.provenance) | environment()
-    return {
+    return _plain({
         "dataset": data.name,
         "framework": config["framework"],
         "distillation": distillation,
@@ -56,7 +58,16 @@ def assemble(
         "digests": data.digests,
         "provenance": provenance,
         "config": dict(config),
-    }
+    })  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Python's own numbers in place of numpy's."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
 
 
 def result_of(predicted: Mapping[str, Any], selection: str) -> dict[str, Any]:

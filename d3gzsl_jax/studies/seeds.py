@@ -26,8 +26,7 @@ from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.start import train_runs
-from d3gzsl_jax.system import processes
-from d3gzsl_jax.system.startup import compile_once
+from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.memory import free_memory
@@ -92,7 +91,7 @@ def _train_in(
     found: list[dict[str, Any]] = []
     for seeds in chunks:
         starts = [Start(_of_seed(config, seed), str(folder.path / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
-        with compile_once():
+        with compile_cache.at_least_here():
             found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
         alike = len({results["selection"] for results in found}) == 1
         if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):

@@ -1,20 +1,16 @@
 """Process-wide settings, in one place for every entry point; and how a process joins and leaves the others of a run."""
 
-import contextlib
 import ipaddress
 import os
 import socket
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 
 import jax
-from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.backend import clear_backends
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.system import terminal
+from d3gzsl_jax.system import compile_cache, terminal
 from d3gzsl_jax.text import cut, shortened
 
 ENVIRONMENT = "auto"
@@ -22,14 +18,15 @@ ENVIRONMENT = "auto"
 _GOODBYE_SECONDS = 10.0
 
 
-def configure(devices: bool = True) -> None:
-    """Makes results independent of the environment; call it before anything is computed.
+def configure(devices: bool = True, keep_compiled: bool = True) -> None:
+    """Makes results independent of the environment, and starts quicker; call it before anything is computed.
 
     Float32 products at the highest precision, JAX's random bits in their documented form, no float64. TensorFlow, which only orders
     rows here and is imported later, is told to keep its start-up messages off the screen.
 
     Args:
         devices: whether to look for them at once. A process that may `join` others looks after that, see `require_devices`.
+        keep_compiled: whether compiled programs are kept for the next start, as config.compile_cache says.
 
     Raises:
         UserError: JAX finds no device of the kind it is told to use.
@@ -40,6 +37,7 @@ def configure(devices: bool = True) -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
+    compile_cache.use(keep_compiled)
     if devices:
         require_devices()
 
@@ -69,30 +67,6 @@ def require_devices() -> None:
         f"JAX_PLATFORMS={cut(asked or '')}: JAX cannot use that here{failure}; there is: {there}. Unset it, or name one of "
         "these; docs/devices.md says what to install"
     )
-
-
-@contextlib.contextmanager
-def compile_once() -> Iterator[None]:
-    """Within it, of programs that are equal only the first is compiled: runs that differ in their seed alone have most in common.
-
-    A cache of the user's own (JAX_COMPILATION_CACHE_DIR) is left to do so; else there is one until the end.
-    """
-    if jax.config.jax_compilation_cache_dir:
-        yield
-        return
-    options = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
-    with tempfile.TemporaryDirectory(prefix="d3gzsl-jax-") as folder:
-        options["jax_compilation_cache_dir"] = folder
-        before = {name: getattr(jax.config, name) for name in options}
-        try:
-            for name, value in options.items():
-                jax.config.update(name, value)
-            compilation_cache.reset_cache()  # JAX decides at the first compilation whether it has one
-            yield
-        finally:
-            for name, value in before.items():
-                jax.config.update(name, value)
-            compilation_cache.reset_cache()
 
 
 def join(coordinator: str, processes: int, process_id: int) -> None:

@@ -5,41 +5,67 @@ their outputs. What does not is there once: features, labels and classes, and th
 (the learning rates of an epoch, whether norms are measured) is decided once for all seeds.
 """
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.stages import Compiled, Wrapped
 
-from d3gzsl_jax.frameworks.structures import Batch, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Inputs, TrainState
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.tally import Tally
 
 Tree = TypeVar("Tree", TrainState, Tally, Constants)
 
-_STATE = TrainState(step=None, params=0, opt_state=0)
-_TALLY = Tally(sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
-_ROWS = Batch(features=None, labels=None, teacher=0)
-_CONSTANTS = Constants(root=0, teacher=0, classes=None, rows=_ROWS)
+
+def _axes_of(kind: Callable[..., Any], **axes: Any) -> Any:
+    """By field, the axis over the seeds; None where they share it."""
+    return kind(**axes)
 
 
+_STATE = _axes_of(TrainState, step=None, params=0, opt_state=0)
+_TALLY = _axes_of(Tally, sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
+_ROWS = _axes_of(Batch, features=None, labels=None, teacher=0)
+_CONSTANTS = _axes_of(Constants, root=0, teacher=0, classes=None, rows=_ROWS)
+
+
+@dataclasses.dataclass(frozen=True)
 class JointLoop:
     """`Loop` for several seeds. Rows are sampled on the device.
 
-    Args:
+    Attributes:
         loop: what each of them would be trained by alone.
-        way: how the seeds are gone through. 'vmap': at the same time, a product of matrices being a batch of products; it sums in
-            another order than a seed alone does, so the parameters are those of the seed alone up to rounding, which adversarial
-            training lets grow. 'map': one after another within the program, to the very bits of the seed alone. 'auto': vmap
-            where there is an accelerator to fill, map on a CPU, where it is no slower.
+        seeds_as: how the seeds are gone through. 'vmap': at the same time, a product of matrices being a batch of products; it
+            sums in another order than a seed alone does, so the parameters are those of the seed alone up to rounding, which
+            adversarial training lets grow. 'map': one after another within the program, to the very bits of the seed alone. 'auto':
+            vmap where there is an accelerator to fill, map on a CPU, where it is no slower.
     """
 
-    def __init__(self, loop: Loop, way: str = "auto") -> None:
-        self._loop = loop
-        self.way = ("map" if jax.default_backend() == "cpu" else "vmap") if way == "auto" else way
-        self.run = jax.jit(self._run, donate_argnums=0, out_shardings=loop.sharding.replicated)
-        """(state, tally, constants, inputs, start, count) -> (state, tally), all of them as of `stack`; inputs is None and start
-        without meaning. Otherwise as `Loop.run`."""
+    loop: Loop
+    seeds_as: str = "auto"
+
+    @property
+    def maps(self) -> bool:
+        """Whether one seed follows another within a step of the program."""
+        return self.seeds_as == "map" or (self.seeds_as == "auto" and jax.default_backend() == "cpu")
+
+    def run(
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
+    ) -> tuple[TrainState, Tally]:
+        """As `Loop.run`, on what is stacked as of `stack`; `inputs` is None and `start` without meaning."""
+        del inputs, start
+        return _compiled(self.loop.sharding.replicated)(self, state, tally, constants, count)
+
+    def compile(
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
+    ) -> Compiled:
+        """The program that `run` calls with such arguments."""
+        del inputs, start
+        return _compiled(self.loop.sharding.replicated).lower(self, state, tally, constants, count).compile()
 
     def stack(self, trees: Sequence[Tree]) -> Tree:
         """States, tallies or constants, one a seed, as one; what all share is the first one's."""
@@ -49,27 +75,39 @@ class JointLoop:
         """Of `stack`, what seed number `index` has."""
         return _one(_axes(tree), tree, index)
 
-    def _run(
-        self, state: TrainState, tally: Tally, constants: Constants, inputs: None, start: jax.Array, count: jax.Array
-    ) -> tuple[TrainState, Tally]:
-        del inputs, start
-        return (self._mapped if self.way == "map" else self._at_once)(state, tally, constants, count)
 
-    def _at_once(self, state: TrainState, tally: Tally, constants: Constants, count: jax.Array) -> tuple[TrainState, Tally]:
-        step = jax.vmap(self._loop.add_step, in_axes=(_STATE, _TALLY, _CONSTANTS, None), out_axes=(_STATE, _TALLY))
-        return jax.lax.fori_loop(0, count, lambda _, carry: step(*carry, constants, None), (state, tally))
+@functools.cache
+def _compiled(result: NamedSharding | None) -> Wrapped:
+    """`_outer_steps` compiled, its results placed like this, as in training/loop.py."""
+    return jax.jit(_outer_steps, static_argnums=0, donate_argnums=1, out_shardings=result)
 
-    def _mapped(self, state: TrainState, tally: Tally, constants: Constants, count: jax.Array) -> tuple[TrainState, Tally]:
-        given = ((_STATE, state), (_TALLY, tally), (_CONSTANTS, constants))
-        own = [_split(axes, tree)[0] for axes, tree in given]
-        shared = [_split(axes, tree)[1] for axes, tree in given]
 
-        def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
-            trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
-            return jax.lax.fori_loop(0, count, lambda _, carry: self._loop.add_step(*carry, trees[2], None), tuple(trees[:2]))
+def _outer_steps(
+    joint: JointLoop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
+) -> tuple[TrainState, Tally]:
+    return (_one_after_another if joint.maps else _at_once)(joint.loop, state, tally, constants, count)
 
-        state, tally = jax.lax.map(of_seed, own)
-        return state.replace(step=state.step[0]), tally.replace(count=tally.count[0])
+
+def _at_once(
+    loop: Loop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
+) -> tuple[TrainState, Tally]:
+    step = jax.vmap(loop.add_step, in_axes=(_STATE, _TALLY, _CONSTANTS, None), out_axes=(_STATE, _TALLY))
+    return jax.lax.fori_loop(0, count, lambda _, carry: step(carry[0], carry[1], constants, None), (state, tally))
+
+
+def _one_after_another(
+    loop: Loop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
+) -> tuple[TrainState, Tally]:
+    given = ((_STATE, state), (_TALLY, tally), (_CONSTANTS, constants))
+    own = [_split(axes, tree)[0] for axes, tree in given]
+    shared = [_split(axes, tree)[1] for axes, tree in given]
+
+    def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
+        trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
+        return jax.lax.fori_loop(0, count, lambda _, carry: loop.add_step(carry[0], carry[1], trees[2], None), (trees[0], trees[1]))
+
+    state, tally = jax.lax.map(of_seed, own)
+    return state.replace(step=state.step[0]), tally.replace(count=tally.count[0])
 
 
 def _axes(tree: Tree) -> Any:
@@ -79,14 +117,16 @@ def _axes(tree: Tree) -> Any:
 def _flat_axes(axes: Any, tree: Any) -> list[int | None]:
     """For each leaf of `tree`, 0 where it has an axis over the seeds and None where they share it; `axes` is a prefix of it."""
     known = jax.tree.leaves(axes, is_leaf=lambda node: node is None)
-    parts = jax.tree.structure(axes, is_leaf=lambda node: node is None).flatten_up_to(tree)
+    structure: Any = jax.tree.structure(axes, is_leaf=lambda node: node is None)
+    parts = structure.flatten_up_to(tree)
     return [axis for axis, part in zip(known, parts, strict=True) for _ in jax.tree.leaves(part)]
 
 
 def _split(axes: Any, tree: Any) -> tuple[list[Any], list[Any]]:
     """The leaves with an axis over the seeds, and those without."""
     leaves, flat = jax.tree.leaves(tree), _flat_axes(axes, tree)
-    return tuple([leaf for leaf, axis in zip(leaves, flat, strict=True) if axis == kind] for kind in (0, None))
+    own, shared = ([leaf for leaf, axis in zip(leaves, flat, strict=True) if axis == kind] for kind in (0, None))
+    return own, shared
 
 
 def _join(axes: Any, like: Any, own: list[Any], shared: list[Any]) -> Any:

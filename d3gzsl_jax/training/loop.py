@@ -1,24 +1,27 @@
 """Many outer steps per call: the one place where the step is jitted, its state donated and its batches fetched."""
 
+import dataclasses
+import functools
 import math
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.stages import Compiled, Wrapped
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, StepDraws, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, Replaceable, StepDraws, TrainState, pytree
 from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
-from d3gzsl_jax.training.sharding import Sharding
+from d3gzsl_jax.training.sharding import ONE_DEVICE, Sharding
 from d3gzsl_jax.training.step import train_step
 from d3gzsl_jax.training.tally import Tally
 
 
-@chex.dataclass(frozen=True)
-class Constants:
+@pytree
+class Constants(Replaceable):
     """What a run never changes. teacher: {} without D3; rows: all N trainval rows with their teacher outputs, on device, None when
     streaming."""
 
@@ -41,47 +44,57 @@ def fetch_batches(
         distillation = objective.distillation
         teacher = distillation.teacher.outputs(constants.teacher, features) if distillation.active else None
         return Batch(features=features, labels=labels, teacher=teacher)
+    assert constants.rows is not None  # they are on the device where they are not streamed
     if inputs is None:
         inputs = sample_rows(constants.root, step, constants.rows.labels.shape[0], n_critic, batch)
     return jax.tree.map(lambda table: table[inputs], constants.rows)
 
 
+@dataclasses.dataclass(frozen=True)
 class Loop:
-    """The compiled loop of a run: outer steps, any number of them per call, in one trace.
+    """The compiled loop of a run: outer steps, any number of them per call, in one trace. Equal loops share what is compiled.
 
-    Args:
+    Attributes:
         objective, optimization: what is trained, and how.
         n_critic, batch: critic updates per outer step, rows per batch.
         loss_limit: a term whose absolute value is over it counts as gone bad, like one that is not finite.
         sharding: over which devices; state, tally and constants are replicated on them.
     """
 
-    def __init__(
-        self, objective: Objective, optimization: Optimization, n_critic: int, batch: int, loss_limit: float = math.inf,
-        sharding: Sharding = Sharding(),  # noqa: B008 (frozen)
-    ) -> None:
-        self._objective, self._optimization, self.sharding = objective, optimization, sharding
-        self._n_critic, self._batch, self._loss_limit = n_critic, batch, loss_limit
-        self._shapes: Any = None
-        self.run = jax.jit(self._run, donate_argnums=0, out_shardings=sharding.replicated)
-        """(state, tally, constants, inputs, start, count) -> (state, tally): runs the `count` outer steps that begin at
-        inputs[start] (leading axis: steps; None: sampled on the device) and adds them to the tally. The state is donated.
-        Splitting steps into calls differently gives the same bits, the tally's included."""
+    objective: Objective
+    optimization: Optimization
+    n_critic: int
+    batch: int
+    loss_limit: float = math.inf
+    sharding: Sharding = ONE_DEVICE
+
+    def run(
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
+    ) -> tuple[TrainState, Tally]:
+        """Runs the `count` outer steps that begin at inputs[start] (leading axis: steps; None: sampled on the device) and adds them
+        to the tally. The state is donated. Splitting steps into calls differently gives the same bits, the tally's included."""
+        return _compiled(self.sharding.replicated)(self, state, tally, constants, inputs, start, count)
+
+    def compile(
+        self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
+    ) -> Compiled:
+        """The program that `run` calls with such arguments."""
+        return _compiled(self.sharding.replicated).lower(self, state, tally, constants, inputs, start, count).compile()
 
     def one_step(self, state: TrainState, constants: Constants, inputs: Any, measure: jax.Array | None = None) -> tuple[Any, ...]:
         """One outer step on its own, not compiled; `inputs` as in `fetch_batches`, `measure` and result as of `train_step`."""
-        batches = fetch_batches(self._objective, constants, state.step, inputs, self._n_critic, self._batch)
+        batches = fetch_batches(self.objective, constants, state.step, inputs, self.n_critic, self.batch)
         draws = step_draws(
-            constants.root, state.step, self._n_critic, self._batch, self._objective.unseen_rows(constants.classes),
-            self._objective.framework.sizes.noise,
+            constants.root, state.step, self.n_critic, self.batch, self.objective.unseen_rows(constants.classes),
+            self.objective.framework.sizes.noise,
         )
         batches, draws = self._sharded(batches, draws)
-        distillation = self._objective.distillation
+        distillation = self.objective.distillation
         classes = sample_unseen(constants.root, state.step, constants.classes, distillation.unseen_per_step)
         if not distillation.narrows(classes):
-            return train_step(self._objective, self._optimization, state, constants.teacher, classes, batches, draws, measure)
+            return train_step(self.objective, self.optimization, state, constants.teacher, classes, batches, draws, measure)
         few, own, batches = narrow(state, classes, batches)
-        few, *rest = train_step(self._objective, self._optimization, few, constants.teacher, own, batches, draws, measure)
+        few, *rest = train_step(self.objective, self.optimization, few, constants.teacher, own, batches, draws, measure)
         return widen(few, state, classes), *rest
 
     def _sharded(self, batches: Batch, draws: StepDraws) -> tuple[Batch, StepDraws]:
@@ -91,23 +104,32 @@ class Loop:
 
     def empty_tally(self, state: TrainState, constants: Constants, inputs: Any) -> Tally:
         """A tally of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
-        if self._shapes is None:  # once: it costs a trace
-            first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
-            self._shapes = jax.eval_shape(self.one_step, state, constants, first, jnp.bool_(True))[1:]
-        return Tally.empty(*self._shapes)
-
-    def _run(
-        self, state: TrainState, tally: Tally, constants: Constants, inputs: Any, start: jax.Array, count: jax.Array
-    ) -> tuple[TrainState, Tally]:
-        def body(i: jax.Array, carry: tuple[TrainState, Tally]) -> tuple[TrainState, Tally]:
-            return self.add_step(*carry, constants, jax.tree.map(lambda leaf: leaf[start + i], inputs))
-
-        return jax.lax.fori_loop(0, count, body, (state, tally))
+        first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
+        _, *shapes = _one_step.eval_shape(self, state, constants, first, jax.ShapeDtypeStruct((), jnp.bool_))
+        return Tally.empty(*shapes)
 
     def add_step(self, state: TrainState, tally: Tally, constants: Constants, inputs: Any) -> tuple[TrainState, Tally]:
         """State and tally with one outer step done, not compiled; `inputs` as in `fetch_batches`."""
         # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
-        ends_epoch = (state.step + 1) % self._optimization.steps_per_epoch == 0
+        ends_epoch = (state.step + 1) % self.optimization.steps_per_epoch == 0
         new_state, terms, norms = self.one_step(state, constants, inputs, ends_epoch)
         new_state = self.sharding.constrain_replicated(new_state)
-        return new_state, tally.add(state.step, terms, norms, ends_epoch, self._loss_limit)
+        return new_state, tally.add(state.step, terms, norms, ends_epoch, self.loss_limit)
+
+
+@functools.cache
+def _compiled(result: NamedSharding | None) -> Wrapped:
+    """`_outer_steps` compiled, its results placed like this; for one device (None) there is one for all loops."""
+    return jax.jit(_outer_steps, static_argnums=0, donate_argnums=1, out_shardings=result)
+
+
+def _outer_steps(
+    loop: Loop, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array, count: jax.Array
+) -> tuple[TrainState, Tally]:
+    def body(i: jax.Array, carry: tuple[TrainState, Tally]) -> tuple[TrainState, Tally]:
+        return loop.add_step(*carry, constants, jax.tree.map(lambda leaf: leaf[start + i], inputs))
+
+    return jax.lax.fori_loop(0, count, body, (state, tally))
+
+
+_one_step = jax.jit(Loop.one_step, static_argnums=0)

@@ -1,11 +1,13 @@
 """One Adam per parameter group, and learning rates keyed on the epoch."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.core import FrozenDict
 
 from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_adam
 from d3gzsl_jax.frameworks.structures import Params
@@ -23,7 +25,7 @@ _DECAYS = 2048  # 1.09 to this power is 1e76: more decays than any run has
 
 @dataclasses.dataclass(frozen=True)
 class Optimization:
-    """The optimisers of a run.
+    """The optimisers of a run. Hashable, as all that a compiled function takes as a static argument.
 
     Attributes:
         learning_rates: group -> learning rate of the first epochs.
@@ -32,13 +34,17 @@ class Optimization:
         summed_groups: groups whose Adam is given the running sum of the epoch's gradients.
     """
 
-    learning_rates: dict[str, float]
-    factors: dict[str, float]
+    learning_rates: Mapping[str, float]
+    factors: Mapping[str, float]
     decay_every: int
     steps_per_epoch: int
     beta1: float = 0.5
     beta2: float = 0.999
     summed_groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rates", "factors"):
+            object.__setattr__(self, name, FrozenDict(getattr(self, name)))
 
     def transformation(self, group: str) -> optax.GradientTransformationExtraArgs:
         """What makes a group's directions of its gradients: Adam with the decays of this run, the running sum before it or not."""

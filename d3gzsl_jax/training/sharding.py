@@ -30,11 +30,11 @@ class Sharding:
     @property
     def replicated(self) -> NamedSharding | None:
         """A copy on every device."""
-        return self.mesh and NamedSharding(self.mesh, PartitionSpec())
+        return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec())
 
     def rows(self, axis: int) -> NamedSharding | None:
         """Split along this axis."""
-        return self.mesh and NamedSharding(self.mesh, PartitionSpec(*[None] * axis, AXIS))
+        return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(*[None] * axis, AXIS))
 
     def replicate(self, tree: Tree) -> Tree:
         """The arrays of `tree`, the same in all processes, with a copy on every device."""
@@ -70,9 +70,13 @@ class Sharding:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             data = self._replicate(jax.random.key_data(leaf))
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-        if self.mesh.is_multi_process:  # device_put would compare the bytes of all processes, large ones slowly
+        if self.mesh is not None and self.mesh.is_multi_process:  # device_put would compare the bytes of all processes, large ones slowly
             return jax.make_array_from_process_local_data(self.replicated, np.asarray(leaf), leaf.shape)
         return jax.device_put(leaf, self.replicated)
+
+
+ONE_DEVICE = Sharding()
+"""Nothing is sharded."""
 
 
 def over_devices(count: int = 0) -> Sharding:

@@ -34,7 +34,7 @@ class States:
     def __init__(self, loop: Loop, beginnings: Sequence[Beginning], seeds_as: str) -> None:
         self.step = beginnings[0].step
         self._joint = JointLoop(loop, seeds_as) if len(beginnings) > 1 else None
-        self._run = (self._joint or loop).run
+        self._loop = self._joint or loop
         pack = self._joint.stack if self._joint else lambda trees: trees[0]
         self._state = pack([one.state for one in beginnings])
         self._tally = pack([one.tally for one in beginnings])
@@ -43,11 +43,11 @@ class States:
 
     def compile(self, inputs: Inputs, start: int, count: int) -> Compiled:
         """The program of `advance` with such arguments: jit finds it compiled, and neither traces nor compiles it again."""
-        return self._run.lower(self._state, self._tally, self._constants, inputs, start, count).compile()
+        return self._loop.compile(self._state, self._tally, self._constants, inputs, start, count)
 
     def advance(self, inputs: Inputs, start: int, count: int) -> None:
         """Does `count` outer steps, which begin at inputs[start]."""
-        self._state, self._tally = self._run(self._state, self._tally, self._constants, inputs, start, count)
+        self._state, self._tally = self._loop.run(self._state, self._tally, self._constants, inputs, start, count)
         self.step += count
 
     def of(self, index: int) -> tuple[TrainState, Tally]:

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks.finite import ADVICE
-from d3gzsl_jax.frameworks.structures import Terms
+from d3gzsl_jax.frameworks.structures import Replaceable, Terms, pytree
 
 
-@chex.dataclass(frozen=True)
-class Tally:
+@pytree
+class Tally(Replaceable):
     """What was seen of the steps since the tally was last empty.
 
     sums: terms by phase, summed over the steps (critic terms: their mean over a step's updates); count () steps; bad_step ()

@@ -45,5 +45,5 @@ def test_sampled_pairs_are_weighted_by_the_chance_of_their_pair(rng):
     labels = jnp.array([7, 8, 0])
     sample = pairwise.SampledPairs(labels, jnp.array([True, True, False]), 5 / 2, 5 * 4 / 2, 6)
     weights = np.array([[2.5, 10, 2.5], [10, 2.5, 2.5], [2.5, 2.5, 1]])
-    losses = pairwise.entropy_of_logits(pairwise.half_cosine(a, b), (labels[:, None] == labels).astype(jnp.float32))
+    losses = pairwise.entropy_of_logits(pairwise.half_cosine(a, b), (labels[:, None] == labels[None]).astype(jnp.float32))
     np.testing.assert_allclose(pairwise.pair_loss(a, b, labels, "released", sample), (weights * losses).sum() / 36, rtol=1e-5)

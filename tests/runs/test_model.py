@@ -228,6 +228,45 @@ def test_predictions_as_csv(run, data, tmp_path):
         np.testing.assert_allclose([float(row[column]) for row in rows], values, rtol=1e-4)
 
 
+def test_predictions_have_names_and_fit_a_dataframe(run, base_run, data, tmp_path):
+    found = run.model.predict(data.features[:10], top=2)
+    assert found.names.shape == (10, 2) and found.names[3, 1] == run.model.class_names[found.classes[3, 1]]
+    assert repr(found).startswith("Predictions(10 rows, top 2 of 9 classes; means: probability of the best class 0.")
+    assert repr(run.model.predict(data.features[:0])) == "Predictions(no rows)" and "in_dist" not in repr(base_run.model.predict(data.features[:2]))
+    assert run.model.predict(data.features[:0]).names.shape == (0, 1)
+    pandas = pytest.importorskip("pandas")
+    table = found.to_dataframe()
+    np.save(tmp_path / "x.npy", data.features[:10].astype(np.float32))
+    predict_file(run.model, tmp_path / "x.npy", tmp_path / "y.csv", Display(quiet=True), top=2)
+    of_csv = pandas.read_csv(tmp_path / "y.csv", dtype={"name": str, "name_2": str})
+    assert list(table) == list(of_csv) and table["name"].tolist() == of_csv["name"].tolist()
+    np.testing.assert_allclose(table.select_dtypes("number"), of_csv.select_dtypes("number"), rtol=1e-5)
+    assert base_run.model.predict(data.features[:3]).to_dataframe()["in_distribution"].isna().all()
+
+
+def test_a_dataframe_without_pandas(run, data, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(d3.UserError, match=r"needs pandas: pip install 'd3gzsl-jax\[dataframe\]'"):
+        run.model.predict(data.features[:3]).to_dataframe()
+
+
+def test_a_notebook_shows_lines_and_not_arrays(run, base_run, data):
+    for shown, begin in (
+        (run, "TrainedRun(wgan + D3 on digits-without-9, seed 0, 3 epochs: U "), (base_run, "TrainedRun(cegzsl without D3 on digits, seed 0, 3 epochs"),
+        (data, "GZSLData(digits-without-9: features (1617, 64), semantics by class (9, 21); rows: trainval 1003, "),
+        (run.model, "TrainedModel(wgan + D3 on digits-without-9: 64 features to 9 classes, 2 of them unseen; predicts by student or classifier"),
+    ):
+        assert repr(shown).startswith(begin) and len(repr(shown)) < 300 and "\n" not in repr(shown)
+
+
+def test_results_hold_plain_numbers(run):
+    def kinds(value):
+        entries = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        return {type(value)}.union(*map(kinds, entries))
+
+    assert kinds(run.results) <= {dict, list, tuple, str, int, float, bool, type(None)}
+
+
 def test_no_name_is_a_formula_in_the_csv_of_predictions(run, data, tmp_path):
     np.save(tmp_path / "rows.npy", data.features[:20])
     odd = ("=1+1", "+x", "-x", "@x", "\tx", "\uff1d1", "-3", "a,=1", 'q"')

@@ -16,6 +16,8 @@ from d3gzsl_jax.studies.seeds import interval, summary, train_seeds
 from d3gzsl_jax.studies.start import train_on
 from tools.robustness.kills import difference
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (3, 0)
 
 

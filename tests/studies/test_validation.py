@@ -23,6 +23,8 @@ from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
 from tools.robustness.kills import difference
 
+pytestmark = pytest.mark.slow
+
 
 def config(**fields):
     found = digits.get_config()
@@ -107,7 +109,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
 
     def advance(self, units):
         plain(self, units)
-        if self.pace.total > 10 and 5 <= self.pace.done < 20:
+        if self.progress.total > 10 and 5 <= self.progress.done < 20:
             signal.raise_signal(signal.SIGINT)
 
     def over(*_):

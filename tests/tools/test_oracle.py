@@ -9,6 +9,7 @@ import pytest
 
 # The oracle is PyTorch: the package does without it, and so do the tests of a machine that has none.
 torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 from tools import parity  # noqa: E402
 from tools.parity_parts.comparison import PARAMETER  # noqa: E402

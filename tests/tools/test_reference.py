@@ -16,6 +16,7 @@ from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.training.optimizers import Optimization
 from tests.conftest import ROOT
 from tools import parity
+from tools.benchmark import time_reference
 from tools.parity_parts import record_cegzsl, record_wgan, recording_process, reference_script
 from tools.parity_parts.comparison import LOSS, Comparison
 from tools.parity_parts.recorder import Recorder
@@ -52,6 +53,9 @@ while True:
 """
 
 
+TOOLS = {"time_reference": "tools/benchmark/time_reference.py", "record_reference": "tools/parity_parts/record_reference.py"}
+
+
 def stub(folder, script=STUB_CEGZSL, torch=STUB_TORCH):
     (folder / "torch.py").write_text(torch)
     (folder / "CE_GZSL.py").write_text(script)
@@ -59,7 +63,8 @@ def stub(folder, script=STUB_CEGZSL, torch=STUB_TORCH):
 
 
 def tool(name, *arguments, env=None):
-    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)]
+    """In a process of its own, as the tools change the torch they find."""
+    command = [sys.executable, str(ROOT / TOOLS[name]), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env)
 
 
@@ -67,6 +72,20 @@ def refused(done, message):
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.fixture
+def refuses(monkeypatch, capsys):
+    """What is refused before torch is touched, in this process: (module of a tool, message, arguments)."""
+
+    def refuses(module, message, *arguments):
+        monkeypatch.setattr(sys, "argv", ["tool", *map(str, arguments)])
+        assert module.main() == 2
+        captured = capsys.readouterr()
+        assert message in captured.err and captured.err.count("\n") == 1 and captured.out == "", captured.err
+
+    return refuses
+
+
+@pytest.mark.slow
 def test_updates_are_timed_between_the_steps_that_end_them(tmp_path):
     env = stub(tmp_path)
     done = tool("time_reference", "cegzsl", tmp_path, "--updates", 3, env=env)
@@ -80,11 +99,11 @@ def test_updates_are_timed_between_the_steps_that_end_them(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["CE_GZSL.py", "torch.py"] + ["__pycache__"] * (tmp_path / "__pycache__").exists()
 
 
-def test_the_timer_refuses_what_it_cannot_time(tmp_path):
-    env = stub(tmp_path)
-    refused(tool("time_reference", "wgan", tmp_path, "--steps", 1, env=env), "holds no gzsl/main.py; name a checkout of PJBQ/D3GZSL")
-    refused(tool("time_reference", "cegzsl", tmp_path, "--updates", 5, env=env), "--updates 5: must be 1 to 4")
-    refused(tool("time_reference", "cegzsl", tmp_path, "--steps", 0, env=env), "--steps 0: must be at least 1")
+def test_the_timer_refuses_what_it_cannot_time(tmp_path, refuses):
+    stub(tmp_path)
+    refuses(time_reference, "holds no gzsl/main.py; name a checkout of PJBQ/D3GZSL", "wgan", tmp_path, "--steps", 1)
+    refuses(time_reference, "--updates 5: must be 1 to 4", "cegzsl", tmp_path, "--updates", 5)
+    refuses(time_reference, "--steps 0: must be at least 1", "cegzsl", tmp_path, "--steps", 0)
 
 
 BROKEN = {
@@ -97,6 +116,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_changed_script_is_refused_and_nothing_is_written(case, tmp_path):
     script, message = BROKEN[case]
@@ -108,6 +128,7 @@ def test_a_changed_script_is_refused_and_nothing_is_written(case, tmp_path):
     assert list(output.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_missing_torch_is_said(tmp_path):
     env = stub(tmp_path, torch="raise ImportError")
     refused(tool("record_reference", "cegzsl", tmp_path, "--output", tmp_path / "x.npz", env=env), "torch is not installed for")

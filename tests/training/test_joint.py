@@ -96,4 +96,4 @@ def test_the_seed_that_breaks_down_is_known(way):
 
 
 def test_auto_is_for_the_device():
-    assert JointLoop(problems()[1]).way == ("map" if jax.default_backend() == "cpu" else "vmap")
+    assert JointLoop(problems()[1]).maps == (jax.default_backend() == "cpu")

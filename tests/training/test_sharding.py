@@ -29,11 +29,13 @@ def trained(framework, bits, *counts):
     return with_eight_devices("sharded_script", framework, bits, *counts)
 
 
+@pytest.mark.slow
 def test_two_and_eight_devices_train_as_one_does():
     for count, (parameters, terms) in trained("wgan", 32, 2, 8).items():
         assert parameters < LIMIT and terms < 1e-3, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
 def test_what_is_left_is_rounding(framework):
     """In double precision the distance is that of double precision. In single, CE-GZSL's comparator has gradients that are zero but
@@ -42,6 +44,7 @@ def test_what_is_left_is_rounding(framework):
         assert parameters < 1e-5 and terms < 1e-9, count
 
 
+@pytest.mark.slow
 def test_no_device_does_the_critics_product_whole():
     """Its rows are real, synthesized and penalised ones, three of each: (3, B, width). Gathered, every device would form the product
     of all of them."""

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import ClassVar
 
 import chex
 import jax
@@ -12,7 +13,9 @@ from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.finite import check_finite
 from d3gzsl_jax.frameworks.structures import Rows
+from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.draws import sample_rows, step_draws
+from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.step import train_step, update
 from tests import small
@@ -165,17 +168,39 @@ def test_options_reach_the_step(options):
     assert max(jax.tree.leaves(difference)) > 1e-6
 
 
-def test_one_trace_for_calls_of_any_length(problem):
-    p = problem
-    loop = loop_of(p)
-    chex.clear_trace_counter()
-    counted = jax.jit(chex.assert_max_traces(loop._run, n=1), donate_argnums=0)
-    state = copy(p.state)
-    tally = loop.empty_tally(state, p.constants, None)
-    for start, count in ((0, 1), (1, 3), (4, 2)):
-        state, tally = counted(state, tally, p.constants, None, start, count)
+@dataclasses.dataclass(frozen=True)
+class TracedWGAN(WGAN):
+    """Notes each time its critic loss is traced."""
+
+    traces: ClassVar[list[str]] = []
+
+    def critic_loss(self, params, classes, rows):
+        self.traces.append("critic")
+        return super().critic_loss(params, classes, rows)
+
+
+def test_one_trace_for_calls_of_any_length_and_for_equal_loops():
+    """Seeds and repeated runs make the objects anew; what is compiled they share."""
+    counts = []
+    for seed in (0, 1, 2):
+        p = small.problem(seed)
+        p.objective = dataclasses.replace(p.objective, framework=TracedWGAN(p.objective.framework.sizes))
+        loop, state = loop_of(p), copy(p.state)
         tally = loop.empty_tally(state, p.constants, None)
-    assert int(state.step) == 6
+        for start, count in ((0, 1), (1, 3), (4, 2)):
+            state, tally = loop.run(state, tally, p.constants, None, start, count)
+            tally = loop.empty_tally(state, p.constants, None)
+        assert int(state.step) == 6
+        counts.append(len(TracedWGAN.traces))
+    assert counts[0] > 0 and set(counts) == {counts[0]}
+
+
+def test_the_objects_of_a_run_are_equal_by_their_fields_and_hashable():
+    one, other = (loop_of(small.problem(seed)) for seed in (0, 1))
+    assert one == other and hash(one) == hash(other)
+    changed = dataclasses.replace(one.optimization, learning_rates={**one.optimization.learning_rates, "critic": 2e-3})
+    assert dataclasses.replace(one, optimization=changed) != one
+    assert JointLoop(one) == JointLoop(other) and hash(JointLoop(one)) == hash(JointLoop(other))
 
 
 @FRAMEWORKS

@@ -2,8 +2,8 @@
 
 import contextlib
 import gc
-import io
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +19,8 @@ from d3gzsl_jax.system import processes
 Result = TypeVar("Result")
 
 _AFTER_FAILURE = 0.5  # seconds
+_LOGGERS = ("absl", "orbax", "asyncio")  # of Orbax, and of the event loops it reads in
+_SILENT = logging.CRITICAL + 1
 
 
 def on_device(abstract: Any) -> Any:
@@ -44,31 +46,49 @@ def handler() -> ocp.CompositeCheckpointHandler:
 
 def quiet_threads() -> None:
     """From here on the threads that write say nothing of a failure: it is raised at the next save, and said there in one line."""
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    logging.getLogger("absl").setLevel(_SILENT)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps off the screen what the libraries print besides the exception they raise, tracebacks of their threads above all."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+    """Keeps off the screen what the libraries log besides the exception they raise, tracebacks of their threads above all."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL)
+        for logger in loggers:
+            logger.setLevel(_SILENT)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _late_answers_dropped() -> Iterator[None]:
+    """Drops what no logger holds back: TensorStore answers a read to the event loop that was closed when the one beside it failed,
+    and hands the error of that to `sys.unraisablehook`. All other errors go where they went."""
+    hook = sys.unraisablehook
+
+    def other_than_late(found: "sys.UnraisableHookArgs") -> None:
+        if not (found.exc_type is RuntimeError and str(found.exc_value) == "Event loop is closed"):
+            hook(found)
+
+    sys.unraisablehook = other_than_late
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def tried(read: Callable[[], Result]) -> tuple[Result | None, str]:
     """What `read` returns, and ''; or None, and why it failed."""
-    try:
-        with quiet():
+    with quiet(), _late_answers_dropped():
+        try:
             return read(), ""
-    except Exception as error:  # Orbax and TensorStore raise many kinds
-        why = reason(error)[:120]
-    with quiet():  # reads that were begun beside the one that failed complain when they end, or at the latest when Python does
-        time.sleep(_AFTER_FAILURE)
+        except Exception as error:  # Orbax and TensorStore raise many kinds
+            why = reason(error)[:120]
+        time.sleep(_AFTER_FAILURE)  # reads begun beside the one that failed complain when they end, or when Python does
         gc.collect()
-    return None, why
+        return None, why

@@ -1,13 +1,11 @@
 """The runs of an ablation: a cell with a seed is a job, a run folder of its own, done once."""
 
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import saved
@@ -35,7 +33,6 @@ class Job(NamedTuple):
         config: resolved, nested, with the seed; of a baseline what it depends on.
         baseline: name of a baseline, '' for a training run.
         digests: of the content of its data.
-        cache: folder of compiled programs, where the environment names none.
         prune: remove its checkpoints, and those of its validation folds, once it is finished.
     """
 
@@ -45,7 +42,6 @@ class Job(NamedTuple):
     config: dict[str, Any]
     baseline: str
     digests: dict[str, str]
-    cache: str
     prune: bool
 
     def results(self) -> dict[str, Any] | None:
@@ -61,7 +57,7 @@ class Job(NamedTuple):
             return None
         kept, found = json_files.read(folder / "config.json"), json_files.read(path)
         before = saved.nested(kept, folder / "config.json") if kept is not None else (found or {}).get("config")
-        if before and (difference := disagreement(of_baseline(before) if self.baseline else before, plain(self.config))):
+        if before and (difference := disagreement(before, plain(self.config))):
             field, old, new = difference
             raise UserError(
                 f"{folder}: holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another "
@@ -95,7 +91,7 @@ def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> lis
         for cell in cells:
             config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
             config = of_baseline(config) if cell.baseline else config
-            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), str(output / ".cache"), prune))
+            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), prune))
     return jobs
 
 
@@ -112,10 +108,7 @@ def work(job: Job) -> float:
     Raises:
         UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
     """
-    configure()
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", job.cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    configure(keep_compiled=bool(job.config.get("compile_cache", True)))
     began = time.monotonic()
     if job.baseline:
         _baseline(job)

@@ -28,6 +28,7 @@ def quick(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, monkeypatch):
     output = tmp_path / "out"
     vary = ["--config", quick, "--vary", "distillation.weight_od=0.0,0.1", "--output", str(output), "--workers", "1"]
@@ -109,6 +110,7 @@ def test_bad_input_exits_2_before_any_training(arguments, message, tmp_path, cap
     assert message in captured and captured.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_without_a_look_at_the_test_rows_baselines_are_of_the_folds_too(quick, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(harness.BASELINES, "eszsl", ESZSL(exponents=(0, 1)))
     looked_at = []
@@ -148,6 +150,7 @@ def test_without_a_look_at_the_test_rows_baselines_are_of_the_folds_too(quick, t
     assert "looked at the test rows, and config.eval.retrain=False asks for none" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_selected_on_the_test_rows_is_left_out(quick, tmp_path, capsys):
     command = ["--config", quick, "--set", "eval.selection=test", "--seeds", "1", "--workers", "1", "--output", str(tmp_path / "out")]
     assert ablate.main(command) == 0
@@ -156,6 +159,7 @@ def test_what_cannot_be_selected_on_the_test_rows_is_left_out(quick, tmp_path, c
     assert "no epochs to select from: quick, classifier." in text
 
 
+@pytest.mark.slow
 def test_data_that_has_changed_is_not_mixed_with_what_was_there(tmp_path, capsys):
     small.write_mat_folder(tmp_path / "data")
     config = small.write_quick_config(
@@ -172,6 +176,7 @@ def test_data_that_has_changed_is_not_mixed_with_what_was_there(tmp_path, capsys
     assert "seed-0: holds a run on other data (what is under config.data.root has changed)" in message and message.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_few_runs_that_are_left_have_no_more_cores_than_before(quick, tmp_path, monkeypatch):
     asked = []
 
@@ -193,6 +198,8 @@ def test_list_says_what_there_is(capsys):
     assert all(f"{name}: " in printed for name in PRESETS) and "    cls+be+kl: {" in printed
 
 
+@pytest.mark.processes
+@pytest.mark.slow
 def test_sigterm_stops_all_processes_and_the_same_command_goes_on(quick, tmp_path):
     command = [
         sys.executable, "-m", "d3gzsl_jax", "ablate", "--config", f"{quick}:base", "--vary", "train.beta2=0.99,0.999",

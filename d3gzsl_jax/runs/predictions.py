@@ -1,0 +1,78 @@
+"""What a model says of feature rows: classes, their names and probabilities; and the columns of a table of them."""
+
+import importlib.util
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from d3gzsl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Predictions(NamedTuple):
+    """Of n rows, the k most probable classes, most probable first.
+
+    Attributes:
+        classes: (n, k) int32 class ids.
+        probabilities: (n, k) float32, softmax over all classes, in [0, 1].
+        seen: (n,) float32, the probability of all seen classes together, in [0, 1].
+        in_distribution: (n,) float32, the frozen teacher's largest probability of a seen class, in (0, 1]: high for rows like those
+            it was trained on, low for others; None for a model without D3, which has no teacher.
+        class_names: of all classes, by id.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+    seen: np.ndarray
+    in_distribution: np.ndarray | None
+    class_names: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What there is a row of for each row, in order."""
+        return tuple(self)[:4]
+
+    @property
+    def names(self) -> np.ndarray:
+        """(n, k) names of `classes`, as an array of objects."""
+        return np.array(self.class_names, object)[np.asarray(self.classes)]
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """A pandas table with the columns of `columns`, those of the CSV that predict writes.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        if importlib.util.find_spec("pandas") is None:
+            raise UserError("Predictions.to_dataframe needs pandas: pip install 'd3gzsl-jax[dataframe]'")
+        import pandas
+
+        return pandas.DataFrame(self.columns())
+
+    def columns(self, first: int = 0) -> dict[str, np.ndarray]:
+        """The columns of a table, by name: row, counted from `first`; class, name and probability of the best class;
+        seen_probability; in_distribution (NaN without a teacher); then class_2, name_2, probability_2 and so on."""
+        ranks = zip(np.asarray(self.classes).T, self.names.T, np.asarray(self.probabilities).T, strict=True)
+        (best, *further), rows = ranks, len(self.classes)
+        like = np.full(rows, np.nan, np.float32) if self.in_distribution is None else np.asarray(self.in_distribution)
+        others = (column for rank in further for column in rank)
+        values = [np.arange(first, first + rows), *best, np.asarray(self.seen), like, *others]
+        return dict(zip(column_names(self.classes.shape[1]), values, strict=True))
+
+    def __repr__(self) -> str:
+        rows, top = self.classes.shape
+        if not rows:
+            return "Predictions(no rows)"
+        means = {"probability of the best class": self.probabilities[:, 0], "of all seen classes": self.seen}
+        if self.in_distribution is not None:
+            means["in_distribution"] = self.in_distribution
+        said = ", ".join(f"{name} {np.asarray(values).mean():.2f}" for name, values in means.items())
+        return f"Predictions({rows} rows, top {top} of {len(self.class_names)} classes; means: {said})"
+
+
+def column_names(top: int) -> list[str]:
+    """Of a table of the `top` classes of each row, see `Predictions.columns`."""
+    further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("class", "name", "probability")]
+    return ["row", "class", "name", "probability", "seen_probability", "in_distribution", *further]
