@@ -6,7 +6,6 @@ Seeds are the sample: intervals and p-values speak of other seeds on the same sp
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 FEWEST = 3
 """Values below which there is no interval: of two it has one degree of freedom, and spans 18 standard deviations."""
@@ -36,6 +35,8 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     std = float(values.std(ddof=1))
     if values.size < FEWEST:
         return mean, std, float("nan")
+    from scipy import stats
+
     quantile = float(stats.t.ppf((1.0 + _LEVEL) / 2.0, values.size - 1))
     return mean, std, quantile * std / float(np.sqrt(values.size))
 
@@ -90,11 +91,15 @@ def holm(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _sign(wins: int, count: int) -> float:
+    from scipy import stats
+
     return float(stats.binomtest(wins, count).pvalue) if count else 1.0
 
 
 def _signed_rank(differences: np.ndarray) -> float:
     """Two-sided p-value of differences (k,), none of them zero."""
+    from scipy import stats  # here, and in the other two: it takes a second to import, which --help does not need
+
     if not differences.size:
         return 1.0
     ties = len(np.unique(np.abs(differences))) < differences.size
