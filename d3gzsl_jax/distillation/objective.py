@@ -105,7 +105,7 @@ class Objective:
         )
         base_loss = self.framework.critic_loss if phase == "critic" else self.framework.generator_loss
         loss, found = base_loss(params, classes, rows)
-        if not active:
+        if not active or student is None:
             return loss, found | {"loss": loss}
         distilled, distilled_terms = self.distillation.loss(params, teacher, classes, batch, made, student)
         total = loss + distilled

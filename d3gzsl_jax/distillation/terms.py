@@ -1,4 +1,4 @@
-"""D3 as a part that can be added to any generative base method: the student, the confidence, and L_D3.
+"""L_D3 = w_cls L_cls + w_od L_od (O²DBD) + w_be L_be + w_kl L_kl (ID²SD): its terms, for any generative base method.
 
 The student's embedding is a network of its own on a base without one, and the base's on a base that has one; which of the two is
 distillation/objective.py's business, so embeddings come in as arrays here.

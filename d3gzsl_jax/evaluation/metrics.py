@@ -33,7 +33,7 @@ def share(right: np.ndarray) -> float:
 
 def harmonic_mean(unseen: float, seen: float) -> float:
     """H = 2 U S / (U + S); 0 where U + S = 0."""
-    return float(harmonic_means(np.float64(unseen), np.float64(seen)))
+    return float(harmonic_means(np.asarray(unseen, np.float64), np.asarray(seen, np.float64)))
 
 
 def harmonic_means(unseen: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""The distillation losses of D3GZSL (arXiv 2402.11424): ID2SD (L_be and L_kl) and O2DBD (L_od); L_cls is in classification.py.
+"""The distillation losses of D3GZSL (arXiv 2402.11424): ID²SD (L_be and L_kl) and O²DBD (L_od); L_cls is in classification.py.
+How they are assembled is in distillation/terms.py.
 
 Rows are ordered synthesized first, then real; labels are original class ids. Every function takes arrays only. The two
 variants are 'released' (what the published code computes; the default) and 'described' (what the paper writes).

@@ -226,7 +226,7 @@ def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict
             return checkpointer.restore(path, args=ocp.args.Composite(notes=ocp.args.JsonRestore())).notes
 
     notes, why = tried(restored)
-    if why:
+    if notes is None:
         raise UserError(f"{path}: not whole ({why})")
     arrays = load_arrays(path / "arrays")
     if not digests.check(path, arrays, notes):

@@ -70,7 +70,7 @@ class Sharding:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             data = self._replicate(jax.random.key_data(leaf))
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-        if self.mesh is not None and self.mesh.is_multi_process:  # device_put would compare the bytes of all processes, large ones slowly
+        if self.mesh is not None and self.mesh.is_multi_process:  # device_put would compare the bytes of all processes
             return jax.make_array_from_process_local_data(self.replicated, np.asarray(leaf), leaf.shape)
         return jax.device_put(leaf, self.replicated)
 

@@ -1,5 +1,8 @@
 """The evaluator on networks whose every answer is known."""
 
+import dataclasses
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -75,3 +78,25 @@ def test_teacher():
     assert found["ood_accuracy"] == pytest.approx(2 / 3)  # tops 2, 0, 0
     assert found["auroc"] == pytest.approx((3 * 3 + 2) / 12)
     assert found["fpr_at_95"] == pytest.approx(1 / 3)  # the threshold that keeps all seen rows lets top 2 through
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """A model that notes when it is traced."""
+
+    factor: float
+    traces: ClassVar[list[float]] = []
+
+    def logits(self, scale, features):
+        self.traces.append(self.factor)
+        return self.factor * scale * features
+
+
+def test_predictors_of_equal_objects_are_compiled_once():
+    """As the seeds of a run make theirs anew."""
+    for _ in range(5):
+        tool, *_ = evaluator(*SEEN_ROWS, *UNSEEN_ROWS, 2)
+        found = tool.predictor(Scaled(2.0).logits)(jnp.float32(1.0))
+    assert Scaled.traces == [2.0]
+    assert found.metrics == tool.predictor(Scaled(3.0).logits)(jnp.float32(1.0)).metrics
+    assert Scaled.traces == [2.0, 3.0]
