@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from d3gzsl_jax.config import saved
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import curves
 from d3gzsl_jax.runs.report import command, figures, plots, readings
@@ -37,7 +38,7 @@ START = {
     "device": {"platform": "cpu", "kind": "cpu", "count": 1}, "git": None, "from_step": 0,
 }  # fmt: skip
 CONFIG = {
-    "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
+    saved.KEY: saved.FORMAT, "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
     "train": {"epochs": 3}, "eval": {"prediction": "student"}, "data": {"root": "'\"><script>alert(1)</script>"},
 }  # fmt: skip
 
@@ -305,7 +306,7 @@ def test_matplotlib_is_imported_inside_functions_and_pyplot_never(module):
 
 def test_groups_that_are_null_and_arrays_that_do_not_belong_together(tmp_path):
     kept = {name: values for name, values in arrays().items() if not name.endswith(("real_labels", "gamma"))}
-    config = dict.fromkeys(CONFIG) | {"framework": "another"}
+    config = dict.fromkeys(CONFIG) | {saved.KEY: saved.FORMAT, "framework": "another"}
     folder = record(tmp_path, config=config, results={"predictions": {"student": None}}, diagnostics=kept, environment={"starts": None})
     assert set(drawn(folder)) == set(plots.PLOTS) - {"per_class", "curve", "projection"}
     assert "another without D3" in write_page(folder).read_text()
