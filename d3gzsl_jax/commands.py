@@ -161,6 +161,6 @@ COMMANDS: Mapping[str, Command] = {
     "ablate": Command(_in("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
     "baselines": Command(_in("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
     "table": Command(_in("studies.tables.command"), "finished runs in one table"),
-    "report": Command(_in("runs.report.record"), "a run's plots and report.html, drawn anew"),
+    "report": Command(_in("runs.report.command"), "a run's plots and report.html, drawn anew"),
     "convert": Command(convert, "weights from PyTorch, and back"),
 }

@@ -1,5 +1,5 @@
-"""What explains a run beyond its accuracies, as plain arrays: the seen-unseen trade-off, the confusion of seen with unseen, and a
-projection of real and synthesized features. The plots of a run are drawn from these."""
+"""What explains a run beyond its accuracies, as plain arrays: the seen-unseen trade-off, the confusion of seen with unseen and of
+class with class, and a projection of real and synthesized features. The plots of a run are drawn from these."""
 
 from typing import NamedTuple
 
@@ -73,6 +73,15 @@ def confusion(seen_rows: Best, unseen_rows: Best) -> np.ndarray:
     the seen class, as in `trade_off`."""
     taken_for_seen = [int(np.sum(_margin(rows) >= 0.0)) for rows in (seen_rows, unseen_rows)]
     return np.array([[n, len(rows.seen_logit) - n] for n, rows in zip(taken_for_seen, (seen_rows, unseen_rows), strict=True)])
+
+
+def class_confusion(seen_rows: Best, seen_labels: np.ndarray, unseen_rows: Best, unseen_labels: np.ndarray) -> np.ndarray:
+    """Rows by their class and the one they are taken for, (k, 3) int64: class, taken for, how many rows; of pairs that occur, in
+    the order of the ids. A tie goes to the seen class, as in `trade_off`."""
+    labels = np.concatenate([seen_labels, unseen_labels]).astype(np.int64)
+    taken = [np.where(_margin(rows) >= 0.0, rows.seen_class, rows.unseen_class) for rows in (seen_rows, unseen_rows)]
+    pairs, counts = np.unique(np.stack([labels, np.concatenate(taken).astype(np.int64)], axis=1), axis=0, return_counts=True)
+    return np.column_stack([pairs, counts]).astype(np.int64)
 
 
 def project(

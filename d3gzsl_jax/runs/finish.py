@@ -40,6 +40,9 @@ def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, A
         curve = curves.thin(predictors.last[name].curve)
         found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
         found[f"confusion/{name}"] = curves.confusion(seen_rows, unseen_rows)
+        found[f"class_confusion/{name}"] = curves.class_confusion(
+            seen_rows, arrays.test_seen_labels, unseen_rows, arrays.test_unseen_labels
+        )
     unseen = model.classes.unseen
     if not len(unseen):
         return found
@@ -62,10 +65,9 @@ def draw(folder: Path, arrays: dict[str, Any]) -> str:
         np.savez_compressed(file, **arrays)
     if importlib.util.find_spec("matplotlib") is None:
         return "warning: no plots and no report, since matplotlib is not installed"
-    from d3gzsl_jax.runs.report import plots, record
+    from d3gzsl_jax.runs.report.write import write_report
 
-    plots.write_all(folder)
-    return f"wrote {record.write(folder, concluding=True)}"
+    return f"wrote {write_report(folder, concluding=True)}"
 
 
 def leave(run: Run, state: TrainState, teacher: Params) -> None:

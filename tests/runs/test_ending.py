@@ -12,7 +12,7 @@ from d3gzsl_jax.runs.checkpoints import load_arrays
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.journal import Journal
 from d3gzsl_jax.runs.model import TrainedModel
-from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.runs.report.write import write_page
 from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.studies.tables import command as table
 from tools.robustness.kills import difference
@@ -36,7 +36,7 @@ def left(folder):
     path = folder / "results.json"
     if not path.exists():
         return None
-    assert "stopped at its end" in table.read(path) and "not finished: stopped at its end" in record.write(folder).read_text()
+    assert "stopped at its end" in table.read(path) and "not finished: stopped at its end" in write_page(folder).read_text()
     return json.loads(path.read_text())
 
 

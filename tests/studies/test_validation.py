@@ -16,7 +16,7 @@ from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
-from d3gzsl_jax.runs.report import record
+from d3gzsl_jax.runs.report.write import write_page
 from d3gzsl_jax.runs.trials import classifier_snapshots
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.start import train_on
@@ -125,7 +125,7 @@ def test_an_interrupted_run_has_not_looked_at_test_rows(data, finished, tmp_path
     assert results["metrics"] == choices[results["prediction"]]["metrics"] and not (folder / "metrics.jsonl").exists()
     assert any("interrupted after epoch 0 of" in line and "no test row was looked at yet; the same command goes on" in line for line in said)
     assert not any("AUROC" in line for line in said) and table.read(folder / "results.json") == "interrupted"
-    page = record.write(folder).read_text()
+    page = write_page(folder).read_text()
     assert "means over folds inside trainval" in page and "interrupted after epoch 0" in page
     model = load_model(folder)
     assert model.check_predictor() == results["prediction"] and 5 <= model.step < 32
@@ -191,7 +191,7 @@ def test_test_selection_is_named_so(data, tmp_path):
     assert percent(shown["classifier"]["result"]) == percent(classifier["metrics"])
     (entry,) = entries_of("x", results, "x", False, results["config"])
     assert (entry.predictor, entry.selection, entry.unseen) == ("student", "test", results["metrics"]["unseen"])
-    page = record.write(tmp_path / "run").read_text()
+    page = write_page(tmp_path / "run").read_text()
     assert f"<b>{100 * results['metrics']['harmonic']:.1f}</b><span>H</span>" in page and "student, test-selected, no result" in page
 
 

@@ -19,19 +19,40 @@ _MANY = 40  # from so many points on, a line has no markers
 
 
 def panels_of(
-    count: int, columns: int = 1, width: float = 8.0, height: float = 3.0, **shared: Any
+    count: int, columns: int = 1, width: float | None = None, height: float = 3.0, **shared: Any
 ) -> tuple["Figure", list["Axes"]]:
     """A figure, `width` inches wide, of `count` panels, each `height` inches tall, in at most `columns` columns; and the panels in
-    reading order. `shared`: see matplotlib's Figure.subplots."""
+    reading order. `shared`: see matplotlib's Figure.subplots.
+
+    No panel is wider than 5.4 inches if `width` is left to this: on a narrow screen it must be legible, see svg.py.
+    """
     from matplotlib.figure import Figure  # not pyplot, which holds figures in a global state and asks for a display
 
     columns = min(columns, count)
     rows = math.ceil(count / columns)
+    width = width or (5.4 if columns == 1 else 8.0)
     figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained", facecolor="white")
     panels = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for axes in panels[count:]:
         axes.remove()
     return figure, panels[:count]
+
+
+def lay_out(figure: "Figure") -> None:
+    """Makes the layout of a figure that is complete, once: each of the files that are made of it would make it twice."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
+
+
+def svg(figure: "Figure") -> bytes:
+    """The figure as an SVG file."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def png(figure: "Figure", dpi: int = DPI) -> bytes:
@@ -77,7 +98,7 @@ def finish(
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
     elif log_over:
-        axes.ticklabel_format(axis="y", scilimits=(-3, 5), useMathText=True)
+        axes.ticklabel_format(axis="y", scilimits=(-3, 5))  # not as mathematics: a second of parsing over all plots
     if whole_numbers:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlim(left=0)
@@ -87,7 +108,8 @@ def legend_above(figure: "Figure", panels: Sequence["Axes"], **options: Any) -> 
     """One legend for all panels, each label once."""
     entries = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if entries:
-        columns = min(len(entries), 5)
+        longest = max(map(len, entries))
+        columns = max(1, min(len(entries), 5, 80 // (longest + 8)))  # of letters, so that a narrow screen holds it
         figure.legend(entries.values(), entries, loc="outside upper center", ncols=columns, frameon=False, fontsize=9, **options)
 
 

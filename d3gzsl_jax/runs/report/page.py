@@ -1,110 +1,100 @@
-"""What the page of a run's report says, section by section. All text is escaped; what is missing from the folder is left out."""
+"""What the page of a run shows, section by section, as plain values that page.html lays out."""
 
-import base64
-import html
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d3gzsl_jax.runs.display import METRICS, UNKNOWN
-from d3gzsl_jax.runs.report.figures import DPI
-from d3gzsl_jax.runs.report.template import PAGE
+from d3gzsl_jax.runs import display
+from d3gzsl_jax.runs.display import UNKNOWN
+from d3gzsl_jax.runs.report import comparison, readings
+from d3gzsl_jax.runs.report.html import render
+from d3gzsl_jax.runs.report.verdict import against, confusions, verdict
 from d3gzsl_jax.runs.results import result_of
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 
 if TYPE_CHECKING:
+    from d3gzsl_jax.runs.report.comparison import Reference
     from d3gzsl_jax.runs.report.record import ClassAccuracy, Recorded
+    from d3gzsl_jax.runs.report.svg import Drawing
 
-NO_RESULT = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
-PICTURES = {
-    "metrics": (
-        "Accuracy over training",
-        "U and S are top-1 accuracies averaged over unseen and over seen classes, H is their harmonic mean, T1 is the accuracy "
-        "of unseen rows where only unseen classes may be predicted. U far below T1 means that unseen rows are taken for seen "
-        "classes.",
-    ),
-    "curve": (
-        "Seen-unseen trade-off",
-        "A constant gamma subtracted from all seen logits moves a predictor along its curve (calibrated stacking); the dot is "
-        "the predictor as evaluated, dotted lines join points of equal H. A dot away from the corner of its curve loses H to "
-        "the balance of seen and unseen, a low corner loses it to confusion within them. AUSUC is the area under the curve: it "
-        "does not depend on the balance.",
-    ),
-    "confusion": (
-        "Seen taken for unseen, and the reverse",
-        "Whether test rows are taken for any class of their own side. Much blue in the lower bar of a predictor: unseen rows "
-        "drown in seen classes. Much orange in the upper one: the reverse.",
-    ),
-    "per_class": (
-        "Accuracy by class",
-        "How evenly classes are recognised: U and S are the means of the unseen and of the seen ones. An unseen class near 0 "
-        "often has a semantic vector close to that of another class.",
-    ),
-    "scores": (
-        "The teacher's scores",
-        "How sure the teacher is that a row is of a seen class. Seen rows should lie to the right of unseen ones; synthesized "
-        "rows serve best where they lie like the unseen test rows they stand for.",
-    ),
-    "projection": (
-        "Real and synthesized features of unseen classes",
-        "Both on the two main axes of the real rows; what these axes do not show stays hidden. Synthesized rows should cover "
-        "the real ones of their class. A tight dot is a collapsed generator.",
-    ),
-    "losses": (
-        "Loss terms",
-        "Means over the steps since the evaluation before. 'variance, synthesized / real' is that of synthesized rows of an unseen "
-        "class as a share of that of real rows of a class: it falls towards 0 when the generator collapses.",
-    ),
-    "norms": (
-        "Norms and learning rates",
-        "By parameter group. An update norm that grows against its parameter norm, or a gradient norm that climbs without end, "
-        "comes before divergence.",
-    ),
-}
-"""Title and how to read it, by name of the picture, in the order of the page."""
+METRICS = display.METRICS | {"AUSUC": "ausuc"}
+"""Headings, and what results.json calls them."""
 
-_BASES = {"wgan": "WGAN-GP", "fclswgan": "f-CLSWGAN", "cegzsl": "CE-GZSL"}
-_TEACHER = {
-    "seen_accuracy": ("accuracy on seen test rows", "mean over classes, among seen classes only"),
-    "auroc": ("AUROC", "of its score, seen against unseen test rows; 50 is chance"),
-    "fpr_at_95": ("FPR@95", "unseen rows accepted where 95 % of seen rows are; lower is better"),
-    "id_accuracy": ("seen rows over the threshold", "of its score, config.teacher.threshold"),
-    "ood_accuracy": ("unseen rows at or under it", "the same threshold"),
-}
-_TERMS = {"cls": "L_cls", "od": "L_od", "be": "L_be", "kl": "L_kl", "distillation": "L_D3, weighted sum"}
-_SHOWN = 10  # so many classes at either end of the table
-
-
-def page(run: "Recorded", pictures: Mapping[str, bytes]) -> str:
-    """The whole page.
-
-    Args:
-        run: what the folder holds.
-        pictures: PNG files by name; those of PICTURES are shown.
-    """
-    sections = [
-        _head(run), _warnings(run), _predictors(run), _teacher(run), *_pictures(pictures), _classes(run), _losses(run),
-        _config(run), _environment(run),
-    ]  # fmt: skip
-    return PAGE.substitute(title=_text(f"{_method(run)}, {_dataset(run)}"), body="\n".join(filter(None, sections)))
-
-
+_SHOWN = 10  # so many classes at either end of the table, and confusions
 _EPOCH = {
     "last": "last epoch", "validation": "epoch chosen on validation", "test": "test-selected, no result",
     FOLDS_ONLY: "means over folds inside trainval",
 }  # fmt: skip
 
 
-def _head(run: "Recorded") -> str:
-    prediction = run.results.get("prediction") or run.setting("eval", "prediction")
-    found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection", "last")).get("metrics") or {}
+class Grid(NamedTuple):
+    """A table: headings, rows of values, whether a column stands to the right, as numbers do, and how a row is marked ('' for not
+    at all, 'muted', 'own')."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    right: Sequence[bool]
+    kinds: Sequence[str]
+
+
+def page(run: "Recorded", drawings: "Mapping[str, Drawing]", references: "Sequence[Reference]" = ()) -> str:
+    """The whole page.
+
+    Args:
+        run: what the folder holds.
+        drawings: plots by name; those of readings.PLOTS are shown.
+        references: what the run is compared with, besides chance.
+    """
+    return render(
+        "runs/report/page.html", title=f"{_method(run)}, {_dataset(run)}", dataset=_dataset(run), method=_method(run),
+        prediction=_prediction(run), warnings=run.results.get("warnings") or [], plots=list(_plots(drawings)),
+        teacher=_teacher(run), classes=_classes(run), **_result(run, references), facts=_facts(run), **_predictors(run),
+        **_confusions(run), **_losses(run), **_config(run), **_environment(run),
+    )  # fmt: skip
+
+
+def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any]:
+    """The tiles, what they mean, the verdict, and what they stand beside."""
+    prediction = _prediction(run)
+    found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection") or "last").get("metrics") or {}
     main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
-    numbers = "".join(
-        f'<div class="number{" main" if heading == main else ""}"><b>{_percent(found.get(key))}</b><span>{heading}</span></div>'
-        for heading, key in METRICS.items()
-    )
     epoch = _EPOCH.get(run.results.get("selection"), "newest evaluation")
-    whose = f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet"
+    rows = [["this run", *_metrics(found)]]
+    rows += [[f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)] for reference in references]
+    guess, notes = comparison.chance(run), []
+    if references:
+        sources = ", ".join(f"{_called(reference)}, of {reference.source}" for reference in references)
+        notes.append(f"One run each, on the same data: {sources}.")
+    if guess:
+        rows.append(["chance", *_metrics(guess)])
+        notes.append(readings.CHANCE)
+    if found and not references:
+        notes.append(readings.NO_BASELINE)
+    return {
+        "tiles": [{"name": name, "value": _percent(found.get(key)), "main": name == main} for name, key in METRICS.items()],
+        "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
+        "meanings": list(readings.MEANINGS.items()),
+        "verdict": _verdict(run, prediction, found, references) if found else [],
+        "comparison": _grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
+        "comparison_notes": notes,
+    }
+
+
+def _called(reference: "Reference") -> str:
+    if reference.is_base:
+        return f"{readings.FRAMEWORKS.get(reference.name, reference.name)} without D3"
+    return readings.BASELINES.get(reference.name, reference.name)
+
+
+def _verdict(run: "Recorded", prediction: str, metrics: dict[str, Any], references: "Sequence[Reference]") -> list[str]:
+    sentences = [*verdict(run, prediction, metrics), *against(metrics, [(_called(one), one.metrics) for one in references])]
+    selection = run.results.get("selection")
+    if selection == "test":
+        return [readings.TEST_SELECTED, *sentences]
+    return [readings.OF_FOLDS, *sentences] if selection == FOLDS_ONLY and sentences else sentences
+
+
+def _facts(run: "Recorded") -> list[tuple[str, str]]:
     facts = {
         "state": _state(run),
         "seed": run.setting("seed"),
@@ -114,11 +104,7 @@ def _head(run: "Recorded") -> str:
         "training and evaluation": _duration(run.results.get("seconds")),
         "outer steps a second": _newest(run, "clock", "steps_per_second"),
     }
-    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(_short(value))}</dd>" for name, value in facts.items() if value is not None)
-    return (
-        f'<header><p class="over">{_text(_dataset(run))}</p><h1>{_text(_method(run))}</h1><div class="numbers">{numbers}</div>'
-        f'<p class="note">{_text(whose)}</p><dl>{items}</dl></header>'
-    )
+    return [(name, _short(value)) for name, value in facts.items() if value is not None]
 
 
 def _state(run: "Recorded") -> str:
@@ -138,98 +124,105 @@ def _state(run: "Recorded") -> str:
     return f"{state} of {wanted or '?'}" + (f"; resumed {times}, from outer step {', '.join(resumed)}" if resumed else "")
 
 
-def _warnings(run: "Recorded") -> str:
-    items = "".join(f"<li>{_text(warning)}</li>" for warning in run.results.get("warnings") or [])
-    return _section("Warnings", f"<ul>{items}</ul>", "warnings") if items else ""
-
-
-def _predictors(run: "Recorded") -> str:
-    rows, muted = [], set()
+def _predictors(run: "Recorded") -> dict[str, Any]:
+    rows, muted = [], {}
     epoch = "mean over folds" if run.results.get("selection") == FOLDS_ONLY else "last"
     for name, found in run.predictions.items():
         rows.append([name, epoch, *_metrics(found.get("metrics"))])
         if selected := found.get("test_selected"):
-            muted.add(len(rows))
+            muted[len(rows)] = "muted"
             rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *_metrics(selected.get("metrics"))])
-    if not rows:
-        return ""
-    note = f'<p class="note">{NO_RESULT}</p>' if muted else ""
-    return _section("What predicts", _table(["predictor", "epoch reported", *(f"{h} (%)" for h in METRICS)], rows, muted) + note)
+    headings = ["predictor", "epoch reported", *(f"{heading} (%)" for heading in METRICS)]
+    return {"predictors": _grid(headings, rows, muted), "no_result": readings.NO_RESULT if muted else ""}
 
 
-def _teacher(run: "Recorded") -> str:
+def _confusions(run: "Recorded") -> dict[str, Any]:
+    """The largest shares of a class's rows that go to one other; single rows are left out where others are not."""
+    found = confusions(run, _prediction(run))
+    found = [one for one in found if one.count > 1] or found
+    domains, rows = run.domains, []
+    for one in found[:_SHOWN]:
+        sides = [f"{run.class_name(label)} ({domains.get(label, '?')})" for label in (one.label, one.taken_for)]
+        rows.append([*sides, f"{100 * one.share:.1f}", f"{one.count} of {one.rows}"])
+    note = readings.CONFUSIONS + (readings.LAST_EPOCH if run.results.get("selection") == "test" else "")
+    return {"confusions": _grid(["class", "taken for", "share (%)", "test rows"], rows), "confusions_note": note}
+
+
+def _teacher(run: "Recorded") -> Grid:
     found = run.results.get("teacher") or {}
-    rows = [[name, _percent(found[key]), means] for key, (name, means) in _TEACHER.items() if key in found]
-    return _section("Teacher", _table(["", "%", ""], rows)) if rows else ""
+    return _grid(
+        ["", "%", ""], [[name, _percent(found[key]), means] for key, (name, means) in readings.TEACHER.items() if key in found]
+    )
 
 
-def _pictures(pictures: Mapping[str, bytes]) -> Iterator[str]:
-    for name, (title, reading) in PICTURES.items():
-        if name in pictures:
-            data = base64.b64encode(pictures[name]).decode()
-            width = int.from_bytes(pictures[name][16:20]) * 100 // DPI  # where a PNG has it; 100 pixels of the page are an inch
-            image = f'<div class="plot"><img alt="{_text(title)}" width="{width}" src="data:image/png;base64,{data}"></div>'
-            yield _section(title, f"<figure>{image}<figcaption>{_text(reading)}</figcaption></figure>")
+def _plots(drawings: "Mapping[str, Drawing]") -> Iterator[dict[str, Any]]:
+    from markupsafe import Markup  # what svg.py made is HTML already
+
+    for name, (title, reading) in readings.PLOTS.items():
+        if name in drawings:
+            legend, panels = drawings[name]
+            yield {"title": title, "reading": reading, "legend": Markup(legend), "panels": [Markup(panel) for panel in panels]}
 
 
-def _classes(run: "Recorded") -> str:
-    prediction = run.results.get("prediction")
+def _classes(run: "Recorded") -> dict[str, Grid] | None:
+    prediction = _prediction(run)
     classes = sorted(run.accuracies(prediction), key=lambda one: one.accuracy) if prediction in run.predictions else []
     if not classes:
-        return ""
+        return None
     if len(classes) <= 2 * _SHOWN:
-        return _section(f"Classes, {prediction}", _class_table(classes))
-    ends = [("worst", classes[:_SHOWN]), ("best", classes[: -_SHOWN - 1 : -1])]
-    tables = "".join(f"<div><h3>{_SHOWN} {which}</h3>{_class_table(some)}</div>" for which, some in ends)
-    everything = _details(f"all {len(classes)} classes, worst first", _class_table(classes))
-    return _section(f"Classes, {prediction}", f'<div class="pair">{tables}</div>{everything}')
+        return {"all": _class_grid(classes), "worst": None}
+    ends = {"worst": _class_grid(classes[:_SHOWN]), "best": _class_grid(classes[: -_SHOWN - 1 : -1])}
+    return ends | {"all": _class_grid(classes)}
 
 
-def _class_table(classes: Sequence["ClassAccuracy"]) -> str:
-    return _table(["class", "", "accuracy (%)"], [[one.name, one.domain, _percent(one.accuracy)] for one in classes])
+def _class_grid(classes: "Sequence[ClassAccuracy]") -> Grid:
+    return _grid(["class", "", "accuracy (%)"], [[one.name, one.domain, _percent(one.accuracy)] for one in classes])
 
 
-def _losses(run: "Recorded") -> str:
+def _losses(run: "Recorded") -> dict[str, Any]:
     line = next((line for line in reversed(run.lines) if line.get("losses")), None)
     if not line:
-        return ""
+        return {"losses": _grid([], []), "losses_title": ""}
     phases = {phase: terms or {} for phase, terms in line["losses"].items()}
     terms = dict.fromkeys(term for found in phases.values() for term in found)
-    rows = [
-        [_TERMS.get(term) or term.replace("_", " "), *(_short(found[term]) if term in found else "" for found in phases.values())]
-        for term in terms
-    ]
+    rows = []
+    for term in terms:
+        name = readings.TERMS.get(term) or term.replace("_", " ")
+        rows.append([name, *(_short(found[term]) if term in found else "" for found in phases.values())])
     headings = ["term", *(f"{phase} phase" for phase in phases)]
-    return _section(f"Losses up to epoch {line.get('epoch')}", _table(headings, rows))
+    return {"losses": _grid(headings, rows), "losses_title": f"Losses up to epoch {line.get('epoch')}"}
 
 
-def _config(run: "Recorded") -> str:
+def _config(run: "Recorded") -> dict[str, Grid]:
     given = [[field, _short(value)] for field, value in run.overrides.items()]
-    first = _table(["set on the command line", "value"], given) if given else "<p>Nothing was set on the command line.</p>"
-    everything = _table(["field", "value"], [[field, _short(value)] for field, value in _flat(run.config)])
-    return _section("Configuration", first + _details("all fields", everything))
+    fields = [[field, _short(value)] for field, value in _flat(run.config)]
+    return {"given": _grid(["set on the command line", "value"], given), "fields": _grid(["field", "value"], fields)}
 
 
-def _environment(run: "Recorded") -> str:
+def _environment(run: "Recorded") -> dict[str, Grid]:
     rows = []
     for start in run.starts:
         device = start.get("device") or {}
         devices = f"{device.get('count', '?')} x {device.get('kind', '?')} ({device.get('platform', '?')})"
-        told = lambda key, start=start: UNKNOWN if start.get(key) is None else start[key]  # noqa: E731
-        rows.append([told("time"), told("from_step"), devices, *map(told, ("machine", "git", "python"))])
-    if not rows:
-        return ""
-    table = _table(["started", "from outer step", "devices", "machine", "revision", "Python"], rows)
+        told = [UNKNOWN if start.get(key) is None else start[key] for key in ("time", "from_step", "machine", "git", "python")]
+        rows.append([*told[:2], devices, *told[2:]])
     packages = sorted({package for start in run.starts for package in start.get("versions") or {}})
     versions = [[package, *((start.get("versions") or {}).get(package, "") for start in run.starts)] for package in packages]
-    starts = ["package", *(f"start {number}" for number in range(1, len(run.starts) + 1))]
-    return _section("Where it ran", table + (_details("packages", _table(starts, versions)) if versions else ""))
+    headings = ["package", *(f"start {number}" for number in range(1, len(run.starts) + 1))]
+    starts = ["started", "from outer step", "devices", "machine", "revision", "Python"]
+    return {"starts": _grid(starts, rows), "packages": _grid(headings, versions)}
+
+
+def _prediction(run: "Recorded") -> str:
+    """What the run predicts with; of several seeds, nothing."""
+    found = run.results.get("prediction") or run.setting("eval", "prediction")
+    return found if isinstance(found, str) else ""
 
 
 def _method(run: "Recorded") -> str:
     base = run.setting("framework") or run.results.get("framework") or "a run"
     weights = (value for name, value in (run.setting("distillation") or {}).items() if name.startswith("weight_"))
-    name = _BASES.get(base, base)
+    name = readings.FRAMEWORKS.get(base, base)
     return f"D3 on {name}" if run.results.get("distillation", any(weights)) else f"{name} without D3"
 
 
@@ -271,26 +264,11 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + name, value
 
 
-def _section(title: str, content: str, kind: str = "") -> str:
-    return f'<section class="{kind}"><h2>{_text(title)}</h2>{content}</section>'
-
-
-def _details(summary: str, content: str) -> str:
-    return f"<details><summary>{_text(summary)}</summary>{content}</details>"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], muted: Container[int] = ()) -> str:
-    """A table of plain values, all escaped; columns of numbers stand to the right, rows whose position is in `muted` stand back."""
+def _grid(headings: Sequence[str], rows: Sequence[Sequence[Any]], kinds: Mapping[int, str] | None = None) -> Grid:
+    """A table whose columns of numbers stand to the right; `kinds`: how rows are marked, by their position."""
     columns = list(zip(*rows, strict=True)) or [()] * len(headings)
-    kinds = [" class=n" if place and all(map(_is_number, column)) else "" for place, column in enumerate(columns)]
-    head = "".join(f"<th{kind}>{_text(heading)}</th>" for heading, kind in zip(headings, kinds, strict=True))
-    body = "".join(
-        f"<tr{' class=muted' if position in muted else ''}>"
-        + "".join(f"<td{kind}>{_text(value)}</td>" for value, kind in zip(row, kinds, strict=True))
-        + "</tr>"
-        for position, row in enumerate(rows)
-    )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    right = [place > 0 and all(map(_is_number, column)) and any(map(str, column)) for place, column in enumerate(columns)]
+    return Grid(headings, rows, right, [(kinds or {}).get(position, "") for position in range(len(rows))])
 
 
 def _is_number(value: Any) -> bool:
@@ -299,7 +277,3 @@ def _is_number(value: Any) -> bool:
     except (ValueError, TypeError):
         return value in ("", UNKNOWN)
     return True
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))

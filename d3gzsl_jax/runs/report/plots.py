@@ -9,8 +9,10 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.curves import area
-from d3gzsl_jax.runs.report.figures import finish, label_bottom, legend_above, line, panels_of, plain, png
-from d3gzsl_jax.runs.report.record import Recorded, replace
+from d3gzsl_jax.runs.report.figures import finish, label_bottom, lay_out, legend_above, line, panels_of, plain, png
+from d3gzsl_jax.runs.report.record import Recorded
+from d3gzsl_jax.runs.report.svg import Drawing, drawing
+from d3gzsl_jax.system import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,25 +35,28 @@ _NAMED = 30  # up to so many classes are named on an axis
 _COLOURED = 10  # up to so many classes have a colour each
 
 
-def write_all(folder: Path) -> list[Path]:
-    """Draws what there is data for, into FOLDER/plots, each file whole or absent; returns the files in the order of PLOTS.
+def write_all(folder: Path) -> dict[str, Drawing]:
+    """Draws what there is data for, into FOLDER/plots, each file whole or absent; returns the drawings for the page by name, in the
+    order of PLOTS.
 
     Raises:
-        UserError: the folder holds no run, or matplotlib is not installed.
+        UserError: the folder holds no run, matplotlib is not installed, or a file cannot be written.
     """
     run = Recorded.read(folder)
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
         raise UserError("plots need matplotlib, which is not installed; python -m pip install matplotlib") from None
-    written = []
+    drawn = {}
     for name, draw in PLOTS.items():
         if (figure := draw(run)) is not None:
             path = Path(folder) / "plots" / f"{name}.png"
             path.parent.mkdir(exist_ok=True)
-            replace(path, png(figure))
-            written.append(path)
-    return written
+            lay_out(figure)
+            with atomic.replacing(path, "wb") as file:
+                file.write(png(figure))
+            drawn[name] = drawing(figure, name)
+    return drawn
 
 
 def losses(run: Recorded) -> "Figure | None":
@@ -115,7 +120,7 @@ def curve(run: Recorded) -> "Figure | None":
     curves = {name: found for name, found in curves.items() if all(values.size and np.isfinite(values).all() for values in found)}
     if not curves:
         return None
-    figure, (axes,) = panels_of(1, width=6.4, height=5.6)
+    figure, (axes,) = panels_of(1, width=5.4, height=4.9)
     grid = np.linspace(0.5, 100, 200)
     u, s = np.meshgrid(grid, grid)
     levels = axes.contour(u, s, 2 * u * s / (u + s), levels=range(10, 100, 10), colors="#bbbbbb", linewidths=0.8, linestyles=":")
@@ -140,7 +145,7 @@ def scores(run: Recorded) -> "Figure | None":
     found = [group for group in found if group[2].size]
     if not found:
         return None
-    figure, (axes,) = panels_of(1, height=3.8)
+    figure, (axes,) = panels_of(1, height=3.4)
     # The outermost thousandth of the rows would stretch the axis over mostly nothing.
     everything = np.concatenate([values for *_, values in found])
     low, high = np.quantile(everything, [0.001, 0.999])

@@ -1,15 +1,8 @@
-"""A run folder read back, and its report: report.html, one file that holds everything it shows.
-
-    d3gzsl report FOLDER
-
-draws the plots of a finished, interrupted or still running run again and writes its report.
-"""
+"""A run folder read back: its configuration, log, results and arrays, as plots and page want them."""
 
 import dataclasses
 import functools
 import math
-import os
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +11,10 @@ import numpy as np
 from d3gzsl_jax.config import saved
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
-from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.system.options import Parser
-from d3gzsl_jax.system.paths import BUCKETS, scheme_of
-from d3gzsl_jax.text import printable, shortened
+from d3gzsl_jax.text import clean_name, shortened
 
 _DOMAINS = ("seen", "unseen")
-_SHAPES = {"confusion": (2, 2), "projection/real": (None, 2), "projection/synthesized": (None, 2)}
+_SHAPES = {"confusion": (2, 2), "projection/real": (None, 2), "projection/synthesized": (None, 2), "class_confusion": (None, 3)}
 """Shapes of arrays of diagnostics.npz, None for any size; all others are lists of numbers."""
 
 
@@ -120,7 +110,7 @@ class Recorded:
         names = {name.split("/")[1] for name in self.diagnostics if name.startswith(f"{kind}/") and self.finite(name).size}
         return [*(name for name in self.predictions if name in names), *sorted(names - set(self.predictions))]
 
-    @property
+    @functools.cached_property
     def class_names(self) -> dict[int, str]:
         """Names by id, of the classes results.json names; 'id name' where two classes share a name."""
         keys = {key: None for found in self.predictions.values() for key in found.get("per_class") or {}}
@@ -130,12 +120,29 @@ class Recorded:
 
     def accuracies(self, predictor: str) -> list[ClassAccuracy]:
         """The classes with test rows by id, with what `predictor` reached at the end."""
-        domains, names = self._domains(), self.class_names
+        domains, names = self.domains, self.class_names
         per_class = self.predictions[predictor].get("per_class") or {}
         known = [(int(key.partition(" ")[0]), value) for key, value in per_class.items() if value is not None]
         return [ClassAccuracy(names[label], value, domains.get(label, "")) for label, value in known]
 
-    def _domains(self) -> dict[int, str]:
+    def sides(self, predictor: str) -> np.ndarray | None:
+        """Rows by what they are and what they are taken for, (2, 2) int64, [seen, unseen] x [seen, unseen]; None where the folder
+        does not say."""
+        counts = self.diagnostics.get(f"confusion/{predictor}")
+        return None if counts is None or not _are_counts(counts) else counts.astype(np.int64)
+
+    def class_confusion(self, predictor: str) -> np.ndarray:
+        """Rows by class and the class they are taken for, (k, 3) int64: class, taken for, how many; none where the folder does not
+        say."""
+        found = self.diagnostics.get(f"class_confusion/{predictor}", np.zeros((0, 3)))
+        return found.astype(np.int64)[found[:, 2] > 0] if _are_counts(found) else np.zeros((0, 3), np.int64)
+
+    def class_name(self, label: int) -> str:
+        """The name of a class on one line, its id where there is none."""
+        return clean_name(self.class_names.get(label, "")) or str(label)
+
+    @functools.cached_property
+    def domains(self) -> dict[int, str]:
         """'seen' or 'unseen' by class id; empty where the folder does not say."""
         classes = self.results.get("classes")
         if classes:
@@ -150,55 +157,9 @@ class Recorded:
         return {label: _DOMAINS[label in unseen] for label in self.class_names}
 
 
-def write(folder: Path, concluding: bool = False) -> Path:
-    """Writes report.html, whole or as it was, of what the folder holds, with the pictures in its plots/ inside.
-
-    Args:
-        folder: of the run.
-        concluding: whether the report is the last that is due of the run: its results.json says so only afterwards.
-
-    Raises:
-        UserError: the folder holds no run, or a file in it is damaged.
-    """
-    from d3gzsl_jax.runs.report import page
-
-    run, path = Recorded.read(folder), Path(folder) / "report.html"
-    if concluding:
-        run = dataclasses.replace(run, results=run.results | {"concluded": True})
-    pictures = {path.stem: path.read_bytes() for path in sorted((Path(folder) / "plots").glob("*.png"))}
-    replace(path, printable(page.page(run, pictures)).encode())
-    return path
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Writes a file so that it is whole or as it was."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns its exit code."""
-    about = "Draws a run's plots and writes its report.html anew.\n\n    d3gzsl report runs/digits"
-    parser = Parser("d3gzsl report", description=about, exit_codes="0 done, 2 bad input (one line says what).")
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run: finished, interrupted or still running")
-    folder = parser.parse_args(sys.argv[1:] if argv is None else argv).folder
-    if scheme_of(folder) not in BUCKETS and not folder.is_dir():
-        print(f"d3gzsl report: {folder}: no such folder; name that of a run", file=sys.stderr)
-        return 2
-    from d3gzsl_jax.runs.report import plots
-
-    try:
-        with bucket.local(folder, checkpoints=False) as here:
-            drawn, written = plots.write_all(Path(here)), write(Path(here))
-            print(f"{len(drawn)} plots in {folder / 'plots'}; wrote {folder / written.name}")
-    except UserError as error:
-        print(f"d3gzsl report: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"d3gzsl report: {folder}: cannot be read or written ({error.strerror})", file=sys.stderr)
-        return 2
-    return 0
+def _are_counts(array: np.ndarray) -> bool:
+    """Whether an array holds whole numbers that count or name something."""
+    return bool(np.isfinite(array).all() and (array >= 0).all() and (array < 2**53).all() and (array == np.floor(array)).all())
 
 
 def _inside(value: Any, keys: tuple[str, ...]) -> Any:
@@ -221,4 +182,3 @@ def _diagnostics(path: Path) -> dict[str, np.ndarray]:
         ):
             raise UserError(f"{path}: damaged ({shortened(name)} does not belong there); remove it, or restore it from a copy")
     return found
-

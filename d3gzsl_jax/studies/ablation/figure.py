@@ -1,14 +1,13 @@
 """The results of an ablation as a figure: H by cell and predictor, its 95 % interval, every seed, and what is compared with."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d3gzsl_jax.runs.report.figures import DPI, finish, legend_above, panels_of, plain, png
+from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of, plain, png, svg
 from d3gzsl_jax.studies.ablation.rows import CHOSEN, Row
-from d3gzsl_jax.studies.ablation.table import spread
+from d3gzsl_jax.studies.tables.cells import spread
 from d3gzsl_jax.text import clean_name
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
         title: over the axes, with the selection rule.
         rows: of `rows_of`.
     """
-    figure, (axes,) = panels_of(1, height=max(1.6, 0.9 + _ROW * len(rows)))
+    figure, (axes,) = panels_of(1, width=8.0, height=max(1.6, 0.9 + _ROW * len(rows)))
     places, place = [], 0.0
     of_cell: dict[str, list[float]] = {}
     for index, row in enumerate(rows):
@@ -64,9 +63,7 @@ def draw(title: str, rows: Sequence[Row]) -> "Figure":
 
 def files(figure: "Figure") -> dict[str, bytes]:
     """The figure as PNG and SVG, by extension."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
-    return {"png": png(figure), "svg": buffer.getvalue()}
+    return {"png": png(figure), "svg": svg(figure)}
 
 
 def _short(name: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, percent
-from d3gzsl_jax.runs.report.record import replace
 from d3gzsl_jax.studies.ablation import figure, table
 from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
 from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
@@ -20,7 +19,7 @@ from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_o
 from d3gzsl_jax.studies.outputs import picture, text_with
 from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.studies.workers import Failed, Here, Pool, default_workers
-from d3gzsl_jax.system import paths
+from d3gzsl_jax.system import atomic, paths
 
 _DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
 
@@ -72,7 +71,8 @@ class Outputs:
             files |= {f".{extension}": content for extension, content in figure.files(figure.draw(title, rows)).items()}
             self._drawn = time.monotonic()
         for ending, content in files.items():
-            replace(self._output / f"ablation{ending}", content)
+            with atomic.replacing(self._output / f"ablation{ending}", "wb") as file:
+                file.write(content)
 
 
 def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
-from rich.table import Table
 
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -20,10 +19,11 @@ from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.source import FOLDS
-from d3gzsl_jax.studies.ablation.table import with_deviation
 from d3gzsl_jax.studies.baselines.harness import BASELINES, run_baseline
 from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.runs import METRICS
+from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, terminal
 from d3gzsl_jax.text import shortened
 
 NO_SYNTHESIS = "no_synthesis"
@@ -121,12 +121,11 @@ def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
 def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """A line a baseline: the metrics, then U, S and H with calibration, mean ± standard deviation over its seeds."""
-    table = Table(title=title)
-    for heading in ("baseline", "seeds", *METRICS, "calibrated U", "S", "H"):
-        table.add_column(heading, justify="left" if heading == "baseline" else "right")
+    columns = [Column.of("baseline", right=False), *map(Column.of, ("seeds", *METRICS, "calibrated U", "S", "H"))]
+    rows = []
     for name, runs in found.items():
-        table.add_row(name, str(len(runs)), *(with_deviation(of[~np.isnan(of)]) for of in _percent(runs).T))
-    return table
+        rows.append([Cell.of(name), Cell.of(len(runs)), *(cells.mean(of[~np.isnan(of)]) for of in _percent(runs).T)])
+    return Table(title, columns, rows)
 
 
 def run(spec: str, config: ConfigDict, names: Sequence[str] | None, seeds: int, output: Path | None) -> None:
@@ -146,4 +145,4 @@ def run(spec: str, config: ConfigDict, names: Sequence[str] | None, seeds: int, 
         found = measure(config, names, seeds, output or Path(temporary))
     of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"
     title = f"{spec}, {config.data.semantics}: {of} {config.eval.folds} fold(s) of trainval; percent, mean ± std"
-    Console(width=None if sys.stdout.isatty() else 160).print(table_of(title, found))
+    Console(width=None if sys.stdout.isatty() else 160).print(terminal(table_of(title, found)))

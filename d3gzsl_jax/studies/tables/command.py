@@ -18,7 +18,8 @@ from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.outputs import text_with
-from d3gzsl_jax.studies.tables.runs import FORMATS, METRICS, Run, Table, tabulate
+from d3gzsl_jax.studies.tables.runs import METRICS, Run, tabulate
+from d3gzsl_jax.studies.tables.writer import FORMATS, Table
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser, one_of
 from d3gzsl_jax.text import one_line, shortened

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
+from d3gzsl_jax.config import saved
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import curves
-from d3gzsl_jax.runs.report import figures, page, plots
-from d3gzsl_jax.runs.report import record as report
+from d3gzsl_jax.runs.report import command, figures, plots, readings
 from d3gzsl_jax.runs.report.record import Recorded
+from d3gzsl_jax.runs.report.write import write_page
 
 SEEN, UNSEEN = [0, 2, 3], [1, 4]
 NAMES = ["ant", "<b>&amp; bee", "$cat", "dog_\\frac{$", "蛾 \n eel"]
@@ -37,7 +38,7 @@ START = {
     "device": {"platform": "cpu", "kind": "cpu", "count": 1}, "git": None, "from_step": 0,
 }  # fmt: skip
 CONFIG = {
-    "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
+    saved.KEY: saved.FORMAT, "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
     "train": {"epochs": 3}, "eval": {"prediction": "student"}, "data": {"root": "'\"><script>alert(1)</script>"},
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ def arrays():
         curve = curves.trade_off(best[0], np.zeros(30, int), best[1], np.ones(30, int), np.array(SEEN), np.array(UNSEEN))
         found |= {f"curve/{name}/{key}": values for key, values in curve.items()}
         found[f"confusion/{name}"] = curves.confusion(*best)
+        found[f"class_confusion/{name}"] = curves.class_confusion(best[0], np.repeat([0, 3], 15), best[1], np.ones(30, int))
     found |= {f"scores/{name}": -rng.gamma(2, 1, 50) for name in ("seen", "unseen", "synthesized")}
     labels = rng.choice(UNSEEN, 40)
     return found | curves.project(rng.normal(size=(40, 5)), labels, rng.normal(size=(40, 5)), labels)
@@ -98,7 +100,7 @@ def drawn(folder):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = record(tmp_path_factory.mktemp("runs") / "whole")
-    assert report.main([str(folder)]) == 0
+    assert command.main([str(folder)]) == 0
     return folder
 
 
@@ -107,14 +109,18 @@ def test_all_plots_are_written_whole(whole):
     assert [path.name for path in files] == sorted(f"{name}.png" for name in plots.PLOTS)
     for path in files:
         assert path.read_bytes().startswith(b"\x89PNG") and path.read_bytes().endswith(b"IEND\xaeB`\x82")
-    assert set(page.PICTURES) == set(plots.PLOTS)
+    assert set(readings.PLOTS) == set(plots.PLOTS)
 
 
 def test_report_holds_everything_it_shows(whole):
     text = (whole / "report.html").read_text()
-    sources = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", text)
-    assert len(sources) == len(plots.PLOTS) and all(source.startswith("data:image/png;base64,") for source in sources)
-    assert not re.search(r"https?:|url\(|@import|<script|<link|<iframe", text)
+    ids = re.findall(r'id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    sources = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", text) + re.findall(r"url\(([^)]*)\)", text)
+    assert sources and all(source[0] == "#" and source[1:] in ids for source in sources)  # parts of plots, by other parts
+    assert not re.search(r"https?:|@import|<script|<link|<iframe|<img", text)
+    assert text.count("<section><h2>" + readings.PLOTS["curve"][0]) == 1 and text.count('<div class="plot"') == len(plots.PLOTS)
+    assert text.count("<style>") == 1 and "<svg viewBox" in text and "xmlns" not in text
     assert not list(whole.glob("*.part"))
 
 
@@ -132,15 +138,63 @@ def test_report_tells_the_result_and_how_the_run_went(whole):
     assert re.findall(r"<b>([\d.]+)</b><span>(\w+)", head) == [("50.0", "U"), ("75.0", "S"), ("60.0", "H"), ("50.0", "T1")]
     assert "91.2" not in head
     assert re.search(r"<tr class=muted><td></td><td>test-selected \(2\)</td><td class=n>91.2</td>", text)
-    assert page.NO_RESULT in text
+    assert readings.NO_RESULT in text
     assert "n/a" in text[text.index("FPR@95") :][:40]
+
+
+def test_report_says_what_figures_mean_and_stand_beside(tmp_path):
+    found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "last"}
+    found["predictions"]["student"]["metrics"]["ausuc"] = found["metrics"]["ausuc"] = 0.4
+    text = write_page(record(tmp_path, results=found)).read_text()
+    head = text[: text.index("</header>")]
+    assert [name for name, _ in re.findall(r"<dt>(\w+)</dt><dd>([^<]+)\.</dd>", head)] == ["U", "S", "H", "T1", "AUSUC"]
+    assert "<b>40.0</b><span>AUSUC" in head and readings.NO_BASELINE in head.replace("&#39;", "'")
+    chance = re.search(r"<td>chance</td>" + r"<td class=n>([\d.]+)</td>" * 5, head)
+    assert chance.groups() == ("20.0", "20.0", "20.0", "50.0", "8.3")
+    assert "In words" in head and "Unseen classes are recognised less well than seen ones (U 50.0 %, S 75.0 %)" in head
+    assert "Most often taken for another, student" in text and "(seen)</td>" in text
+
+
+def test_what_a_test_selected_run_says_of_itself(tmp_path):
+    found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "test"}
+    text = write_page(record(tmp_path, results=found)).read_text()
+    head = text[: text.index("</header>")]
+    assert "<b>91.2</b><span>U" in head and "test-selected, no result" in head and f"<li>{readings.TEST_SELECTED}" in head
+    assert "They are of the last epoch." in text
+
+
+def test_what_a_run_of_folds_alone_says_of_itself(tmp_path):
+    found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "folds only"}
+    text = write_page(record(tmp_path, results=found, diagnostics=None)).read_text()
+    head = text[: text.index("</header>")]
+    assert f"<li>{readings.OF_FOLDS}</li>" in head and "means over folds inside trainval" in head
+    assert "<td>chance</td>" not in head and "Most often taken" not in text  # how many classes a fold has is not known
+
+
+def test_without_test_rows_of_seen_classes(tmp_path):
+    found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "last"}
+    unknown = {"unseen": 0.5, "seen": None, "harmonic": None, "zsl": 0.75, "ausuc": None}
+    found["metrics"] = found["predictions"]["student"]["metrics"] = unknown
+    head = write_page(record(tmp_path, results=found)).read_text().partition("</header>")[0]
+    assert 'class="number main"><b>75.0</b><span>T1' in head and "<b>n/a</b><span>AUSUC" in head
+    assert "T1 is the result, 75.0 %, where guessing reaches 50.0 %" in head
+    assert re.search(r"<td>chance</td><td class=n>20.0</td><td class=n>n/a</td><td class=n>n/a</td><td class=n>50.0</td><td class=n>n/a</td>", head)
+
+
+def test_plots_follow_light_and_dark(whole):
+    text = (whole / "report.html").read_text()
+    drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.S))
+    assert "currentColor" in drawn and "#000000" not in drawn and "font-family" not in drawn and "<style" not in drawn
+    dark = set(re.findall(r"(--p-[0-9a-f]{6}):", text))
+    assert dark <= {f"--p-{colour[1:]}" for colour in re.findall(r"#[0-9a-f]{6}", drawn)} | {"--p-777777", "--p-882255", "--p-117733", "--p-555555"}
+    assert max(float(width) for width in re.findall(r'<svg viewBox="[^"]+" width="(\d+)"', text)) < 560  # of a screen of 420: legible
 
 
 def test_without_test_selection_there_is_no_word_of_it(tmp_path):
     found = results()
     found["predictions"]["student"]["test_selected"] = None
-    text = report.write(record(tmp_path, results=found)).read_text()
-    assert "test-selected" not in text and page.NO_RESULT not in text
+    text = write_page(record(tmp_path, results=found)).read_text()
+    assert "test-selected" not in text and readings.NO_RESULT not in text
 
 
 @pytest.mark.parametrize("name", ["overrides", "environment", "results", "diagnostics", "lines"])
@@ -149,13 +203,13 @@ def test_a_run_without_one_of_its_files(tmp_path, name):
     missing = {"diagnostics": {"curve", "confusion", "scores", "projection"}, "results": {"per_class"}, "lines": {"metrics", "losses", "norms"}}
     if name in missing:  # the others are not drawn from
         assert set(drawn(folder)) == set(plots.PLOTS) - missing[name]
-    text = report.write(folder).read_text()
+    text = write_page(folder).read_text()
     assert ("no results.json yet, evaluated up to epoch 3" in text) == (name == "results")
 
 
 def test_a_run_that_has_only_begun(tmp_path):
     folder = record(tmp_path, lines=[], overrides={}, environment=None, results=None, diagnostics=None)
-    assert report.main([str(folder)]) == 0
+    assert command.main([str(folder)]) == 0
     assert "nothing evaluated yet" in (folder / "report.html").read_text()
 
 
@@ -167,7 +221,7 @@ def test_a_base_method_interrupted_at_its_first_evaluation(tmp_path):
     config = CONFIG | {"distillation": {"weight_cls": 0.0}, "eval": {"prediction": "classifier"}}
     folder = record(tmp_path, lines=[line], config=config, results=found, diagnostics=kept)
     assert set(drawn(folder)) == set(plots.PLOTS) - {"scores", "norms"}
-    text = report.write(folder).read_text()
+    text = write_page(folder).read_text()
     assert "WGAN-GP without D3" in text and "interrupted after epoch 1 of 3" in text and ">Teacher<" not in text
 
 
@@ -181,7 +235,7 @@ def test_numbers_that_are_null_or_not_finite(tmp_path):
     for lines in ([one_line(1), holes], [holes]):
         folder = record(tmp_path, lines=lines, results=found, diagnostics=odd)
         assert {"metrics", "curve"} & set(drawn(folder)) == {"metrics"}
-        assert "<b>n/a</b><span>H" in report.write(folder).read_text()
+        assert "<b>n/a</b><span>H" in write_page(folder).read_text()
 
 
 def test_many_classes_are_lines_not_bars(tmp_path):
@@ -196,7 +250,7 @@ def test_many_classes_are_lines_not_bars(tmp_path):
     classes = run.accuracies("student")
     assert [one.domain for one in classes] == ["seen"] * 40 + ["unseen"] * 10
     assert classes[3].name == "3 c"  # a name that several classes share does not tell them apart
-    text = report.write(folder).read_text()
+    text = write_page(folder).read_text()
     assert "10 worst" in text and "all 50 classes" in text
 
 
@@ -229,7 +283,7 @@ def test_folders_that_are_no_run_are_refused_in_one_line(tmp_path, capsys):
     archive = record(tmp_path / "archive")
     (archive / "diagnostics.npz").write_bytes(b"PK\x03\x04 not whole")
     for folder, said in ((tmp_path / "absent", "no such folder"), (tmp_path, "no config.json"), (damaged, "results.json"), (archive, "diagnostics.npz")):
-        assert report.main([str(folder)]) == 2
+        assert command.main([str(folder)]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and said in error and str(folder) in error
 
@@ -252,7 +306,7 @@ def test_matplotlib_is_imported_inside_functions_and_pyplot_never(module):
 
 def test_groups_that_are_null_and_arrays_that_do_not_belong_together(tmp_path):
     kept = {name: values for name, values in arrays().items() if not name.endswith(("real_labels", "gamma"))}
-    config = dict.fromkeys(CONFIG) | {"framework": "another"}
+    config = dict.fromkeys(CONFIG) | {saved.KEY: saved.FORMAT, "framework": "another"}
     folder = record(tmp_path, config=config, results={"predictions": {"student": None}}, diagnostics=kept, environment={"starts": None})
     assert set(drawn(folder)) == set(plots.PLOTS) - {"per_class", "curve", "projection"}
-    assert "another without D3" in report.write(folder).read_text()
+    assert "another without D3" in write_page(folder).read_text()

@@ -13,7 +13,7 @@ from d3gzsl_jax.studies.ablation import jobs, study
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
-from d3gzsl_jax.studies.tables.text import markdown as escaped
+from d3gzsl_jax.studies.tables.writer import markdown_text as escaped
 from tests import small
 from tests.conftest import ROOT
 
