@@ -103,5 +103,5 @@ def merit(metrics: Mapping[str, float], criterion: str) -> float:
 
 def calibrated(curve: Mapping[str, np.ndarray], gamma: float) -> dict[str, Any]:
     """U, S and H under calibrated stacking at the gamma that validation chose, as results.json holds them."""
-    unseen, seen = (float(values) for values in at_gamma(curve, gamma))
+    unseen, seen = (float(values) for values in at_gamma(curve, np.asarray(gamma)))
     return {"selection": "validation", "gamma": gamma, "unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}

@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
+from rich.console import RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -232,7 +233,7 @@ class Display:
         timing = f"{progress.done}/{progress.total}, {progress}" if progress else duration(time.monotonic() - self._since)
         room = min(self.console.width - cell_len(said) - len(timing) - 5, _BAR[1])
         bar = [ProgressBar(progress.total, progress.done, width=room)] if progress and room >= _BAR[0] else []
-        cells = [self._spinner, Text(said, overflow="ellipsis"), *bar, Text(timing)]
+        cells: list[RenderableType] = [self._spinner, Text(said, overflow="ellipsis"), *bar, Text(timing)]
         line = Table.grid(padding=(0, 1))
         for _ in cells:
             line.add_column(no_wrap=True)
@@ -259,7 +260,21 @@ class _Titled(Display):
     def __init__(self, of: Display, title: str) -> None:
         super().__init__(of.console)
         self._of, self._title = of, title
-        self.start, self.advance, self.stop, self.timing, self.doing = of.start, of.advance, of.stop, of.timing, of.doing
+
+    def start(self, phase: str, total: int, done: int = 0) -> None:
+        self._of.start(phase, total, done)
+
+    def advance(self, units: int) -> None:
+        self._of.advance(units)
+
+    def stop(self) -> None:
+        self._of.stop()
+
+    def timing(self) -> str:
+        return self._of.timing()
+
+    def doing(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return self._of.doing(what)
 
     def say(self, text: str) -> None:
         self._of.say(self._title + text)

@@ -146,7 +146,7 @@ class TrainedModel:
             parts = [self.predict_chunk(np.zeros((1, self.feature_size), np.float32), top, predictor)]
         columns = zip(*(part.arrays for part in parts), strict=True)
         joined = (None if column[0] is None else np.concatenate([np.asarray(of) for of in column]) for column in columns)
-        return Predictions(*(None if array is None else array[: len(features)] for array in joined), self.class_names)
+        return Predictions.of([None if array is None else array[: len(features)] for array in joined], self.class_names)
 
     def predict_chunk(
         self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features"
@@ -160,14 +160,14 @@ class TrainedModel:
             starts = range(0, len(features), rows)
             parts = [self.predict_chunk(features[i : i + rows], top, predictor, first + i, source) for i in starts]
             columns = zip(*(part.arrays for part in parts), strict=True)
-            return Predictions(*(None if of[0] is None else jnp.concatenate(of) for of in columns), self.class_names)
+            return Predictions.of([None if of[0] is None else jnp.concatenate(of) for of in columns], self.class_names)
         scaled = self.scaling.apply(features)
         check_scaled(scaled, source, first)
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
         found = self._predict(name, top, self.params, self.teacher, self.classifier or {}, padded)
-        return Predictions(*(None if part is None else part[: len(scaled)] for part in found), self.class_names)
+        return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
     def check_top(self, top: int) -> None:
         """Refuses more classes per row than there are.

@@ -1,6 +1,7 @@
 """What a model says of feature rows: classes, their names and probabilities; and the columns of a table of them."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,12 @@ class Predictions(NamedTuple):
     seen: np.ndarray
     in_distribution: np.ndarray | None
     class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, arrays: Sequence[Any], class_names: tuple[str, ...]) -> "Predictions":
+        """From `arrays`, in order."""
+        classes, probabilities, seen, in_distribution = arrays
+        return cls(classes, probabilities, seen, in_distribution, class_names)
 
     @property
     def arrays(self) -> tuple[Any, ...]:

@@ -15,8 +15,9 @@ import platform
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
@@ -43,9 +44,9 @@ def use(is_on: bool) -> None:
         is_on: what config.compile_cache says.
     """
     global _ours
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or jax.config.jax_compilation_cache_dir not in (None, "", _ours):
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or _now("jax_compilation_cache_dir") not in (None, "", _ours):
         return
-    folder = _prepared() if is_on and jax.config.jax_enable_compilation_cache else None
+    folder = _prepared() if is_on and _now("jax_enable_compilation_cache") else None
     if folder is not None:
         # It is no more than a help: a file cut off, or a full disk, costs the time of compiling and nothing else.
         warnings.filterwarnings("ignore", r"Error (reading|writing) persistent compilation cache entry")
@@ -58,12 +59,12 @@ def use(is_on: bool) -> None:
 def at_least_here() -> Iterator[None]:
     """Within it, of programs that are equal only the first is compiled, also where none are kept: runs that differ in their seed
     alone have most in common."""
-    if jax.config.jax_compilation_cache_dir:
+    if _now("jax_compilation_cache_dir"):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="d3gzsl-jax-") as folder:
         options = {"jax_compilation_cache_dir": folder} | _EVERYTHING
-        before = {name: getattr(jax.config, name) for name in options}
+        before = {name: _now(name) for name in options}
         try:
             _set(options)
             yield
@@ -71,7 +72,12 @@ def at_least_here() -> Iterator[None]:
             _set(before)
 
 
-def _set(options: dict[str, object]) -> None:
+def _now(name: str) -> Any:
+    """What JAX has for a setting."""
+    return getattr(jax.config, name)
+
+
+def _set(options: Mapping[str, object]) -> None:
     for name, value in options.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()  # JAX decides at the first compilation whether it has one

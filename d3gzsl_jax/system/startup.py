@@ -53,7 +53,7 @@ def require_devices() -> None:
         return
     except Exception as error:  # RuntimeError, and AssertionError where a plug-in is missing
         failure = f" ({cut(str(error))})" if str(error) else ""
-    asked = jax.config.jax_platforms
+    asked = jax.config.jax_platforms  # type: ignore[attr-defined] # JAX declares its settings as it is imported
     try:
         jax.config.update("jax_platforms", None)
         clear_backends()
@@ -117,7 +117,7 @@ def _listening_address(coordinator: str) -> str | None:
         return None
     host, port = coordinator.rpartition(":")[0].strip("[]"), coordinator.rpartition(":")[2]
     try:
-        found = {address[0]: family for family, *_, address in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
+        found = {str(address[0]): family for family, *_, address in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
     except OSError:
         raise UserError(
             f"--coordinator={coordinator}: there is no machine of this name; give the address of the first process"

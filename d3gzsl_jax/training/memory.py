@@ -51,9 +51,9 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         runs: seeds trained as one program.
         devices: how many share the rows of a batch.
     """
-    abstract = lambda *shape: jax.ShapeDtypeStruct(shape, np.int32)  # noqa: E731
+    abstract: Any = lambda *shape: jax.ShapeDtypeStruct(shape, np.int32)  # noqa: E731
     seen, unseen, width = len(data.seen_classes), len(data.unseen_classes), data.feature_size
-    classes = Classes(semantics=abstract(*data.semantics.shape), seen=abstract(seen), unseen=abstract(unseen))
+    classes: Any = Classes(semantics=abstract(*data.semantics.shape), seen=abstract(seen), unseen=abstract(unseen))
     objective = build_objective(config, classes, width)
     train, networks, rows, mode = config.train, config.networks, len(data.trainval), resolve_mode(config.data.pipeline)
     resident = mode != "stream" or runs > 1  # training rows and what the teacher says of them

@@ -12,13 +12,13 @@ from d3gzsl_jax.text import clean_name, csv_row
 if TYPE_CHECKING:
     from rich.table import Table as TerminalTable
 
-_LATEX = {
+_LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "±": r"$\pm$", "…": r"\ldots{}", "—": r"\textemdash{}", "[": "{[}", "]": "{]}", '"': r"\char34{}",
-}  # fmt: skip
+})  # fmt: skip
 # A bracket after the end of a row would be its option.
-_MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]|#~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|#~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class Cell(NamedTuple):
@@ -142,7 +142,7 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
 
 def markdown_text(text: str) -> str:
     """A text in Markdown, where it shows as it is, on one line."""
-    return clean_name(text).translate(str.maketrans(_MARKDOWN))
+    return clean_name(text).translate(_MARKDOWN)
 
 
 def markdown_code(text: str) -> list[str]:
@@ -155,7 +155,7 @@ def markdown_code(text: str) -> list[str]:
 def latex_text(text: str) -> str:
     """A text in LaTeX, where it shows as it is, on one line."""
     # Two hyphens, as options begin with, would become a dash.
-    return re.sub("-(?=-)", "-{}", clean_name(text).translate(str.maketrans(_LATEX)))
+    return re.sub("-(?=-)", "-{}", clean_name(text).translate(_LATEX))
 
 
 def _markdown_row(texts: Iterable[str]) -> str:
