@@ -171,7 +171,7 @@ def _classes(run: "Recorded") -> dict[str, Grid | None] | None:
         return None
     if len(classes) <= 2 * _SHOWN:
         return {"all": _class_grid(classes), "worst": None}
-    ends = {"worst": _class_grid(classes[:_SHOWN]), "best": _class_grid(classes[: -_SHOWN - 1 : -1])}
+    ends: dict[str, Grid | None] = {"worst": _class_grid(classes[:_SHOWN]), "best": _class_grid(classes[: -_SHOWN - 1 : -1])}
     return ends | {"all": _class_grid(classes)}
 
 
