@@ -58,7 +58,7 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
     prediction = _prediction(run)
     found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection") or "last").get("metrics") or {}
     main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
-    epoch = _EPOCH.get(run.results.get("selection"), "newest evaluation")
+    epoch = _EPOCH.get(run.results.get("selection") or "", "newest evaluation")
     rows = [["this run", *_metrics(found)]]
     rows += [[f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)] for reference in references]
     guess, notes = comparison.chance(run), []
@@ -139,11 +139,11 @@ def _predictors(run: "Recorded") -> dict[str, Any]:
 def _confusions(run: "Recorded") -> dict[str, Any]:
     """The largest shares of a class's rows that go to one other; single rows are left out where others are not."""
     found = confusions(run, _prediction(run))
-    found = [one for one in found if one.count > 1] or found
+    found = [one for one in found if one.lost > 1] or found
     domains, rows = run.domains, []
     for one in found[:_SHOWN]:
         sides = [f"{run.class_name(label)} ({domains.get(label, '?')})" for label in (one.label, one.taken_for)]
-        rows.append([*sides, f"{100 * one.share:.1f}", f"{one.count} of {one.rows}"])
+        rows.append([*sides, f"{100 * one.share:.1f}", f"{one.lost} of {one.rows}"])
     note = readings.CONFUSIONS + (readings.LAST_EPOCH if run.results.get("selection") == "test" else "")
     return {"confusions": _grid(["class", "taken for", "share (%)", "test rows"], rows), "confusions_note": note}
 
@@ -164,14 +164,14 @@ def _plots(drawings: "Mapping[str, Drawing]") -> Iterator[dict[str, Any]]:
             yield {"title": title, "reading": reading, "legend": Markup(legend), "panels": [Markup(panel) for panel in panels]}
 
 
-def _classes(run: "Recorded") -> dict[str, Grid] | None:
+def _classes(run: "Recorded") -> dict[str, Grid | None] | None:
     prediction = _prediction(run)
     classes = sorted(run.accuracies(prediction), key=lambda one: one.accuracy) if prediction in run.predictions else []
     if not classes:
         return None
     if len(classes) <= 2 * _SHOWN:
         return {"all": _class_grid(classes), "worst": None}
-    ends = {"worst": _class_grid(classes[:_SHOWN]), "best": _class_grid(classes[: -_SHOWN - 1 : -1])}
+    ends: dict[str, Grid | None] = {"worst": _class_grid(classes[:_SHOWN]), "best": _class_grid(classes[: -_SHOWN - 1 : -1])}
     return ends | {"all": _class_grid(classes)}
 
 

@@ -29,18 +29,18 @@ class Confusion(NamedTuple):
 
     Attributes:
         label, taken_for: ids of the classes.
-        count, rows: how many of how many.
+        lost, rows: how many of how many.
     """
 
     label: int
     taken_for: int
-    count: int
+    lost: int
     rows: int
 
     @property
     def share(self) -> float:
         """Of the rows of the class."""
-        return self.count / self.rows
+        return self.lost / self.rows
 
 
 def confusions(run: "Recorded", predictor: str) -> list[Confusion]:
@@ -50,7 +50,7 @@ def confusions(run: "Recorded", predictor: str) -> list[Confusion]:
     for label, _, count in table.tolist():
         totals[label] = totals.get(label, 0) + count
     found = [Confusion(label, other, count, totals[label]) for label, other, count in table.tolist() if label != other]
-    return sorted(found, key=lambda one: (-one.share, -one.count, one.label, one.taken_for))
+    return sorted(found, key=lambda one: (-one.share, -one.lost, one.label, one.taken_for))
 
 
 def verdict(run: "Recorded", predictor: str, metrics: dict[str, float | None]) -> list[str]:
@@ -71,8 +71,9 @@ def against(metrics: dict[str, float | None], references: Sequence[tuple[str, Ma
     for name, key in (("H", "harmonic"), ("T1", "zsl")):
         own, told = metrics.get(key), []
         for other, found in references:
-            if own is not None and found.get(key) is not None:
-                by = 100 * (own - found[key])
+            theirs = found.get(key)
+            if own is not None and theirs is not None:
+                by = 100 * (own - theirs)
                 told.append(f"{abs(by):.1f} {'above' if by > 0 else 'below'} {other}" if abs(by) >= 0.05 else f"equal to {other}")
         if told:
             return [f"{name} is {_listed(told)}; one run each, so that this may be luck: d3gzsl ablate compares over seeds."]
@@ -154,10 +155,10 @@ def _confused(run: "Recorded", predictor: str) -> list[str]:
         every = by_class.get(label, [])
         large = [one for one in every if one.share >= _SHARE]
         by_side = [[one for one in large if (one.taken_for in unseen) == side][:_NAMED] for side in (True, False)]
-        taken = max(by_side, key=lambda some: sum(one.count for one in some))
+        taken = max(by_side, key=lambda some: sum(one.lost for one in some))
         if taken:
-            lost = sum(one.count for one in taken)
-            right = count - sum(one.count for one in every)
+            lost = sum(one.lost for one in taken)
+            right = count - sum(one.lost for one in every)
             told.append((lost / count, _sentence(run, label, taken, lost, right, count, taken[0].taken_for in unseen)))
     found = [sentence for _, sentence in sorted(told, key=lambda one: -one[0])[:_NAMED]]
     enough = sum(count >= FEWEST for count in tested.values())

@@ -114,7 +114,7 @@ def test_single_runs_are_compared_with_a_caution():
 
 def test_the_largest_shares_come_first():
     found = verdict.confusions(run([(6, 3, 30), (6, 6, 70), (0, 1, 4), (0, 0, 6), (1, 1, 5)]), "student")
-    assert [(one.label, one.taken_for, one.count, one.rows) for one in found] == [(0, 1, 4, 10), (6, 3, 30, 100)]
+    assert [(one.label, one.taken_for, one.lost, one.rows) for one in found] == [(0, 1, 4, 10), (6, 3, 30, 100)]
     assert verdict.confusions(run(), "student") == []
 
 
