@@ -1,7 +1,7 @@
 """What explains a run beyond its accuracies, as plain arrays: the seen-unseen trade-off, the confusion of seen with unseen and of
 class with class, and a projection of real and synthesized features. The plots of a run are drawn from these."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -124,7 +124,8 @@ def _margin(rows: Best) -> np.ndarray:
 
 
 def _accuracy(
-    values: np.ndarray, predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray, thresholds: np.ndarray, side: str
+    values: np.ndarray, predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray, thresholds: np.ndarray,
+    side: Literal["left", "right"],
 ) -> np.ndarray:
     """Mean over `classes` of per-class accuracy (k,), where a row is right if it is `predicted` its label (n,) and its value (n,)
     lies below ('left') or not above ('right') a threshold (k,). Exactly 0 where no value does, NaN where no class has rows."""
