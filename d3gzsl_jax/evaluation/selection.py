@@ -43,7 +43,7 @@ class Choice:
         return dataclasses.asdict(self)
 
 
-def at_gamma(curve: Mapping[str, np.ndarray], gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def at_gamma(curve: Mapping[str, np.ndarray], gamma: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """U and S, each (k,), at any gammas (k,): of the curve's next point above, since between two points no prediction changes.
 
     Args:
