@@ -66,10 +66,13 @@ def train(arguments: Sequence[str]) -> int:
         raise UserError("--config is missing; try --config=configs/digits.py, which needs no download")
     if not options.coordinator:  # else all processes refuse it together
         check.check(config)
-    from d3gzsl_jax.studies.seeds import train_seeds
-    from d3gzsl_jax.studies.start import train as train_one
-    from d3gzsl_jax.system.startup import configure, join, require_devices
-    from d3gzsl_jax.training import memory
+    from d3gzsl_jax.runs.display import Display
+
+    with Display(quiet=bool(options.coordinator)).doing("starting JAX"):
+        from d3gzsl_jax.studies.seeds import train_seeds
+        from d3gzsl_jax.studies.start import train as train_one
+        from d3gzsl_jax.system.startup import configure, join, require_devices
+        from d3gzsl_jax.training import memory
 
     configure(devices=False, keep_compiled=bool(config.get("compile_cache", True)))
     join(options.coordinator, options.processes, options.process_id)

@@ -204,7 +204,9 @@ def _outer_steps(group: Group, stop: Stop) -> list[tuple[TrainState, int]]:
     if first in group.stops:
         group.evaluate()
     pace.length = stop.settle(pace.length)
-    for call, inputs in zip(calls, lead.feed(calls), strict=False):
+    with display.doing("starting the input pipeline"):
+        feed = lead.feed(calls)
+    for call, inputs in zip(calls, feed, strict=False):
         end = call.first + call.count
         while group.step < end and not stop.asked:
             count, sent = min(pace.length, end - group.step), time.monotonic()

@@ -41,7 +41,7 @@ def prepare(run: Run, stop: Stop) -> FrozenTeacher:
     if processes.told_by_first(path.is_dir()):
         return read(run)
     settings = run.settings
-    run.display.start("teacher", settings.teacher_epochs)
+    run.display.start("fitting the teacher", settings.teacher_epochs)
 
     def epoch_is_done() -> None:
         run.display.advance(1)
