@@ -47,8 +47,8 @@ class StudentHead(nn.Module):
         if scale is None:
             log_probabilities = jax.nn.log_softmax(logits)
             return logits, log_probabilities, self.ood(log_probabilities)
-        log_probabilities = logits - jax.nn.logsumexp(logits + jnp.log(scale), axis=-1, keepdims=True)
-        return logits, log_probabilities, self.ood(log_probabilities * scale)
+        log_probabilities = logits - jax.nn.logsumexp(logits + jnp.log(scale)[None], axis=-1, keepdims=True)
+        return logits, log_probabilities, self.ood(log_probabilities * scale[None])
 
     def classify(self, embedding: jax.Array) -> jax.Array:
         """Embeddings (n, width) to class logits (n, C) alone, as prediction needs them."""
