@@ -273,8 +273,10 @@ class _Titled(Display):
     def timing(self) -> str:
         return self._of.timing()
 
-    def doing(self, what: str) -> contextlib.AbstractContextManager[None]:
-        return self._of.doing(what)
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        with self._of.doing(what):
+            yield
 
     def say(self, text: str) -> None:
         self._of.say(self._title + text)

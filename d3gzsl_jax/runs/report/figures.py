@@ -42,7 +42,8 @@ def lay_out(figure: "Figure") -> None:
     """Makes the layout of a figure that is complete, once: each of the files that are made of it would make it twice."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure.get_layout_engine().execute(figure)
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
     figure.set_layout_engine(None)
 
 
@@ -94,13 +95,14 @@ def finish(
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > log_over * values.min():
         axes.set_yscale("log")
-        axes.yaxis.get_major_locator().set_params(subs=(1, 2, 5) if values.max() < 100 * values.min() else (1,))
+        subs = (1, 2, 5) if values.max() < 100 * values.min() else (1,)
+        axes.yaxis.get_major_locator().set_params(subs=subs)  # type: ignore[call-arg] # that of a logarithmic axis
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
     elif log_over:
         axes.ticklabel_format(axis="y", scilimits=(-3, 5))  # not as mathematics: a second of parsing over all plots
     if whole_numbers:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg] # that of a linear axis
         axes.set_xlim(left=0)
 
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -182,11 +182,12 @@ def projection(run: Recorded) -> "Figure | None":
             for position, label in enumerate(classes):
                 chosen = points[own == label]
                 legend = plain(run.class_names.get(int(label), int(label)))
-                axes.scatter(*chosen.T, s=size, color=_MUTED[position], alpha=0.6, linewidths=0, label=legend)
+                axes.scatter(chosen[:, 0], chosen[:, 1], s=size, color=_MUTED[position], alpha=0.6, linewidths=0, label=legend)
         else:
             other = kinds[1 - [kind for kind, _ in kinds].index(name)][1]
-            axes.scatter(*other.T, s=size, color="#cccccc", linewidths=0, label="the other panel's rows")
-            axes.scatter(*points.T, s=size, color=UNSEEN if name == "real" else SYNTHESIZED, alpha=0.5, linewidths=0)
+            axes.scatter(other[:, 0], other[:, 1], s=size, color="#cccccc", linewidths=0, label="the other panel's rows")
+            colour = UNSEEN if name == "real" else SYNTHESIZED
+            axes.scatter(points[:, 0], points[:, 1], s=size, color=colour, alpha=0.5, linewidths=0)
         shares = [f" ({100 * share:.0f} % of variance)" for share in run.finite("projection/explained")]
         axis = [f"principal axis {number}{share}" for number, share in zip((1, 2), [*shares, "", ""], strict=False)]
         finish(axes, title=f"{name}, {len(points)} rows", x=axis[0], y=axis[1] if axes is panels[0] else "", whole_numbers=False)
@@ -207,8 +208,8 @@ def confusion(run: Recorded) -> "Figure | None":
         rows = [f"{total} {domain} rows" for total, domain in zip(totals, ("seen", "unseen"), strict=True)]
         for column, (label, colour) in enumerate((("taken for a seen class", SEEN), ("taken for an unseen class", UNSEEN))):
             bars = axes.barh(rows, shares[:, column], left=shares[:, :column].sum(axis=1), color=colour, label=label, height=0.75)
-            texts = zip(shares[:, column], counts[:, column], strict=True)
-            texts = [f"{share:.0f} %\n{count}" if share >= 5 else "" for share, count in texts]  # a shorter bar holds no text
+            both = zip(shares[:, column], counts[:, column], strict=True)
+            texts = [f"{share:.0f} %\n{count}" if share >= 5 else "" for share, count in both]  # a shorter bar holds no text
             axes.bar_label(bars, texts, label_type="center", color="white", fontsize=9)
         finish(axes, title=plain(name), grid=False, whole_numbers=False)
         axes.set_xlim(0, 100)
@@ -220,7 +221,7 @@ def confusion(run: Recorded) -> "Figure | None":
 
 def norms(run: Recorded) -> "Figure | None":
     """Norms of gradients, updates and parameters by parameter group, and the learning rates."""
-    paths = [(("norms", kind), f"{plain(kind)} norm") for kind in run.names("norms")]
+    paths: list[tuple[tuple[str, ...], str]] = [(("norms", kind), f"{plain(kind)} norm") for kind in run.names("norms")]
     paths += [(("learning_rates",), "learning rate")] if run.names("learning_rates") else []
     if not paths:
         return None
@@ -228,7 +229,7 @@ def norms(run: Recorded) -> "Figure | None":
     figure, panels = panels_of(len(paths), columns=2, height=2.7)
     for axes, (path, title) in zip(panels, paths, strict=True):
         for position, group in enumerate(groups):
-            style = {"color": _MUTED[position % len(_MUTED)], "linestyle": _DASHES[position % len(_DASHES)]}
+            style: dict[str, Any] = {"color": _MUTED[position % len(_MUTED)], "linestyle": _DASHES[position % len(_DASHES)]}
             line(axes, *run.series(*path, group), label=plain(group), **style)
         finish(axes, title=title, log_over=10)
     legend_above(figure, panels)

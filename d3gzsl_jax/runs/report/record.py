@@ -173,7 +173,7 @@ def _diagnostics(path: Path) -> dict[str, np.ndarray]:
     """All arrays of diagnostics.npz, each of the shape it is drawn by; {} where there is no file."""
     found = json_files.read_arrays(path) or {}
     for name, array in found.items():
-        shape = _SHAPES.get(name) or _SHAPES.get(name.split("/")[0], (None,))
+        shape: tuple[int | None, ...] = _SHAPES.get(name) or _SHAPES.get(name.split("/")[0]) or (None,)
         if array.ndim != len(shape) or any(size not in (None, own) for size, own in zip(shape, array.shape, strict=True)):
             raise UserError(f"{path}: damaged ({shortened(name)} has shape {array.shape}); remove it, or restore it from a copy")
         whole, _, part = name.rpartition("/")

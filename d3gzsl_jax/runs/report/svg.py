@@ -36,6 +36,7 @@ def drawing(figure: "Figure", name: str) -> Drawing:
         name: begins every id, so that the drawings of a page have different ones; letters and underscores.
     """
     import matplotlib
+    from matplotlib.transforms import Bbox
 
     parts: list[Artist] = [*figure.legends, *figure.axes]
     for place, part in enumerate(parts):
@@ -44,7 +45,8 @@ def drawing(figure: "Figure", name: str) -> Drawing:
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "d3gzsl"}):
         warnings.filterwarnings("ignore", "Glyph")  # the reader's browser has more letters than the font the layout is made with
         figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
-        inches = [part.get_tightbbox().transformed(figure.dpi_scale_trans.inverted()).padded(_PAD) for part in parts]
+        boxes = [part.get_tightbbox() or Bbox.null() for part in parts]
+        inches = [box.transformed(figure.dpi_scale_trans.inverted()).padded(_PAD) for box in boxes]
     root = ElementTree.fromstring(buffer.getvalue())
     shared = [child for child in root if child.tag.endswith("}defs") and child.find(f"{_SVG}style") is None]
     used = {value for element in root.iter() for value in _references(element)}
