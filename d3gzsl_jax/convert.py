@@ -32,6 +32,7 @@ from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
+from d3gzsl_jax.training.states import initial_state
 
 BASES = ("wgan", "cegzsl")
 FINAL = "final_classifier"
@@ -141,7 +142,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         if teacher:
             report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
             save_once(run_folder.path / "teacher", teacher, report)
-        state = run.init(run.frozen(), run.key).replace(params=params)
+        state = initial_state(objective, model.optimization, run.frozen(), run.key).replace(params=params)
         empty = setup.loop.empty_tally(run.abstract_state, run.constants(teacher), setup.example_inputs())
         if not run.checkpoint(state, empty, 0, wait=True):
             raise UserError(f"{folder}: its checkpoint cannot be written; free space, or name another folder")

@@ -1,11 +1,10 @@
 """A trained model by itself, apart from the run and the data it came from: it predicts, synthesizes, and learns new classes."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,35 +91,17 @@ class TrainedModel:
         has_student = knows_all and any(self.config.distillation[f"weight_{term}"] > 0.0 for term in ("cls", "kl"))
         return tuple(name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
 
-    @cached_property
+    @functools.cached_property
     def _classes(self) -> Classes:
         return class_table(self.semantics, self.seen, self.unseen)
 
-    @cached_property
+    @functools.cached_property
     def _objective(self) -> Objective:
         return build_objective(self.config, self._classes, self.feature_size)
 
-    @cached_property
+    @functools.cached_property
     def _final(self) -> FinalClassifier:
         return build_final_classifier(self.config, self._objective.framework, len(self.class_names))
-
-    @cached_property
-    def _predict(self) -> Any:
-        objective, seen = self._objective, self._classes.seen
-
-        def predict(name: str, top: int, params: Params, teacher: Params, classifier: Params, features: jax.Array) -> Any:
-            if name == "student":
-                logits = objective.student_logits(params, features)
-            else:
-                logits = self._final.logits(params, classifier, features)
-            probabilities = jax.nn.softmax(logits)
-            best, classes = jax.lax.top_k(probabilities, top)
-            like = None
-            if teacher:
-                like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1)
-            return classes, best, probabilities[:, seen].sum(axis=-1), like
-
-        return jax.jit(predict, static_argnums=(0, 1))
 
     def predict(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
         """The `top` classes of raw feature rows.
@@ -166,7 +147,9 @@ class TrainedModel:
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
-        found = self._predict(name, top, self.params, self.teacher, self.classifier or {}, padded)
+        final = self._final if name == "classifier" else None
+        parameters = self.params, self.teacher, self.classifier or {}
+        found = _predict(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
     def check_top(self, top: int) -> None:
@@ -260,7 +243,7 @@ class TrainedModel:
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         with scope(self.config.precision):
-            classifier = jax.jit(self._final.fit)(self.params, key, self._classes, features, labels)
+            classifier = self._final.fit(self.params, key, self._classes, features, labels)
         advice = blamed_input(features, "lower config.classifier.learning_rate")
         check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)
@@ -276,6 +259,19 @@ class TrainedModel:
     def write(self, folder: Path) -> None:
         """`save`, to a folder that is known to be free, or to hold what may go."""
         model_files.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _predict(
+    objective: Objective, final: FinalClassifier | None, top: int, params: Params, teacher: Params, classifier: Params,
+    seen: jax.Array, features: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
+    """The arrays of `Predictions`, by the final classifier, or by the student where that is None."""
+    logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
+    probabilities = jax.nn.softmax(logits)
+    best, classes = jax.lax.top_k(probabilities, top)
+    like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1) if teacher else None
+    return classes, best, probabilities[:, seen].sum(axis=-1), like
 
 
 def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:

@@ -10,6 +10,7 @@ from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
+from d3gzsl_jax.training.states import initial_state
 from d3gzsl_jax.training.tally import Tally
 
 
@@ -31,7 +32,7 @@ def restore_or_initialise(run: Run, empty: Tally) -> tuple[TrainState, Tally, in
         frozen, step = run.frozen(), 0
         advice = f"see its options, config.{run.settings.framework}"
         check_finite(frozen, "fitting the frozen part of the base method", advice)
-        training = {"state": jax.jit(run.init)(frozen, run.key), "tally": empty}
+        training = {"state": _initial_state(run.model.objective, run.model.optimization, frozen, run.key), "tally": empty}
     training = run.sharding.replicate(processes.arrays_of_first(training, shapes))
     return training["state"], training["tally"], step
 
@@ -45,3 +46,6 @@ def _newest(run: Run, shapes: dict[str, Any]) -> tuple[int, Any, dict[str, Any]]
     elif there and run.settings.must_resume:
         raise UserError(f"{run.folder.path}: no checkpoint is whole, and config.train.resume=must; with auto it starts anew")
     return found
+
+
+_initial_state = jax.jit(initial_state, static_argnums=(0, 1))

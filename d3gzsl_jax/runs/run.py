@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.data import batches
+from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import RealRows
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite import check_finite
-from d3gzsl_jax.frameworks.structures import Batch, Inputs, Params, TeacherOutputs, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Inputs, Params, TrainState
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
@@ -23,6 +24,7 @@ from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.training.loop import Constants
+from d3gzsl_jax.training.states import initial_state
 from d3gzsl_jax.training.tally import Tally
 
 
@@ -58,7 +60,7 @@ class Run:
         self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
         self.real_rows: RealRows = (self.arrays.train_features, self.arrays.train_labels)
         """Real seen rows; `constants` puts them on the device, unless they are streamed."""
-        self.abstract_state = jax.eval_shape(lambda: self.init(self.frozen(), self.key))
+        self.abstract_state = jax.eval_shape(lambda: initial_state(self.model.objective, self.model.optimization, self.frozen(), self.key))
 
     @property
     def bytes_of_checkpoint(self) -> int:
@@ -85,11 +87,6 @@ class Run:
         framework = self.model.objective.framework
         return framework.pretrain(stream(self.key, "pretrain"), self.real_rows[0], self.setup.seen_index)
 
-    def init(self, frozen: Params, key: jax.Array) -> TrainState:
-        """Initial parameters and optimiser states, with the frozen parameters, from a run's key."""
-        params = self.model.objective.init(stream(key, "init"))
-        return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=self.model.optimization.init(params))
-
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where
         `real_rows` are from here on."""
@@ -97,9 +94,8 @@ class Run:
         if self.setup.mode != "stream":
             features = self.setup.features
             if teacher:
-                outputs = jax.jit(self.model.teacher.outputs)
-                size = self.settings.evaluation_batch
-                parts: list[TeacherOutputs] = [outputs(teacher, features[i : i + size]) for i in range(0, len(features), size)]
+                size, of = self.settings.evaluation_batch, self.model.teacher
+                parts = [_teacher_outputs(of, teacher, features[i : i + size]) for i in range(0, len(features), size)]
                 merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
             rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
         constants = Constants(root=self.key, teacher=teacher, classes=self.model.classes, rows=rows)
@@ -167,3 +163,6 @@ class Run:
         """Waits for what is being written."""
         self.checkpoints.close()
         self.journal.close()
+
+
+_teacher_outputs = jax.jit(Teacher.outputs, static_argnums=0)

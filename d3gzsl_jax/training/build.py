@@ -89,8 +89,8 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
         teacher=Teacher(seen=seen, embedding_width=networks.embedding), classes=count, embedding_width=networks.embedding,
         n_syn=weights.n_syn, weight_cls=weights.weight_cls, weight_od=weights.weight_od, weight_be=weights.weight_be,
         weight_kl=weights.weight_kl, variant=weights.variant, score=weights.score, target=weights.target,
-        temperature=weights.temperature, unseen_per_step=weights.get("unseen_per_step", 0),
-        head=weights.get("head", "all"),  # models saved before there was a choice have neither
+        temperature=weights.temperature, unseen_per_step=weights.unseen_per_step,
+        head=weights.head,
     )
     sizes = Sizes(
         features=features, semantics=size, noise=networks.noise or size, seen=seen, generator_hidden=networks.generator_hidden,
@@ -108,7 +108,7 @@ def build_final_classifier(config: ConfigDict, framework: Framework, classes: in
     softmax = SoftmaxTraining(
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
-    return FinalClassifier(framework, softmax, of.n_syn, of.get("logit_adjustment", 0.0))
+    return FinalClassifier(framework, softmax, of.n_syn, of.logit_adjustment)
 
 
 def sharding_of(config: ConfigDict) -> Sharding:

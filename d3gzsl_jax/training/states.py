@@ -3,12 +3,23 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jax.stages import Compiled
 
-from d3gzsl_jax.frameworks.structures import Inputs, TrainState
+from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.frameworks.structures import Inputs, Params, TrainState
+from d3gzsl_jax.keys import stream
 from d3gzsl_jax.training.joint import JointLoop
 from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.tally import Tally
+
+
+def initial_state(objective: Objective, optimization: Optimization, frozen: Params, key: jax.Array) -> TrainState:
+    """Initial parameters and optimiser states from a run's key, with what a base method has fitted and frozen."""
+    params = objective.init(stream(key, "init"))
+    return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=optimization.init(params))
 
 
 class Beginning(NamedTuple):

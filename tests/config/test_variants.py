@@ -39,7 +39,7 @@ def test_none_of_them_is_forgotten():
     assert {of["was"] for of in RESOLVED["files"].values()} == {f"{name}:{variant}" for name in was for variant in schema.VARIANTS}
 
 
-@pytest.mark.parametrize("name", set(FILES) - {"default"})
+@pytest.mark.parametrize("name", sorted({*FILES} - {"default"}))
 def test_every_file_passes_and_documents_itself(name):
     module = FILES[name]
     assert f"--config=configs/{name}.py" in module.__doc__ and "Expected" in module.__doc__
