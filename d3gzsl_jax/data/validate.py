@@ -151,7 +151,7 @@ def _check_role(data: GZSLData, role: str) -> None:
     if rows.dtype.kind not in "iu":
         raise UserError(f"{name}: need whole row numbers, found {_describe(rows)}")
     if rows.size == 0 and role == "test_seen":
-        return  # plain zero-shot learning, see doubts.py
+        return  # plain zero-shot learning, see quality.py
     if rows.size == 0:
         raise UserError(f"{name}: holds no rows; GZSL needs rows in {', '.join(ROLES)}")
     total = len(data.features)

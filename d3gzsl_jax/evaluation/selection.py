@@ -13,7 +13,7 @@ CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One candidate on one fold: metrics as in `Evaluation`, and the fold's curve of `diagnostics.trade_off`."""
+    """One candidate on one fold: metrics as in `Evaluation`, and the fold's curve of `curves.trade_off`."""
 
     metrics: dict[str, float]
     curve: dict[str, np.ndarray]
@@ -47,7 +47,7 @@ def at_gamma(curve: Mapping[str, np.ndarray], gamma: np.ndarray | float) -> tupl
     """U and S, each (k,), at any gammas (k,): of the curve's next point above, since between two points no prediction changes.
 
     Args:
-        curve: of `diagnostics.trade_off`, gammas descending.
+        curve: of `curves.trade_off`, gammas descending.
         gamma: (k,) floats.
     """
     above = np.searchsorted(-curve["gamma"], -np.asarray(gamma, np.float64), side="right") - 1
@@ -60,7 +60,7 @@ def best_gamma(curves: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float
     stretch with the largest of them, where there are several).
 
     Args:
-        curves: of `diagnostics.trade_off`, one a fold.
+        curves: of `curves.trade_off`, one a fold.
     """
     gammas = np.unique(np.concatenate([curve["gamma"] for curve in curves]))[::-1]
     means = np.mean([harmonic_means(*at_gamma(curve, gammas)) for curve in curves], axis=0)

@@ -1,4 +1,4 @@
-"""What a generative base method offers to the training step (docs/adding_a_base.md shows how to add one)."""
+"""What a generative base method offers to the training step (docs/frameworks.md shows how to add one)."""
 
 import dataclasses
 from typing import Any, Protocol

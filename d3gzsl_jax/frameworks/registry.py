@@ -1,4 +1,4 @@
-"""The base methods by name. A new one is a file of its own in this folder and a line here (docs/adding_a_base.md)."""
+"""The base methods by name. A new one is a file of its own in this folder and a line here (docs/frameworks.md)."""
 
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL

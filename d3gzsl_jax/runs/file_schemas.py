@@ -1,4 +1,4 @@
-"""The shapes of the JSON files of a run folder, as types; `schema.read` reads by them.
+"""The shapes of the JSON files of a run folder, as types; `json_files.read` reads by them.
 
 Keys that are not named here may be there; those that are named have their type. What is optional may be null, or missing.
 """

@@ -155,7 +155,7 @@ class RunFolder:
         """What a JSON file holds, None without one.
 
         Raises:
-            UserError: it is no JSON, or of another shape than `kinds` says.
+            UserError: it is no JSON, or of another shape than `file_schemas` says.
         """
         return json_files.read(self.path / name)
 

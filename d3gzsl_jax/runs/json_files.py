@@ -1,4 +1,4 @@
-"""Reads the JSON files of run folders, models and tools, by the shapes of `kinds`: every mode, report and table does it here.
+"""Reads the JSON files of run folders, models and tools, by the shapes of `file_schemas`: every command does it here.
 
 What is read is given back as plain dicts and lists, with all its keys.
 """

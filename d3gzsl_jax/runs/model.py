@@ -113,7 +113,7 @@ class TrainedModel:
 
         Raises:
             UserError: the features are no numbers, of another size, not finite or beyond all that was trained on, or the predictor
-            is not there.
+                is not there.
         """
         features = real_numbers(np.asarray(features), "features")
         if features.ndim != 2 or features.shape[1] != self.feature_size:

@@ -95,7 +95,7 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
                 "each its number from 0"
             )
     bind = _listening_address(coordinator) if coordinator != ENVIRONMENT and process_id == 0 else None
-    # SIGTERM is for stopping.py; and the runtime would answer it after us.
+    # SIGTERM is for signals.py; and the runtime would answer it after us.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         if coordinator == ENVIRONMENT:

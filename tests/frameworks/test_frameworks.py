@@ -165,7 +165,7 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypatch, variant):
     """Its first block is the class, the second the registry's line, the third that of the schema, the fourth the configuration."""
-    page = (ROOT / "docs" / "adding_a_base.md").read_text()
+    page = (ROOT / "docs" / "frameworks.md").read_text()
     method, line, options, configuration = (block.split("```")[0] for block in page.split("```python\n")[1:])
     spaces = [{"__name__": "cramped"}, {"__name__": "configs.cramped"}]
     monkeypatch.setitem(sys.modules, "cramped", types.ModuleType("cramped"))  # where dataclasses looks for it
