@@ -163,13 +163,20 @@ def test_the_architecture_page_names_functions_where_they_are():
     page_of_a_run, checked = ROOT / "d3gzsl_jax" / "train.py", 0
     for cells in rows_of(ROOT / "docs" / "architecture.md"):
         names = [name for cell in cells for name in cell]
-        files = [ROOT / name for name in names if re.fullmatch(r"d3gzsl_jax/[\w/]+\.py", name)]
+        files = [ROOT / "d3gzsl_jax" / name for name in names if re.fullmatch(r"[\w/]+/\w+\.py", name)]
         source = "".join(path.read_text(encoding="utf-8") for path in [*files, page_of_a_run])
         for name in names:
             if files and re.fullmatch(r"\w+(\.\w+)?", name) and not name.endswith(".py"):
                 assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", source), f"{cells}: {name}"
                 checked += 1
     assert checked > 15
+
+
+def test_the_architecture_page_names_files_where_they_are():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`([\w/]+(?:/|\.py))`", page):
+        places = [ROOT, ROOT / "d3gzsl_jax", *(ROOT / "d3gzsl_jax").glob("*/"), ROOT / "tools"]
+        assert any((place / name).exists() for place in places), name
 
 
 def test_the_architecture_page_has_the_rooms_and_floors_of_the_package():
