@@ -243,7 +243,8 @@ class TrainedModel:
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         with scope(self.config.precision):
-            classifier = self._final.fit(self.params, key, self._classes, features, labels)
+            rows = jnp.asarray(features), jnp.asarray(labels)
+            classifier = self._final.fit(self.params, key, self._classes, *rows)
         advice = blamed_input(features, "lower config.classifier.learning_rate")
         check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)

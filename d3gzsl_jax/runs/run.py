@@ -60,7 +60,8 @@ class Run:
         self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
         self.real_rows: RealRows = (self.arrays.train_features, self.arrays.train_labels)
         """Real seen rows; `constants` puts them on the device, unless they are streamed."""
-        self.abstract_state = jax.eval_shape(lambda: initial_state(self.model.objective, self.model.optimization, self.frozen(), self.key))
+        objective, optimization = self.model.objective, self.model.optimization
+        self.abstract_state = jax.eval_shape(lambda: initial_state(objective, optimization, self.frozen(), self.key))
 
     @property
     def bytes_of_checkpoint(self) -> int:
