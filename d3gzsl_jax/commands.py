@@ -68,7 +68,7 @@ def train(arguments: Sequence[str]) -> int:
         check.check(config)
     from d3gzsl_jax.runs.display import Display
 
-    with Display(quiet=bool(options.coordinator)).doing("starting JAX"):
+    with Display(quiet=bool(options.coordinator)).doing("starting JAX", logged=False):  # before anything may still be refused
         from d3gzsl_jax.studies.seeds import train_seeds
         from d3gzsl_jax.studies.start import train as train_one
         from d3gzsl_jax.system.startup import configure, join, require_devices

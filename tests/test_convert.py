@@ -255,7 +255,7 @@ def test_bad_files_and_folders_exit_2(run_folder, config_file, tmp_path, capsys)
     for path, message in (("text.npz", "not a readable .npz file"), ("none.npz", "no such file"), ("none.pt", "no such file"), ("empty", "holds no state dict")):
         assert convert("--torch", tmp_path / path, "--config", config_file, "--output", tmp_path / "out") == 2
         assert message in capsys.readouterr().err
-    assert convert("--torch", tmp_path / "none.npz", "--config", config_file, "--output", run_folder) == 2
+    assert convert("--torch", tmp_path / "text.npz", "--config", config_file, "--output", run_folder) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["convert", "to-torch", "--workdir", str(tmp_path / "empty"), "--output", str(tmp_path / "x.npz")]) == 2
     assert "holds no saved model" in capsys.readouterr().err and not (tmp_path / "x.npz").exists()

@@ -172,7 +172,7 @@ class Display:
         return _Titled(self, title) if title else self
 
     @contextlib.contextmanager
-    def doing(self, what: str) -> Iterator[None]:
+    def doing(self, what: str, logged: bool = True) -> Iterator[None]:
         """Says in words what is going on within it: `with display.doing("compiling the training step"): ...`
 
         On a terminal the live line says it for as long as it lasts, beside the phase where there is one. Elsewhere it is a plain
@@ -181,10 +181,11 @@ class Display:
 
         Args:
             what: in words; the same ones each time it comes back.
+            logged: whether it is said elsewhere than on a terminal, too.
         """
         is_new = what not in self._known
         self._known.add(what)
-        if is_new and not self.console.is_terminal:
+        if is_new and logged and not self.console.is_terminal:
             self.say(f"{what} ...")
         if not self._doing:
             self._since = time.monotonic()
@@ -274,8 +275,8 @@ class _Titled(Display):
         return self._of.timing()
 
     @contextlib.contextmanager
-    def doing(self, what: str) -> Iterator[None]:
-        with self._of.doing(what):
+    def doing(self, what: str, logged: bool = True) -> Iterator[None]:
+        with self._of.doing(what, logged):
             yield
 
     def say(self, text: str) -> None:

@@ -110,4 +110,4 @@ def test_a_narrowed_step_with_columns_of_weight_one_is_a_step_on_fewer_classes()
     expected = jax.nn.log_softmax(logits[:, repeated])
     np.testing.assert_allclose(log_probabilities[:, repeated], expected, rtol=1e-5, atol=1e-6)
     of = params["student_head"]["params"]["ood"]["linear"]
-    np.testing.assert_allclose(ood, expected @ of["kernel"][repeated] + of["bias"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ood, expected @ of["kernel"][repeated] + of["bias"][None], rtol=1e-4, atol=1e-5)

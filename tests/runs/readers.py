@@ -65,7 +65,7 @@ def job(folder):
     """d3gzsl ablate and its table."""
     asked = json.loads((Path(folder) / "asked.json").read_text())
     config = asked["config"]
-    found = Job("cell", 0, str(folder), config, "", asked["digests"], "", False).results()
+    found = Job("cell", 0, str(folder), config, "", asked["digests"], False).results()
     if found:
         entries_of("cell", found, "folder", False, config)
 

@@ -38,7 +38,7 @@ def class_norm(hidden: jax.Array, seen: jax.Array) -> jax.Array:
         seen: (S,) which of them are seen.
     """
     of_seen = hidden[seen]
-    return (hidden - of_seen.mean(axis=0)) * jax.lax.rsqrt(of_seen.var(axis=0) + 1e-5)
+    return (hidden - of_seen.mean(axis=0, keepdims=True)) * jax.lax.rsqrt(of_seen.var(axis=0, keepdims=True) + 1e-5)
 
 
 class Linear(nn.Module):
@@ -123,15 +123,15 @@ class SemanticRegressor:
         ):
             center = features.mean(axis=0) if centered else jnp.zeros(features.shape[1])
             snapshots = _fit(
-                self, bool(centered), tuple(one["epochs"] for one in group), key, unit(features - center), labels, semantics, seen,
-                rate, scale,
+                self, bool(centered), tuple(one["epochs"] for one in group), key, unit(features - center[None]), labels, semantics,
+                seen, rate, scale,
             )
             for prototypes in snapshots:
                 yield {"prototypes": scale * scale * prototypes, "center": center}
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) of features (n, dx)."""
-        return unit(features - params["center"]) @ params["prototypes"].T
+        return unit(features - params["center"][None]) @ params["prototypes"].T
 
 
 def loss(
@@ -168,7 +168,8 @@ def _fit(
     def update(carry: tuple[Params, optax.OptState], chosen: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:
         params, state = carry
         gradient = jax.grad(loss, argnums=1)(network, params, of_seen, directions[chosen], labels[chosen], scale)
-        steps, state = adam.update(gradient, state, params)
+        with jax.numpy_dtype_promotion("standard"):  # Optax raises a number to the power of a counter
+            steps, state = adam.update(gradient, state, params)
         return (jax.tree.map(lambda p, step: p - learning_rate * step, params, steps), state), None
 
     found = training.snapshots(update, (params, adam.init(params)), rows, after)

@@ -145,7 +145,7 @@ def test_a_store_that_cannot_be_reached_is_refused_before_data_is_read(url, word
     monkeypatch.chdir(tmp_path)
     for name in ("gcsfs", "s3fs"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setattr("d3gzsl_jax.train.load", lambda *_: pytest.fail("data was read"))
+    monkeypatch.setattr("d3gzsl_jax.studies.start.load", lambda *_: pytest.fail("data was read"))
     with pytest.raises(UserError, match=words) as error:
         train(config(), url, Display(quiet=True))
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())

@@ -23,7 +23,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
 from pathlib import Path
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import lock
+from d3gzsl_jax.runs.storage import lock
 try:
     with lock.writing(Path(sys.argv[1])):
         print("goes on", flush=True)
