@@ -1,20 +1,27 @@
 """One run from top to bottom: this page is all of it.
 
     open the run folder -> data, networks, compiled loop -> teacher -> restore or initialise
-    -> for each stop: outer steps, evaluate, save -> conclude: final classifier, details, model, report
+    -> until the last outer step: outer steps, evaluate, checkpoint -> conclude: final classifier, details, model, report
 
-The configuration ends where the objects are built; below that, objects have typed fields. Initial values come in this order: the
-teacher (fitted once, then read), what a base method fits and freezes, then the newest checkpoint that is whole, else fresh ones.
+What is handed on:
 
-Several seeds that differ in nothing else go through the page together, one list item a seed, and are one compiled program. Folds
-of a validation, lists of seeds and studies are laid around it (studies/), and so are the processes of a run on several machines:
-every process goes through the page, the first one writes and prints, and what only one can know is told in system/processes.py.
+    OpenRuns    data, networks and devices of all runs, and of each an OpenRun: its folder (held by a lock) and checkpoints
+    Setup       what the runs share: scaled rows, the evaluator of the test rows, the compiled loop
+    Run         one seed: its typed RunSettings, folder, journal (evaluations, log, results.json), checkpoints
+    Group       runs whose outer steps are one program: their states, and a Tally of the losses since the last evaluation
+
+The configuration ends in `_build`; below it, objects have typed fields. Initial values come in this order: the teacher (fitted
+once, then read), what a base method fits and freezes, then the newest checkpoint that is whole, else fresh ones.
+
+Nearly always there is one run, and every list here has one item. Several seeds that differ in nothing else go through the page
+together, an item a seed, and are one compiled program. Folds of a validation, lists of seeds and studies are laid around it
+(studies/), and so are the processes of a run on several machines: every process goes through the page, the first one writes and
+prints, and what only one can know is told in system/processes.py.
 """
 
 import contextlib
 import dataclasses
 import functools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +30,6 @@ import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
@@ -40,10 +46,9 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.teacher import FrozenTeacher
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.system.signals import Stop
+from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.training import build, memory
 from d3gzsl_jax.training.build import Model
-from d3gzsl_jax.training.pace import Pace, longest_streamed
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import Beginning
 
@@ -103,7 +108,7 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
     per_epoch = model.optimization.steps_per_epoch
     of_teacher = len(data.trainval) // config.teacher.batch_size if check.has_distillation(config) else 0
-    check.check_length(config, per_epoch, of_teacher)
+    check.check_counters(config, per_epoch, of_teacher)
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         runs = [open_run(start, data.name, digest, per_epoch, display, is_fold, held) for start in starts]
@@ -123,58 +128,56 @@ def train_open(
     Raises:
         DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint.
     """
-    todo, display, stop, runs = opened.unfinished, opened.display, Stop(), []
-    if not todo:
+    unfinished, display, signals, runs = opened.unfinished, opened.display, Signals(), []
+    if not unfinished:
         return []
     try:
         setup = None
-        for one, plan in zip(todo, plans or [None] * len(todo), strict=True):
-            config = plan.settle(one.start.config) if plan else one.start.config
-            setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(todo))
-            runs.append(_build(setup, one, config, plan, opened.is_fold))
-            processes.agreed(functools.partial(_record, opened, runs[-1], one, overrides, len(todo)))
-        folders = ", ".join(str(run.folder.path) for run in runs)
-        what = method(todo[0].start.config.to_dict())
+        for opened_run, plan in zip(unfinished, plans or [None] * len(unfinished), strict=True):
+            config = plan.settle(opened_run.start.config) if plan else opened_run.start.config
+            setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(unfinished))
+            run = _build(setup, opened_run, config, plan, opened.is_fold)
+            runs.append(run)
+            asked = opened_run.start.config.to_dict()
+            processes.agreed(functools.partial(record_start, run, asked, opened.digest, overrides, len(unfinished)))
+        folders, what = ", ".join(str(run.folder.path) for run in runs), method(runs[0].settings.recorded)
         display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")
-        with scope(runs[0].settings.precision), stop.listening(display.say):
-            return _train(runs, stop)
+        with scope(runs[0].settings.precision), signals.listening(display.say):
+            return _train(runs, signals)
     finally:
         display.stop()
         for run in runs:
             run.close()
 
 
-def _build(setup: Setup, one: OpenRun, config: ConfigDict, plan: Plan | None, is_fold: bool) -> Run:
-    """A run with all of its objects: here the configuration ends."""
-    settings = RunSettings.of(config, asked=plan.asked if plan else None)
-    final = build.build(config, setup.data).final_classifier if plan else setup.model.final_classifier
-    run = Run(settings, setup, one.folder, one.checkpoints, one.display, final, plan, is_fold, one.start.title)
+def _build(setup: Setup, opened: OpenRun, config: ConfigDict, plan: Plan | None, is_fold: bool) -> Run:
+    """A run with all of its objects. Here the configuration ends: what is called from here on has typed fields."""
+    settings, final = RunSettings.of(config, asked=plan.asked if plan else None), setup.model.final_classifier
+    if plan and final:  # validation chose for how many epochs it is fitted
+        final = build.build_final_classifier(config, final.framework, setup.data.class_count)
+    run = Run(settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, opened.start.title)
     if plan:
-        reached = max(one.checkpoints.steps, default=0)
-        processes.agreed(lambda: resume.check_length(one.folder, reached, run.stops.last, run.per_epoch))
+        done = max(opened.checkpoints.steps, default=0)
+        processes.agreed(lambda: resume.check_epochs(opened.folder, done, run.evaluation_steps.last, run.per_epoch))
     return run
 
 
-def _record(opened: OpenRuns, run: Run, one: OpenRun, overrides: Mapping[str, Any] | None, runs: int) -> None:
-    """Leaves in the run folder what is known before training."""
-    of = one.start.config.checkpoint
-    record_start(run, one.start.config.to_dict(), opened.digest, overrides, of.keep + 1 + bool(of.best), runs)
-
-
-def _train(runs: Sequence[Run], stop: Stop) -> list[dict[str, Any]]:
-    """Teacher, outer steps and results of runs that are one program."""
-    begun: dict[int, list[tuple[Run, FrozenTeacher, Beginning]]] = {}
+def _train(runs: Sequence[Run], signals: Signals) -> list[dict[str, Any]]:
+    """Teacher, outer steps and results of runs that are one program; of each, what its results.json holds."""
+    ready: dict[int, list[tuple[Run, FrozenTeacher, Beginning]]] = {}
     for run in runs:
         with run.blamed():
-            frozen = teacher.prepare(run, stop)
+            frozen = teacher.prepare(run, signals)
             with run.display.doing("preparing"):
                 beginning = begin(run, frozen)
-        begun.setdefault(beginning.step, []).append((run, frozen, beginning))  # a start before may have saved only some of them
+        ready.setdefault(beginning.step, []).append((run, frozen, beginning))
     results: dict[Run, dict[str, Any]] = {}
-    for step in sorted(begun):
-        several, teachers, beginnings = zip(*begun.pop(step), strict=True)
-        ends = _outer_steps(Group(several, beginnings), stop)
-        for run, frozen, (state, steps) in zip(several, teachers, ends, strict=True):
+    # Of several seeds, an earlier start that was killed may have saved some and not others: those that begin at the same outer step
+    # go through the steps together, one group after the other. A run alone is a group of one.
+    for step in sorted(ready):
+        members, teachers, beginnings = zip(*ready.pop(step), strict=True)
+        ends = _outer_steps(Group(members, beginnings), signals)
+        for run, frozen, (state, steps) in zip(members, teachers, ends, strict=True):
             results[run] = _conclude(run, frozen, state, steps)
     return [results[run] for run in runs]
 
@@ -186,41 +189,24 @@ def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
     return Beginning(constants, empty, *restore_or_initialise(run, empty))
 
 
-def _outer_steps(group: Group, stop: Stop) -> list[tuple[TrainState, int]]:
+def _outer_steps(group: Group, signals: Signals) -> list[tuple[TrainState, int]]:
     """Trains every run of a group to its last epoch, or all to a signal, evaluating and saving on the way.
+
+    An outer step is training/step.py's `train_step`: critic updates, then a generator update, D3's student in each.
+    training/loop.py compiles it, and does many in a call.
 
     Returns:
         Of each its state, and the outer steps it has done.
     """
-    lead, display, first = group.lead, group.lead.display, group.step
-    for run in group.runs:
-        run.open_log(first)
-    most = lead.settings.steps_per_call
-    longest = most
-    if lead.setup.mode == "stream":
-        longest = longest_streamed(most, lead.data.feature_size, lead.settings.n_critic, lead.settings.batch_size)
-    calls, pace = batches.Calls(first, group.stops, longest), Pace(most)
-    display.start("training", group.stops.last, first)
-    if first in group.stops:
-        group.evaluate()
-    pace.length = stop.settle(pace.length)
-    with display.doing("starting the input pipeline"):
-        feed = lead.feed(calls)
-    for call, inputs in zip(calls, feed, strict=False):
-        end = call.first + call.count
-        while group.step < end and not stop.asked:
-            count, sent = min(pace.length, end - group.step), time.monotonic()
-            group.advance(inputs, group.step - call.first, count)
-            pace.took(time.monotonic() - sent)
-            display.advance(count)
-            pace.length = stop.settle(pace.length)
-            if group.step not in group.stops:
-                group.save_if_due()
-        if stop.asked:
+    group.begin(signals)
+    for call, batches in group.calls():
+        while group.step < call.end and not signals.asked:
+            group.advance(call, batches, signals)
+            group.checkpoint_if_due()
+        if signals.asked:
             break
-        if group.step in group.stops:
-            group.evaluate()
-    return group.leave(stop)
+        group.evaluate_if_due()
+    return group.leave(signals)
 
 
 def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) -> dict[str, Any]:
@@ -228,24 +214,24 @@ def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) ->
 
     A start that is killed within it leaves results that say they are not concluded, and the next one does all of it again.
     """
-    if run.plan and steps < run.stops.last:
+    if run.plan and steps < run.evaluation_steps.last:
         with run.blamed():
             return finish.leave_early(run, run.plan, state, frozen.params, steps)
     figures = frozen.figures
     if frozen.params and not (run.looks_early or figures):
         figures = teacher.evaluate(run, frozen.params)
     # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
-    run.save(steps, figures)
+    run.write_results(steps, figures)
     with run.blamed(), run.display.doing("fitting the final classifier"):
         run.journal.finish(state, steps, run.real_rows)
     with run.display.doing("measuring what explains the figures"):
         run.journal.explain(state, frozen.params)
-    run.save(steps, figures)
+    run.write_results(steps, figures)  # before plots are drawn, which may fail as well
     if processes.is_first():
         finish.leave(run, state, frozen.params)
     run.folder.need("metrics.jsonl", "model")
     run.folder.require_there()
-    return run.save(steps, figures, concluded=True)
+    return run.write_results(steps, figures, concluded=True)
 
 
 def described(data: GZSLData) -> str:

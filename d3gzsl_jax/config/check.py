@@ -135,7 +135,7 @@ def has_student(config: ConfigDict) -> bool:
     return config.distillation.weight_cls > 0.0 or config.distillation.weight_kl > 0.0
 
 
-def check_length(config: ConfigDict, per_epoch: int, teacher_updates: int) -> None:
+def check_counters(config: ConfigDict, per_epoch: int, teacher_updates: int) -> None:
     """Refuses more outer steps, or optimiser updates, than a 32-bit counter holds.
 
     Args:

@@ -72,7 +72,7 @@ def open_run(
             raise UserError(f"--workdir={folder.path}: holds the runs of several seeds; name one of its folders, or another one")
         checkpoints = Checkpoints(folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
         resume.check(folder, resolved, digest, bool(checkpoints.steps))
-        resume.check_length(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
+        resume.check_epochs(folder, max(checkpoints.steps, default=0), config.train.epochs * per_epoch, per_epoch)
         if (results := resume.finished(folder, resolved)) is not None:
             return folder, checkpoints, results
         if not is_fold:
@@ -87,7 +87,7 @@ def open_run(
 
 
 def record_start(
-    run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, keep: int, runs: int
+    run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int
 ) -> None:
     """Writes what is known before training, where there is room for the checkpoints of so many `runs` like it.
 
@@ -96,11 +96,10 @@ def record_start(
         config: as it was asked for, resolved and nested.
         digest: of the data.
         overrides: which fields were set by hand.
-        keep: checkpoints of it that are there at once.
         runs: how many runs like it share the disk.
     """
     folder, reached = run.folder, max(run.checkpoints.steps, default=0)
-    folder.require_space(runs * run.bytes_of_checkpoint * keep)
+    folder.require_space(runs * run.bytes_of_checkpoint * run.settings.kept)
     if not run.checkpoints.steps and resume.why_another(folder, config, digest):
         folder.remove("teacher")  # of a start that got no further, with other settings
     folder.write("config.json", saved.content(config))

@@ -76,7 +76,7 @@ def finished(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | N
     return found
 
 
-def check_length(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
+def check_epochs(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -> None:
     """Refuses to train a run for fewer outer steps than it has behind it.
 
     Raises:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.calls import Calls, EvaluationSteps
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import RealRows
@@ -56,7 +57,7 @@ class Run:
         )  # fmt: skip
         self.key = root_key(settings.seed)
         self.per_epoch = self.model.optimization.steps_per_epoch
-        self.stops = batches.Stops(self.per_epoch, ((settings.every_epochs, settings.epochs),))
+        self.evaluation_steps = EvaluationSteps(self.per_epoch, ((settings.every_epochs, settings.epochs),))
         self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
         self.real_rows: RealRows = (self.arrays.train_features, self.arrays.train_labels)
         """Real seen rows; `constants` puts them on the device, unless they are streamed."""
@@ -105,7 +106,7 @@ class Run:
             self.real_rows = self.sharding.local((constants.rows.features, constants.rows.labels))
         return constants
 
-    def feed(self, calls: batches.Calls) -> Iterator[Inputs]:
+    def feed(self, calls: Calls) -> Iterator[Inputs]:
         """What each call of the loop is given."""
         mode, of = self.setup.mode, self.settings
         if mode == "device" or not calls:
@@ -121,7 +122,8 @@ class Run:
         """Opens the log at outer step `first`; lines of evaluations before it stay."""
         of_data = [] if self.is_fold else self.setup.warnings  # a fold holds nothing the whole does not
         self.journal.begin(
-            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.stops, of_data
+            first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.evaluation_steps,
+            of_data
         )
 
     def checkpoint(
@@ -143,14 +145,14 @@ class Run:
 
         def save(metrics: dict[str, float] | None) -> None:
             better = metrics is not None and self.checkpoints.better(metrics)
-            last = step == self.stops.last
+            last = step == self.evaluation_steps.last
             if whole and (last or better or due):
                 self.checkpoint(state, tally, step, metrics, wait=last)  # results are left only where a start can go on to them
 
         self.journal.evaluate(*self.sharding.local((state, tally)), step, whole, self.real_rows, save)
         self.folder.send()
 
-    def save(self, steps: int, teacher: dict[str, float] | None, concluded: bool = False) -> dict[str, Any]:
+    def write_results(self, steps: int, teacher: dict[str, float] | None, concluded: bool = False) -> dict[str, Any]:
         """Writes results.json, and returns what it holds.
 
         Args:
@@ -158,7 +160,7 @@ class Run:
             teacher: its figures, None without D3.
             concluded: whether there is nothing left to do: model and report are there.
         """
-        return self.journal.save(steps, steps < self.stops.last, teacher, pipeline=self.setup.mode, concluded=concluded)
+        return self.journal.save(steps, steps < self.evaluation_steps.last, teacher, pipeline=self.setup.mode, concluded=concluded)
 
     def close(self) -> None:
         """Waits for what is being written."""

@@ -29,6 +29,7 @@ class RunSettings:
         fits_every: whether the final classifier is fitted at every evaluation.
         classifier_epochs: of the final classifier.
         loss_limit, diversity: when training is stopped, and when its user is warned.
+        kept: checkpoints that are on disk at once.
         best: metric whose best checkpoint is kept, '' for none; it is measured on the test rows.
         must_resume: whether a run without a whole checkpoint is refused.
         tensorboard, report: whether events are written, and plots with a report.
@@ -56,6 +57,7 @@ class RunSettings:
     classifier_epochs: int
     loss_limit: float
     diversity: float
+    kept: int
     best: str
     must_resume: bool
     tensorboard: bool
@@ -74,6 +76,6 @@ class RunSettings:
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
             has_student=has_student(config), fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
-            best=config.checkpoint.best, must_resume=train.resume == "must", tensorboard=config.log.tensorboard,
-            report=config.log.report,
+            kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best, must_resume=train.resume
+            == "must", tensorboard=config.log.tensorboard, report=config.log.report,
         )

@@ -49,7 +49,7 @@ class Setup:
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
-        self._config, self._runs = config, runs
+        self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
     @functools.cached_property
     def warnings(self) -> list[str]:
@@ -63,11 +63,10 @@ class Setup:
 
     def example_inputs(self) -> Inputs:
         """Shapes of what a call of the loop is given."""
-        train = self._config.train
-        rows = jax.ShapeDtypeStruct((1, train.n_critic, train.batch_size), np.int32)
+        rows = jax.ShapeDtypeStruct((1, self.loop.n_critic, self.loop.batch), np.int32)
         features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), np.float32)
         return {"device": None, "index": rows, "stream": (features, rows)}[self.mode]
 
     def check_step(self, compiled: Compiled) -> None:
         """Refuses a compiled step that does not fit the memory there is; see `memory.check_step`."""
-        memory.check_step(compiled, self._config, self.data, self._runs, self.sharding.devices)
+        self._check_step(compiled)

@@ -13,7 +13,7 @@ from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.system.signals import Stop
+from d3gzsl_jax.system.signals import Signals
 
 _REMEDY = "put a copy of that folder back, or remove it: it is fitted anew then, to the same bits on the same machine"
 
@@ -29,7 +29,7 @@ class FrozenTeacher:
 NO_TEACHER = FrozenTeacher({}, None)
 
 
-def prepare(run: Run, stop: Stop) -> FrozenTeacher:
+def prepare(run: Run, signals: Signals) -> FrozenTeacher:
     """The teacher of a run with D3; of one without, none.
 
     Raises:
@@ -45,8 +45,8 @@ def prepare(run: Run, stop: Stop) -> FrozenTeacher:
 
     def epoch_is_done() -> None:
         run.display.advance(1)
-        stop.settle()
-        stop.leave_untrained()
+        signals.settle()
+        signals.leave_untrained()
 
     params = pretrain(
         run.model.teacher, run.model.teacher_training, stream(run.key, "teacher"), run.arrays.train_features,

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import saved
-from d3gzsl_jax.data import batches
+from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
@@ -70,7 +70,7 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
 def _settled(one: OpenRun) -> Plan:
     """Chooses on the folds of a run."""
     config, folder, display = one.start.config, one.folder, one.display
-    evaluated = batches.Stops(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
+    evaluated = EvaluationSteps(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
     root = folder.path / "validation"
     found = processes.agreed(lambda: _chosen(root, evaluated, config, folder) if processes.is_first() else None)
     found = processes.told_by_first(found)

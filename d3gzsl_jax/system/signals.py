@@ -9,7 +9,7 @@ from d3gzsl_jax.errors import Terminated
 from d3gzsl_jax.system import processes
 
 
-class Stop:
+class Signals:
     """What a run was asked. `interrupted`: ctrl-C, finish with what there is; `terminated`: SIGTERM, save and leave.
 
     In a run of many processes a signal may reach one of them, or all at different moments: there it counts from the next `settle`.

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.data.batches import Call, Calls, Stops, host_batches, prefetch_to_device, resolve_mode
+from d3gzsl_jax.data.batches import host_batches, prefetch_to_device, resolve_mode
+from d3gzsl_jax.data.calls import Call, Calls, EvaluationSteps
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.draws import sample_rows
 
@@ -17,7 +18,7 @@ def delivered(calls, features=None, seed=3):
 
 
 def test_calls_stop_where_asked_and_are_never_too_long():
-    stops = Stops(5, ((1, 2),))
+    stops = EvaluationSteps(5, ((1, 2),))
     assert list(Calls(0, stops, 4)) == [Call(0, 4), Call(4, 1), Call(5, 4), Call(9, 1)]
     assert list(Calls(7, stops, 4)) == [Call(7, 3)] and not Calls(10, stops, 4) and list(Calls(10, stops, 4)) == []
 
@@ -28,7 +29,7 @@ def test_stops_and_calls_are_those_that_a_list_would_hold():
         per_epoch, most = rng.integers(1, 6), int(rng.integers(1, 30))
         schedules = tuple((int(rng.integers(1, 12)), int(rng.integers(1, 20))) for _ in range(rng.integers(1, 3)))
         listed = sorted({int(per_epoch) * e for every, epochs in schedules for e in (*range(every, epochs, every), epochs)})
-        stops = Stops.union([Stops(int(per_epoch), (schedule,)) for schedule in schedules])
+        stops = EvaluationSteps.union([EvaluationSteps(int(per_epoch), (schedule,)) for schedule in schedules])
         assert list(stops) == listed and stops.last == listed[-1]
         assert [step for step in range(listed[-1] + 9) if step in stops] == listed
         start = int(rng.integers(0, listed[-1] + 1))
@@ -40,7 +41,7 @@ def test_stops_and_calls_are_those_that_a_list_would_hold():
 
 
 def test_very_many_stops_are_never_listed():
-    stops = Stops(16, ((1, 2**27),))
+    stops = EvaluationSteps(16, ((1, 2**27),))
     assert stops.last == 2**31 and 16 * 12345678 in stops and 16 * 12345678 + 1 not in stops
     calls = Calls(16 * 10**8, stops, 5)
     assert next(iter(calls)) == Call(16 * 10**8, 5) and calls.longest == 5
@@ -49,7 +50,7 @@ def test_very_many_stops_are_never_listed():
 
 @pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
 def test_tensorflow_draws_the_rows_that_jax_draws(seed):
-    calls = list(Calls(0, Stops(6, ((1, 2),)), 4))
+    calls = list(Calls(0, EvaluationSteps(6, ((1, 2),)), 4))
     rows = np.concatenate([item[: call.count] for item, call in zip(delivered(calls, seed=seed), calls, strict=True)])
     ours = jax.vmap(lambda step: sample_rows(root_key(seed), step, ROWS, N_CRITIC, BATCH))(jnp.arange(12))
     np.testing.assert_array_equal(rows, ours)
@@ -62,7 +63,7 @@ def test_batches_do_not_depend_on_where_a_run_starts_or_how_calls_are_cut():
 
 
 def test_streamed_features_are_those_of_the_rows():
-    calls = list(Calls(0, Stops(6, ((1, 1),)), 3))
+    calls = list(Calls(0, EvaluationSteps(6, ((1, 1),)), 3))
     for rows, (features, labels) in zip(delivered(calls), delivered(calls, FEATURES), strict=True):
         np.testing.assert_array_equal(features, FEATURES[rows])
         np.testing.assert_array_equal(labels, LABELS[rows])

@@ -81,9 +81,9 @@ def test_other_data_and_fewer_epochs(tmp_path):
     folder = folder_of(tmp_path, changed())
     with pytest.raises(UserError, match="a run on other data"):
         resume.check(folder, changed(), "other", True)
-    resume.check_length(folder, 64, 64, 16)
+    resume.check_epochs(folder, 64, 64, 16)
     with pytest.raises(UserError, match=r"has done 4 epochs, and config.train.epochs=3; give as many or more"):
-        resume.check_length(folder, 64, 48, 16)
+        resume.check_epochs(folder, 64, 48, 16)
 
 
 def test_results_without_a_checkpoint(tmp_path):

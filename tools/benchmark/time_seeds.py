@@ -37,7 +37,7 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.teacher import prepare
 from d3gzsl_jax.studies.overrides import configured
-from d3gzsl_jax.system.signals import Stop
+from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.train import begin
@@ -121,7 +121,7 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
             where = RunFolder(f"{folder}/{seed}", data.name)
             checkpoints = Checkpoints(where.path / "checkpoints", 1, "", 1e9, display.say)
             runs.append(Run(RunSettings.of(own), setup, where, checkpoints, display, model.final_classifier))
-            begun.append(begin(runs[-1], prepare(runs[-1], Stop())))
+            begun.append(begin(runs[-1], prepare(runs[-1], Signals())))
 
         def alone() -> None:
             for one in begun:

@@ -7,18 +7,18 @@ _CALL_SECONDS = (0.5, 2.0)
 _STREAM_BYTES = 64 * 2**20
 
 
-class Pace:
-    """The length of the next call, `length` outer steps: one at first, at most `most`."""
+class CallLength:
+    """The length of the next call, in outer steps: one at first, at most `most`."""
 
     def __init__(self, most: int) -> None:
-        self.length, self._most = 1, most
+        self.steps, self._most = 1, most
 
     def took(self, seconds: float) -> None:
         """A call of this length took so long."""
         if seconds < _CALL_SECONDS[0]:
-            self.length = min(2 * self.length, self._most)
+            self.steps = min(2 * self.steps, self._most)
         elif seconds > _CALL_SECONDS[1]:
-            self.length = max(self.length // 2, 1)
+            self.steps = max(self.steps // 2, 1)
 
 
 def longest_streamed(steps_per_call: int, feature_size: int, n_critic: int, batch_size: int) -> int:
