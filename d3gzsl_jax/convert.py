@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check, saved
+from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -136,7 +136,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     setup = Setup(config, data, model, Sharding())
     run = Run(RunSettings.of(config), setup, run_folder, checkpoints, display, model.final_classifier)
     try:
-        run_folder.write("config.json", saved.content(config.to_dict()))
+        run_folder.write("config.json", saved_config.content(config.to_dict()))
         run_folder.write("overrides.json", {})
         run_folder.write("environment.json", {"data": {"name": data.name, "sha256": digest(data)}, "starts": []})
         if teacher:

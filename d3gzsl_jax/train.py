@@ -38,13 +38,13 @@ from d3gzsl_jax.runs import finish, log, resume, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.group import Group
 from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
-from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.restore import restore_or_initialise
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.teacher import FrozenTeacher
+from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.training import build, memory

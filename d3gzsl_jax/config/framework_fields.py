@@ -9,18 +9,20 @@ class FrameworkFields(NamedTuple):
     """What the configuration knows of a framework.
 
     Attributes:
-        title: what it is called, with its paper.
+        called: its name for people.
+        title: that, with its paper.
         fields: its options, called <name>.<option>; the framework's class has each as a field with the same default.
     """
 
+    called: str
     title: str
     fields: tuple[Field, ...] = ()
 
 
 FRAMEWORKS: dict[str, FrameworkFields] = {
-    "wgan": FrameworkFields("WGAN-GP (Gulrajani et al. 2017), conditioned on class semantics"),
+    "wgan": FrameworkFields("WGAN-GP", "WGAN-GP (Gulrajani et al. 2017), conditioned on class semantics"),
     "fclswgan": FrameworkFields(
-        "f-CLSWGAN (Xian et al. 2018)",
+        "f-CLSWGAN", "f-CLSWGAN (Xian et al. 2018)",
         (
             Field(
                 "fclswgan.classification_weight", 0.01,
@@ -34,7 +36,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
         ),
     ),
     "cegzsl": FrameworkFields(
-        "CE-GZSL (Han et al. 2021)",
+        "CE-GZSL", "CE-GZSL (Han et al. 2021)",
         (
             Field("cegzsl.projection", 512, "Size of z', the projection in which instances are contrasted.", low=1),
             Field("cegzsl.comparator_hidden", 2048, "Hidden width of the comparator of embeddings and class semantics.", low=1),

@@ -12,7 +12,7 @@ import optax
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.adam import descend, scale_by_adam
-from d3gzsl_jax.frameworks.finite import blamed_input
+from d3gzsl_jax.frameworks.finite_check import blamed_input
 from d3gzsl_jax.frameworks.structures import Params, TeacherOutputs
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.classification import classification_loss

@@ -40,7 +40,7 @@ class Distillation:
     score: str = "msp"
     target: str = "class"
     temperature: float = 1.0
-    unseen_per_step: int = 0  # unseen classes sampled for an outer step, see distillation/sampling.py; 0: all of them
+    unseen_per_step: int = 0  # unseen classes sampled for an outer step, see distillation/unseen_sampling.py; 0: all of them
     head: str = "all"
 
     @property

@@ -12,7 +12,7 @@ from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import Choice, calibrated
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
-from d3gzsl_jax.frameworks.finite import blamed_input, check_finite
+from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
 

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep_policy
 
 from d3gzsl_jax.errors import UserError, cannot_write, reason, remedy
-from d3gzsl_jax.runs import evaluations
+from d3gzsl_jax.runs import checkpoint_metrics
 from d3gzsl_jax.runs.storage import digests
 from d3gzsl_jax.runs.storage.orbax import by_first, handler, on_device, quiet, quiet_threads, savable, tried
 from d3gzsl_jax.system import atomic
@@ -61,7 +61,7 @@ class Checkpoints:
             raise UserError(f"{self.folder}: cannot be looked through ({reason(error)[:120]}); move it away") from None
         for step in steps if best else ():
             try:
-                self._note(step, evaluations.read(self.folder / str(step), step))
+                self._note(step, checkpoint_metrics.read(self.folder / str(step), step))
             except UserError as error:
                 say(f"warning: {error}; that checkpoint cannot be the best")
 
@@ -103,7 +103,7 @@ class Checkpoints:
                     self._manager.save(step, args=ocp.args.Composite(**_items(step, training, history, metrics)))
                 elif metrics and not known:
                     self._manager.wait_until_finished()  # it may be on its way
-                    evaluations.add(self.folder / str(step), step, metrics)
+                    checkpoint_metrics.add(self.folder / str(step), step, metrics)
                     self._note(step, metrics)
                 if wait:
                     self._manager.wait_until_finished()
@@ -274,4 +274,4 @@ def _items(step: int, training: Any, history: dict[str, Any], metrics: dict[str,
         "training": ocp.args.StandardSave(savable(training)), "history": ocp.args.JsonSave(history),
         digests.ITEM: digests.DigestsSave(jax.device_get(training), history, step),
     }  # fmt: skip
-    return found | ({evaluations.ITEM: ocp.args.JsonSave(evaluations.content(step, metrics))} if metrics else {})
+    return found | ({checkpoint_metrics.ITEM: ocp.args.JsonSave(checkpoint_metrics.content(step, metrics))} if metrics else {})

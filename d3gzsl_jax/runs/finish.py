@@ -14,9 +14,9 @@ from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.runs.model import TrainedModel
-from d3gzsl_jax.runs.plan import Plan, report_folds
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.runs.validation_plan import Plan, report_folds
 from d3gzsl_jax.system import atomic, processes
 
 _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes

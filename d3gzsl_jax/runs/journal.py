@@ -11,16 +11,16 @@ from d3gzsl_jax.evaluation.evaluate import Evaluation
 from d3gzsl_jax.evaluation.monitoring import TrainingMonitor
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
-from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs.display import METRICS, Display, percent
+from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots, write_trials
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.log import Log
-from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
-from d3gzsl_jax.runs.trials import classifier_snapshots, write_trials
+from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.tally import Tally
 

@@ -19,7 +19,7 @@ from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
-from d3gzsl_jax.frameworks.finite import blamed_input, check_finite
+from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream

@@ -57,7 +57,7 @@ def _evaluate(options: dict[str, Any], display: "Display") -> None:
 
 
 def _predict(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.runs.predict import output_file, predict_file
+    from d3gzsl_jax.runs.predict_file import output_file, predict_file
 
     output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
     model = _model(options, display, classifier=options["predictor"] != "student")
@@ -66,7 +66,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
 
 def _synthesize(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import parse_class_list
-    from d3gzsl_jax.runs.synthesize import output_file, write_synthesized
+    from d3gzsl_jax.runs.synthesize_file import output_file, write_synthesized
 
     target = output_file(options["output"], "--output", [Path(options["workdir"])])
     model = _model(options, display, classifier=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.config import check, saved
+from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs import contents, file_schemas, json_files
@@ -39,7 +39,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
     except OSError as error:
         raise cannot_write(folder, error) from None
     notes = {
-        "format": saved.FORMAT, "name": fields["name"], "config": plain(fields["config"].to_dict()),
+        "format": saved_config.FORMAT, "name": fields["name"], "config": plain(fields["config"].to_dict()),
         "class_names": list(fields["class_names"]), "seen": fields["seen"].tolist(), "unseen": fields["unseen"].tolist(),
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
@@ -67,9 +67,9 @@ def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, An
     except UserError as error:
         raise UserError(f"{error}; {_REMEDY}") from None
     if isinstance(notes, Mapping):
-        saved.require_format(notes, path)
+        saved_config.require_format(notes, path)
     json_files.checked(notes, file_schemas.ModelNotes, path, _REMEDY)
-    config = saved.configuration(notes["config"], path)
+    config = saved_config.configuration(notes["config"], path)
     try:
         check.check(config)
     except UserError as error:

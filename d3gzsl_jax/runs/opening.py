@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import resume
-from d3gzsl_jax.runs.absent import NoCheckpoints, NoFolder
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.other_processes import NoCheckpoints, NoFolder
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.storage.probe import require_writable
 from d3gzsl_jax.system import processes
@@ -102,7 +102,7 @@ def record_start(
     folder.require_space(runs * run.bytes_of_checkpoint * run.settings.kept)
     if not run.checkpoints.steps and resume.why_another(folder, config, digest):
         folder.remove("teacher")  # of a start that got no further, with other settings
-    folder.write("config.json", saved.content(config))
+    folder.write("config.json", saved_config.content(config))
     folder.write("overrides.json", dict(overrides or {}))
     here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}
     here["devices"] = run.sharding.devices

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check, saved
+from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -18,13 +18,13 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel
-from d3gzsl_jax.runs.plan import read_plan
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.runs.teacher import NO_TEACHER, FrozenTeacher
+from d3gzsl_jax.runs.validation_plan import read_plan
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.training import build
 from d3gzsl_jax.training.sharding import Sharding
@@ -39,7 +39,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     path = RunFolder.reading(workdir).path / "config.json"
     if (found := json_files.read(path)) is None:
         raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
-    config = saved.read(found, path)
+    config = saved_config.read(found, path)
     if data_root:
         config.data.root = data_root
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.run import Run

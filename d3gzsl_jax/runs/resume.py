@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from d3gzsl_jax.config import saved, schema
+from d3gzsl_jax.config import saved_config, schema
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
 from d3gzsl_jax.errors import UserError
@@ -92,7 +92,7 @@ def check_epochs(folder: RunFolder, reached: int, wanted: int, per_epoch: int) -
 def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) -> str | None:
     """Why what the folder holds is not a beginning of this run, for a message; None if it is."""
     kept = folder.read("config.json")
-    before = saved.nested(kept, folder.path / "config.json") if kept is not None else {}
+    before = saved_config.nested(kept, folder.path / "config.json") if kept is not None else {}
     if found := disagreement(before, plain(dict(config))):
         field, old, new = found
         given = one_line(str(old))

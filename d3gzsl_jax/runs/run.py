@@ -14,16 +14,16 @@ from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import RealRows
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
-from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import Batch, Inputs, Params, TrainState
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.journal import Journal
-from d3gzsl_jax.runs.plan import Plan
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.states import initial_state
 from d3gzsl_jax.training.tally import Tally

@@ -76,6 +76,6 @@ class RunSettings:
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
             has_student=has_student(config), fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
-            kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best, must_resume=train.resume
-            == "must", tensorboard=config.log.tensorboard, report=config.log.report,
+            kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best,
+            must_resume=train.resume == "must", tensorboard=config.log.tensorboard, report=config.log.report,
         )

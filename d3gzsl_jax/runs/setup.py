@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.data_warnings import find_doubts
 from d3gzsl_jax.data.leaks import find_leaks
-from d3gzsl_jax.data.quality import find_doubts
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.structures import Inputs

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
+from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import OpenRun, Start
-from d3gzsl_jax.runs.plan import FILE, Plan, describe, plan_of, report_folds
-from d3gzsl_jax.runs.trials import read_trials
+from d3gzsl_jax.runs.validation_plan import FILE, Plan, describe, plan_of, report_folds
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.train import OpenRuns, open_runs, train_open
 
@@ -118,7 +118,7 @@ def fold_config(config: ConfigDict) -> ConfigDict:
 def _report_validation(opened: OpenRuns, one: OpenRun, plan: Plan) -> dict[str, Any]:
     """Leaves what a run leaves that stops after validation (config.eval.retrain=False); returns what its results.json holds."""
     config, folder, display, data = one.start.config.to_dict(), one.folder, one.display, opened.data
-    folder.write("config.json", saved.content(config))
+    folder.write("config.json", saved_config.content(config))
     folder.write("environment.json", {"data": {"name": data.name, "sha256": opened.digest}, "starts": []})
     results = report_folds(data, config, plan, folder, display, plan.epochs, steps=0, interrupted=False)
     display.say("These are validation figures: no test row was looked at (config.eval.retrain=False).")

@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 from jax.stages import Compiled, Wrapped
 
 from d3gzsl_jax.distillation.objective import Objective
-from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
+from d3gzsl_jax.distillation.unseen_sampling import narrow, sample_unseen, widen
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, Replaceable, StepDraws, TrainState, pytree
 from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization

@@ -15,6 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
@@ -120,7 +121,7 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
     left = {"parallel.seeds": needed(config, data, 1, devices)} if runs > 1 else {}
     for field, small in _FIELDS.items():
         group = field.partition(".")[0]
-        if group in ("cegzsl", "fclswgan") and group != config.framework:
+        if group in framework_names() and group != config.framework:
             continue
         other = config.copy_and_resolve_references()
         with other.unlocked():

@@ -10,7 +10,7 @@ from jax.stages import Compiled
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.frameworks.structures import Inputs, Params, TrainState
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.training.joint import JointLoop
+from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.tally import Tally

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.frameworks.finite import ADVICE
+from d3gzsl_jax.frameworks.finite_check import ADVICE
 from d3gzsl_jax.frameworks.structures import Replaceable, Terms, pytree
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from d3gzsl_jax.config.load import load_config, shipped, split
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies import workers
+from d3gzsl_jax.studies import worker_pool
 from tests.conftest import ROOT
 
 CUB = ROOT / "configs" / "cub.py"
@@ -176,7 +176,7 @@ def test_a_folder_of_another_name_has_neighbours_too(tmp_path):
 
 def test_processes_of_tools_see_the_right_neighbours(tmp_path):
     files = two_folders(tmp_path)
-    with workers.Pool(epochs_of, 1) as pool:
+    with worker_pool.Pool(epochs_of, 1) as pool:
         assert [value for _, value in pool.finished([str(file) for file in (*files, files[0])])] == [11, 22, 11]
 
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from d3gzsl_jax.runs import reopen, resume
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.plan import read_plan
 from d3gzsl_jax.runs.report import page as report_page
 from d3gzsl_jax.runs.report import plots
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.results import summarize
-from d3gzsl_jax.runs.trials import read_trials
+from d3gzsl_jax.runs.validation_plan import read_plan
 from d3gzsl_jax.studies import seeds
 from d3gzsl_jax.studies.ablation.jobs import Job
 from d3gzsl_jax.studies.ablation.rows import entries_of

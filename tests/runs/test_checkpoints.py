@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_when_metrics_are_added(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("d3gzsl_jax.runs.evaluations.atomic.write_text", full)
+        patch.setattr("d3gzsl_jax.runs.checkpoint_metrics.atomic.write_text", full)
         assert not checkpoints.save(1, TREE, {}, METRICS)
     assert len(said) == 1 and store(tmp_path, said, best="test_harmonic").restore_newest(TREE)[0] == 1
     fill(checkpoints, {1: 0.9})

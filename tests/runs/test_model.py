@@ -16,7 +16,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import MODES, run_mode
-from d3gzsl_jax.runs.predict import predict_file
+from d3gzsl_jax.runs.predict_file import predict_file
 from d3gzsl_jax.runs.reopen import evaluate, model_at
 from d3gzsl_jax.runs.storage import lock
 from tests.conftest import ROOT

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import default
-from d3gzsl_jax.config import saved, schema
+from d3gzsl_jax.config import saved_config, schema
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import resume
@@ -15,7 +15,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 
 def folder_of(tmp_path, config, data_digest="d", results=None):
     folder = RunFolder(str(tmp_path), "x")
-    folder.write("config.json", saved.content(config))
+    folder.write("config.json", saved_config.content(config))
     folder.write("environment.json", {"data": {"sha256": data_digest}})
     if results is not None:
         folder.write("results.json", results)

@@ -15,9 +15,9 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
-from d3gzsl_jax.runs.trials import classifier_snapshots
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table

@@ -11,11 +11,11 @@ import pytest
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.class_rows import once_per_class
-from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import Rows
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.draws import sample_rows, step_draws
-from d3gzsl_jax.training.joint import JointLoop
+from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.step import train_step, update
 from tests import small

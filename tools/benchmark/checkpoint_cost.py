@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from d3gzsl_jax.frameworks.finite import check_finite
+from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command

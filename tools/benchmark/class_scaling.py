@@ -22,7 +22,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
-from d3gzsl_jax.studies.outputs import json_list_with, picture
+from d3gzsl_jax.studies.own_outputs import json_list_with, picture
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
 

@@ -34,7 +34,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
-from d3gzsl_jax.studies.outputs import json_list_with
+from d3gzsl_jax.studies.own_outputs import json_list_with
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command

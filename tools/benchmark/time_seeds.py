@@ -42,7 +42,7 @@ from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.train import begin
 from d3gzsl_jax.training.build import build
-from d3gzsl_jax.training.joint import JointLoop
+from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.sharding import Sharding
 
 ROOT = Path(__file__).resolve().parents[2]

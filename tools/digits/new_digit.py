@@ -23,7 +23,7 @@ from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
 from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.runs.display import Console, Display
-from d3gzsl_jax.studies.outputs import bytes_of
+from d3gzsl_jax.studies.own_outputs import bytes_of
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing

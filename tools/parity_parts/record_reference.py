@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
-from d3gzsl_jax.studies.outputs import npz_with
+from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
 from tools.parity_parts import record_cegzsl, record_wgan

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.file_schemas import Results
@@ -100,4 +101,5 @@ def _kind(results: Mapping[str, Any], run: "Recorded") -> str:
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     """How many parts of two configurations are equal, but for what makes the difference."""
-    return sum(one.get(part) == other.get(part) for part in ("networks", "train", "data", "classifier", "cegzsl", "precision"))
+    parts = ("networks", "train", "data", "classifier", "precision", *framework_names())
+    return sum(one.get(part) == other.get(part) for part in parts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.runs import display
 from d3gzsl_jax.runs.display import UNKNOWN
-from d3gzsl_jax.runs.report import comparison, readings
+from d3gzsl_jax.runs.report import comparison, texts
 from d3gzsl_jax.runs.report.html import render
 from d3gzsl_jax.runs.report.verdict import against, confusions, verdict
 from d3gzsl_jax.runs.results import result_of
@@ -42,7 +42,7 @@ def page(run: "Recorded", drawings: "Mapping[str, Drawing]", references: "Sequen
 
     Args:
         run: what the folder holds.
-        drawings: plots by name; those of readings.PLOTS are shown.
+        drawings: plots by name; those of texts.PLOTS are shown.
         references: what the run is compared with, besides chance.
     """
     return render(
@@ -67,13 +67,13 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
         notes.append(f"One run each, on the same data: {sources}.")
     if guess:
         rows.append(["chance", *_metrics(guess)])
-        notes.append(readings.CHANCE)
+        notes.append(texts.CHANCE)
     if found and not references:
-        notes.append(readings.NO_BASELINE)
+        notes.append(texts.NO_BASELINE)
     return {
         "tiles": [{"name": name, "value": _percent(found.get(key)), "main": name == main} for name, key in METRICS.items()],
         "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
-        "meanings": list(readings.MEANINGS.items()),
+        "meanings": list(texts.MEANINGS.items()),
         "verdict": _verdict(run, prediction, found, references) if found else [],
         "comparison": _grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
         "comparison_notes": notes,
@@ -82,16 +82,16 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
 
 def _called(reference: "Reference") -> str:
     if reference.is_base:
-        return f"{readings.FRAMEWORKS.get(reference.name, reference.name)} without D3"
-    return readings.BASELINES.get(reference.name, reference.name)
+        return f"{texts.FRAMEWORKS.get(reference.name, reference.name)} without D3"
+    return texts.BASELINES.get(reference.name, reference.name)
 
 
 def _verdict(run: "Recorded", prediction: str, metrics: dict[str, Any], references: "Sequence[Reference]") -> list[str]:
     sentences = [*verdict(run, prediction, metrics), *against(metrics, [(_called(one), one.metrics) for one in references])]
     selection = run.results.get("selection")
     if selection == "test":
-        return [readings.TEST_SELECTED, *sentences]
-    return [readings.OF_FOLDS, *sentences] if selection == FOLDS_ONLY and sentences else sentences
+        return [texts.TEST_SELECTED, *sentences]
+    return [texts.OF_FOLDS, *sentences] if selection == FOLDS_ONLY and sentences else sentences
 
 
 def _facts(run: "Recorded") -> list[tuple[str, str]]:
@@ -133,7 +133,7 @@ def _predictors(run: "Recorded") -> dict[str, Any]:
             muted[len(rows)] = "muted"
             rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *_metrics(selected.get("metrics"))])
     headings = ["predictor", "epoch reported", *(f"{heading} (%)" for heading in METRICS)]
-    return {"predictors": _grid(headings, rows, muted), "no_result": readings.NO_RESULT if muted else ""}
+    return {"predictors": _grid(headings, rows, muted), "no_result": texts.NO_RESULT if muted else ""}
 
 
 def _confusions(run: "Recorded") -> dict[str, Any]:
@@ -144,21 +144,21 @@ def _confusions(run: "Recorded") -> dict[str, Any]:
     for one in found[:_SHOWN]:
         sides = [f"{run.class_name(label)} ({domains.get(label, '?')})" for label in (one.label, one.taken_for)]
         rows.append([*sides, f"{100 * one.share:.1f}", f"{one.lost} of {one.rows}"])
-    note = readings.CONFUSIONS + (readings.LAST_EPOCH if run.results.get("selection") == "test" else "")
+    note = texts.CONFUSIONS + (texts.LAST_EPOCH if run.results.get("selection") == "test" else "")
     return {"confusions": _grid(["class", "taken for", "share (%)", "test rows"], rows), "confusions_note": note}
 
 
 def _teacher(run: "Recorded") -> Grid:
     found = run.results.get("teacher") or {}
     return _grid(
-        ["", "%", ""], [[name, _percent(found[key]), means] for key, (name, means) in readings.TEACHER.items() if key in found]
+        ["", "%", ""], [[name, _percent(found[key]), means] for key, (name, means) in texts.TEACHER.items() if key in found]
     )
 
 
 def _plots(drawings: "Mapping[str, Drawing]") -> Iterator[dict[str, Any]]:
     from markupsafe import Markup  # what svg.py made is HTML already
 
-    for name, (title, reading) in readings.PLOTS.items():
+    for name, (title, reading) in texts.PLOTS.items():
         if name in drawings:
             legend, panels = drawings[name]
             yield {"title": title, "reading": reading, "legend": Markup(legend), "panels": [Markup(panel) for panel in panels]}
@@ -187,7 +187,7 @@ def _losses(run: "Recorded") -> dict[str, Any]:
     terms = dict.fromkeys(term for found in phases.values() for term in found)
     rows = []
     for term in terms:
-        name = readings.TERMS.get(term) or term.replace("_", " ")
+        name = texts.TERMS.get(term) or term.replace("_", " ")
         rows.append([name, *(_short(found[term]) if term in found else "" for found in phases.values())])
     headings = ["term", *(f"{phase} phase" for phase in phases)]
     return {"losses": _grid(headings, rows), "losses_title": f"Losses up to epoch {line.get('epoch')}"}
@@ -222,7 +222,7 @@ def _prediction(run: "Recorded") -> str:
 def _method(run: "Recorded") -> str:
     base = run.setting("framework") or run.results.get("framework") or "a run"
     weights = (value for name, value in (run.setting("distillation") or {}).items() if name.startswith("weight_"))
-    name = readings.FRAMEWORKS.get(base, base)
+    name = texts.FRAMEWORKS.get(base, base)
     return f"D3 on {name}" if run.results.get("distillation", any(weights)) else f"{name} without D3"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.text import clean_name, shortened
@@ -57,7 +57,7 @@ class Recorded:
             missing = "holds no run (no config.json)" if folder.is_dir() else "no such folder"
             raise UserError(f"{folder}: {missing}; name the folder of a run, such as runs/digits-20260102-030405")
         return cls(
-            config=saved.nested(config, folder / "config.json"),
+            config=saved_config.nested(config, folder / "config.json"),
             overrides=json_files.read(folder / "overrides.json") or {},
             starts=(json_files.read(folder / "environment.json") or {}).get("starts") or [],
             lines=json_files.read_lines(folder / "metrics.jsonl"),

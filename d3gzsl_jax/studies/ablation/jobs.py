@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
@@ -56,7 +56,7 @@ class Job(NamedTuple):
         if not (path.exists() or any(folder.glob("checkpoints/*"))):
             return None
         kept, found = json_files.read(folder / "config.json"), json_files.read(path)
-        before = saved.nested(kept, folder / "config.json") if kept is not None else (found or {}).get("config")
+        before = saved_config.nested(kept, folder / "config.json") if kept is not None else (found or {}).get("config")
         if before and (difference := disagreement(before, plain(self.config))):
             field, old, new = difference
             raise UserError(
@@ -131,7 +131,7 @@ def _baseline(job: Job) -> None:
 
     config = ConfigDict(job.config)
     of, data = config.eval, load(config.dataset, config.data)
-    RunFolder(job.folder, data.name).write("config.json", saved.content(job.config))
+    RunFolder(job.folder, data.name).write("config.json", saved_config.content(job.config))
     run_baseline(
         job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
         retrain=of.retrain, config=job.config, folder=job.folder,

@@ -16,9 +16,9 @@ from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
 from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
-from d3gzsl_jax.studies.outputs import picture, text_with
 from d3gzsl_jax.studies.overrides import configured
-from d3gzsl_jax.studies.workers import Failed, Here, Pool, default_workers
+from d3gzsl_jax.studies.own_outputs import picture, text_with
+from d3gzsl_jax.studies.worker_pool import Failed, Here, Pool, default_workers
 from d3gzsl_jax.system import atomic, paths
 
 _DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second

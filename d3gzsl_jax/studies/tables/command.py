@@ -17,7 +17,7 @@ from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.studies.outputs import text_with
+from d3gzsl_jax.studies.own_outputs import text_with
 from d3gzsl_jax.studies.tables.runs import METRICS, Run, tabulate
 from d3gzsl_jax.studies.tables.writer import FORMATS, Table
 from d3gzsl_jax.system.atomic import write_text

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.evaluation.statistics import FEWEST
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
@@ -131,7 +132,7 @@ def _matters(field: str, run: Run) -> bool:
         return part == "data"
     if part in ("distillation", "teacher"):
         return run.distillation
-    return part not in ("cegzsl", "fclswgan") or run.settings.get("framework") == part
+    return part not in framework_names() or run.settings.get("framework") == part
 
 
 def _shown(value: Any) -> str:

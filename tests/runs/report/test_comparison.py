@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from d3gzsl_jax.runs.report import readings
+from d3gzsl_jax.runs.report import texts
 from d3gzsl_jax.runs.report.comparison import chance, references
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.report.write import write_page
@@ -53,7 +53,7 @@ def test_baselines_inside_the_folder_the_base_beside_it_and_cells_of_its_study(t
     assert found(folder) == [("wgan", 1, "base/seed-1"), ("eszsl", 1, "eszsl/seed-1"), ("regressor", 1, "regressor/seed-1")]
     text = write_page(folder).read_text()
     assert "<td>WGAN-GP without D3, seed 1</td><td class=n>25.0</td>" in text and "ESZSL, seed 1" in text
-    assert "H is 26.7 above WGAN-GP without D3" in text and readings.NO_BASELINE not in text
+    assert "H is 26.7 above WGAN-GP without D3" in text and texts.NO_BASELINE not in text
 
 
 def test_what_is_of_other_data_or_another_rule_is_not_compared_with(tmp_path):

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import curves
-from d3gzsl_jax.runs.report import command, figures, plots, readings
+from d3gzsl_jax.runs.report import command, figures, plots, texts
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.report.write import write_page
 
@@ -38,7 +38,7 @@ START = {
     "device": {"platform": "cpu", "kind": "cpu", "count": 1}, "git": None, "from_step": 0,
 }  # fmt: skip
 CONFIG = {
-    saved.KEY: saved.FORMAT, "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
+    saved_config.KEY: saved_config.FORMAT, "dataset": "a<i>set</i>", "framework": "wgan", "seed": 1, "distillation": {"weight_cls": 1e-4}, "teacher": {"threshold": -1.2},
     "train": {"epochs": 3}, "eval": {"prediction": "student"}, "data": {"root": "'\"><script>alert(1)</script>"},
 }  # fmt: skip
 
@@ -109,7 +109,7 @@ def test_all_plots_are_written_whole(whole):
     assert [path.name for path in files] == sorted(f"{name}.png" for name in plots.PLOTS)
     for path in files:
         assert path.read_bytes().startswith(b"\x89PNG") and path.read_bytes().endswith(b"IEND\xaeB`\x82")
-    assert set(readings.PLOTS) == set(plots.PLOTS)
+    assert set(texts.PLOTS) == set(plots.PLOTS)
 
 
 def test_report_holds_everything_it_shows(whole):
@@ -119,7 +119,7 @@ def test_report_holds_everything_it_shows(whole):
     sources = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", text) + re.findall(r"url\(([^)]*)\)", text)
     assert sources and all(source[0] == "#" and source[1:] in ids for source in sources)  # parts of plots, by other parts
     assert not re.search(r"https?:|@import|<script|<link|<iframe|<img", text)
-    assert text.count("<section><h2>" + readings.PLOTS["curve"][0]) == 1 and text.count('<div class="plot"') == len(plots.PLOTS)
+    assert text.count("<section><h2>" + texts.PLOTS["curve"][0]) == 1 and text.count('<div class="plot"') == len(plots.PLOTS)
     assert text.count("<style>") == 1 and "<svg viewBox" in text and "xmlns" not in text
     assert not list(whole.glob("*.part"))
 
@@ -138,7 +138,7 @@ def test_report_tells_the_result_and_how_the_run_went(whole):
     assert re.findall(r"<b>([\d.]+)</b><span>(\w+)", head) == [("50.0", "U"), ("75.0", "S"), ("60.0", "H"), ("50.0", "T1")]
     assert "91.2" not in head
     assert re.search(r"<tr class=muted><td></td><td>test-selected \(2\)</td><td class=n>91.2</td>", text)
-    assert readings.NO_RESULT in text
+    assert texts.NO_RESULT in text
     assert "n/a" in text[text.index("FPR@95") :][:40]
 
 
@@ -148,7 +148,7 @@ def test_report_says_what_figures_mean_and_stand_beside(tmp_path):
     text = write_page(record(tmp_path, results=found)).read_text()
     head = text[: text.index("</header>")]
     assert [name for name, _ in re.findall(r"<dt>(\w+)</dt><dd>([^<]+)\.</dd>", head)] == ["U", "S", "H", "T1", "AUSUC"]
-    assert "<b>40.0</b><span>AUSUC" in head and readings.NO_BASELINE in head.replace("&#39;", "'")
+    assert "<b>40.0</b><span>AUSUC" in head and texts.NO_BASELINE in head.replace("&#39;", "'")
     chance = re.search(r"<td>chance</td>" + r"<td class=n>([\d.]+)</td>" * 5, head)
     assert chance.groups() == ("20.0", "20.0", "20.0", "50.0", "8.3")
     assert "In words" in head and "Unseen classes are recognised less well than seen ones (U 50.0 %, S 75.0 %)" in head
@@ -159,7 +159,7 @@ def test_what_a_test_selected_run_says_of_itself(tmp_path):
     found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "test"}
     text = write_page(record(tmp_path, results=found)).read_text()
     head = text[: text.index("</header>")]
-    assert "<b>91.2</b><span>U" in head and "test-selected, no result" in head and f"<li>{readings.TEST_SELECTED}" in head
+    assert "<b>91.2</b><span>U" in head and "test-selected, no result" in head and f"<li>{texts.TEST_SELECTED}" in head
     assert "They are of the last epoch." in text
 
 
@@ -167,7 +167,7 @@ def test_what_a_run_of_folds_alone_says_of_itself(tmp_path):
     found = results() | {"classes": {"seen": SEEN, "unseen": UNSEEN}, "selection": "folds only"}
     text = write_page(record(tmp_path, results=found, diagnostics=None)).read_text()
     head = text[: text.index("</header>")]
-    assert f"<li>{readings.OF_FOLDS}</li>" in head and "means over folds inside trainval" in head
+    assert f"<li>{texts.OF_FOLDS}</li>" in head and "means over folds inside trainval" in head
     assert "<td>chance</td>" not in head and "Most often taken" not in text  # how many classes a fold has is not known
 
 
@@ -194,7 +194,7 @@ def test_without_test_selection_there_is_no_word_of_it(tmp_path):
     found = results()
     found["predictions"]["student"]["test_selected"] = None
     text = write_page(record(tmp_path, results=found)).read_text()
-    assert "test-selected" not in text and readings.NO_RESULT not in text
+    assert "test-selected" not in text and texts.NO_RESULT not in text
 
 
 @pytest.mark.parametrize("name", ["overrides", "environment", "results", "diagnostics", "lines"])
@@ -306,7 +306,7 @@ def test_matplotlib_is_imported_inside_functions_and_pyplot_never(module):
 
 def test_groups_that_are_null_and_arrays_that_do_not_belong_together(tmp_path):
     kept = {name: values for name, values in arrays().items() if not name.endswith(("real_labels", "gamma"))}
-    config = dict.fromkeys(CONFIG) | {saved.KEY: saved.FORMAT, "framework": "another"}
+    config = dict.fromkeys(CONFIG) | {saved_config.KEY: saved_config.FORMAT, "framework": "another"}
     folder = record(tmp_path, config=config, results={"predictions": {"student": None}}, diagnostics=kept, environment={"starts": None})
     assert set(drawn(folder)) == set(plots.PLOTS) - {"per_class", "curve", "projection"}
     assert "another without D3" in write_page(folder).read_text()

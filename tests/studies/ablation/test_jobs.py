@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
@@ -23,7 +23,7 @@ def leave(job, selection, **changed):
     """Results in its folder, as a run would leave them."""
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(saved.content(job.config)))
+    (folder / "config.json").write_text(json.dumps(saved_config.content(job.config)))
     metrics = dict.fromkeys(("unseen", "seen", "harmonic", "zsl"), 0.5)
     results = {
         "dataset": "digits", "framework": "wgan", "seed": job.seed, "epochs": None, "prediction": "student", "metrics": metrics,

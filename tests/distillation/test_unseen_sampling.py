@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from d3gzsl_jax.distillation.sampling import narrow, sample_unseen, widen
+from d3gzsl_jax.distillation.unseen_sampling import narrow, sample_unseen, widen
 from d3gzsl_jax.frameworks.structures import Batch, Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.loop import Loop

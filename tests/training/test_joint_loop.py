@@ -11,7 +11,7 @@ import pytest
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
-from d3gzsl_jax.training.joint import JointLoop
+from d3gzsl_jax.training.joint_loop import JointLoop
 from d3gzsl_jax.training.loop import Loop
 from tests import small
 

@@ -1,5 +1,6 @@
 """The sentences of a run's page that are the same for every run: what figures mean, and how plots and tables are read."""
 
+from d3gzsl_jax.config import framework_fields
 from d3gzsl_jax.runs.report.comparison import FOLDER
 
 MEANINGS = {
@@ -76,7 +77,7 @@ PLOTS = {
 """Title and how to read it, by name of the plot, in the order of the page."""
 
 BASELINES = {"eszsl": "ESZSL", "regressor": "linear regressor", "class_norm": "class normalization"}
-FRAMEWORKS = {"wgan": "WGAN-GP", "fclswgan": "f-CLSWGAN", "cegzsl": "CE-GZSL"}
+FRAMEWORKS = {name: of.called for name, of in framework_fields.FRAMEWORKS.items()}
 TEACHER = {
     "seen_accuracy": ("accuracy on seen test rows", "mean over classes, among seen classes only"),
     "auroc": ("AUROC", "of its score, seen against unseen test rows; 50 is chance"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from configs import default
-from d3gzsl_jax.config import saved
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import model_files, reopen, resume
 from d3gzsl_jax.runs.checkpoints import save_once
@@ -18,9 +18,9 @@ REFUSED = r"and this version of d3gzsl_jax reads format 1; use the version that 
 
 def test_what_is_saved_is_read():
     config = default.get_config()
-    content = json.loads(json.dumps(plain(saved.content(config.to_dict()))))
-    assert content["format"] == 1 and "format" not in saved.nested(content, "x")
-    assert plain(saved.read(content, "x").to_dict()) == plain(config.to_dict())
+    content = json.loads(json.dumps(plain(saved_config.content(config.to_dict()))))
+    assert content["format"] == 1 and "format" not in saved_config.nested(content, "x")
+    assert plain(saved_config.read(content, "x").to_dict()) == plain(config.to_dict())
 
 
 @pytest.mark.parametrize("number", OTHERS.values(), ids=OTHERS)

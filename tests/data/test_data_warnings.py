@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.data.benchmark import class_text
+from d3gzsl_jax.data.data_warnings import find_doubts
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.formats.open_npz import read_npz, write_npz
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.data.quality import find_doubts
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.data.semantics import unit_semantics
 from d3gzsl_jax.data.subset import leave_out

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from d3gzsl_jax.studies import workers
+from d3gzsl_jax.studies import worker_pool
 
 # What is done in processes here is Python's own `eval`: nothing of ours has to be imported there.
 CORES, WHO = "__import__('os').sched_getaffinity(0)", "__import__('os').getpid()"
@@ -11,25 +11,25 @@ CORES, WHO = "__import__('os').sched_getaffinity(0)", "__import__('os').getpid()
 
 def test_processes_do_jobs_on_cores_of_their_own():
     jobs = [CORES, WHO, "1 / 0", f"__import__('os').kill({WHO}, 9)", "2 * 3", "None"]
-    with workers.Pool(eval, 2) as pool:
+    with worker_pool.Pool(eval, 2) as pool:
         found = dict(pool.finished(jobs))
-    assert found[jobs[2]] == workers.Failed("ZeroDivisionError", "ZeroDivisionError: division by zero")
+    assert found[jobs[2]] == worker_pool.Failed("ZeroDivisionError", "ZeroDivisionError: division by zero")
     assert "its process ended by itself (killed: out of memory?)" in found[jobs[3]].message
     assert found["2 * 3"] == 6 and found["None"] is None and found[WHO] != os.getpid()
-    assert sorted(found[CORES]) in workers.shares(workers.cores(), 2)
-    assert set(workers.cores()) == os.sched_getaffinity(0)
+    assert sorted(found[CORES]) in worker_pool.shares(worker_pool.cores(), 2)
+    assert set(worker_pool.cores()) == os.sched_getaffinity(0)
 
 
 def test_a_process_has_its_share_of_the_cores_however_few_there_are():
-    with workers.Pool(eval, 2, 1) as pool:
+    with worker_pool.Pool(eval, 2, 1) as pool:
         ((_, found),) = pool.finished([CORES])
-    assert sorted(found) == workers.shares(workers.cores(), 2)[0]
-    with workers.Pool(eval, 2, 0) as pool:
+    assert sorted(found) == worker_pool.shares(worker_pool.cores(), 2)[0]
+    with worker_pool.Pool(eval, 2, 0) as pool:
         assert not list(pool.finished([]))
 
 
 def test_processes_end_when_they_are_interrupted():
-    began, pool = time.monotonic(), workers.Pool(eval, 1)
+    began, pool = time.monotonic(), worker_pool.Pool(eval, 1)
 
     def interrupted():
         with pool:
@@ -43,12 +43,12 @@ def test_processes_end_when_they_are_interrupted():
 
 def test_cores_are_shared_evenly_and_accelerators_seen(tmp_path, monkeypatch):
     # As many for each, or the last digits of a job would depend on which worker did it.
-    assert workers.shares([2, 3, 5], 2) == [[2], [3]] and workers.shares([2, 3], 3) == [[2], [3], [2]]
-    assert workers.shares(range(8), 4) == [[0, 1], [2, 3], [4, 5], [6, 7]]
-    assert workers.has_accelerator({"JAX_PLATFORMS": "cuda,cpu"}) and not workers.has_accelerator({"JAX_PLATFORMS": "cpu"})
-    assert not workers.has_accelerator({}, tmp_path)
+    assert worker_pool.shares([2, 3, 5], 2) == [[2], [3]] and worker_pool.shares([2, 3], 3) == [[2], [3], [2]]
+    assert worker_pool.shares(range(8), 4) == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert worker_pool.has_accelerator({"JAX_PLATFORMS": "cuda,cpu"}) and not worker_pool.has_accelerator({"JAX_PLATFORMS": "cpu"})
+    assert not worker_pool.has_accelerator({}, tmp_path)
     (tmp_path / "nvidia0").touch()
-    monkeypatch.setattr(workers.importlib.util, "find_spec", lambda name: name == "jax_cuda12_plugin" or None)
-    assert workers.has_accelerator({}, tmp_path)
-    monkeypatch.setattr(workers.importlib.util, "find_spec", lambda name: None)
-    assert not workers.has_accelerator({}, tmp_path)
+    monkeypatch.setattr(worker_pool.importlib.util, "find_spec", lambda name: name == "jax_cuda12_plugin" or None)
+    assert worker_pool.has_accelerator({}, tmp_path)
+    monkeypatch.setattr(worker_pool.importlib.util, "find_spec", lambda name: None)
+    assert not worker_pool.has_accelerator({}, tmp_path)
