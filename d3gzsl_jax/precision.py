@@ -3,7 +3,7 @@
 Parameters, optimiser states, activations, scores (products with one vector), losses and metrics stay float32 in each of them: what
 is no product of a network by `product` and the like says `precision=EXACT`. The choice is JAX's own setting of the default matmul
 precision, which is part of what a traced function is cached by. A run sets it for itself (`scope`); outside of one it is float32
-(process.py).
+(system/startup.py).
 """
 
 import contextlib

@@ -222,8 +222,9 @@ def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) ->
         figures = teacher.evaluate(run, frozen.params)
     # What there is goes to disk before the final classifier is fitted, which can fail, or run out of memory.
     run.write_results(steps, figures)
-    with run.blamed(), run.display.doing("fitting the final classifier"):
+    with run.blamed():
         run.journal.finish(state, steps, run.real_rows)
+    run.display.stop()
     with run.display.doing("measuring what explains the figures"):
         run.journal.explain(state, frozen.params)
     run.write_results(steps, figures)  # before plots are drawn, which may fail as well

@@ -71,9 +71,14 @@ class Predictors:
         self.last = found
         return found
 
+    @property
+    def fits_at_end(self) -> bool:
+        """Whether the final classifier is fitted once, at the end."""
+        return self._final is not None and not self._every
+
     def finish(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at the end what is due only then; arguments as in `evaluate`."""
-        if not self._final or self._every:
+        if not self.fits_at_end:
             return {}
         found = {"classifier": self._evaluate_classifier(state, step, epoch, rows)}
         self.last = self.last | found

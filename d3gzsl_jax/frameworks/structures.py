@@ -10,8 +10,7 @@ Kind = TypeVar("Kind", bound=type)
 
 Params = dict[str, Any]
 Terms = dict[str, jax.Array]  # named scalars of a loss
-Array = jax.Array | jax.ShapeDtypeStruct
-Inputs = Array | tuple[Array, Array] | None
+Inputs = jax.Array | tuple[jax.Array, jax.Array] | None
 """What the input pipeline gives a call of the compiled loop: row numbers, or features and labels, or nothing."""
 
 

@@ -3,6 +3,7 @@
 Each keeps its own folder, checkpoints, log and results, which are those of the run alone; only the outer steps are joint.
 """
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 
@@ -59,7 +60,8 @@ class Group:
         calls = Calls(self.step, self.evaluation_steps, most)
         with lead.display.doing("starting the input pipeline"):
             feed = lead.feed(calls)
-        return zip(calls, feed, strict=False)  # the feed may be endless
+            first = list(itertools.islice(feed, 1))  # TensorFlow is imported for it
+        return zip(calls, itertools.chain(first, feed), strict=False)  # the feed may be endless
 
     def advance(self, call: Call, inputs: Inputs, signals: Signals) -> None:
         """Does some outer steps of a call, and agrees with the other processes on how many come next and on what was asked.

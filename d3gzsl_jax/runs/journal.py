@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from d3gzsl_jax.evaluation import details
 from d3gzsl_jax.evaluation.evaluate import Evaluation
@@ -116,12 +117,13 @@ class Journal:
         numbers = {"losses": tally.means()} | self._monitor.measure(state, tally.norms, diversity)
         self._tell("epoch" if whole else "interrupted", step, found, numbers)
 
-    def finish(self, state: TrainState, steps: int, rows: RealRows) -> bool:
-        """Evaluates at the end what is due only then; whether anything was."""
-        found = self.predictors.finish(state, steps, steps // self._per_epoch, rows)
-        if found:
-            self._tell("final", steps, found, {})
-        return bool(found)
+    def finish(self, state: TrainState, steps: int, rows: RealRows) -> None:
+        """Evaluates at the end what is due only then: a final classifier that is fitted once."""
+        if not self.predictors.fits_at_end:
+            return
+        with self._display.doing("fitting the final classifier"):
+            found = self.predictors.finish(state, steps, steps // self._per_epoch, rows)
+        self._tell("final", steps, found, {})
 
     def explain(self, state: TrainState, teacher: Params) -> None:
         """Measures, at the end, what explains the results (`details` of results.json); not of a fold. `teacher`: {} without."""
@@ -133,7 +135,7 @@ class Journal:
         generator = details.of_generator(model.objective.framework, state.params, self._arrays, model.classes, self._root)
         self._details = found | {"generator": generator}
 
-    def _collapsed(self, diversity: Any) -> str | None:
+    def _collapsed(self, diversity: np.ndarray) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""
         bound = self._settings.diversity
         if not len(diversity) or diversity.min() >= bound:

@@ -1,6 +1,7 @@
 """What runs that differ in their seed alone have in common, made once: data, scaled rows, networks, evaluation, compiled loop."""
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -65,7 +66,8 @@ class Setup:
         """Shapes of what a call of the loop is given."""
         rows = jax.ShapeDtypeStruct((1, self.loop.n_critic, self.loop.batch), np.int32)
         features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), np.float32)
-        return {"device": None, "index": rows, "stream": (features, rows)}[self.mode]
+        shapes: dict[str, Any] = {"device": None, "index": rows, "stream": (features, rows)}
+        return shapes[self.mode]
 
     def check_step(self, compiled: Compiled) -> None:
         """Refuses a compiled step that does not fit the memory there is; see `memory.check_step`."""

@@ -32,7 +32,7 @@ class Constants(Replaceable):
 
 
 def fetch_batches(
-    objective: Objective, constants: Constants, step: jax.Array, inputs: Any, n_critic: int, batch: int
+    objective: Objective, constants: Constants, step: jax.Array, inputs: Inputs, n_critic: int, batch: int
 ) -> Batch:
     """The (n_critic, B) batches of one outer step, by what the input pipeline delivers.
 
@@ -81,7 +81,9 @@ class Loop:
         """The program that `run` calls with such arguments."""
         return _compiled(self.sharding.replicated).lower(self, state, tally, constants, inputs, start, count).compile()
 
-    def one_step(self, state: TrainState, constants: Constants, inputs: Any, measure: jax.Array | None = None) -> tuple[Any, ...]:
+    def one_step(
+        self, state: TrainState, constants: Constants, inputs: Inputs, measure: jax.Array | None = None
+    ) -> tuple[Any, ...]:
         """One outer step on its own, not compiled; `inputs` as in `fetch_batches`, `measure` and result as of `train_step`."""
         batches = fetch_batches(self.objective, constants, state.step, inputs, self.n_critic, self.batch)
         draws = step_draws(
@@ -102,13 +104,13 @@ class Loop:
         rows = self.sharding.constrain_rows
         return rows(batches, 1), StepDraws(critic=rows(draws.critic, 1), generator=rows(draws.generator, 0))
 
-    def empty_tally(self, state: TrainState, constants: Constants, inputs: Any) -> Tally:
+    def empty_tally(self, state: TrainState, constants: Constants, inputs: Inputs) -> Tally:
         """A tally of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
         first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
         _, *shapes = _one_step.eval_shape(self, state, constants, first, jax.ShapeDtypeStruct((), jnp.bool_))
         return Tally.empty(*shapes)
 
-    def add_step(self, state: TrainState, tally: Tally, constants: Constants, inputs: Any) -> tuple[TrainState, Tally]:
+    def add_step(self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs) -> tuple[TrainState, Tally]:
         """State and tally with one outer step done, not compiled; `inputs` as in `fetch_batches`."""
         # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
         ends_epoch = (state.step + 1) % self.optimization.steps_per_epoch == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.stages import Compiled
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
@@ -104,7 +105,7 @@ def check(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -
         raise UserError(f"{_blamed(config, data, runs, devices)}: at least {size(need)} of memory are needed and {_advice(free)}")
 
 
-def check_step(compiled: Any, config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> None:
+def check_step(compiled: Compiled, config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) -> None:
     """Refuses a compiled step (what jit's lower().compile() gives) whose temporaries do not fit; other arguments as of `needed`.
 
     Raises:
