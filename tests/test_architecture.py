@@ -156,6 +156,7 @@ def calls(path):
             yield ast.unparse(node.func), {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}, ast.unparse(node)
 
 
+@pytest.mark.slow
 def test_nothing_that_is_read_can_run_code():
     """Models and run folders hold arrays and JSON: no reader unpickles, whoever made the file. PyTorch's are read as weights only."""
     for path in sources():
@@ -168,6 +169,7 @@ def test_nothing_that_is_read_can_run_code():
             assert name not in ("eval", "exec", "os.system") and keywords.get("shell") != "True", f"{path}: {call}"
 
 
+@pytest.mark.slow
 def test_every_csv_is_written_without_formulas():
     """What goes into a csv.writer goes through `csv_row`, but for headers of our own."""
     for path in sources():

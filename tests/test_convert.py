@@ -17,6 +17,8 @@ from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.runs.test_model import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 from configs import digits
 

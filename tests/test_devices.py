@@ -20,6 +20,8 @@ from tests.conftest import ROOT
 from tools.robustness import launch
 from tools.robustness.device_equality import LIMIT, QUICK, difference, run
 
+pytestmark = pytest.mark.slow
+
 
 def given(folder, *further):
     return [f"--config={ROOT / 'configs' / 'digits.py'}", *QUICK, *further, f"--workdir={folder}"]
@@ -34,7 +36,6 @@ def one_epoch(tmp_path_factory):
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_path, one_epoch):
     shutil.copytree(one_epoch, tmp_path / "alone")
     run(given(tmp_path / "alone", "--config.train.epochs=2"), 1)
@@ -48,7 +49,6 @@ def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_pat
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 def test_streaming_reads_in_each_process_its_own_rows(tmp_path, one_epoch):
     run(given(tmp_path / "two", "--config.data.pipeline=stream"), 2, processes=2)
     found = difference(one_epoch, tmp_path / "two")
@@ -56,7 +56,6 @@ def test_streaming_reads_in_each_process_its_own_rows(tmp_path, one_epoch):
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 def test_sigterm_to_one_process_stops_all_at_the_same_step(tmp_path):
     long = ["--config.train.epochs=100000", "--config.checkpoint.every_minutes=1000"]
     started = launch.start(2, 1, given(tmp_path / "run", *long), quiet=True)
@@ -69,7 +68,6 @@ def test_sigterm_to_one_process_stops_all_at_the_same_step(tmp_path):
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 def test_a_refusal_of_one_process_is_that_of_all(tmp_path):
     (tmp_path / "file").write_text("")
     started = launch.start(2, 1, given(tmp_path / "file" / "run"), quiet=True)
@@ -106,7 +104,6 @@ IPV4 = "0000000000000000FFFF0000"  # mapped, as /proc/net/tcp6 writes it
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table of sockets")
 @pytest.mark.parametrize(("host", "listens"), [("127.0.0.1", "0100007F"), ("localhost", "0100007F"), ("0.0.0.0", "0" * 8)])
 def test_the_coordinator_listens_where_it_was_told(host, listens):

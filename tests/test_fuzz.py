@@ -19,6 +19,8 @@ from tests.conftest import ROOT
 from tests.runs.readers import READERS
 from tests.runs.test_json_files import folder, outcomes, whole  # noqa: F401 (fixtures)
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=1000, derandomize=False)
 EXAMPLES = pytest.mark.parametrize("how", [pytest.param(FEW, id="100"), pytest.param(MANY, id="1000", marks=pytest.mark.nightly)])

@@ -14,6 +14,7 @@ def test_rows_do_not_repeat_within_a_batch_and_are_uniform():
     assert abs(counts / counts.mean() - 1).max() < 0.15
 
 
+@pytest.mark.slow
 def test_draws_are_their_own_per_step_and_update():
     one, two = step_draws(root_key(0), 3, 2, 4, 6, 5), step_draws(root_key(0), 4, 2, 4, 6, 5)
     assert one.critic.noise.shape == (2, 4, 5) and one.critic.interpolation.shape == (2, 4, 1)

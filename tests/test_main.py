@@ -356,6 +356,7 @@ def test_results_are_not_overwritten(here, tmp_path):
     assert (tmp_path / "results.json").read_text() == "{}"
 
 
+@pytest.mark.slow
 def test_not_finite_stops_with_step_and_term(here, tmp_path):
     run = here("--config=configs/digits.py", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.train.learning_rate=1e30")
     assert run.returncode == 3 and run.stderr.count("\n") == 1
@@ -379,6 +380,7 @@ def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
     assert not (tmp_path / "run" / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_a_classifier_that_breaks_down_is_named(here, tmp_path):
     run = here("--config=configs/digits.py:base", f"--workdir={tmp_path / 'run'}", *QUICK, "--config.classifier.learning_rate=1e38")
     assert run.returncode == 3 and "final classifier of epoch 1: not finite" in run.stderr and run.stderr.count("\n") == 1

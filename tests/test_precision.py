@@ -116,6 +116,7 @@ def products(jaxpr):
                 yield from products(inner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", list(FRAMEWORKS))
 @pytest.mark.parametrize("name", ["tf32", "bfloat16"])
 def test_what_is_no_product_of_a_network_is_float32(name, framework):

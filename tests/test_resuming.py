@@ -73,6 +73,7 @@ def killed_at(monkeypatch, config, folder, step):
             started(config, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("framework", "mode", "variant", "steps"),
     [
@@ -96,6 +97,7 @@ def test_killed_and_resumed_is_never_killed(alone, tmp_path, monkeypatch, framew
     assert len(starts) == len(steps) + 1 and [start["from_step"] >= step for start, step in zip(starts[1:], steps, strict=True)]
 
 
+@pytest.mark.slow
 def test_the_comparison_sees_one_bit(alone, tmp_path):
     one = alone("wgan", "device", "d3")
     started(config_of(), tmp_path / "other")
@@ -113,6 +115,7 @@ def test_the_comparison_sees_one_bit(alone, tmp_path):
     assert "hidden_bias" in difference(one, tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone_and_can_be_trained_on(alone, tmp_path):
     """To as many epochs as if it had been asked for them at once."""
     long, short = config_of(), config_of()
@@ -128,6 +131,7 @@ def test_a_finished_run_is_left_alone_and_can_be_trained_on(alone, tmp_path):
         started(short, tmp_path / "grown")
 
 
+@pytest.mark.slow
 def test_control_c_saves_and_can_be_gone_on_from(alone, tmp_path, monkeypatch):
     config = config_of()
     plain = Display.advance
@@ -147,6 +151,7 @@ def test_control_c_saves_and_can_be_gone_on_from(alone, tmp_path, monkeypatch):
     assert difference(alone("wgan", "device", "d3"), tmp_path / "stopped") is None
 
 
+@pytest.mark.slow
 def test_a_loss_that_explodes_names_the_last_good_checkpoint(tmp_path, monkeypatch):
     config = config_of()
     config.guards.loss_limit = 0.3
@@ -164,6 +169,7 @@ def test_a_full_disk_is_refused_before_training(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.lock"]
 
 
+@pytest.mark.slow
 def test_a_collapsed_generator_is_warned_of_once(tmp_path):
     config, said = config_of(), []
     config.guards.diversity = 1e3
@@ -173,6 +179,7 @@ def test_a_collapsed_generator_is_warned_of_once(tmp_path):
     assert len(results["warnings"]) == 1 and "epoch 2" in results["warnings"][0]
 
 
+@pytest.mark.slow
 def test_tensorboard_events_are_those_of_the_log(tmp_path, monkeypatch):
     config = config_of()
     config.log.tensorboard = True
@@ -182,6 +189,7 @@ def test_tensorboard_events_are_those_of_the_log(tmp_path, monkeypatch):
     assert len(files) == 2 and b"norms/gradient/generator" in b"".join(path.read_bytes() for path in files)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_leaves_with_143(tmp_path):
     command = [sys.executable, "-m", "d3gzsl_jax.main", "--config=configs/digits.py", f"--workdir={tmp_path / 'run'}"]
     process = subprocess.Popen(

@@ -12,6 +12,8 @@ import pytest
 from d3gzsl_jax.data.digits import read_digits
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("d3gzsl_jax", "configs", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
@@ -45,7 +47,6 @@ def programs(tmp_path_factory):
     return room / "env" / "bin"
 
 
-@pytest.mark.slow
 def test_a_wheel_trains_predicts_tables_and_reports_from_an_empty_folder(programs, tmp_path):
     program, here = programs / "d3gzsl", {"cwd": tmp_path}
     quick = [f"--config.{field}=2" for field in ("train.epochs", "teacher.epochs", "classifier.epochs")]

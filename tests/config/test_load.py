@@ -174,6 +174,7 @@ def test_a_folder_of_another_name_has_neighbours_too(tmp_path):
     assert found == [97, 98, 97] and "trials" not in sys.modules
 
 
+@pytest.mark.slow
 def test_processes_of_tools_see_the_right_neighbours(tmp_path):
     files = two_folders(tmp_path)
     with worker_pool.Pool(epochs_of, 1) as pool:

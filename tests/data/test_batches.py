@@ -48,6 +48,7 @@ def test_very_many_stops_are_never_listed():
     assert len(next(host_batches(0, calls, calls.longest, N_CRITIC, BATCH, None, LABELS))) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, 2**32 - 1])
 def test_tensorflow_draws_the_rows_that_jax_draws(seed):
     calls = list(Calls(0, EvaluationSteps(6, ((1, 2),)), 4))

@@ -19,6 +19,7 @@ def fit(resident, learning_rate=3e-3, epochs=8):
     return (np.asarray(teacher.logits(params, features)).argmax(-1) == labels).mean(), params
 
 
+@pytest.mark.slow
 def test_it_learns_and_both_ways_of_feeding_agree():
     accuracy, resident = fit(True)
     assert accuracy > 0.95

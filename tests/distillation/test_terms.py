@@ -20,6 +20,7 @@ def test_scores_of_rows_apart_are_those_of_the_rows_together(score, rng):
     np.testing.assert_array_equal(apart, together)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", SCORES)
 def test_no_softmax_or_maximum_is_taken_of_a_concatenation(score):
     """XLA of JAX 0.10.2 fuses them into a kernel that does not compile for an H100."""

@@ -35,6 +35,7 @@ def test_all_classes_are_no_sample():
     assert sample_unseen(root_key(0), 0, classes, 0) is classes and sample_unseen(root_key(0), 0, classes, 8) is classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"variant": "described"}, {"target": "domain"}])
 @pytest.mark.parametrize("count", [2, 3])
 def test_terms_over_all_samples_average_to_the_terms_of_all_classes(options, count):
@@ -62,6 +63,7 @@ def test_terms_over_all_samples_average_to_the_terms_of_all_classes(options, cou
     assert spread > 1e-4  # each sample on its own is off
 
 
+@pytest.mark.slow
 def test_the_loop_steps_on_the_sample_of_its_step():
     """The sampled step is a step on a problem that has only those classes, but for the weights."""
     p = small.problem(unseen_per_step=2)
@@ -72,6 +74,7 @@ def test_the_loop_steps_on_the_sample_of_its_step():
     chex.assert_trees_all_equal(a.params, again.params)
 
 
+@pytest.mark.slow
 def test_a_narrowed_head_moves_its_own_columns_only():
     p = small.problem(unseen_per_step=2, head="sampled")
     classes = sample_unseen(p.constants.root, 0, p.constants.classes, 2)

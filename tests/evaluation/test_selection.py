@@ -46,6 +46,7 @@ def test_accuracies_at_any_gamma(rng):
             np.testing.assert_allclose(at_gamma(curve, gamma), brute(logits, labels, gamma), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_best_gamma_over_folds_is_the_best_of_all(rng):
     for _ in range(30):
         cases = [case(rng) for _ in range(3)]

@@ -29,6 +29,7 @@ def test_synthesized_rows_are_class_major_and_embedded(framework):
     np.testing.assert_allclose(rows[14:21], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing(monkeypatch):
     p, final = case()
     arguments = (p.state.params, jax.random.key(1), p.constants.classes)
@@ -45,6 +46,7 @@ def test_a_class_keeps_its_noise_whatever_the_others_are():
     np.testing.assert_allclose(final.synthesize(p.state.params, jax.random.key(1), classes)[7:14], alone, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
 def test_it_separates_what_can_be_separated(framework):
     """Real rows of one bright feature a class, and a generator that lights another feature for each unseen class."""
@@ -66,6 +68,7 @@ def test_it_separates_what_can_be_separated(framework):
     assert (final.logits(params, classifier, light[every]).argmax(-1) == every).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_without_synthesis_unseen_classes_are_never_learned():
     p, final = case(n_syn=0)
     rows = p.constants.rows

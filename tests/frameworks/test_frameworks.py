@@ -61,6 +61,7 @@ def naive_class_contrast(base, params, classes, embedding, labels):
     return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), base.temperature_class)
 
 
+@pytest.mark.slow
 def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
     p = scaled("cegzsl")
     base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "critic")
@@ -74,6 +75,7 @@ def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), *comparator)
 
 
+@pytest.mark.slow
 def test_cegzsl_critic_loss_is_its_parts():
     p = scaled("cegzsl")
     base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "critic")
@@ -105,6 +107,7 @@ def test_only_the_released_comparator_gradient_is_a_running_sum():
     assert dataclasses.replace(released, comparator_gradient="fresh").summed_groups == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["critic", "generator"])
 def test_d3_on_cegzsl_is_both_losses_on_one_embedding(phase):
     """The objective against base method and D3 computed apart, each row embedded on its own: value, and gradients of what the
@@ -152,6 +155,7 @@ def test_fclswgan_adds_the_likelihood_of_its_frozen_classifier():
     np.testing.assert_array_equal(critic_loss, WGAN(base.sizes).critic_loss(params, classes, rows)[0])
 
 
+@pytest.mark.slow
 def test_fclswgan_fits_its_classifier_to_the_seen_rows():
     p = small.problem(framework="fclswgan")
     base, labels = p.objective.framework, np.tile(np.arange(8), 20)
@@ -162,6 +166,7 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
     assert (longer.classifier.logits(params["seen_classifier"], features).argmax(-1) == labels).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypatch, variant):
     """Its first block is the class, the second the registry's line, the third that of the schema, the fourth the configuration."""

@@ -24,6 +24,7 @@ def test_it_learns_deterministically(rng):
     assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(other), strict=True))
 
 
+@pytest.mark.slow
 def test_the_scan_is_its_updates_one_after_another(rng):
     inputs, labels = blobs(rng, 30)
     training, key = SoftmaxTraining(classes=4, epochs=2, batch_size=8), jax.random.key(3)

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.test_util import check_grads
 
 from d3gzsl_jax.frameworks.base import Sizes
@@ -49,6 +50,7 @@ def _critic_case(rng):
     return base, params, rows, classes
 
 
+@pytest.mark.slow
 def test_critic_loss_shares_its_first_layer_exactly(rng):
     """The shared products change nothing: same loss and gradients as the definition, which runs the critic three times."""
     base, params, rows, classes = _critic_case(rng)

@@ -29,6 +29,7 @@ def test_instance_contrast_closed_form():
     np.testing.assert_allclose(contrastive.instance_contrast(z, labels, 0.5), np.log(1 + 6 * np.exp(-2.0)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_instance_contrast_drops_anchors_without_positives(rng):
     """A lone row is no anchor, but stays among the others' negatives."""
     z, labels = units(rng, 6, 4), jnp.array([0, 0, 1, 1, 2, 3])
@@ -38,6 +39,7 @@ def test_instance_contrast_drops_anchors_without_positives(rng):
     assert np.isfinite(jax.grad(loss)(z)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 5])
 def test_instance_contrast_of_singletons_only_is_zero_with_zero_gradient(rng, rows):
     z, labels = units(rng, rows, 4), jnp.arange(rows)
@@ -56,6 +58,7 @@ def test_instance_contrast_of_large_logits_stays_finite(rng):
     assert np.isfinite(value) and np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
 def test_instance_contrast_knows_no_order_and_no_names(seed):

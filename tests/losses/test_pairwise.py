@@ -9,6 +9,7 @@ from d3gzsl_jax.losses import contrastive, pairwise
 from tests.losses import oracles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["released", "described"])
 @pytest.mark.parametrize("rows_per_block", [1, 4, 30])
 def test_blocks_change_nothing(rng, monkeypatch, variant, rows_per_block):

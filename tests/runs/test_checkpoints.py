@@ -96,6 +96,7 @@ def test_a_failing_save_is_said_once_and_the_last_good_one_stays(tmp_path, monke
     assert checkpoints.steps == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_state_may_be_donated_while_it_is_written(tmp_path):
     """The buffers of a saved state are given to the next steps at once; what is written is what was saved."""
     p = small.problem(framework="cegzsl")

@@ -40,6 +40,7 @@ def left(folder):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_a_start_that_ends_at_the_very_end_is_gone_on_with(tmp_path, monkeypatch, variant):
     alone, _ = started(tmp_path / "alone", variant)

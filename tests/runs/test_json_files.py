@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 from tests.runs.readers import DAMAGES, READERS, mutations, odd_arrays
 from tests.runs.report.test_report import arrays
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

@@ -21,6 +21,8 @@ from d3gzsl_jax.runs.reopen import evaluate, model_at
 from d3gzsl_jax.runs.storage import lock
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
 OPTIONS = {
     "workdir": "", "checkpoint": "", "data_root": "", "input": "", "output": "", "key": "", "top": 1, "predictor": "",

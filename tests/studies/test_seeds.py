@@ -118,7 +118,7 @@ def test_seeds_go_on_together_to_the_same_bits(data, tmp_path, finished, monkeyp
     def stop_by(number):
         def advance(self, units):
             plain(self, units)
-            if self._total > 20 and self._done >= 20:
+            if self.progress.total > 20 and self.progress.done >= 20:
                 signal.raise_signal(number)
 
         return advance

@@ -40,6 +40,7 @@ def kept(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_programs_are_kept_until_it_is_turned_off(home):
     jax.clear_caches()  # what other tests have compiled
     compile_cache.use(True)

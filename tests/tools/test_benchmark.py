@@ -28,6 +28,7 @@ def test_loops_are_unrolled():
     assert matmul_flops(step, jnp.ones((2, 2))) == 7 * 16
 
 
+@pytest.mark.slow
 def test_the_step_needs_what_the_method_says():
     """Counted by hand from the sizes: 5 critic updates and 1 generator update at 'tiny'."""
     loop, state, constants = build(SIZES["tiny"])
@@ -85,6 +86,7 @@ def test_bad_arguments_are_refused(arguments, message, capsys):
     assert stopped.value.code == 2 and message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_rivals_that_cannot_be_run_are_named(tmp_path, capsys):
     for python, message in ((sys.executable, "holds no CE_GZSL.py"), (str(tmp_path / "python"), "cannot be run")):
         with pytest.raises(UserError, match=message):

@@ -14,6 +14,8 @@ from tools.parity_parts import replay, replay_cegzsl, replay_wgan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 WGAN, CEGZSL = GOLDEN / "wgan.npz", GOLDEN / "cegzsl.npz"
 
 

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from configs import default
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
@@ -106,6 +107,7 @@ def test_normalised_semantics_have_unit_norm(mat_folder):
     assert unit.provenance["normalized"] and not raw.provenance["normalized"]
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_initial_parameters(mat_folder):
     built = build.build(odd_config(), validate(read_xlsa17(mat_folder, "CUB")))
     init = lambda seed: jax.tree.leaves(built.objective.framework.init(jax.random.key(seed)))  # noqa: E731

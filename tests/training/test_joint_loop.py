@@ -45,6 +45,7 @@ def together(joint, loop, found, lengths):
     return [(joint.one(state, i), joint.one(tally, i)) for i in range(len(found))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", list(registry.FRAMEWORKS))
 def test_mapped_seeds_have_the_bits_of_each_alone(framework):
     found, loop = problems(framework)
@@ -53,6 +54,7 @@ def test_mapped_seeds_have_the_bits_of_each_alone(framework):
         chex.assert_trees_all_equal(of_seed, alone(loop, p, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
 def test_batched_seeds_are_each_alone_up_to_rounding(framework):
     """Within 0.01 learning rates after a step; over more of them what rounding began with has grown, in norms and losses less."""
@@ -71,6 +73,7 @@ def test_batched_seeds_are_each_alone_up_to_rounding(framework):
         np.testing.assert_allclose(means, expected, rtol=0.05, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_is_shared_has_no_axis_over_seeds_and_nothing_need_be_taught():
     found, loop = problems(weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
     for p in found:

@@ -59,6 +59,7 @@ def run(p, lengths, inputs=None):
     return state, tally
 
 
+@pytest.mark.slow
 @FRAMEWORKS
 def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(framework):
     """The fused step equals n_critic critic updates and then one generator update on the LAST batch, each on what the one
@@ -103,6 +104,7 @@ def test_every_group_is_stepped_as_often_as_the_method_says(framework):
         chex.assert_trees_all_equal(state.params["seen_classifier"], p.state.params["seen_classifier"])
 
 
+@pytest.mark.slow
 @FRAMEWORKS
 def test_all_weights_zero_leaves_exactly_the_base_method(framework):
     """The same parameters, bit for bit, as a step that knows of no D3, from the same initial ones; and nothing of D3 is there."""
@@ -150,6 +152,7 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
     chex.assert_trees_all_equal(ours.params, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cls", "od", "be", "kl"])
 def test_a_term_without_weight_is_not_computed(name):
     p = small.problem(**{f"weight_{name}": 0.0})
@@ -157,6 +160,7 @@ def test_a_term_without_weight_is_not_computed(name):
     assert name not in terms["critic"] and len({"cls", "od", "be", "kl"} & set(terms["critic"])) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"variant": "described"}, {"score": "energy"}, {"score": "max_logit"}, {"target": "domain"},
                                      {"variant": "described", "temperature": 4.0}, {"n_syn": 0}])  # fmt: skip
 def test_options_reach_the_step(options):
@@ -179,6 +183,7 @@ class TracedWGAN(WGAN):
         return super().critic_loss(params, classes, rows)
 
 
+@pytest.mark.slow
 def test_one_trace_for_calls_of_any_length_and_for_equal_loops():
     """Seeds and repeated runs make the objects anew; what is compiled they share."""
     counts = []
@@ -203,6 +208,7 @@ def test_the_objects_of_a_run_are_equal_by_their_fields_and_hashable():
     assert JointLoop(one) == JointLoop(other) and hash(JointLoop(one)) == hash(JointLoop(other))
 
 
+@pytest.mark.slow
 @FRAMEWORKS
 def test_same_seed_same_bits_and_splitting_into_calls_changes_nothing(framework):
     p = small.problem(framework=framework)
@@ -215,12 +221,14 @@ def test_same_seed_same_bits_and_splitting_into_calls_changes_nothing(framework)
     assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(one[0].params), jax.tree.leaves(other.params), strict=True))
 
 
+@pytest.mark.slow
 def test_row_numbers_and_on_device_sampling_give_the_same_run(problem):
     p = problem
     rows = jnp.stack([sample_rows(p.constants.root, s, 100, p.n_critic, p.batch) for s in range(4)])
     chex.assert_trees_all_equal(run(p, [4]), run(p, [4], rows))
 
 
+@pytest.mark.slow
 def test_streamed_features_give_the_same_run_up_to_rounding(problem):
     p = problem
     rows = jnp.stack([sample_rows(p.constants.root, s, 100, p.n_critic, p.batch) for s in range(4)])
@@ -229,6 +237,7 @@ def test_streamed_features_give_the_same_run_up_to_rounding(problem):
     chex.assert_trees_all_close(state.params, run(p, [4])[0].params, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @FRAMEWORKS
 def test_the_step_can_be_mapped_over_seeds(framework):
     """A leading seed axis on state and root key: two seeds as one program, each as on its own."""
@@ -263,6 +272,7 @@ def test_parameters_of_the_last_update_are_looked_at_too(problem):
         check_finite(problem.state.params | {"generator": broken}, "step 5")
 
 
+@pytest.mark.slow
 def test_the_step_uses_the_rate_of_its_epoch():
     """The same update before and after a change of the rate: the parameters move in proportion."""
     p = small.problem()
@@ -298,6 +308,7 @@ def test_learning_rates_follow_the_epoch():
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-7)
 
 
+@pytest.mark.slow
 @FRAMEWORKS
 def test_norms_are_those_of_gradients_and_of_what_changed(framework):
     """Against one generator update differentiated by hand, and the change of the parameters it made; only where asked for."""
@@ -334,6 +345,7 @@ def test_the_tally_holds_the_norms_of_the_last_whole_epoch(problem):
     chex.assert_trees_all_equal(at_end.norms, later.norms)
 
 
+@pytest.mark.slow
 def test_a_term_over_the_limit_is_named_with_its_value(problem):
     p = problem
     loop = Loop(p.objective, p.optimization, p.n_critic, p.batch, loss_limit=1e-3)

@@ -16,6 +16,7 @@ def test_configs_cover_the_benchmarks():
     assert names == {"cub_att", "cub_sent", "awa1_att", "awa2_att", "sun_att", "apy_att", "flo_att"}
 
 
+@pytest.mark.slow
 def test_read_from_a_manual_folder_equals_the_mat_reader(mat_folder, tmp_path):
     ours = validate(read_tfds("CUB", "att", str(tmp_path / "tfds"), str(mat_folder.parent)))
     theirs = read_xlsa17(mat_folder, "CUB")

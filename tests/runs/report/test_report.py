@@ -13,6 +13,8 @@ from d3gzsl_jax.runs.report import command, figures, plots, texts
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.report.write import write_page
 
+pytestmark = pytest.mark.slow
+
 SEEN, UNSEEN = [0, 2, 3], [1, 4]
 NAMES = ["ant", "<b>&amp; bee", "$cat", "dog_\\frac{$", "蛾 \n eel"]
 

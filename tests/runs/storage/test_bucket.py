@@ -54,6 +54,7 @@ def config(epochs=2):
     return found
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_is_that_of_a_local_folder(store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     there = train(config(), URL, Display())

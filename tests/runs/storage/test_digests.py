@@ -19,6 +19,8 @@ from d3gzsl_jax.runs.storage import digests
 from d3gzsl_jax.studies.start import train
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 FLIPS = 12
 TREE = {"a": jnp.arange(5.0), "b": {"c": jnp.int32(3)}}
 

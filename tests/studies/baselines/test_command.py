@@ -44,6 +44,7 @@ def test_results_are_written_once_and_tabled(config, tmp_path, capsys):
     assert "another baseline, seed or data" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
     command = ["--config", config, "--seeds", "1", "--baselines", "no_synthesis,eszsl", "--output", str(tmp_path / "out")]
     assert baselines.main(command) == 0

@@ -72,6 +72,7 @@ def test_the_choice_has_the_highest_mean_h_at_one_gamma_for_all_folds(digits):
     assert by_ausuc.metrics["ausuc"] == max(one["metrics"]["ausuc"] for one in chosen.candidates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_test_rows_change_nothing_but_test_figures(digits, name):
     rng = np.random.default_rng(0)
@@ -93,6 +94,7 @@ def test_test_rows_change_nothing_but_test_figures(digits, name):
     assert harness.run_baseline(name, digits)["predictions"] == runs[0]["predictions"]
 
 
+@pytest.mark.slow
 def test_results_have_the_form_of_a_run(digits, tmp_path):
     given = {"data": {"source": "digits"}, "eval": {"batch_size": 4096, "folds": 7}, "train": {"epochs": 1}}
     results = harness.run_baseline(

@@ -37,6 +37,7 @@ def test_class_norm_of_a_unit_that_is_the_same_for_all_classes_is_zero():
     assert not np.asarray(class_norm(jnp.full((4, 3), 2.5), jnp.arange(4))).any()
 
 
+@pytest.mark.slow
 def test_seen_prototypes_do_not_depend_on_unseen_semantics(training):
     model = SemanticRegressor(hidden=6, epochs=(2,), learning_rates=(1e-2,), scales=(5.0,), centered=(True,))
     other = dataclasses.replace(training, semantics=training.semantics.copy())
@@ -46,6 +47,7 @@ def test_seen_prototypes_do_not_depend_on_unseen_semantics(training):
     assert np.abs(one["prototypes"][0] - two["prototypes"][0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_proper_initialisation_gives_prototypes_of_unit_norm(rng):
     """Eq. 10: variance 1 / (hidden dx), so that an input of `hidden` standardised units gives a norm of 1 in expectation."""
     network = ClassNormalized(hidden=256, features=300, positive=False)
@@ -56,6 +58,7 @@ def test_proper_initialisation_gives_prototypes_of_unit_norm(rng):
     assert float(jnp.mean(jnp.sum(prototypes**2, axis=1))) == pytest.approx(1.0, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [Linear(8, positive=False), ClassNormalized(6, 8, positive=False)])
 def test_gradient_is_that_of_finite_differences(rng, network):
     semantics = jnp.asarray(rng.uniform(size=(4, 5)), jnp.float32)
@@ -86,6 +89,7 @@ def test_a_zero_row_has_a_finite_direction_and_gradient():
     assert np.isfinite(jax.grad(lambda x: unit(x).sum())(jnp.zeros((2, 3)))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [0, 16])
 def test_fits_seen_and_carries_over_to_unseen(training, hidden):
     model = SemanticRegressor(hidden, epochs=(60,), learning_rates=(1e-2,), scales=(5.0,), centered=(True,), batch_size=20)
@@ -100,6 +104,7 @@ def test_fits_seen_and_carries_over_to_unseen(training, hidden):
     np.testing.assert_allclose(np.linalg.norm(params["prototypes"], axis=1), 25.0, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_the_same_whatever_is_taken_with_it(training):
     model = SemanticRegressor(hidden=0, epochs=(1, 3), learning_rates=(1e-2,), scales=(5.0,), centered=(True,), batch_size=40)
     together = list(model.fits(training, model.candidates, 3))
@@ -109,6 +114,7 @@ def test_a_snapshot_is_the_same_whatever_is_taken_with_it(training):
     assert np.abs(together[0]["prototypes"] - together[1]["prototypes"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_learning_rates_and_scales_share_a_compiled_fit(training):
     model = SemanticRegressor(hidden=3, epochs=(1,), learning_rates=(1e-3, 1e-2), scales=(3.0, 5.0), centered=(True,))
     before = semantic_regressor._fit._cache_size()
