@@ -75,6 +75,7 @@ def test_a_start_that_ends_at_the_very_end_is_gone_on_with(tmp_path, monkeypatch
     assert "finished already, 2 epochs" in said[0] and again["metrics"] == alone["metrics"]
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_costs_no_run(tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError("no colours left")

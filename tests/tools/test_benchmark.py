@@ -55,6 +55,7 @@ def test_the_step_needs_what_the_method_says():
     assert counted == pytest.approx(2 * (5 * (generator + shared + critic) + classes + one_generator), rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs(capsys, tmp_path):
     output = tmp_path / "found.json"
     assert outer_step.main(["--size", "cegzsl_tiny", "tiny", "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0

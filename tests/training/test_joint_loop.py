@@ -86,6 +86,7 @@ def test_what_is_shared_has_no_axis_over_seeds_and_nothing_need_be_taught():
         chex.assert_trees_all_close(after.params, alone(loop, p, 1)[0].params, rtol=0, atol=0.01 * 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["map", "vmap"])
 def test_the_seed_that_breaks_down_is_known(way):
     found, loop = problems()

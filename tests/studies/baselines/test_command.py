@@ -54,6 +54,7 @@ def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
     assert "no_synthesis" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_no_test_row_is_looked_at_where_none_may_be(config, tmp_path, capsys):
     command = ["--config", config, "--seeds", "1", "--baselines", "eszsl,no_synthesis", "--output", str(tmp_path / "out")]
     command += ["--set", "eval.selection=validation"]
