@@ -102,7 +102,7 @@ def load_model(folder: str | Path) -> TrainedModel:
     Raises:
         UserError: there is none.
     """
-    configure()
+    configure(keep_compiled=None)
     return _loaded(folder)
 
 

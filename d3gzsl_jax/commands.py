@@ -107,13 +107,12 @@ def convert(arguments: Sequence[str]) -> int:
         given = getattr(options, name, None)
         if given and not os.path.lexists(paths.clean(given, f"--{name}")):
             raise UserError(f"--{name}={given}: no such file or folder")
-    if getattr(options, "config", None):
-        load_config(options.config)
+    config = load_config(options.config) if getattr(options, "config", None) else None
     from d3gzsl_jax.convert import to_jax, to_torch
     from d3gzsl_jax.runs.display import Display
     from d3gzsl_jax.system.startup import configure
 
-    configure()
+    configure(keep_compiled=bool(config.get("compile_cache", True)) if config is not None else None)
     {"to-jax": to_jax, "to-torch": to_torch}[options.direction](options, Display())
     return 0
 

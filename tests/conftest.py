@@ -1,16 +1,17 @@
 """Shared by all tests: strict arrays, quiet TensorFlow, float32 at full precision, small benchmarks in memory and on disk."""
 
 import os
-import tempfile
 from pathlib import Path
+
+from tests import compiled_programs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-# Many tests, and the processes they start, compile the same programs, small ones above all; keep them all for this machine and user.
-# (A trace counter is not fooled: it counts traces.) JAX reads this when it is imported, here and there.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"d3gzsl-jax-test-cache-{os.getuid()}"))
+# Many tests, and the processes they start, compile the same programs, small ones above all; keep them all. (A trace counter is not
+# fooled: it counts traces.) JAX reads this when it is imported, here and there.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled_programs.folder()
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

@@ -13,6 +13,7 @@ from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import run_mode
+from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
 from tests.runs.test_model import OPTIONS
@@ -277,6 +278,25 @@ def test_other_base_methods_are_refused(tmp_path, capsys):
     np.savez(tmp_path / "weights.npz", **{"fc.bias": np.zeros(3, np.float32)})
     assert convert("--torch", tmp_path / "weights.npz", "--config", tmp_path / "small.py", "--output", tmp_path / "out") == 2
     assert "config.framework=fclswgan: weights of wgan and cegzsl can be converted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wished", [True, False])
+def test_compiled_programs_are_kept_as_configured(wished, tmp_path, monkeypatch):
+    """Of a model like another, or on the way back, the model says it as it is opened."""
+    chosen = []
+    monkeypatch.setattr(compile_cache, "use", chosen.append)
+    monkeypatch.setattr(convert_torch, "to_jax", lambda *_: None)
+    monkeypatch.setattr(convert_torch, "to_torch", lambda *_: None)
+    (config := tmp_path / "own.py").write_text(
+        "from configs import digits\n\ndef get_config():\n    config = digits.get_config()\n"
+        f"    config.compile_cache = {wished}\n    return config\n"
+    )
+    convert = ["convert", "to-jax", "--torch", str(config), "--output", str(tmp_path / "new")]
+    assert main([*convert, "--config", str(config)]) == 0
+    assert chosen == [wished]
+    assert main([*convert, "--like", str(tmp_path)]) == 0
+    assert main(["convert", "to-torch", "--workdir", str(tmp_path), "--output", str(tmp_path / "new.npz")]) == 0
+    assert chosen == [wished]
 
 
 def test_the_mapping_is_its_own_inverse():

@@ -28,6 +28,7 @@ from d3gzsl_jax.runs import model_files
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
@@ -285,4 +286,6 @@ def load_model(folder: str | Path, say: Callable[[str], None] = print) -> Traine
     Raises:
         UserError: there is none, or it is damaged.
     """
-    return TrainedModel(**model_files.read(folder, say))
+    found = TrainedModel(**model_files.read(folder, say))
+    compile_cache.use_unless_decided(bool(found.config.get("compile_cache", True)))
+    return found

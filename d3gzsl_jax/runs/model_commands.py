@@ -156,7 +156,7 @@ def of_mode(name: str) -> Callable[[Sequence[str]], int]:
         from d3gzsl_jax.system.startup import configure
         from d3gzsl_jax.training import memory
 
-        configure()
+        configure(keep_compiled=None)
         with memory.told():
             run_mode(name, options, Display())
         return 0

@@ -25,6 +25,7 @@ from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.runs.teacher import NO_TEACHER, FrozenTeacher
 from d3gzsl_jax.runs.validation_plan import read_plan
+from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import one_line
 from d3gzsl_jax.training import build
 from d3gzsl_jax.training.sharding import Sharding
@@ -46,6 +47,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
         check.check(config)
     except UserError as error:
         raise UserError(f"{path}: {one_line(error)}") from None
+    compile_cache.use_unless_decided(bool(config.get("compile_cache", True)))
     return config
 
 

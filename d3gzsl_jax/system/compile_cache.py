@@ -2,39 +2,34 @@
 
 It changes no bit: what is kept is the compiled program itself, by a digest of what it was compiled from, JAX's version, its flags
 and, here, the processor. JAX reads and writes the folder; a file that another start is writing right now, or that was cut off,
-does not unpack, and its program is compiled as if it were not there. So runs side by side may share it.
+does not unpack: its program is compiled as if it were not there, and written anew. So runs side by side may share it.
 
 Whoever sets JAX_COMPILATION_CACHE_DIR has a cache of their own, which is left alone; JAX_ENABLE_COMPILATION_CACHE=false is JAX's
 switch for none.
 """
 
 import contextlib
-import hashlib
 import os
-import platform
+import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import jax
-import platformdirs
 from jax.experimental.compilation_cache import compilation_cache
 
 from d3gzsl_jax.errors import reason
+from d3gzsl_jax.system import compiled_folder
 
-LARGEST = 2**30
-"""Bytes of the whole folder; beyond, programs that were not used for long make room."""
 _EVERYTHING = {"jax_persistent_cache_min_compile_time_secs": 0.0, "jax_persistent_cache_min_entry_size_bytes": -1}
+_FAILED = r"Error (reading|writing) persistent compilation cache entry for '([^']*)'"  # as JAX warns
 _ours: str | None = None  # what `use` chose last
+_is_decided = False
 _is_warned = False
-
-
-def root() -> Path:
-    """The folder of all that is kept: under ~/.cache, or what the system has in its place."""
-    return platformdirs.user_cache_path("d3gzsl-jax", appauthor=False) / "compiled"
+_heeding: Callable[..., None] | None = None
 
 
 def use(is_on: bool) -> None:
@@ -43,16 +38,24 @@ def use(is_on: bool) -> None:
     Args:
         is_on: what config.compile_cache says.
     """
-    global _ours
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or _now("jax_compilation_cache_dir") not in (None, "", _ours):
-        return
-    folder = _prepared() if is_on and _now("jax_enable_compilation_cache") else None
-    if folder is not None:
-        # It is no more than a help: a file cut off, or a full disk, costs the time of compiling and nothing else.
-        warnings.filterwarnings("ignore", r"Error (reading|writing) persistent compilation cache entry")
-    if folder != _ours:
-        _ours = folder
-        _set({"jax_compilation_cache_dir": folder} | (_wished() if folder is not None else {}))
+    global _is_decided
+    _is_decided = True
+    _turn(is_on)
+
+
+def use_unless_decided(is_on: bool) -> None:
+    """`use`, unless that was called before in this process: a model that is opened does not undo what a run was started with.
+
+    Args:
+        is_on: what config.compile_cache of the model says.
+    """
+    if not _is_decided:
+        _turn(is_on)
+
+
+def is_usable() -> bool:
+    """Whether `use(True)` would not warn; if it would, this does, so that processes to be started need not, one by one."""
+    return _is_theirs() or not _now("jax_enable_compilation_cache") or _prepared() is not None
 
 
 @contextlib.contextmanager
@@ -70,6 +73,23 @@ def at_least_here() -> Iterator[None]:
             yield
         finally:
             _set(before)
+
+
+def _turn(is_on: bool) -> None:
+    global _ours
+    if _is_theirs():
+        return
+    folder = _prepared() if is_on and _now("jax_enable_compilation_cache") else None
+    if folder is not None:
+        _heed_failures()
+    if folder != _ours:
+        _ours = folder
+        _set({"jax_compilation_cache_dir": folder} | (_wished() if folder is not None else {}))
+
+
+def _is_theirs() -> bool:
+    """Whether the user has a cache of their own, or wants none."""
+    return "JAX_COMPILATION_CACHE_DIR" in os.environ or _now("jax_compilation_cache_dir") not in (None, "", _ours)
 
 
 def _now(name: str) -> Any:
@@ -91,57 +111,48 @@ def _wished() -> dict[str, object]:
 def _prepared() -> str | None:
     """The folder for programs of this machine, there and with room; None if it cannot be used, which is said once."""
     global _is_warned
-    folder = root() / _machine()
     try:
-        if not folder.is_absolute():  # a user without a home
-            raise OSError("there is no home folder")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _require_own(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        _make_room(folder.parent)
+        return str(compiled_folder.prepared("compiled"))
     except OSError as error:
         if not _is_warned:
             print(
-                f"d3gzsl_jax: warning: compiled programs are not kept for the next start: {folder} cannot be used "
-                f"({reason(error)}); JAX_COMPILATION_CACHE_DIR=FOLDER names another, --config.compile_cache=False does without",
+                "d3gzsl_jax: warning: compiled programs are not kept for the next start: "
+                f"{compiled_folder.of_machine('compiled')} cannot be used ({reason(error)}); JAX_COMPILATION_CACHE_DIR=FOLDER "
+                "names another, --config.compile_cache=False does without",
                 file=sys.stderr,
             )
         _is_warned = True
         return None
-    return str(folder)
 
 
-def _require_own(folder: Path) -> None:
-    """Refuses a folder that somebody else can write to: what is in it is run."""
-    found = folder.stat()
-    if hasattr(os, "geteuid") and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
-        raise OSError("others can write there")
+def _heed_failures() -> None:
+    """Has what JAX warns of the folder's files come here: it is no more than a help, and a file cut off, or a full disk, costs the
+    time of compiling and nothing else.
 
-
-def _machine() -> str:
-    """What programs are compiled for besides what JAX takes into account: a home may be shared by machines of several kinds."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    about = [platform.system(), platform.machine(), platform.processor(), str(cores)]
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-        first = file.read().partition("\n\n")[0]
-        about += [line for line in first.splitlines() if line.startswith(("model name", "flags", "Features", "CPU part"))]
-    return f"jax-{jax.__version__}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}"
-
-
-def _make_room(folder: Path) -> None:
-    """Removes what was used the longest ago where all of it is more than `LARGEST`, down to half of that."""
-    entries = []
-    for path in folder.glob("*/*"):
-        with contextlib.suppress(OSError):  # another start makes room too
-            about = path.stat()
-            entries.append((max(about.st_atime, about.st_mtime), about.st_size, path))
-    total = sum(size for _, size, _ in entries)
-    if total <= LARGEST:
+    JAX writes over no file that is there. So what could not be read is removed before its program is compiled and written; JAX
+    tells the program's name only, and all files of that name go.
+    """
+    global _heeding
+    warnings.filterwarnings("always", _FAILED)
+    show = warnings.showwarning
+    if show is _heeding:
         return
-    for _, size, path in sorted(entries):
-        with contextlib.suppress(OSError):
-            path.unlink()
-        total -= size
-        if total <= LARGEST // 2:
-            return
+
+    def heed(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        found = re.match(_FAILED, str(message))
+        if not found or _ours is None or _now("jax_compilation_cache_dir") != _ours:
+            show(message, category, filename, lineno, file, line)
+        elif found[1] == "reading":
+            _remove(Path(_ours), found[2])
+
+    _heeding = warnings.showwarning = heed
+
+
+def _remove(folder: Path, program: str) -> None:
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            if path.name.startswith(f"{program}-") and path.name.endswith("-cache"):
+                path.unlink(missing_ok=True)

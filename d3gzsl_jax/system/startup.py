@@ -18,7 +18,7 @@ ENVIRONMENT = "auto"
 _GOODBYE_SECONDS = 10.0
 
 
-def configure(devices: bool = True, keep_compiled: bool = True) -> None:
+def configure(devices: bool = True, keep_compiled: bool | None = True) -> None:
     """Makes results independent of the environment, and starts quicker; call it before anything is computed.
 
     Float32 products at the highest precision, JAX's random bits in their documented form, no float64. TensorFlow, which only orders
@@ -26,7 +26,8 @@ def configure(devices: bool = True, keep_compiled: bool = True) -> None:
 
     Args:
         devices: whether to look for them at once. A process that may `join` others looks after that, see `require_devices`.
-        keep_compiled: whether compiled programs are kept for the next start, as config.compile_cache says.
+        keep_compiled: whether compiled programs are kept for the next start, as config.compile_cache says; None leaves it as it
+            is, for the run or model that is opened next to say.
 
     Raises:
         UserError: JAX finds no device of the kind it is told to use.
@@ -37,7 +38,8 @@ def configure(devices: bool = True, keep_compiled: bool = True) -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
-    compile_cache.use(keep_compiled)
+    if keep_compiled is not None:
+        compile_cache.use(keep_compiled)
     if devices:
         require_devices()
 

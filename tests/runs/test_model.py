@@ -17,8 +17,9 @@ from d3gzsl_jax.main import main
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import MODES, run_mode
 from d3gzsl_jax.runs.predict_file import predict_file
-from d3gzsl_jax.runs.reopen import evaluate, model_at
+from d3gzsl_jax.runs.reopen import evaluate, model_at, run_config
 from d3gzsl_jax.runs.storage import lock
+from d3gzsl_jax.system import compile_cache
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,24 @@ def test_probabilities_and_their_order(run, data):
 def test_what_predict_refuses(run, features, options, message):
     with pytest.raises(d3.UserError, match=message):
         run.model.predict(features, **options)
+
+
+@pytest.mark.parametrize("wished", [True, False])
+def test_what_is_opened_says_whether_compiled_programs_are_kept(run, wished, tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(compile_cache, "_turn", chosen.append)
+    monkeypatch.setattr(compile_cache, "_is_decided", False)
+    config = run.model.config.copy_and_resolve_references()
+    config.compile_cache = wished
+    dataclasses.replace(run.model, config=config).save(tmp_path / "model")
+    assert d3.load_model(tmp_path / "model").config.compile_cache is wished and chosen == [wished]
+    content = json.loads((run.folder / "config.json").read_text()) | {"compile_cache": wished}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    run_config(tmp_path)  # which every command opens a run by
+    assert chosen == [wished, wished]
+    compile_cache.use(False)  # as training does
+    d3.load_model(tmp_path / "model")
+    assert chosen == [wished, wished, False]
 
 
 def test_saved_and_loaded(run, data, tmp_path):

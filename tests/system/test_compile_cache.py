@@ -1,13 +1,14 @@
 """Compiled programs are kept from start to start, in a folder that is the user's own."""
 
 import os
+import warnings
 
 import jax
 import jax.numpy as jnp
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from d3gzsl_jax.system import compile_cache
+from d3gzsl_jax.system import compile_cache, compiled_folder, startup
 
 NAMES = (
     "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes",
@@ -21,9 +22,10 @@ def home(tmp_path, monkeypatch):
     before = {name: getattr(jax.config, name) for name in NAMES}
     for name in NAMES:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(compile_cache.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "home")
+    monkeypatch.setattr(compiled_folder.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "home")
     monkeypatch.setattr(compile_cache, "_ours", None)
     monkeypatch.setattr(compile_cache, "_is_warned", False)
+    monkeypatch.setattr(compile_cache, "_is_decided", False)
     jax.config.update("jax_compilation_cache_dir", None)
     compilation_cache.reset_cache()
     yield tmp_path / "home"
@@ -47,7 +49,6 @@ def test_programs_are_kept_until_it_is_turned_off(home):
     assert compiled(3.25) == 7.5
     there = kept(home)
     assert there and all(path.parent.parent == home / "compiled" for path in there)
-    assert there[0].parent.stat().st_mode & 0o777 == 0o700
     jax.clear_caches()
     compile_cache.use(True)
     assert compiled(3.25) == 7.5 and kept(home) == there
@@ -78,38 +79,58 @@ def test_what_the_users_environment_says_goes_first(home, monkeypatch, tmp_path)
     assert jax.config.jax_compilation_cache_dir and jax.config.jax_persistent_cache_min_compile_time_secs == 7.0
 
 
-@pytest.mark.parametrize("what", ["a file", "of others"])
-def test_a_folder_that_cannot_be_used_is_said_once(home, what, capsys):
-    if what == "a file":
-        home.parent.mkdir(exist_ok=True)
-        home.write_text("")
-    else:
-        (folder := home / "compiled" / compile_cache._machine()).mkdir(parents=True)
-        folder.chmod(0o777)
+def test_a_folder_that_cannot_be_used_is_said_once(home, capsys):
+    home.write_text("")
+    assert not compile_cache.is_usable()  # as before processes are started
     compile_cache.use(True)
     compile_cache.use(True)
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "compiled programs are not kept" in said and "JAX_COMPILATION_CACHE_DIR" in said
+    assert f"{home} is no folder" in said
     assert jax.config.jax_compilation_cache_dir is None and compiled(3.5) == 8.0
+    jax.config.update("jax_enable_compilation_cache", False)
+    assert compile_cache.is_usable()  # nothing to warn of: none is wished
 
 
-def test_an_entry_that_was_cut_off_is_compiled_anew(home, recwarn):
+def test_a_folder_that_can_be_used(home, capsys):
+    assert compile_cache.is_usable() and jax.config.jax_compilation_cache_dir is None and not capsys.readouterr().err
+
+
+def test_a_model_that_is_opened_does_not_turn_on_what_was_turned_off(home):
+    compile_cache.use_unless_decided(True)
+    assert jax.config.jax_compilation_cache_dir
+    compile_cache.use_unless_decided(False)
+    assert jax.config.jax_compilation_cache_dir is None
+    compile_cache.use(False)
+    compile_cache.use_unless_decided(True)
+    assert jax.config.jax_compilation_cache_dir is None
+    startup.configure(devices=False, keep_compiled=None)
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+def test_an_entry_that_was_cut_off_is_compiled_and_written_anew(home, recwarn):
+    jax.clear_caches()
     compile_cache.use(True)
     assert compiled(3.75) == 8.5
-    for path in kept(home):
+    whole = kept(home)
+    (other := whole[0].with_name("jit_other-0-cache")).write_bytes(b"0")
+    for path in whole:
         path.write_bytes(path.read_bytes()[:50])
     jax.clear_caches()
-    assert compiled(3.75) == 8.5 and not [warning for warning in recwarn if "persistent" in str(warning.message)]
-
-
-def test_what_was_not_used_for_long_makes_room(home, monkeypatch):
-    monkeypatch.setattr(compile_cache, "LARGEST", 100)
-    (folder := home / "compiled" / "jax-0").mkdir(parents=True)
-    for age in range(4):
-        (folder / f"{age}").write_bytes(bytes(30))
-        os.utime(folder / f"{age}", (10**9 - age, 10**9 - age))
     compile_cache.use(True)
-    assert [path.name for path in kept(home)] == ["0"]
+    assert compiled(3.75) == 8.5 and sorted([*whole, other]) == kept(home)
+    assert all(path.stat().st_size > 50 for path in whole)
+    assert not [warning for warning in recwarn if "persistent" in str(warning.message)]
+
+
+def test_other_warnings_are_shown(home):
+    with pytest.warns(UserWarning, match="something else"):  # noqa: PT031
+        compile_cache.use(True)
+        warnings.warn("something else", stacklevel=1)
+    with pytest.warns(UserWarning, match="Error reading persistent"):  # noqa: PT031
+        compile_cache.use(True)
+        compile_cache.use(False)  # of a cache of the user's own
+        warnings.warn("Error reading persistent compilation cache entry for 'jit_f': it is cut off", stacklevel=1)
 
 
 def test_without_a_cache_equal_programs_are_still_compiled_once(home):

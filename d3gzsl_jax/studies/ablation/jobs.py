@@ -19,6 +19,7 @@ from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.studies.ablation.grid import Cell
 from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.studies.start import train
+from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
 
@@ -34,6 +35,7 @@ class Job(NamedTuple):
         baseline: name of a baseline, '' for a training run.
         digests: of the content of its data.
         prune: remove its checkpoints, and those of its validation folds, once it is finished.
+        keep_compiled: what config.compile_cache of its cell says.
     """
 
     cell: str
@@ -43,6 +45,7 @@ class Job(NamedTuple):
     baseline: str
     digests: dict[str, str]
     prune: bool
+    keep_compiled: bool = True
 
     def results(self) -> dict[str, Any] | None:
         """Its results, None while it is not finished.
@@ -90,9 +93,17 @@ def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> lis
     for seed in range(seeds):
         for cell in cells:
             config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
+            keep_compiled = bool(config.get("compile_cache", True))
             config = of_baseline(config) if cell.baseline else config
-            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), prune))
+            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), prune, keep_compiled))
     return jobs
+
+
+def with_usable_cache(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs; where the cache folder cannot be used, they keep no compiled programs, and it is said here, not by each process."""
+    if not any(job.keep_compiled for job in jobs) or compile_cache.is_usable():
+        return list(jobs)
+    return [job._replace(keep_compiled=False) for job in jobs]
 
 
 def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +119,7 @@ def work(job: Job) -> float:
     Raises:
         UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
     """
-    configure(keep_compiled=bool(job.config.get("compile_cache", True)))
+    configure(keep_compiled=job.keep_compiled)
     began = time.monotonic()
     if job.baseline:
         _baseline(job)

@@ -13,7 +13,7 @@ from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, percent
 from d3gzsl_jax.studies.ablation import figure, table
 from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
-from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, work
+from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, with_usable_cache, work
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
 from d3gzsl_jax.studies.overrides import configured
@@ -108,6 +108,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
         if Path(job.folder).is_dir():
             contents.require_ours(Path(job.folder), "--output")
     outputs.write()
+    ahead = with_usable_cache(ahead)
     with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
         for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
             head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"

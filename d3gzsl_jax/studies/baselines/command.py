@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         from d3gzsl_jax.studies.baselines import study
         from d3gzsl_jax.system.startup import configure
 
-        configure()
+        configure(keep_compiled=bool(config.get("compile_cache", True)))
         study.run(arguments.config, config, names, arguments.seeds, output)
     except KeyboardInterrupt:
         print("d3gzsl baselines: stopped; the same command goes on from here", file=sys.stderr)

@@ -57,6 +57,27 @@ def test_results_of_another_shape_are_refused(tmp_path, changed, message):
             job.results()
 
 
+def test_every_job_knows_whether_programs_are_kept(tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(ablation_jobs, "configure", lambda keep_compiled: chosen.append(keep_compiled))
+    monkeypatch.setattr(ablation_jobs, "train", lambda *_: {"interrupted": False})
+    monkeypatch.setattr(ablation_jobs, "_baseline", lambda job: None)
+    for wished in (True, False):
+        for job in jobs(tmp_path, {"compile_cache": wished}):
+            ablation_jobs.work(job)
+    assert chosen == [True, True, False, False]
+
+
+def test_a_cache_that_cannot_be_used_is_found_before_processes_start(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ablation_jobs.compile_cache, "is_usable", lambda: bool(asked.append("asked")))
+    kept, without = jobs(tmp_path, {}), jobs(tmp_path, {"compile_cache": False})
+    assert ablation_jobs.with_usable_cache(without) == without and ablation_jobs.with_usable_cache([]) == [] and not asked
+    assert ablation_jobs.with_usable_cache(kept) == [job._replace(keep_compiled=False) for job in kept] and asked == ["asked"]
+    monkeypatch.setattr(ablation_jobs.compile_cache, "is_usable", lambda: True)
+    assert ablation_jobs.with_usable_cache(kept) == kept and kept[0].keep_compiled
+
+
 def test_folds_alone_do_not_end_what_is_to_be_tested(tmp_path):
     for job in jobs(tmp_path, FOLDS_ONLY):
         leave(job, "folds only")

@@ -7,6 +7,7 @@ from d3gzsl_jax.studies.baselines import command as baselines
 from d3gzsl_jax.studies.baselines import harness, study
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
 from d3gzsl_jax.studies.tables import command as report
+from d3gzsl_jax.system import compile_cache
 from tests.conftest import ROOT
 
 
@@ -73,6 +74,15 @@ def test_no_test_row_is_looked_at_where_none_may_be(config, tmp_path, capsys):
         assert json.loads((tmp_path / "out" / name / "seed-0" / "results.json").read_text())["selection"] == "validation"
     assert baselines.main(folds_only) == 2
     assert "out/eszsl/seed-0: holds figures of the test rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wished", [True, False])
+def test_compiled_programs_are_kept_as_configured(config, wished, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(compile_cache, "use", chosen.append)
+    monkeypatch.setattr(study, "run", lambda *_: None)
+    assert baselines.main(["--config", config, "--set", f"compile_cache={wished}"]) == 0
+    assert chosen == [wished]
 
 
 def test_the_table_has_mean_and_spread_of_each_figure():
