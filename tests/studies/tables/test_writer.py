@@ -54,3 +54,10 @@ def test_a_terminal_shows_names_as_they_are():
     console.print(terminal(table("[bold]x\x1b[31m", "[red]heading")))
     text = console.export_text()
     assert "[bold]x" in text and "[red]heading" in text and "\x1b" not in text and "48.0 ± 1.0" in text
+
+
+def test_a_row_that_begins_with_a_star_and_mathematics_show_as_they_are():
+    table = writer.Table("", [writer.Column.of("*"), writer.Column.of("b")], [[writer.Cell.of("*x"), writer.Cell.of("$y$")]])
+    assert not any(line.lstrip().startswith("*") for line in writer.latex([table]).splitlines())
+    assert "{*}x & \\$y\\$" in writer.latex([table])
+    assert "$" not in writer.markdown([table]) and "&#36;y&#36;" in writer.markdown([table])
