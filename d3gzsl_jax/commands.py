@@ -2,19 +2,22 @@
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.config import check, command_line, schema
 from d3gzsl_jax.config.load import flat, load_config
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
-from d3gzsl_jax.system import paths
+from d3gzsl_jax.system import joining, paths
 from d3gzsl_jax.system.options import Parser, whole
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
+_EXAMPLE = "try --config=configs/digits.py, which needs no download"
 _CODES = "0 done, 2 bad input (one line says what)"
 _TRAIN = """\
 Trains, or goes on with the run in the folder RUN.
@@ -61,11 +64,18 @@ def train(arguments: Sequence[str]) -> int:
         print(f"\nFields of the configuration, with their defaults:\n\n{schema.help_text()}")
         raise SystemExit(0)
     config, overrides, rest = command_line.taken(arguments)
+    if config is None and any(re.match(r"--?(no)?config\.", argument) for argument in rest):
+        raise UserError(f"--config is missing, whose fields --config.FIELD sets; {_EXAMPLE}")
     options = _train_parser(config).parse_args(rest)
     if config is None:
-        raise UserError("--config is missing; try --config=configs/digits.py, which needs no download")
+        raise UserError(f"--config is missing; {_EXAMPLE}")
+    joining.check(options.coordinator, options.processes, options.process_id)
     if not options.coordinator:  # else all processes refuse it together
         check.check(config)
+        if config.seeds:
+            check.check_seeds(config)
+        if options.workdir is not None and paths.scheme_of(options.workdir) not in paths.BUCKETS:
+            paths.clean_folder(options.workdir, "--workdir")
     from d3gzsl_jax.runs.display import Display
 
     with Display(quiet=bool(options.coordinator)).doing("starting JAX", logged=False):  # before anything may still be refused
@@ -78,7 +88,7 @@ def train(arguments: Sequence[str]) -> int:
     join(options.coordinator, options.processes, options.process_id)
     require_devices()
     with memory.told():
-        results = (train_seeds if config.seeds else train_one)(config, options.workdir, overrides=overrides)
+        results = (train_seeds if config.seeds else train_one)(config, options.workdir or "", overrides=overrides)
     return 130 if results["interrupted"] else 0
 
 
@@ -89,12 +99,13 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
             raise UserError(f"--{name} means nothing in training; it is an option of {of}")
         fields = schema.by_name() if config is None else dict(flat(config))
         found = command_line.meant(name, value, fields)
+        found += "=VALUE" if found and not value else ""
         return f"did you mean {found}?" if found else ""
 
     parser = Parser("d3gzsl train", description=_TRAIN, exit_codes=_TRAIN_CODES, guess=guess)
     parser.add_argument("--config", metavar="FILE.py[:VARIANT]", help="configs/cub.py, or configs/cub.py:base without D3")
     parser.add_argument("--config.GROUP.FIELD", dest="field", metavar="VALUE", help="sets a field of it")
-    parser.add_argument("--workdir", default="", metavar="RUN", help="the run folder (default: a new one under runs/)")
+    parser.add_argument("--workdir", metavar="RUN", help="the run folder (default: a new one under runs/)")
     for name, of in _JOINING.items():
         parser.add_argument(f"--{name}", **of)
     return parser
@@ -103,11 +114,23 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
 def convert(arguments: Sequence[str]) -> int:
     """Weights from PyTorch into a run or a model, and back."""
     options = _convert_parser().parse_args(arguments)
+    inputs = []
     for name in ("torch", "like", "workdir"):
-        given = getattr(options, name, None)
-        if given and not os.path.lexists(paths.clean(given, f"--{name}")):
-            raise UserError(f"--{name}={given}: no such file or folder")
-    config = load_config(options.config) if getattr(options, "config", None) else None
+        if (given := getattr(options, name, None)) is not None:
+            inputs.append(paths.clean(given, f"--{name}"))
+            if not os.path.lexists(inputs[-1]):
+                raise UserError(f"--{name}={given}: no such file or folder")
+    config = None
+    if options.direction == "to-jax":
+        if os.path.lexists(paths.clean(options.output, "--output")):
+            raise UserError(f"--output {options.output}: is there already; name a new folder")
+        options.output = contents.output(options.output, "--output", contents.is_model, "saved model", inputs, parents=True)
+        if options.config is not None:
+            check.check(config := load_config(options.config))
+    else:
+        from d3gzsl_jax.runs import torch_files  # loads numpy
+
+        options.output = torch_files.output(options.output, "--output", inputs)
     from d3gzsl_jax.convert import to_jax, to_torch
     from d3gzsl_jax.runs.display import Display
     from d3gzsl_jax.system.startup import configure

@@ -5,7 +5,6 @@ Networks and layers are named as in tests/golden/README.md; `d3gzsl convert to-j
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.runs import contents, torch_files, torch_layout
+from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
@@ -29,7 +28,7 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
-from d3gzsl_jax.system import atomic, paths
+from d3gzsl_jax.system import atomic
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
@@ -157,11 +156,8 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 
 
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
-    """The command `to-jax`."""
-    inputs = [Path(given) for given in (arguments.torch, arguments.like) if given]
-    if os.path.lexists(paths.clean(arguments.output, "--output")):
-        raise UserError(f"--output {arguments.output}: is there already; name a new folder")
-    target = contents.output(arguments.output, "--output", contents.is_model, "saved model", inputs, parents=True)
+    """The command `to-jax`; its paths are checked."""
+    target = arguments.output
     arrays = torch_files.read(arguments.torch)
     if arguments.like:
         model = like_model(arguments.torch, arrays, arguments.like)
@@ -177,9 +173,8 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
 
 
 def to_torch(arguments: argparse.Namespace, display: Display) -> None:
-    """The command `to-torch`."""
-    of = arguments
-    target = torch_files.output(of.output, "--output", [Path(of.workdir)])
+    """The command `to-torch`; its paths are checked."""
+    of, target = arguments, arguments.output
     model = model_at(of.workdir, of.checkpoint, display, of.data_root) if of.checkpoint else load_model(of.workdir)
     arrays = dump(model)
     torch_files.write(target, arrays)

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command() -> int:
     """`main` as a process: its exit code, also where nobody reads the output any more."""
-    return terminal.run_command(main)
+    return terminal.run_command(main, "d3gzsl")
 
 
 def overview() -> str:
@@ -70,22 +70,17 @@ def _chosen(given: list[str]) -> tuple[str, list[str]]:
     """
     if given and not given[0].startswith("-"):
         if given[0] in COMMANDS:
-            return given[0], given[1:]
+            return given[0], _with_files(given[1:])
         near = difflib.get_close_matches(given[0].replace("_", "-")[:100], COMMANDS, n=1)
         guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
         raise UserError(f"unknown command {shortened(given[0])}; {guess}")
-    if any(re.match("--?flagfile", argument) for argument in given):
-        from absl import flags
-
-        try:
-            given = flags.FlagValues().read_flags_from_files(given, force_gnu=False)
-        except flags.Error as error:
-            raise UserError(cut(str(error), 400)) from None
-    mode, rest, waiting = "", [], iter(given)
+    mode, rest, waiting = "", [], iter(_with_files(given))
     for argument in waiting:
         match = re.fullmatch("--?mode(?:=(.*))?", argument, re.DOTALL)
         if match:
             mode = match[1] if match[1] is not None else next(waiting, "")
+            if not mode:
+                raise UserError(f"--mode: give one of train, {', '.join(MODES)}")
             if mode not in ("train", *MODES):
                 near = difflib.get_close_matches(mode[:100], ("train", *MODES), n=1)
                 guess = f"; did you mean {near[0]}?" if near else ""
@@ -95,6 +90,24 @@ def _chosen(given: list[str]) -> tuple[str, list[str]]:
     if "--help" in rest and not mode:
         return "", []
     return mode.replace("_", "-") or "train", rest
+
+
+def _with_files(given: list[str]) -> list[str]:
+    """The arguments with those of --flagfile=FILE in its place.
+
+    Raises:
+        UserError: a file cannot be read, or is no text.
+    """
+    if not any(re.match("--?flagfile(=|$)", argument) for argument in given):
+        return given
+    from absl import flags
+
+    try:
+        return flags.FlagValues().read_flags_from_files(given, force_gnu=True)
+    except flags.Error as error:
+        raise UserError(cut(str(error), 400)) from None
+    except UnicodeDecodeError:
+        raise UserError("--flagfile: a file that is named there is no text in UTF-8; it holds an option a line") from None
 
 
 def _ended(name: str, arguments: list[str]) -> int:

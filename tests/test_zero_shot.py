@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
+from d3gzsl_jax import main as program
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.runs.display import percent
-from d3gzsl_jax.studies.tables import command
 from tests.conftest import ROOT
 from tests.runs.test_model import QUICK
 
@@ -51,7 +51,7 @@ def test_its_model_predicts_and_it_stands_in_a_table(run, data, capsys):
     right = [np.mean(found[data.labels[rows] == label] == label) for label in data.unseen_classes]
     assert np.mean(right) == pytest.approx(run.results["metrics"]["unseen"])
     capsys.readouterr()
-    assert command.main([str(run.folder)]) == 0
+    assert program.main(["table", str(run.folder)]) == 0
     table = capsys.readouterr().out
     assert percent(run.results["metrics"]["zsl"]) in table and "nan" not in table
 

@@ -62,7 +62,10 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 def split(spec: str) -> tuple[str, str]:
     """File or name, and 'variant', of 'FILE.py:variant' or 'NAME:variant'; '' where there is none."""
-    found = re.fullmatch(r"(.*?\.py):(.*)", spec, re.DOTALL) or re.fullmatch(r"([^:/\\]+):(.*)", spec, re.DOTALL)
+    found = re.fullmatch(r"(.*?\.py):(.*)", spec, re.DOTALL)
+    # What is before the colon of gs:// and C:\ is no name.
+    if not found and not paths.scheme_of(spec) and not re.match(r"[A-Za-z]:[\\/]", spec):
+        found = re.fullmatch(r"([^:/\\]+):(.*)", spec, re.DOTALL)
     return (found[1], found[2]) if found else (spec, "")
 
 

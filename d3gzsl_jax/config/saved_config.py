@@ -1,4 +1,4 @@
-"""A configuration as run folders and models keep it, with the number of their format; another number, or none, is refused."""
+"""A configuration as run folders and models keep it, and the number of their format; another number, or none, is refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.text import shortened
 
 FORMAT = 1
-"""Of run folders (in config.json) and of models (in their notes). Whoever changes what a field means, or which fields there are,
-raises it; a new framework with options of its own changes neither for the runs there are."""
+"""Of run folders (in config.json and results.json) and of models (in their notes). Whoever changes what a field means, or which
+fields there are, raises it; a new framework with options of its own changes neither for the runs there are."""
 
 KEY = "format"
 

@@ -70,6 +70,28 @@ def is_model(folder: Path) -> bool:
     return is_saved(folder) and {"format", "class_names", "scaling"} <= _object(folder / "notes" / "metadata").keys()
 
 
+def require_run(folder: Path) -> None:
+    """Refuses a folder without config.json.
+
+    Raises:
+        UserError: naming it.
+    """
+    if not os.path.lexists(folder / "config.json"):
+        raise UserError(f"--workdir={folder}: holds no run (no config.json)")
+
+
+def model_folder(folder: Path) -> Path:
+    """Where the saved model of a run lies, or the one that `folder` is.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = folder / MODEL if (folder / MODEL).is_dir() else folder
+    if not (path / "notes").is_dir():
+        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
+    return path
+
+
 def require_apart(path: Path, option: str) -> None:
     """Refuses to write to `path` what is no part of a run where a part of a run is, or would be.
 

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError, cannot_read, reason
-from d3gzsl_jax.runs.file_schemas import KINDS
+from d3gzsl_jax.runs.file_schemas import KINDS, Results, WholeResults
 from d3gzsl_jax.text import one_line, shortened
 
 _DEEPEST = 50  # of lists and objects within each other
@@ -37,12 +38,15 @@ def read(path: Any, kind: Any = None, remedy: str = "") -> Any:
         remedy: what to do where it is damaged; '' for what the file's name says.
 
     Raises:
-        UserError: it cannot be read, is no JSON, or is of another shape; naming the file and the key.
+        UserError: it cannot be read, is no JSON, is of another shape, or is results.json of another format; naming file and key.
     """
     remedy, content = remedy or _REMEDIES.get(path.name, _REMEDY), _content(path)
     if content is None:
         return None
-    return checked(_parsed(content, str(path), remedy), kind or KINDS[path.name], path, remedy)
+    found, kind = _parsed(content, str(path), remedy), kind or KINDS[path.name]
+    if kind in (Results, WholeResults) and isinstance(found, dict):
+        saved_config.require_format(found, path)
+    return checked(found, kind, path, remedy)
 
 
 def read_lines(path: Any, kind: Any = None) -> list[dict[str, Any]]:

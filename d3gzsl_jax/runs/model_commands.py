@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.system.options import Parser, whole
+from d3gzsl_jax.system.options import Parser, one_of, whole
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.display import Display
@@ -25,7 +26,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "output": {"metavar": "FILE", "default": "", "help": "where to write"},
     "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
     "top": {"metavar": "K", "type": whole(1), "default": 1, "help": "classes per row"},
-    "predictor": {"default": "", "help": "student or classifier; default: the run's config.eval.prediction"},
+    "predictor": {"type": one_of("student", "classifier"), "help": "student or classifier (default: config.eval.prediction)"},
     "classes": {"default": "unseen", "help": "ids and names, as in 3,zebra; or all, seen, unseen"},
     "count": {"metavar": "N", "type": whole(1), "default": 100, "help": "rows per class"},
     "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of the noise (default: 0)"},
@@ -61,7 +62,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
 
     output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
     model = _model(options, display, classifier=options["predictor"] != "student")
-    predict_file(model, options["input"], options["output"], display, options["top"], options["predictor"], options["key"])
+    predict_file(model, options["input"], options["output"], display, options["top"], options["predictor"] or "", options["key"])
 
 
 def _synthesize(options: dict[str, Any], display: "Display") -> None:
@@ -181,6 +182,11 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if not os.path.lexists(path):
             what = {"workdir": "folder", "data_root": "file or folder"}.get(name, "file")
             raise UserError(f"--{name}={path}: no such {what}")
+    if not remote:
+        if options.get("checkpoint") or mode in ("evaluate", "add_classes"):
+            contents.require_run(sources["workdir"])
+        if not options.get("checkpoint") and mode != "evaluate":
+            contents.model_folder(sources["workdir"])
     if options.get("output"):
         known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}
     else:

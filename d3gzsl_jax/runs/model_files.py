@@ -58,10 +58,7 @@ def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, An
     Raises:
         UserError: there is none, or it is damaged.
     """
-    folder = paths.clean(folder, "--workdir")
-    path = folder / "model" if (folder / "model").is_dir() else folder
-    if not (path / "notes").is_dir():
-        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
+    path = contents.model_folder(paths.clean(folder, "--workdir"))
     try:
         arrays, notes = load_once(path, say)
     except UserError as error:

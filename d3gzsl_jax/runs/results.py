@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
@@ -40,6 +41,7 @@ def assemble(
     """
     provenance = dict(data.provenance) | environment()
     return _plain({
+        saved_config.KEY: saved_config.FORMAT,
         "dataset": data.name,
         "framework": config["framework"],
         "distillation": distillation,

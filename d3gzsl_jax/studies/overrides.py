@@ -24,6 +24,19 @@ def assignment(option: str, text: str) -> tuple[str, str]:
     return field, value
 
 
+def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
+    """Fields that are set, with config.data.root as --data_root says, None where it is not given.
+
+    Raises:
+        UserError: it is empty.
+    """
+    if root is None:
+        return dict(fixed)
+    if not root.strip():
+        raise UserError("--data_root: is empty; give a path")
+    return {**fixed, "data.root": root}
+
+
 def configured(spec: str, given: Mapping[str, Any]) -> ConfigDict:
     """A configuration with some fields set, for runs that have one seed each.
 

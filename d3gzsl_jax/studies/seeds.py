@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from rich.table import Table
 from rich.text import Text
 
-from d3gzsl_jax.config import check
+from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -128,6 +128,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     pick = lambda index: {n: {key: found[index] for key, found in of.items()} for n, of in statistics.items()}  # noqa: E731
     predictions = [run["prediction"] for run in runs]
     return {
+        saved_config.KEY: saved_config.FORMAT,
         **{key: first.get(key) for key in ("dataset", "framework", "distillation", "features", "semantics", "selection")},
         "seeds": [run["seed"] for run in runs],
         "prediction": predictions[0] if len(set(predictions)) == 1 else predictions,

@@ -56,6 +56,8 @@ class Parser(argparse.ArgumentParser):
         """Raises `UserError`."""
         if found := re.match(r"the following arguments are required: ([^,]+)", message):
             raise UserError(f"{found[1]} is missing")
+        if found := re.match(r"one of the arguments (.+) is required$", message):
+            raise UserError(f"{' or '.join(found[1].split())} is missing")
         message = message.removeprefix("argument ")
         raise UserError(cut(re.sub(r"expected (one|at least one) argument$", "give a value", message), 400))
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_write
 from d3gzsl_jax.text import shortened
 
 BUCKETS = ("gs", "s3")
@@ -40,6 +40,35 @@ def clean(given: str | os.PathLike[str], option: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise UserError(f"{option}={shortened(text)}: there is no such home folder; write the path in full") from None
+
+
+def clean_folder(given: str | os.PathLike[str], option: str) -> Path:
+    """The local folder that is meant, to write in; made by nobody yet, see `make_folder`.
+
+    Raises:
+        UserError: see `clean`; or it is a file, or it can be seen from where it would lie that it cannot be made.
+    """
+    path = clean(given, option)
+    there = Path(os.path.abspath(path))
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(f"{option}={path}: cannot be written ({there} is no folder); name another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{option}={path}: cannot be written (there is no permission to in {there}); name another folder")
+    return path
+
+
+def make_folder(path: Path, option: str) -> None:
+    """Makes a folder, and those it is in.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(f"{option}={path}", error) from None
 
 
 def same_file(one: Path, other: Path) -> bool:

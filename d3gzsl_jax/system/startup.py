@@ -10,11 +10,10 @@ import jax
 from jax.extend.backend import clear_backends
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.system import compile_cache, terminal
-from d3gzsl_jax.text import cut, shortened
+from d3gzsl_jax.system import compile_cache, joining, terminal
+from d3gzsl_jax.system.joining import ENVIRONMENT
+from d3gzsl_jax.text import cut
 
-ENVIRONMENT = "auto"
-"""In place of a coordinator's address: a Cloud TPU, SLURM and the like tell a process where it stands."""
 _GOODBYE_SECONDS = 10.0
 
 
@@ -81,21 +80,9 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
     Raises:
         UserError: they do not fit each other, the coordinator is elsewhere, or the others are not found.
     """
+    joining.check(coordinator, processes, process_id)
     if not coordinator:
-        if processes or process_id >= 0:
-            raise UserError("--processes and --process_id need --coordinator: host:port of the first process")
         return
-    if coordinator == ENVIRONMENT and (processes or process_id >= 0):
-        raise UserError("--coordinator=auto: the environment tells --processes and --process_id too; leave them out")
-    host, _, port = coordinator.rpartition(":")
-    if coordinator != ENVIRONMENT:
-        if not (host and port.isdecimal() and 0 < int(port) < 2**16):
-            raise UserError(f"--coordinator={shortened(coordinator)}: expected host:port of the first process, or auto")
-        if not 0 <= process_id < processes:
-            raise UserError(
-                f"--processes={processes} --process_id={process_id}: with --coordinator give how many processes there are, and "
-                "each its number from 0"
-            )
     bind = _listening_address(coordinator) if coordinator != ENVIRONMENT and process_id == 0 else None
     # SIGTERM is for signals.py; and the runtime would answer it after us.
     jax.config.update("jax_enable_preemption_service", False)

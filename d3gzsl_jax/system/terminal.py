@@ -21,6 +21,7 @@ READER_GONE = 141
 _LENIENT = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _gone = False
+_name = ""
 _prepared = False
 
 
@@ -56,11 +57,17 @@ def lose_reader() -> None:
     _silence()
 
 
-def run_command(main: Callable[[], int | None]) -> int:
+def run_command(main: Callable[[], int | None], name: str = "") -> int:
     """Runs the main function of a command; returns its exit code, `READER_GONE` where the reader of its output has left.
 
     What it refuses (`UserError`) is told in one line, with exit code 2.
+
+    Args:
+        main: the function; None is exit code 0.
+        name: begins what is told here; '' for that of the file which runs.
     """
+    global _name
+    _name = name or Path(sys.argv[0]).stem
     prepare()
     try:
         code = main() or 0
@@ -70,7 +77,7 @@ def run_command(main: Callable[[], int | None]) -> int:
             return READER_GONE
         raise error
     except UserError as error:
-        print(f"{Path(sys.argv[0]).stem}: {visible(str(error))}", file=sys.stderr)
+        print(f"{_name}: {visible(str(error))}", file=sys.stderr)
         code = 2
     except BrokenPipeError:
         if not _left():  # another pipe's
@@ -92,7 +99,7 @@ def run_command(main: Callable[[], int | None]) -> int:
 
 def _unwritten(error: OSError) -> int:
     _silence()
-    print(f"{Path(sys.argv[0]).stem}: standard output cannot be written ({error.strerror})", file=sys.stderr)
+    print(f"{_name}: standard output cannot be written ({error.strerror})", file=sys.stderr)
     return 2
 
 

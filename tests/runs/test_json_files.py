@@ -140,8 +140,17 @@ def test_a_configuration_that_is_none(folder, content, message):
         run_config(folder)
 
 
+@pytest.mark.parametrize("kind", [None, file_schemas.Results, file_schemas.WholeResults])
+@pytest.mark.parametrize(("found", "told"), [({}, "has no format number"), ({"format": 99}, "has format 99"), ({"format": True}, "has format True")])
+def test_results_of_another_format(tmp_path, kind, found, told):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(found))
+    with pytest.raises(UserError, match=f"results.json: {told}.*use the version that wrote it, or train anew"):
+        json_files.read(path, kind)
+
+
 def test_unknown_keys_and_null_are_read(tmp_path):
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({"epochs": 3, "of a later version": [{"deep": 1}], "metrics": None, "seconds": 3}))
+    path.write_text(json.dumps({"format": 1, "epochs": 3, "of a later version": [{"deep": 1}], "metrics": None, "seconds": 3}))
     assert json_files.read(path)["of a later version"] == [{"deep": 1}]
     assert json_files.read(tmp_path / "absent.json", file_schemas.Results) is None

@@ -18,7 +18,7 @@ def folder_of(tmp_path, config, data_digest="d", results=None):
     folder.write("config.json", saved_config.content(config))
     folder.write("environment.json", {"data": {"sha256": data_digest}})
     if results is not None:
-        folder.write("results.json", results)
+        folder.write("results.json", saved_config.content(results))
     return folder
 
 
@@ -93,10 +93,10 @@ def test_results_without_a_checkpoint(tmp_path):
         resume.check(folder, changed(train__epochs=6), "d", False)
     # What a start left that was killed at its end is made anew.
     unfinished = {"epochs": 5, "interrupted": False, "concluded": False, "selection": "last", "config": {"train": {"epochs": 5}}}
-    folder.write("results.json", unfinished)
+    folder.write("results.json", saved_config.content(unfinished))
     resume.check(folder, changed(train__epochs=5), "d", False)
     assert not resume.is_finished(unfinished, changed(train__epochs=5))
-    folder.write("results.json", {})
+    folder.write("results.json", saved_config.content({}))
     with pytest.raises(UserError, match="of no run of this program"):
         resume.check(folder, changed(), "d", False)
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.system.paths import clean, clean_output, same_file, scheme_of
+from d3gzsl_jax.system.paths import clean, clean_folder, clean_output, make_folder, same_file, scheme_of
 
 
 def test_home_folder_and_relative_paths(tmp_path, monkeypatch):
@@ -25,6 +25,21 @@ def test_what_is_no_local_path_is_refused_naming_the_option(given, words):
 @pytest.mark.parametrize(("given", "scheme"), [("gs://b", "gs"), ("s3:/b/x", "s3"), ("C:/x", ""), ("a:b", ""), ("~/a", "")])
 def test_schemes(given, scheme):
     assert scheme_of(given) == scheme
+
+
+def test_a_folder_to_write_in_is_refused_where_it_cannot_be(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("words")
+    assert clean_folder(tmp_path / "a" / "b", "--output") == tmp_path / "a" / "b" and not (tmp_path / "a").exists()
+    for name in ("file", "file/a/b"):
+        with pytest.raises(UserError, match=rf"^--output={tmp_path / name}: cannot be written \({tmp_path / 'file'} is no folder\)"):
+            clean_folder(tmp_path / name, "--output")
+        with pytest.raises(UserError, match=f"^--output={tmp_path / name}: cannot be written"):
+            make_folder(tmp_path / name, "--output")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=rf"there is no permission to in {tmp_path}\)"):
+        clean_folder(tmp_path / "a", "--output")
+    with pytest.raises(UserError, match="--output: is empty"):
+        clean_folder("", "--output")
 
 
 def test_only_what_is_ours_is_replaced(tmp_path):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.system import terminal
 from tests.conftest import ROOT
@@ -58,6 +59,13 @@ def test_closed_and_full_outputs_are_no_failure(tmp_path):
 def test_what_is_refused_is_one_line():
     code, error = ended(script("raise UserError('a\\x1b[31mb')", stdout=subprocess.DEVNULL))
     assert code == 2 and error == "-c: a\\x1b[31mb\n"
+
+
+def test_what_is_told_begins_with_the_programs_name(capsys):
+    def refused():
+        raise UserError("no")
+
+    assert terminal.run_command(refused, "d3gzsl") == 2 and capsys.readouterr().err == "d3gzsl: no\n"
 
 
 def test_a_broken_pipe_of_something_else_is_not_hidden():

@@ -4,15 +4,16 @@ import argparse
 import shlex
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.errors import Terminated, UserError
+from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation.presets import PRESETS
-from d3gzsl_jax.studies.overrides import assignment, configured
+from d3gzsl_jax.studies.baselines import names
+from d3gzsl_jax.studies.overrides import assignment, rooted
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
-from d3gzsl_jax.text import visible
 
 _ABOUT = """\
 What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
@@ -54,9 +55,9 @@ def parser() -> Parser:
     found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every cell that says nothing else")
     found.add_argument("--seeds", type=whole(1), default=5, metavar="N", help="seeds 0, 1, ... of each cell")
     found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
-    found.add_argument("--output", type=Path, metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
+    found.add_argument("--output", metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
     found.add_argument("--workers", type=whole(0), default=0, metavar="N", help="processes (default: one a core, or one)")
-    found.add_argument("--baselines", default="", metavar="NAME,NAME", help="baselines without synthesis to table too")
+    found.add_argument("--baselines", metavar="NAME,NAME", help="baselines without synthesis to table too")
     found.add_argument("--reports", action="store_true", help="plots and report.html of every run")
     found.add_argument("--prune", action="store_true", help="remove checkpoints of finished runs and of their folds")
     found.add_argument("--list", action="store_true", help="say what presets there are, and run nothing")
@@ -64,7 +65,11 @@ def parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the ablation; returns the exit code."""
+    """Runs the ablation; returns the exit code.
+
+    Raises:
+        UserError: bad input.
+    """
     given = sys.argv[1:] if argv is None else argv
 
     def terminate(number: int, frame: Any) -> None:
@@ -77,9 +82,6 @@ def main(argv: list[str] | None = None) -> int:
         from d3gzsl_jax.studies.ablation.study import ablate
 
         return ablate(arguments, fixed, shlex.join(["d3gzsl", "ablate", *given]))
-    except UserError as error:
-        print(f"d3gzsl ablate: {visible(str(error))}", file=sys.stderr)
-        return 2
     except (KeyboardInterrupt, Terminated) as stopped:
         print("d3gzsl ablate: stopped; the same command goes on", file=sys.stderr)
         return 143 if isinstance(stopped, Terminated) else 130
@@ -90,15 +92,14 @@ def main(argv: list[str] | None = None) -> int:
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that are set in all cells; refuses what can be known to be wrong before anything is computed."""
     fixed = dict(assignment("--set", text) for text in arguments.set)
-    fixed |= {"data.root": arguments.root} if arguments.root else {}
+    fixed = rooted(fixed, arguments.root)
     if arguments.list:
         return fixed
     if not arguments.config:
         raise UserError("--config is missing; for example --config=configs/digits.py, which needs no download")
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the runs and of the table")
-    if arguments.preset not in ("", *PRESETS):
-        raise UserError(f"--preset {arguments.preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
-    for spec in arguments.config:
-        configured(spec, fixed)
+    arguments.output = paths.clean_folder(arguments.output, "--output")
+    arguments.baselines = [] if arguments.baselines is None else names.chosen(arguments.baselines, names.FITTED)
+    grid.named_cells(arguments.config, arguments.preset, arguments.vary, fixed, arguments.reports, arguments.only)
     return fixed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
-from d3gzsl_jax.data.load import load
+from d3gzsl_jax.config.load import split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -49,18 +49,36 @@ def cells_of(
     specs: Sequence[str], preset: str, varied: Sequence[str], fixed: Mapping[str, Any], baselines: Sequence[str], report: bool,
     only: str = "",
 ) -> list[Cell]:
-    """The grid: every configuration file with every cell of the preset and every combination of varied values; then baselines, each
-    once for all that is the same to it: the data and its folds.
+    """The grid: `named_cells`, with the digests of their data; then baselines, each once for all that is the same to it: the data
+    and its folds.
 
     A cell of a preset is compared with the one the preset says, at the same file and values; any other with the very first, or,
     where that is on other data, with the first on its own. So is a baseline.
+
+    Args:
+        specs, preset, varied, fixed, report, only: see `named_cells`.
+        baselines: their names.
+
+    Raises:
+        UserError: see `named_cells`; or data is missing or wrong.
+    """
+    cells = _compared(_read(named_cells(specs, preset, varied, fixed, report, only)))
+    cells += _baselines(cells, baselines)
+    _check_folders(cells)
+    return cells
+
+
+def named_cells(
+    specs: Sequence[str], preset: str, varied: Sequence[str], fixed: Mapping[str, Any], report: bool, only: str = ""
+) -> list[Cell]:
+    """Every configuration file with every cell of the preset and every combination of varied values, checked; no data is read, and
+    JAX is not needed.
 
     Args:
         specs: configuration files, 'FILE.py' or 'FILE.py:variant'.
         preset: a name in PRESETS, '' for none.
         varied: 'FIELD=VALUE,VALUE,...' each.
         fixed: values by dotted field, for all; see `overrides.configured`.
-        baselines: their names.
         report: whether runs draw plots and a report.
         only: of the preset's cells, these, with commas between; '' for all.
 
@@ -71,18 +89,14 @@ def cells_of(
         raise UserError(f"--preset {preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
     if only and not preset:
         raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
-    if baselines:
-        from d3gzsl_jax.studies.baselines.harness import BASELINES
-
-        if unknown := [name for name in baselines if name not in BASELINES]:
-            raise UserError(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}")
     axes = []
     for text in varied:
         field, listed = assignment("--vary", text)
         axes.append([Choice(f"{field}={value}", {field: value}) for value in listed.split(",")])
     found: list[Cell] = []
     for spec in specs:
-        label = Path(spec.partition(":")[0]).stem + spec[len(spec.partition(":")[0]) :] if len(specs) > 1 else ""
+        file, variant = split(spec)
+        label = Path(file).stem + (f":{variant}" if variant else "") if len(specs) > 1 else ""
         starting = _prepared(configured(spec, fixed), report)
         choices = PRESETS[preset](starting) if preset else [Choice("", {})]
         wanted = only_of(only, [choice.name for choice in choices]) if only else {choice.name for choice in choices}
@@ -95,10 +109,7 @@ def cells_of(
             against = _named(label, choice.against, *values) if choice.against else ""
             found.append(Cell(name, against, _prepared(configured(spec, overrides), report)))
     _check(found)
-    cells = _compared(_read(found))
-    cells += _baselines(cells, baselines)
-    _check_folders(cells)
-    return cells
+    return found
 
 
 def only_of(text: str, names: Sequence[str]) -> set[str]:
@@ -156,6 +167,8 @@ def _check_folders(cells: Sequence[Cell]) -> None:
 
 def _read(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with the digests of their data, each data read once."""
+    from d3gzsl_jax.data.load import load  # loads JAX
+
     digests: dict[str, Mapping[str, str]] = {}
     found = []
     for cell in cells:

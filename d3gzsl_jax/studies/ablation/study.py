@@ -85,9 +85,9 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
         print_presets(arguments.config[0] if arguments.config else "digits", fixed)
         return 0
     workers = arguments.workers or default_workers()
-    baselines = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
-    cells = cells_of(arguments.config, arguments.preset, arguments.vary, fixed, baselines, arguments.reports, arguments.only)
-    arguments.output = paths.clean(arguments.output, "--output")
+    cells = cells_of(
+        arguments.config, arguments.preset, arguments.vary, fixed, arguments.baselines, arguments.reports, arguments.only
+    )
     ours = {".md": text_with("d3gzsl ablate"), **dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))}
     for ending, is_ours in (ours | dict.fromkeys((".png", ".svg"), picture)).items():
         target = arguments.output / f"ablation{ending}"
@@ -103,7 +103,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
             outputs.add(job, results)
     if len(ahead) < len(jobs):
         print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
-    _make(arguments.output)
+    paths.make_folder(arguments.output, "--output")
     for job in ahead:
         if Path(job.folder).is_dir():
             contents.require_ours(Path(job.folder), "--output")
@@ -138,10 +138,3 @@ def print_presets(spec: str, fixed: dict[str, Any]) -> None:
                 print(f"    {cell.name}: {json.dumps(cell.overrides) if cell.overrides else 'as configured'}")
         except UserError as error:
             print(f"    not for {spec}: {error}")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {folder}: cannot be made ({error.strerror}); name a folder that can") from None

@@ -2,12 +2,11 @@
 
 import sys
 
-from d3gzsl_jax.config import command_line, schema
-from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.studies.overrides import assignment, configured
+from d3gzsl_jax.config import check, command_line, schema
+from d3gzsl_jax.studies.baselines import names
+from d3gzsl_jax.studies.overrides import assignment, configured, rooted
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
-from d3gzsl_jax.text import visible
 
 _ABOUT = """\
 Baselines without synthesis, which a generative method has to beat, over several seeds on the data
@@ -47,22 +46,25 @@ def parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the baselines; returns the exit code."""
+    """Runs the baselines; returns the exit code.
+
+    Raises:
+        UserError: bad input. DivergenceError: training broke down.
+    """
     try:
         arguments = parser().parse_args(sys.argv[1:] if argv is None else argv)
         fixed = dict(assignment("--set", text) for text in arguments.set)
-        config = configured(arguments.config, fixed | ({"data.root": arguments.root} if arguments.root else {}))
-        output = paths.clean(arguments.output, "--output") if arguments.output else None
-        names = arguments.baselines if arguments.baselines is None else arguments.baselines.split(",")
+        config = configured(arguments.config, rooted(fixed, arguments.root))
+        check.check(config)
+        output = paths.clean_folder(arguments.output, "--output") if arguments.output is not None else None
+        given = arguments.baselines
+        chosen = list(names.FITTED) if given is None else names.chosen(given, (*names.FITTED, names.NO_SYNTHESIS))
         from d3gzsl_jax.studies.baselines import study
         from d3gzsl_jax.system.startup import configure
 
         configure(keep_compiled=bool(config.get("compile_cache", True)))
-        study.run(arguments.config, config, names, arguments.seeds, output)
+        study.run(arguments.config, config, chosen, arguments.seeds, output)
     except KeyboardInterrupt:
         print("d3gzsl baselines: stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    except (UserError, DivergenceError) as error:
-        print(f"d3gzsl baselines: {visible(str(error))}", file=sys.stderr)
-        return 2 if isinstance(error, UserError) else 3
     return 0

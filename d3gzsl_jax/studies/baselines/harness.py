@@ -28,7 +28,7 @@ BASELINES: dict[str, Baseline] = {
     "regressor": SemanticRegressor(hidden=0, learning_rates=(2e-3, 1e-2), scales=(4.0,)),
     "class_norm": SemanticRegressor(),
 }
-"""By name."""
+"""By name; `names.FITTED` lists them."""
 
 
 class Chosen(NamedTuple):

@@ -19,14 +19,15 @@ from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.source import FOLDS
-from d3gzsl_jax.studies.baselines.harness import BASELINES, run_baseline
+from d3gzsl_jax.studies.baselines.harness import run_baseline
+from d3gzsl_jax.studies.baselines.names import NO_SYNTHESIS
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, terminal
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import shortened
 
-NO_SYNTHESIS = "no_synthesis"
 _H = list(METRICS).index("H")
 
 
@@ -34,24 +35,18 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     """Results by baseline, one entry a seed, done or read from the folder.
 
     Args:
-        config: of the data and the folds; for no_synthesis of the run.
-        names: of baselines.
+        config: checked; of the data and the folds, for no_synthesis of the run.
+        names: of baselines, see `names.chosen`.
         seeds: 0 ... seeds - 1.
         output: the folder.
 
     Raises:
-        UserError: an unknown name, data that is wrong, or a folder that holds something else.
+        UserError: data that is wrong, or a folder that holds something else.
     """
-    known = (*BASELINES, NO_SYNTHESIS)
-    if not names:
-        raise UserError(f"--baselines names none; give some of {', '.join(known)}, or leave it out")
-    for name in names:
-        if name not in known:
-            raise UserError(f"--baselines {name}: expected one of {', '.join(known)}")
-    check.check(config)
     if NO_SYNTHESIS in names:
         check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
+    paths.make_folder(output, "--output")
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():
             contents.require_ours(folder, "--output")
@@ -128,19 +123,17 @@ def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Ta
     return Table(title, columns, rows)
 
 
-def run(spec: str, config: ConfigDict, names: Sequence[str] | None, seeds: int, output: Path | None) -> None:
+def run(spec: str, config: ConfigDict, names: Sequence[str], seeds: int, output: Path | None) -> None:
     """Measures, and prints the table.
 
     Args:
         spec: what the configuration is called.
-        config, seeds: see `measure`.
-        names: of baselines, None for all but no_synthesis.
+        config, names, seeds: see `measure`.
         output: the folder of the results; None: they are printed only.
 
     Raises:
         UserError: see `measure`.
     """
-    names = list(dict.fromkeys(name.strip() for name in (BASELINES if names is None else names) if name.strip()))
     with tempfile.TemporaryDirectory() as temporary:
         found = measure(config, names, seeds, output or Path(temporary))
     of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"

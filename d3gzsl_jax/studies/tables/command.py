@@ -20,9 +20,10 @@ from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.own_outputs import text_with
 from d3gzsl_jax.studies.tables.runs import METRICS, Run, tabulate
 from d3gzsl_jax.studies.tables.writer import FORMATS, Table
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser, one_of
-from d3gzsl_jax.text import one_line, shortened
+from d3gzsl_jax.text import one_line, shortened, visible
 
 _ABOUT = """\
 Gathers runs into one table: a row a method and predictor, over the seeds it was run with.
@@ -47,14 +48,14 @@ _IRRELEVANT = {"seed", "seeds", *(field.name for field in schema.FIELDS if field
 _ANEW = "train it again with this version, or leave it out"
 
 
-def find(paths: Sequence[Path]) -> list[Path]:
-    """Every results.json under the paths, each once, but those of a run's validation folds (RUN/validation/fold-<k>).
+def find(places: Sequence[Path]) -> list[Path]:
+    """Every results.json under the places, each once, but those of a run's validation folds (RUN/validation/fold-<k>).
 
     Raises:
         UserError: a path does not exist, or holds none.
     """
     found: dict[Path, Path] = {}
-    for path in paths:
+    for path in places:
         if not path.exists():
             raise UserError(f"{path}: no such run or folder")
         files = [path] if path.is_file() else sorted(path.rglob("results.json"))
@@ -234,11 +235,15 @@ def _heading(common: Mapping[str, Any]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the table; returns the exit code."""
+    """Writes the table; returns the exit code.
+
+    Raises:
+        UserError: bad input.
+    """
     parser = Parser("d3gzsl table", description=_ABOUT, exit_codes="0 done, 2 bad input (one line says what).")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="looked through for results.json")
+    parser.add_argument("paths", nargs="+", metavar="RUN_OR_FOLDER", help="looked through for results.json")
     parser.add_argument("--format", type=one_of(*FORMATS), default="markdown", help=f"{', '.join(FORMATS)}")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write; else the table is printed")
+    parser.add_argument("--output", metavar="FILE", help="file to write; else the table is printed")
     parser.add_argument("--by", default="", metavar="FIELD,FIELD", help="fields of the configuration to sort by, a column each")
     parser.add_argument("--calibrated", action="store_true", help="also U, S and H under calibrated stacking")
     parser.add_argument("--separate", action="store_true", help="a table for each dataset, features, semantics, selection rule")
@@ -248,17 +253,18 @@ def main(argv: list[str] | None = None) -> int:
     by = [field.strip().removeprefix("config.") for field in arguments.by.split(",") if field.strip()]
     copies = contextlib.ExitStack()
     try:
-        local = (bucket.local(path, write=False, only="results.json") for path in arguments.paths)
+        given = (path if bucket.is_in_one(path) else paths.clean(path, "RUN_OR_FOLDER") for path in arguments.paths)
+        local = (bucket.local(path, write=False, only="results.json") for path in given)
         arguments.paths = [Path(copies.enter_context(of)) for of in local]
         output = None
-        if arguments.output:
+        if arguments.output is not None:
             ours = text_with("d3gzsl table")
             output = contents.output(arguments.output, "--output", ours, "table of this tool", arguments.paths)
         runs = []
         for path in find(arguments.paths):
             run = read(path)
             if isinstance(run, str):
-                print(f"d3gzsl table: {path}: left out: {run}", file=sys.stderr)
+                print(f"d3gzsl table: {visible(str(path))}: left out: {run}", file=sys.stderr)
             else:
                 runs.append(run)
         if not runs:
@@ -268,12 +274,9 @@ def main(argv: list[str] | None = None) -> int:
         text = FORMATS[arguments.format](tables_of(runs, by, arguments.calibrated, arguments.test_selected, command))
         if output:
             write_text(output, text)
-    except UserError as error:
-        print(f"d3gzsl table: {error}", file=sys.stderr)
-        return 2
     finally:
         copies.close()
-    if not arguments.output:
+    if output is None:
         sys.stdout.write(text)
     return 0
 

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "…": r"\ldots{}", "—": r"\textemdash{}", "[": "{[}", "]": "{]}", '"': r"\char34{}",
+    "±": r"$\pm$", "…": r"\ldots{}", "—": r"\textemdash{}", "[": "{[}", "]": "{]}", "*": "{*}", '"': r"\char34{}",
 })  # fmt: skip
-# A bracket after the end of a row would be its option.
+# A bracket or a star after the end of a row would be its option.
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|#~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_MARKDOWN[ord("$")] = "&#36;"  # two of them are mathematics on GitHub
 
 
 class Cell(NamedTuple):

@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from d3gzsl_jax import main as program
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import curves
-from d3gzsl_jax.runs.report import command, figures, plots, texts
+from d3gzsl_jax.runs.report import figures, plots, texts
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.report.write import write_page
 
@@ -52,6 +53,7 @@ def results():
         "test_selected": {"selection": "test", "epochs": 2, "metrics": metrics(0.9123, 0.9)},
     }  # fmt: skip
     return {
+        saved_config.KEY: saved_config.FORMAT,
         "dataset": CONFIG["dataset"], "framework": "wgan", "distillation": True, "features": "f.mat", "semantics": "att",
         "epochs": 3, "steps": 21, "prediction": "student", **student, "interrupted": False, "seconds": 7300.0,
         "predictions": {"student": student, "classifier": {"metrics": metrics(0.5, 0.5), "per_class": accuracy, "test_selected": None}},
@@ -102,7 +104,7 @@ def drawn(folder):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = record(tmp_path_factory.mktemp("runs") / "whole")
-    assert command.main([str(folder)]) == 0
+    assert program.main(["report", str(folder)]) == 0
     return folder
 
 
@@ -211,7 +213,7 @@ def test_a_run_without_one_of_its_files(tmp_path, name):
 
 def test_a_run_that_has_only_begun(tmp_path):
     folder = record(tmp_path, lines=[], overrides={}, environment=None, results=None, diagnostics=None)
-    assert command.main([str(folder)]) == 0
+    assert program.main(["report", str(folder)]) == 0
     assert "nothing evaluated yet" in (folder / "report.html").read_text()
 
 
@@ -285,7 +287,7 @@ def test_folders_that_are_no_run_are_refused_in_one_line(tmp_path, capsys):
     archive = record(tmp_path / "archive")
     (archive / "diagnostics.npz").write_bytes(b"PK\x03\x04 not whole")
     for folder, said in ((tmp_path / "absent", "no such folder"), (tmp_path, "no config.json"), (damaged, "results.json"), (archive, "diagnostics.npz")):
-        assert command.main([str(folder)]) == 2
+        assert program.main(["report", str(folder)]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and said in error and str(folder) in error
 
@@ -309,6 +311,6 @@ def test_matplotlib_is_imported_inside_functions_and_pyplot_never(module):
 def test_groups_that_are_null_and_arrays_that_do_not_belong_together(tmp_path):
     kept = {name: values for name, values in arrays().items() if not name.endswith(("real_labels", "gamma"))}
     config = dict.fromkeys(CONFIG) | {saved_config.KEY: saved_config.FORMAT, "framework": "another"}
-    folder = record(tmp_path, config=config, results={"predictions": {"student": None}}, diagnostics=kept, environment={"starts": None})
+    folder = record(tmp_path, config=config, results=saved_config.content({"predictions": {"student": None}}), diagnostics=kept, environment={"starts": None})
     assert set(drawn(folder)) == set(plots.PLOTS) - {"per_class", "curve", "projection"}
     assert "another without D3" in write_page(folder).read_text()

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from d3gzsl_jax import main as program
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.studies.ablation import command as ablate
 from d3gzsl_jax.studies.ablation import jobs, study
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
@@ -33,7 +33,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     output = tmp_path / "out"
     vary = ["--config", quick, "--vary", "distillation.weight_od=0.0,0.1", "--output", str(output), "--workers", "1"]
     vary += ["--baselines", "eszsl"]
-    assert ablate.main([*vary, "--seeds", "1"]) == 0
+    assert program.main(["ablate", *vary, "--seeds", "1"]) == 0
     printed = capsys.readouterr().out
     assert "[2/3] distillation.weight_od=0.1, seed 0" in printed and "student U " in printed and "classifier U " in printed
     first = [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
@@ -46,13 +46,13 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     # One run breaks down: it is named, and the others are done.
     train = jobs.train
     monkeypatch.setattr(jobs, "train", breaks)
-    assert ablate.main([*vary, "--seeds", "2", "--prune"]) == 3
+    assert program.main(["ablate", *vary, "--seeds", "2", "--prune"]) == 3
     message = capsys.readouterr()
     failure = "distillation.weight_od=0.0, seed 1: DivergenceError loss is nan after outer step 3"
     assert f"ablate: failed: {failure}" in message.err and f"- {escaped(failure)}" in (output / "ablation.md").read_text()
     assert "3 of 6 runs are finished already" in message.out and "[5/6] distillation.weight_od=0.1, seed 1" in message.out
     monkeypatch.undo()
-    assert ablate.main([*vary, "--seeds", "2"]) == 0
+    assert program.main(["ablate", *vary, "--seeds", "2"]) == 0
     assert "5 of 6 runs are finished already" in capsys.readouterr().out and "Failed" not in (output / "ablation.md").read_text()
     assert first == [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
     assert (output / "distillation.weight_od=0.1/seed-0/checkpoints").is_dir()
@@ -77,7 +77,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     assert f"| {escaped('distillation.weight_od=0.1')} | student | 2 |" in text and "--vary distillation.weight_od=0.0,0.1" in text
 
     # Another configuration in that folder is told before anything is trained.
-    assert ablate.main([*vary, "--set", "train.batch_size=32"]) == 2
+    assert program.main(["ablate", *vary, "--set", "train.batch_size=32"]) == 2
     message = capsys.readouterr().err
     assert "holds a run with config.train.batch_size=64, now it is 32" in message and message.count("\n") == 1
 
@@ -105,7 +105,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     ],
 )
 def test_bad_input_exits_2_before_any_training(arguments, message, tmp_path, capsys):
-    assert ablate.main([*arguments, "--output", str(tmp_path / "out")]) == 2
+    assert program.main(["ablate", *arguments, "--output", str(tmp_path / "out")]) == 2
     captured = capsys.readouterr().err
     assert message in captured and captured.count("\n") == 1 and not (tmp_path / "out").exists()
 
@@ -124,7 +124,7 @@ def test_without_a_look_at_the_test_rows_baselines_are_of_the_folds_too(quick, t
     output = tmp_path / "out"
     command = ["--config", quick, "--set", "eval.selection=validation", "--set", "eval.prediction=auto", "--seeds", "1"]
     command += ["--baselines", "eszsl", "--workers", "1", "--output", str(output), "--prune"]
-    assert ablate.main([*command, "--set", "eval.retrain=False"]) == 0
+    assert program.main(["ablate", *command, "--set", "eval.retrain=False"]) == 0
     assert looked_at == ["digits, fold 0"]
     text = (output / "ablation.md").read_text()
     assert "no test row was looked at" in text and "| quick | chosen | 1 |" in text
@@ -140,20 +140,20 @@ def test_without_a_look_at_the_test_rows_baselines_are_of_the_folds_too(quick, t
     # Pruned and of folds alone, they go on to the test rows; the folds are not trained again.
     before = (output / "quick/seed-0/validation/fold-0/results.json").stat().st_mtime_ns
     capsys.readouterr()
-    assert ablate.main(command) == 0
+    assert program.main(["ablate", *command]) == 0
     assert "finished already" not in capsys.readouterr().out and looked_at == ["digits, fold 0"] * 2 + ["digits"]
     assert (output / "quick/seed-0/validation/fold-0/results.json").stat().st_mtime_ns == before
     with (output / "ablation.csv").open() as file:
         assert {line["selection"] for line in csv.DictReader(file)} == {"validation"}
     assert not list(output.glob("**/checkpoints"))
-    assert ablate.main([*command, "--set", "eval.retrain=False"]) == 2
+    assert program.main(["ablate", *command, "--set", "eval.retrain=False"]) == 2
     assert "looked at the test rows, and config.eval.retrain=False asks for none" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_what_cannot_be_selected_on_the_test_rows_is_left_out(quick, tmp_path, capsys):
     command = ["--config", quick, "--set", "eval.selection=test", "--seeds", "1", "--workers", "1", "--output", str(tmp_path / "out")]
-    assert ablate.main(command) == 0
+    assert program.main(["ablate", *command]) == 0
     text = (tmp_path / "out" / "ablation.md").read_text()
     assert "| quick | student | 1 |" in text and "| quick | classifier |" not in text
     assert "no epochs to select from: quick, classifier." in text
@@ -167,11 +167,11 @@ def test_data_that_has_changed_is_not_mixed_with_what_was_there(tmp_path, capsys
     )
     command = ["--config", f"{config}:base", "--root", str(tmp_path / "data"), "--seeds", "1", "--workers", "1"]
     command += ["--output", str(tmp_path / "out")]
-    assert ablate.main(command) == 0
-    assert ablate.main(command) == 0
+    assert program.main(["ablate", *command]) == 0
+    assert program.main(["ablate", *command]) == 0
     small.write_mat_folder(tmp_path / "data", att_splits={"att": small.mat_arrays()["att_splits"]["att"][:, ::-1]})
     capsys.readouterr()
-    assert ablate.main(command) == 2
+    assert program.main(["ablate", *command]) == 2
     message = capsys.readouterr().err
     assert "seed-0: holds a run on other data (what is under config.data.root has changed)" in message and message.count("\n") == 1
 
@@ -187,13 +187,13 @@ def test_few_runs_that_are_left_have_no_more_cores_than_before(quick, tmp_path, 
 
     monkeypatch.setattr(study, "Pool", Pool)
     command = ["--config", f"{quick}:base", "--seeds", "1", "--workers", "3", "--output", str(tmp_path / "out")]
-    assert ablate.main(command) == 0
-    assert ablate.main(command) == 0
+    assert program.main(["ablate", *command]) == 0
+    assert program.main(["ablate", *command]) == 0
     assert asked == [(3, 1), (3, 0)]
 
 
 def test_list_says_what_there_is(capsys):
-    assert ablate.main(["--list", "--config", DIGITS]) == 0
+    assert program.main(["ablate", "--list", "--config", DIGITS]) == 0
     printed = capsys.readouterr().out
     assert all(f"{name}: " in printed for name in PRESETS) and "    cls+be+kl: {" in printed
 

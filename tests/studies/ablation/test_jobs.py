@@ -28,7 +28,7 @@ def leave(job, selection, **changed):
     results = {
         "dataset": "digits", "framework": "wgan", "seed": job.seed, "epochs": None, "prediction": "student", "metrics": metrics,
         "predictions": {"student": {"metrics": metrics}}, "selection": selection, "interrupted": False, "config": job.config,
-        "digests": job.digests,
+        "digests": job.digests, saved_config.KEY: saved_config.FORMAT,
     }  # fmt: skip
     (folder / "results.json").write_text(json.dumps(results | changed))
 
@@ -48,12 +48,13 @@ def test_results_of_other_data_are_refused(tmp_path):
     [
         ({"predictions": 5}, "predictions is 5"), ({"predictions": {"student": {}}}, "lacks 'predictions.student.metrics'"),
         ({"seed": "0"}, "seed is '0'"), ({"selection": "best"}, "selection is 'best'"), ({"digests": [1]}, r"digests is \[1\]"),
+        ({"format": 99}, "has format 99, and this version"), ({"format": None}, "has no format number"),
     ],
 )  # fmt: skip
 def test_results_of_another_shape_are_refused(tmp_path, changed, message):
     for job in jobs(tmp_path, {}):
         leave(job, **{"selection": "last"} | changed)
-        with pytest.raises(UserError, match=f"results.json: {message}.*name another --output|results.json: {message}.*remove it"):
+        with pytest.raises(UserError, match=f"results.json: {message}.*name another --output|results.json: {message}.*remove it|results.json: {message}.*another folder"):
             job.results()
 
 

@@ -3,10 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from d3gzsl_jax.studies.baselines import command as baselines
+from d3gzsl_jax import main as program
 from d3gzsl_jax.studies.baselines import harness, study
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
-from d3gzsl_jax.studies.tables import command as report
 from d3gzsl_jax.system import compile_cache
 from tests.conftest import ROOT
 
@@ -28,27 +27,27 @@ def config(tmp_path, monkeypatch):
 
 def test_results_are_written_once_and_tabled(config, tmp_path, capsys):
     command = ["--config", config, "--seeds", "2", "--baselines", "eszsl", "--output", str(tmp_path / "out")]
-    assert baselines.main(command) == 0
+    assert program.main(["baselines", *command]) == 0
     out = capsys.readouterr().out
     path = tmp_path / "out" / "eszsl" / "seed-1" / "results.json"
     results, before = json.loads(path.read_text()), path.stat().st_mtime_ns
     assert results["config"]["eval"]["fold_classes"] == 0.3 and results["config"]["data"]["source"] == "digits"
     assert f"{100 * results['metrics']['harmonic']:.1f} ± 0.0" in out
     assert f"{100 * results['predictions']['eszsl']['calibrated']['harmonic']:.1f} ± 0.0" in out
-    assert baselines.main(command) == 0
+    assert program.main(["baselines", *command]) == 0
     assert path.stat().st_mtime_ns == before and capsys.readouterr().out == out
-    assert report.main([str(tmp_path / "out"), "--calibrated"]) == 0
+    assert program.main(["table", str(tmp_path / "out"), "--calibrated"]) == 0
     assert "eszsl" in capsys.readouterr().out
-    assert baselines.main([*command, "--set", "eval.fold_seed=3"]) == 2
+    assert program.main(["baselines", *command, "--set", "eval.fold_seed=3"]) == 2
     assert "config.eval.fold_seed=0, not 3" in capsys.readouterr().err
-    assert baselines.main([*command, "--set", "data.normalize_semantics=True"]) == 2
+    assert program.main(["baselines", *command, "--set", "data.normalize_semantics=True"]) == 2
     assert "another baseline, seed or data" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
     command = ["--config", config, "--seeds", "1", "--baselines", "no_synthesis,eszsl", "--output", str(tmp_path / "out")]
-    assert baselines.main(command) == 0
+    assert program.main(["baselines", *command]) == 0
     results = json.loads((tmp_path / "out" / "no_synthesis" / "seed-0" / "results.json").read_text())
     assert results["config"]["distillation"]["n_syn"] == 0 and results["selection"] == "validation"
     assert list(results["predictions"]) == ["student"]
@@ -61,7 +60,7 @@ def test_no_test_row_is_looked_at_where_none_may_be(config, tmp_path, capsys):
     command += ["--set", "eval.selection=validation"]
     folds_only = [*command, "--set", "eval.retrain=False"]
     for _ in range(2):
-        assert baselines.main(folds_only) == 0
+        assert program.main(["baselines", *folds_only]) == 0
         printed = " ".join(capsys.readouterr().out.split())  # a title may be broken into lines
         assert "no test row was looked at" in printed
         for name in ("eszsl", "no_synthesis"):
@@ -69,10 +68,10 @@ def test_no_test_row_is_looked_at_where_none_may_be(config, tmp_path, capsys):
             assert results["selection"] == "folds only"
             assert f"{100 * results['metrics']['harmonic']:.1f}" in printed
             assert f"{100 * results['metrics']['calibrated']:.1f}" in printed
-    assert baselines.main(command) == 0
+    assert program.main(["baselines", *command]) == 0
     for name in ("eszsl", "no_synthesis"):
         assert json.loads((tmp_path / "out" / name / "seed-0" / "results.json").read_text())["selection"] == "validation"
-    assert baselines.main(folds_only) == 2
+    assert program.main(["baselines", *folds_only]) == 2
     assert "out/eszsl/seed-0: holds figures of the test rows" in capsys.readouterr().err
 
 
@@ -81,7 +80,7 @@ def test_compiled_programs_are_kept_as_configured(config, wished, monkeypatch):
     chosen = []
     monkeypatch.setattr(compile_cache, "use", chosen.append)
     monkeypatch.setattr(study, "run", lambda *_: None)
-    assert baselines.main(["--config", config, "--set", f"compile_cache={wished}"]) == 0
+    assert program.main(["baselines", "--config", config, "--set", f"compile_cache={wished}"]) == 0
     assert chosen == [wished]
 
 
@@ -103,15 +102,15 @@ def test_the_table_has_mean_and_spread_of_each_figure():
 
 
 def test_what_is_refused(config, capsys):
-    assert baselines.main(["--config", str(ROOT / "configs" / "none.py")]) == 2
-    assert baselines.main(["--config", config, "--baselines", "sze"]) == 2
-    assert "--baselines sze: expected one of eszsl, regressor, class_norm, no_synthesis" in capsys.readouterr().err
-    assert baselines.main(["--config", config, "--seeds", "0"]) == 2
-    assert baselines.main(["--config", config + ":base", "--baselines", "no_synthesis"]) == 2
+    assert program.main(["baselines", "--config", str(ROOT / "configs" / "none.py")]) == 2
+    assert program.main(["baselines", "--config", config, "--baselines", "sze"]) == 2
+    assert "--baselines sze: expected some of eszsl, regressor, class_norm, no_synthesis" in capsys.readouterr().err
+    assert program.main(["baselines", "--config", config, "--seeds", "0"]) == 2
+    assert program.main(["baselines", "--config", config + ":base", "--baselines", "no_synthesis"]) == 2
     capsys.readouterr()
-    assert baselines.main(["--config", config, "--baselines", ""]) == 2
+    assert program.main(["baselines", "--config", config, "--baselines", ""]) == 2
     assert "--baselines names none; give some of eszsl, regressor" in capsys.readouterr().err
-    assert baselines.main(["--config", config, "--set", "seed=3"]) == 2
+    assert program.main(["baselines", "--config", config, "--set", "seed=3"]) == 2
     assert "--set seed=3: every run is made with seeds 0, 1, ..." in capsys.readouterr().err
-    assert baselines.main(["--config", config, "--set", "data.leave_out=12"]) == 2
+    assert program.main(["baselines", "--config", config, "--set", "data.leave_out=12"]) == 2
     assert "there is no class 12" in capsys.readouterr().err

@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from d3gzsl_jax import main as program
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import interval
 from d3gzsl_jax.studies.tables import command
@@ -29,6 +31,7 @@ def run(seed=0, unseen=0.4, seen=0.6, selection="last", **fields):
     student = {"metrics": metrics(unseen, seen), "selection": selection, "epochs": 5, "calibrated": None, "test_selected": best}
     classifier = student | {"metrics": metrics(unseen + 0.1, seen - 0.1), "test_selected": None}
     return {
+        saved_config.KEY: saved_config.FORMAT,
         "dataset": "CUB", "framework": "wgan", "distillation": True, "features": "vgg768.mat", "semantics": "sent", "seed": seed,
         "digests": {"features": "f" * 64, "semantics": "a" * 64, "split": "5" * 64}, "selection": selection,
         "prediction": "student", "metrics": metrics(unseen, seen), "predictions": {"student": student, "classifier": classifier},
@@ -70,7 +73,7 @@ def table(tmp_path, capsys):
             folder = tmp_path / "runs" / f"run-{index}"
             folder.mkdir(parents=True)
             (folder / "results.json").write_text(results if isinstance(results, str) else json.dumps(results))
-        code = command.main([str(tmp_path / "runs"), *options])
+        code = program.main(["table", str(tmp_path / "runs"), *options])
         captured = capsys.readouterr()
         return code, captured.out, captured.err.splitlines()
 
@@ -171,7 +174,7 @@ def test_what_must_not_stand_in_one_table(path, value, table, tmp_path):
     assert code == 2 and not out and len(err) == 1
     assert f"differ in {path.replace('/', '.')} (" in err[0] and "run-0/results.json" in err[0] and "run-1/results.json" in err[0]
     # Asked for, each gets a table of its own.
-    assert command.main([str(tmp_path / "runs"), "--separate", "--output", str(tmp_path / "x.md")]) == 0
+    assert program.main(["table", str(tmp_path / "runs"), "--separate", "--output", str(tmp_path / "x.md")]) == 0
     headings = [line for line in (tmp_path / "x.md").read_text().splitlines() if line.startswith("## ")]
     assert len(headings) == len(set(headings)) == 2 and all(word in headings[0] for word in ("CUB", "vgg768.mat", "sent", "last"))
 
@@ -215,6 +218,7 @@ def test_results_of_an_older_version(key, table):
      (changed(run(0), "predictions/student/metrics/unseen", "0.5"), "student.metrics.unseen is '0.5'"), (changed(run(0), "config", 3), "config is 3"),
      (changed(run(0), "predictions/student", {}), "lacks 'predictions.student.metrics"), (changed(run(0), "digests", "x" * 3000), "digests is 'xxx"),
      (changed(run(0), "predictions/student/selection", "validation"), "predictions.student.selection is 'validation', but selection is 'last'"),
+     (run(0) | {"format": 99}, "results.json: has format 99, and this"), (changed(run(0), "format", None), "results.json: has no format number"),
      (run(0) | {"interrupted": True}, "no finished run is left")],
 )  # fmt: skip
 def test_damaged_results(results, message, table):
@@ -241,19 +245,19 @@ def test_calibrated_figures_and_how_gamma_was_chosen(table, tmp_path):
     assert float(student["calibrated H"]) == pytest.approx(50 * (0.5 + 2 * 0.6 * 0.5 / 1.1)) and float(student["calibrated U"]) == pytest.approx(55.0)
     assert (student["gamma chosen by"], student["gamma"]) == ("validation", "1.0") and float(student["gamma std"]) == pytest.approx(np.sqrt(0.5))
     assert classifier["calibrated H"] == classifier["gamma chosen by"] == ""
-    assert command.main([str(tmp_path / "runs"), "--output", str(tmp_path / "x.md")]) == 0
+    assert program.main(["table", str(tmp_path / "runs"), "--output", str(tmp_path / "x.md")]) == 0
     assert "gamma" not in (tmp_path / "x.md").read_text()
-    assert command.main([str(tmp_path / "runs"), "--calibrated", "--output", str(tmp_path / "x.md")]) == 0
+    assert program.main(["table", str(tmp_path / "runs"), "--calibrated", "--output", str(tmp_path / "x.md")]) == 0
     assert "| validation: 1 ± 0.71 |" in (tmp_path / "x.md").read_text()
     (tmp_path / "runs/run-0/results.json").write_text(json.dumps(changed(runs[0], "predictions/student/calibrated/selection", "test")))
-    assert command.main([str(tmp_path / "runs" / "run-0"), "--calibrated"]) == 2  # a gamma picked on the test set is none
+    assert program.main(["table", str(tmp_path / "runs" / "run-0"), "--calibrated"]) == 2  # a gamma picked on the test set is none
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "html", "csv"])
 def test_test_selected_figures_appear_only_when_asked_for_and_under_that_name(form, table, tmp_path):
     code, out, _ = table(run(0), options=["--format", form])
     assert code == 0 and "77.0" not in out and "test-selected" not in out
-    assert command.main([str(tmp_path / "runs"), "--format", form, "--test-selected", "--output", str(tmp_path / "x")]) == 0
+    assert program.main(["table", str(tmp_path / "runs"), "--format", form, "--test-selected", "--output", str(tmp_path / "x")]) == 0
     lines = [line for line in (tmp_path / "x").read_text().splitlines() if "77.0" in line]
     assert len(lines) == 1 and "student, test-selected (no result)" in lines[0]
 
@@ -261,7 +265,7 @@ def test_test_selected_figures_appear_only_when_asked_for_and_under_that_name(fo
 def test_runs_whose_rule_is_the_test(table, tmp_path):
     code, out, err = table(results := run(0, selection="test"))
     assert code == 2 and not out and "every figure of these runs is test-selected" in err[0]
-    assert command.main([str(tmp_path / "runs"), "--test-selected", "--output", str(tmp_path / "x.md")]) == 0
+    assert program.main(["table", str(tmp_path / "runs"), "--test-selected", "--output", str(tmp_path / "x.md")]) == 0
     rows = [line for line in (tmp_path / "x.md").read_text().splitlines() if line.startswith("| wgan")]
     assert len(rows) == 2 and all("test-selected (no result)" in row for row in rows)
     # An entry that does not say which epoch it is of could be either.
@@ -279,10 +283,10 @@ def test_a_metric_that_is_null_is_unknown(table):
 def test_awkward_names_in_markdown_and_latex(table, tmp_path):
     awkward = r"a&b<i>_c|d%$#{}~^*\[x]"
     code, out, _ = table(run(0) | {"dataset": awkward})
-    assert code == 0 and r"## a&amp;b&lt;i&gt;\_c\|d%$\#{}\~^\*\\\[x\], features" in out
-    assert command.main([str(tmp_path / "runs"), "--format", "latex", "--output", str(tmp_path / "x.tex")]) == 0
+    assert code == 0 and r"## a&amp;b&lt;i&gt;\_c\|d%&#36;\#{}\~^\*\\\[x\], features" in out
+    assert program.main(["table", str(tmp_path / "runs"), "--format", "latex", "--output", str(tmp_path / "x.tex")]) == 0
     out = (tmp_path / "x.tex").read_text()
-    assert r"a\&b\textless{}i\textgreater{}\_c\textbar{}d\%\$\#\{\}\textasciitilde{}\textasciicircum{}*\textbackslash{}{[}x{]}, features" in out
+    assert r"a\&b\textless{}i\textgreater{}\_c\textbar{}d\%\$\#\{\}\textasciitilde{}\textasciicircum{}{*}\textbackslash{}{[}x{]}, features" in out
     assert r"\begin{tabular}{llrrrrrrr}" in out and r"95 \% of H" in out and r"\end{tabular}" in out and "-{}-format latex" in out
     rows = [line for line in out.splitlines() if line.startswith("wgan")]
     assert len(rows) == 2 and all(line.count(" & ") == 8 and line.endswith(r" \\") for line in rows) and "rule{" not in out

@@ -2,6 +2,7 @@
 
 import json
 
+from d3gzsl_jax import main as program
 from d3gzsl_jax.studies.tables import command
 from tests.studies.tables.test_command import run
 
@@ -18,8 +19,8 @@ def test_only_a_runs_own_folds_are_left_out(tmp_path, capsys):
         left(folder / name, run(0))
     found = {str(path.parent.relative_to(folder)) for path in command.find([folder])}
     assert found == {"cell/seed-0", "fold-x", "fold-1/seed-0", "run"}
-    assert command.main([str(folder / "cell")]) == 0
-    assert command.main([str(folder / "run" / "validation")]) == 2
+    assert program.main(["table", str(folder / "cell")]) == 0
+    assert program.main(["table", str(folder / "run" / "validation")]) == 2
     assert "or only those of validation folds" in capsys.readouterr().err
 
 

@@ -54,3 +54,10 @@ def test_a_terminal_shows_names_as_they_are():
     console.print(terminal(table("[bold]x\x1b[31m", "[red]heading")))
     text = console.export_text()
     assert "[bold]x" in text and "[red]heading" in text and "\x1b" not in text and "48.0 ± 1.0" in text
+
+
+def test_a_row_that_begins_with_a_star_and_mathematics_show_as_they_are():
+    found = [Table("", [Column.of("*"), Column.of("b")], [[Cell.of("*x"), Cell.of("$y$")]])]
+    latex, markdown = FORMATS["latex"](found), FORMATS["markdown"](found)
+    assert r"{*} & b \\" in latex and r"{*}x & \$y\$ \\" in latex
+    assert "$" not in markdown and r"| \*x | &#36;y&#36; |" in markdown
