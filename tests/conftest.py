@@ -1,6 +1,7 @@
 """Shared by all tests: strict arrays, quiet TensorFlow, float32 at full precision, small benchmarks in memory and on disk."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests import compiled_programs
@@ -57,3 +58,11 @@ def mat_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "CUB"
     small.write_mat_folder(folder)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_this_module() -> Iterator[None]:
+    """Compiled programs go with the module that needed them: a process can hold only so many pieces of memory, and XLA crashes where
+    it gets no more. What comes back is read from the cache on disk."""
+    yield
+    jax.clear_caches()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import saved_config
@@ -127,6 +128,7 @@ def work(job: Job) -> float:
         raise KeyboardInterrupt
     if job.prune:
         prune(Path(job.folder))
+    jax.clear_caches()  # else a process gathers the programs of all its jobs, until it gets no more memory for one
     return time.monotonic() - began
 
 
