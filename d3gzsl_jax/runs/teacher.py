@@ -20,7 +20,8 @@ _REMEDY = "put a copy of that folder back, or remove it: it is fitted anew then,
 
 @dataclasses.dataclass(frozen=True)
 class FrozenTeacher:
-    """Parameters of the teacher, {} without D3; and its figures on the test rows, None without D3 or before they were looked at."""
+    """Parameters of the teacher, {} without D3; and its figures on the test rows, None without D3, {} before they were
+    looked at."""
 
     params: Params
     figures: dict[str, float] | None
@@ -54,10 +55,10 @@ def prepare(run: Run, signals: Signals) -> FrozenTeacher:
     )
     params = _of_first(run, params)
     run.display.stop()
-    figures = evaluate(run, params) if run.looks_early else None
-    processes.agreed(lambda: save_once(path, params, figures or {}) if processes.is_first() else None)
+    figures = evaluate(run, params) if run.looks_early else {}
+    processes.agreed(lambda: save_once(path, params, figures) if processes.is_first() else None)
     run.folder.need("teacher")
-    return FrozenTeacher(params, figures or {})
+    return FrozenTeacher(params, figures)
 
 
 def read(run: Run) -> FrozenTeacher:
