@@ -10,7 +10,7 @@ from d3gzsl_jax.frameworks.structures import Batch, Draws, StepDraws
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tools import parity
-from tools.parity_parts import replay, replay_cegzsl, replay_wgan
+from tools.parity_parts import replay, replay_cegzsl, replay_steps, replay_wgan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 
@@ -233,7 +233,7 @@ def test_the_fused_step_replays_the_recording_too():
     setup = replay_wgan.build(recording)
     objective, n = setup.objective, setup.n_critic
     teacher = replay_wgan.replay_pretraining(recording, setup, Comparison())
-    state = replay.initial_state(recording, setup)
+    state = replay_steps.initial_state(recording, setup)
     step = jax.jit(lambda *args: train_step(objective, setup.optimization, args[0], teacher, setup.classes, *args[1:]))
     names, out = recording.steps(), Comparison()
     for first in range(0, len(names), n + 1):

@@ -16,10 +16,10 @@ from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Batch, Params, TrainState
 from d3gzsl_jax.training.optimizers import Optimization
-from tools.parity_parts import replay as shared
+from tools.parity_parts import replay_steps as shared
 from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay import Setup, Update, accuracy, read_classes, read_labels
+from tools.parity_parts.replay_steps import Setup, Update, accuracy, read_classes, read_labels
 
 
 def build(recording: Recording) -> Setup:

@@ -16,7 +16,7 @@ from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay import (
+from tools.parity_parts.replay_steps import (
     Setup,
     Update,
     accuracy,
