@@ -126,8 +126,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        width = objective.framework.sizes.embedding if objective.framework.learns_embedding else data.feature_size
-        like[FINAL] = jax.eval_shape(lambda: final.softmax.init(key, width))
+        like[FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
     params, teacher, classifier = _parts(convert(path, arrays, like))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint

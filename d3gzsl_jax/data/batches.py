@@ -27,7 +27,7 @@ def resolve_mode(mode: str) -> str:
 
 
 def host_batches(
-    seed: int, calls: Iterable[Call], longest: int, n_critic: int, batch: int, features: np.ndarray | None, labels: np.ndarray,
+    seed: int, calls: Iterable[Call], longest: int, batches: int, batch: int, features: np.ndarray | None, labels: np.ndarray,
     part: slice = slice(None),
 ) -> Iterator[Any]:
     """What the loop is fed, one item per call, by tf.data.
@@ -37,9 +37,9 @@ def host_batches(
         calls: the calls, in order; any suffix of a run's calls gives the same items as the whole run.
         longest: steps of the longest of them. Every item holds so many, so that all calls share one shape (a shorter call ignores
             the rest).
-        n_critic, batch: batches per step and rows per batch, without replacement within a batch.
-        features: None to yield row numbers (steps, n_critic, batch) int32; or all N feature rows (N, dx), an array or a
-            memory map, to yield pairs of features (steps, n_critic, batch, dx) and labels (steps, n_critic, batch).
+        batches, batch: batches per step and rows per batch, without replacement within a batch.
+        features: None to yield row numbers (steps, batches, batch) int32; or all N feature rows (N, dx), an array or a
+            memory map, to yield pairs of features (steps, batches, batch, dx) and labels (steps, batches, batch).
         labels: (N,) int32.
         part: of every batch's rows, those that are wanted here; the others are not read.
     """
@@ -52,7 +52,7 @@ def host_batches(
     steps = tf.data.Dataset.from_generator(firsts, output_signature=tf.TensorSpec((), tf.int64))
 
     def rows_of_call(first: Any) -> Any:
-        one = lambda step: _rows_of_step(tf, key, step, len(labels), n_critic, batch)[:, part]  # noqa: E731
+        one = lambda step: _rows_of_step(tf, key, step, len(labels), batches, batch)[:, part]  # noqa: E731
         return tf.map_fn(one, tf.range(first, first + longest), fn_output_signature=tf.int32)
 
     as_it_is = tf.autograph.experimental.do_not_convert  # nothing in it is to be rewritten, and looking takes half a second
@@ -91,12 +91,12 @@ def _threefry2x32(tf: Any, key: tuple[Any, Any], x0: Any, x1: Any) -> tuple[Any,
     return x0, x1
 
 
-def _rows_of_step(tf: Any, key: np.ndarray, step: Any, rows: int, n_critic: int, batch: int) -> Any:
-    """training/draws.py's sample_rows in TensorFlow: (n_critic, batch) int32."""
+def _rows_of_step(tf: Any, key: np.ndarray, step: Any, rows: int, batches: int, batch: int) -> Any:
+    """training/draws.py's sample_rows in TensorFlow: (batches, batch) int32."""
     zero = tf.constant(0, tf.uint32)
     constant = (tf.constant(key[0], tf.uint32), tf.constant(key[1], tf.uint32))
     of_step = _threefry2x32(tf, constant, zero, tf.cast(step, tf.uint32))
-    critic = tf.range(n_critic)
+    critic = tf.range(batches)
     of_update = _threefry2x32(tf, of_step, tf.zeros_like(critic, tf.uint32), tf.cast(critic, tf.uint32))
     counter = tf.cast(tf.range(rows), tf.uint32)[None, :]
     high, low = _threefry2x32(tf, (of_update[0][:, None], of_update[1][:, None]), tf.zeros_like(counter), counter)

@@ -68,10 +68,13 @@ class RunningSumState(NamedTuple):
 
 
 
-def running_sum() -> optax.GradientTransformationExtraArgs:
+def running_sum(starts_anew: bool = True) -> optax.GradientTransformationExtraArgs:
     """Replaces a gradient by the sum of the gradients since the epoch began, `epoch` being an extra argument of update.
 
     What happens to gradients in PyTorch code that zeroes them once an epoch only: the comparator of the published CE-GZSL.
+
+    Args:
+        starts_anew: with each epoch; else the sum is of all gradients since training began, as where nothing zeroes them.
     """
 
     def init(params: optax.Params) -> RunningSumState:
@@ -81,7 +84,7 @@ def running_sum() -> optax.GradientTransformationExtraArgs:
         gradients: optax.Updates, state: RunningSumState, params: optax.Params | None = None, *, epoch: jax.Array
     ) -> tuple[optax.Updates, RunningSumState]:
         del params
-        goes_on = epoch == state.epoch
+        goes_on = (epoch == state.epoch) if starts_anew else jnp.bool_(True)
         total = jax.tree.map(lambda t, g: jnp.where(goes_on, t + g, g), state.total, gradients)
         return total, RunningSumState(total=total, epoch=jnp.asarray(epoch, jnp.int32))
 

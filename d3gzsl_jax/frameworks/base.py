@@ -1,11 +1,13 @@
 """What a generative base method offers to the training step (docs/frameworks.md shows how to add one)."""
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 
-from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
+from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,58 +23,122 @@ class Sizes:
     embedding: int = 2048
 
 
-class Framework(Protocol):
-    """A generative base method: its networks, which of them each phase updates, and its losses. It knows nothing of D3.
+@dataclasses.dataclass(frozen=True)
+class Framework:
+    """A generative base method: its networks, the updates of an outer step, its losses. It knows nothing of D3, which asks it for
+    one thing: `unseen`, differentiable features of unseen classes.
 
-    `params` maps parameter groups to their trees; each trained group has an Adam and a learning rate of its own. In either phase
-    only the groups named for it are differentiated, so a loss needs no stop_gradient for the others.
+    `params` maps parameter groups to their trees; each trained group has an optimiser of its own. In an update only the groups
+    named for it are differentiated, so a loss needs no stop_gradient for the others.
 
-    A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those of config.<name>, which
-    config/framework_fields.py lists with their ranges.
+    A method gives `phases`, `init`, `fakes`, `unseen`, `synthesize` and, for each update called NAME, `NAME_loss(params, inputs)`
+    -> (scalar, terms). The rest has defaults. Terms of a phase must not be named as D3's are ('cls', 'od', 'be', 'kl',
+    'distillation') nor 'loss'. A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those
+    of config.<name>, which config/framework_fields.py lists with their ranges.
     """
 
-    def __init__(self, sizes: Sizes, gradient_penalty_weight: float = 10.0, **options: Any) -> None: ...
+    sizes: Sizes
+    gradient_penalty_weight: float = 10.0
 
-    @property
-    def sizes(self) -> Sizes:
-        """Of data and networks."""
+    passes: ClassVar[int] = 1
+    """Passes over the data in an epoch; those of a method may differ in their phases."""
+    embedding_groups: ClassVar[tuple[str, ...]] = ()
+    """The groups of `embed`, where that is a network of the method, sizes.embedding wide like the teacher's: D3's student then
+    shares it. What `fakes` returns must then be features (..., B, dx)."""
 
-    @property
-    def critic_groups(self) -> tuple[str, ...]:
-        """Parameter groups the critic phase updates."""
+    # What is trained, and how.
 
-    @property
-    def generator_groups(self) -> tuple[str, ...]:
-        """Parameter groups the generator phase updates."""
-
-    @property
-    def learns_embedding(self) -> bool:
-        """Whether `embed` is a network of the method, sizes.embedding wide like the teacher's: D3's student then shares it."""
-
-    @property
-    def summed_groups(self) -> tuple[str, ...]:
-        """Groups whose Adam is given the running sum of the gradients since the epoch began instead of the gradient."""
+    def phases(self, number: int) -> tuple[Phase, ...]:
+        """The phases of an outer step in pass `number` (from 0) of an epoch. Phases and terms have the same names in all passes."""
+        raise NotImplementedError
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of every trained group of the method."""
+        raise NotImplementedError
+
+    def adam(self, group: str) -> AdamRule:
+        """How a group of the method is stepped where the run's settings are not followed."""
+        return AdamRule()
 
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
         """Further groups, fitted to the real rows (N, dx) and their seen indices (N,) and then frozen; {} for most."""
+        return {}
 
-    def condition(self, params: Params, semantics: jax.Array) -> jax.Array:
-        """What the generator makes of semantics (n, da) before it sees noise: (n, d), made once for all rows of a class. A method
-        whose generator has no such part returns the semantics."""
+    def pretrain_words(self, rows: int) -> int:
+        """Four-byte words that `pretrain` certainly needs at once for so many real rows."""
+        return 0
 
-    def generate(self, params: Params, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
-        """Features (..., dx) for what `condition` returned, (..., d), and noise (..., dz)."""
+    def initial_state(self) -> Any:
+        """What the method keeps besides parameters, a pytree; {} for most."""
+        return {}
+
+    def next_state(self, state: Any, terms: dict[str, Terms]) -> Any:
+        """That after an outer step, from the terms of its phases; those of repeated phases have a leading axis over the repeats."""
+        return state
+
+    def loss(self, name: str, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
+        """The scalar loss and the terms of the update called `name`."""
+        return getattr(self, f"{name}_loss")(params, inputs)
+
+    # What is synthesized in training.
+
+    def unseen_draws(self) -> Draws:
+        """The draws that `unseen` needs for a row."""
+        return {"unseen_noise": Draw("normal", (self.sizes.noise,))}
+
+    def fakes(self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any) -> Any:
+        """What the losses of a phase compare with the real rows of its batch: features (B, dx) of the same classes, or any pytree
+        made of rows. Where the phase is `made_ahead`, batch and draws have a leading axis over its repeats."""
+        raise NotImplementedError
+
+    def unseen(self, phase: Phase, params: Params, semantics: jax.Array, n_syn: int, draws: dict[str, jax.Array]) -> jax.Array:
+        """Features (M, dx) of unseen classes, M = n_syn u, class-major: all rows of the first class, then the next. Differentiable.
+
+        Args:
+            phase: in which they are used.
+            params: all groups.
+            semantics: (u, da).
+            n_syn: rows per class.
+            draws: as `unseen_draws` names them, (M, ...), with a leading axis over the repeats where the phase is `made_ahead`.
+        """
+        raise NotImplementedError
+
+    def make(
+        self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any, n_syn: int
+    ) -> tuple[Any, jax.Array]:
+        """`fakes`, and `unseen` for the unseen classes ((..., 0, dx) where n_syn is 0), for a method that makes both in one product
+        instead of two."""
+        fakes = self.fakes(phase, params, classes, batch, draws, state)
+        if not n_syn:
+            return fakes, jnp.zeros((*batch.labels.shape[:-1], 0, self.sizes.features))
+        return fakes, self.unseen(phase, params, classes.semantics[classes.unseen], n_syn, draws)
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
-        """The representation the final classifier works on; the features themselves for a method without an embedding."""
+        """The method's embedding (n, width) of features (n, dx), where `embedding_groups` names one."""
+        raise NotImplementedError
 
-    def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
-        """The critic phase's scalar loss and its terms. rows.fake was generated for rows.labels by the caller,
-        together with the rows D3 needs, as the embeddings were. Terms must not be named as D3's are ('cls', 'od', 'be',
-        'kl', 'distillation') nor 'loss'."""
+    # What is synthesized after training, and what the final classifier sees.
 
-    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
-        """The generator phase's scalar loss and its terms; arguments as in `critic_loss`."""
+    def synthesis_draws(self) -> Draws:
+        """The draws, all normal, that `synthesize` needs for a row."""
+        return {"noise": Draw("normal", (self.sizes.noise,))}
+
+    def synthesize(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """Features (n, dx) for semantics (n, da), or (1, da) for rows of one class, and draws (n, ...)."""
+        raise NotImplementedError
+
+    def represent(self, params: Params, features: jax.Array) -> jax.Array:
+        """What the final classifier sees of features (n, dx): (n, width). The method's embedding, or the features themselves."""
+        return self.embed(params, features) if self.embedding_groups else features
+
+    def real_draws(self) -> Draws:
+        """The draws, all normal, that `represent_real` needs for a row."""
+        return {}
+
+    def represent_real(self, params: Params, features: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """What the final classifier is fitted to of real rows, if not what `represent` makes of them."""
+        return self.represent(params, features)
+
+    def represent_synthesized(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """What the final classifier is fitted to of unseen classes, arguments as of `synthesize`: (n, width)."""
+        return self.represent(params, self.synthesize(params, semantics, draws))

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks
-from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
-from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
+from d3gzsl_jax.frameworks.schedule import AdamRule
+from d3gzsl_jax.frameworks.structures import Classes, Params, Terms, UpdateInputs
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.losses.pairwise import unit_rows
@@ -17,7 +18,7 @@ _NORM_FLOOR = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
-class CEGZSL(WGAN):
+class CEGZSL(ConditionalGAN):
     """L_D = WGAN-GP + L_ins(z'(x)) + L_cl(h(x)), which critic, embedding, projection and comparator minimise together;
     L_G = - mean D(x~, a) + weight_instance * L_ins([z'(x~); z'(x)]) + weight_class * L_cl(h(x~)).
 
@@ -33,12 +34,11 @@ class CEGZSL(WGAN):
     comparator_gradient: str = "released"
 
     critic_groups: ClassVar[tuple[str, ...]] = ("critic", "embedding", "projection", "comparator")
-    learns_embedding: ClassVar[bool] = True
+    embedding_groups: ClassVar[tuple[str, ...]] = ("embedding",)
 
-    @property
-    def summed_groups(self) -> tuple[str, ...]:
+    def adam(self, group: str) -> AdamRule:
         """The published code zeroes the comparator's gradient once an epoch only ('released'; 'fresh' zeroes it every update)."""
-        return ("comparator",) if self.comparator_gradient == "released" else ()
+        return AdamRule(summed="epoch") if group == "comparator" and self.comparator_gradient == "released" else AdamRule()
 
     @property
     def embedding(self) -> networks.Embedding:
@@ -88,22 +88,22 @@ class CEGZSL(WGAN):
             scores = contrastive.pair_scores(rows, columns, inner["output"]["kernel"][:, 0], networks.NEGATIVE_SLOPE)
             return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
 
-    def critic_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+    def critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """L_D with the terms of WGAN-GP, 'instance_contrast' and 'class_contrast'."""
-        loss, terms = super().critic_loss(params, classes, rows)
-        assert rows.real_embedding is not None  # this method has an embedding
-        projected = self.project(params, rows.real_embedding)
-        instance = contrastive.instance_contrast(projected, rows.labels, self.temperature_instance)
-        of_classes = self.class_contrast(params, classes, rows.real_embedding, rows.labels)
+        loss, terms = self.adversarial_critic_loss(params, inputs)
+        assert inputs.real_embedding is not None  # this method has an embedding
+        projected = self.project(params, inputs.real_embedding)
+        instance = contrastive.instance_contrast(projected, inputs.batch.labels, self.temperature_instance)
+        of_classes = self.class_contrast(params, inputs.classes, inputs.real_embedding, inputs.batch.labels)
         return loss + instance + of_classes, terms | {"instance_contrast": instance, "class_contrast": of_classes}
 
-    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+    def generator_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """L_G with the terms 'adversarial', 'instance_contrast' and 'class_contrast' (unweighted). Real rows are constants."""
-        loss, terms = super().generator_loss(params, classes, rows)
-        assert rows.fake_embedding is not None and rows.real_embedding is not None
-        projected = self.project(params, jnp.concatenate([rows.fake_embedding, rows.real_embedding]))
-        labels = jnp.concatenate([rows.labels, rows.labels])
+        loss, terms = self.adversarial_generator_loss(params, inputs)
+        assert inputs.fake_embedding is not None and inputs.real_embedding is not None
+        projected = self.project(params, jnp.concatenate([inputs.fake_embedding, inputs.real_embedding]))
+        labels = jnp.concatenate([inputs.batch.labels, inputs.batch.labels])
         instance = contrastive.instance_contrast(projected, labels, self.temperature_instance)
-        of_classes = self.class_contrast(params, classes, rows.fake_embedding, rows.labels)
+        of_classes = self.class_contrast(params, inputs.classes, inputs.fake_embedding, inputs.batch.labels)
         total = loss + self.weight_instance * instance + self.weight_class * of_classes
         return total, terms | {"instance_contrast": instance, "class_contrast": of_classes}

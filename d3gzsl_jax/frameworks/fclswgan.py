@@ -6,15 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
-from d3gzsl_jax.frameworks.structures import Classes, Params, Rows, Terms
-from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.frameworks.structures import Params, Terms, UpdateInputs
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.classification import classification_loss
 
 
 @dataclasses.dataclass(frozen=True)
-class FCLSWGAN(WGAN):
+class FCLSWGAN(ConditionalGAN):
     """L_D as WGAN-GP; L_G = - mean D(x~, a) + classification_weight * NLL(softmax(W x~), y), W fitted to real seen rows first."""
 
     classification_weight: float = 0.01
@@ -34,9 +34,17 @@ class FCLSWGAN(WGAN):
         """The frozen group 'seen_classifier'."""
         return {"seen_classifier": self.classifier.fit(stream(key, "seen_classifier"), features, seen_index)}
 
-    def generator_loss(self, params: Params, classes: Classes, rows: Rows) -> tuple[jax.Array, Terms]:
+    def pretrain_words(self, rows: int) -> int:
+        """The order in which that classifier goes through the rows."""
+        return rows * self.classifier_epochs
+
+    def critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
+        """L_D with the terms 'wasserstein' and 'gradient_penalty'."""
+        return self.adversarial_critic_loss(params, inputs)
+
+    def generator_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """L_G with the terms 'adversarial' and 'classification' (unweighted)."""
-        loss, terms = super().generator_loss(params, classes, rows)
-        logits = self.classifier.logits(params["seen_classifier"], rows.fake)
-        classification = classification_loss(logits, jnp.searchsorted(classes.seen, rows.labels))
+        loss, terms = self.adversarial_generator_loss(params, inputs)
+        logits = self.classifier.logits(params["seen_classifier"], inputs.fakes)
+        classification = classification_loss(logits, jnp.searchsorted(inputs.classes.seen, inputs.batch.labels))
         return loss + self.classification_weight * classification, terms | {"classification": classification}

@@ -15,10 +15,10 @@ from d3gzsl_jax.keys import stream
 
 @dataclasses.dataclass(frozen=True)
 class FinalClassifier:
-    """Fitted from scratch on the base method's embedding, or on raw features where the base has none (Xian et al. 2018).
+    """Fitted from scratch to what the base method represents rows by: the features themselves, for most (Xian et al. 2018).
 
     Attributes:
-        framework: synthesizes and embeds.
+        framework: synthesizes, and says what of a row is looked at.
         softmax: how the linear classifier over all C classes is fitted.
         n_syn: rows synthesized per unseen class.
         logit_adjustment: tau of the logit-adjusted loss (Menon et al. 2021, arXiv 2007.07314): tau log(share of a class among the
@@ -31,8 +31,13 @@ class FinalClassifier:
     logit_adjustment: float = 0.0
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
-        """Embedded synthesized rows (|U| n_syn, width), class-major."""
-        return synthesize_classes(self.framework, params, key, classes.semantics, classes.unseen, self.n_syn, self.framework.embed)
+        """Synthesized rows as they are represented, (|U| n_syn, width), class-major."""
+        return synthesize_classes(self.framework, params, key, classes.semantics, classes.unseen, self.n_syn, represented=True)
+
+    def init(self, key: jax.Array, params: Params, features: int) -> Params:
+        """Fresh parameters for features of this size."""
+        width = jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
+        return self.softmax.init(key, width)
 
     def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
         """The fitted classifier.
@@ -50,7 +55,9 @@ class FinalClassifier:
         self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array, after: tuple[int, ...]
     ) -> list[Params]:
         """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled."""
-        inputs = jnp.concatenate([self.framework.embed(params, features), self.synthesize(params, stream(key, "noise"), classes)])
+        draws = {name: draw.sample(stream(key, name), len(features)) for name, draw in self.framework.real_draws().items()}
+        real = self.framework.represent_real(params, features, draws)
+        inputs = jnp.concatenate([real, self.synthesize(params, stream(key, "noise"), classes)])
         labels = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:
@@ -61,4 +68,4 @@ class FinalClassifier:
 
     def logits(self, params: Params, classifier: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) by original id for features (n, dx)."""
-        return self.softmax.logits(classifier, self.framework.embed(params, features))
+        return self.softmax.logits(classifier, self.framework.represent(params, features))

@@ -56,53 +56,39 @@ class Batch(Replaceable):
 
 @pytree
 class Synthesized(Replaceable):
-    """Rows an update synthesizes: fake (..., B, dx) for the classes of its batch, unseen (..., M, dx) for D3's terms, and the
-    teacher's logits (..., M, S) on the latter (None where no term needs them)."""
+    """What an update synthesizes: fakes, of the method's own form (features (..., B, dx) of the classes of the batch for most),
+    unseen (..., M, dx) for D3's terms, and the teacher's logits (..., M, S) on the latter (None where no term needs them)."""
 
-    fake: jax.Array
+    fakes: Any
     unseen: jax.Array
     teacher_logits: jax.Array | None
 
 
 @pytree
-class Rows(Replaceable):
-    """The rows of one update, as the losses of a base method see them.
+class UpdateInputs(Replaceable):
+    """What the loss of an update sees besides parameters.
 
-    real, fake (B, dx): real seen features, and synthesized ones of the same classes; labels (B,) int32 original ids and semantics
-    (B, da), those of both; interpolation (B, 1) in [0, 1). real_embedding, fake_embedding (B, width): `embed` of both, made once
-    for all losses; None for a base without an embedding, and fake_embedding None in the critic phase, which learns it on real rows.
+    batch: B real rows; fakes: what the method made to compare with them; draws: by name, (B, ...); state: the method's own; epoch:
+    () int32, from 0. real_embedding, fake_embedding (B, width): `embed` of both, made once for all losses; None for a base without
+    an embedding, and fake_embedding None in an update that trains the embedding, which learns on real rows.
     """
 
-    real: jax.Array
-    fake: jax.Array
-    labels: jax.Array
-    semantics: jax.Array
-    interpolation: jax.Array
-    real_embedding: jax.Array | None
-    fake_embedding: jax.Array | None
-
-
-@pytree
-class Draws(Replaceable):
-    """The random numbers of one update: noise z (B, dz) and unseen_noise z_u (M, dz) ~ N(0, 1), interpolation (B, 1) ~ U[0, 1)."""
-
-    noise: jax.Array
-    interpolation: jax.Array
-    unseen_noise: jax.Array
-
-
-@pytree
-class StepDraws(Replaceable):
-    """The draws of one outer step: critic with a leading (n_critic,) axis, generator without."""
-
-    critic: Draws
-    generator: Draws
+    classes: Classes
+    batch: Batch
+    fakes: Any
+    draws: dict[str, jax.Array]
+    state: Any
+    epoch: jax.Array
+    real_embedding: jax.Array | None = None
+    fake_embedding: jax.Array | None = None
 
 
 @pytree
 class TrainState(Replaceable):
-    """Everything training changes: step () int32 outer steps done; params and opt_state by parameter group."""
+    """Everything training changes: step () int32 outer steps done; params and opt_state by parameter group; method: what the base
+    method keeps besides, see `Framework.initial_state`."""
 
     step: jax.Array
     params: Params
     opt_state: Params
+    method: Any = dataclasses.field(default_factory=dict)

@@ -1,15 +1,17 @@
 """Features of given classes by a trained generator, a few classes at a time."""
 
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.schedule import Draw
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.keys import normal_rows
+from d3gzsl_jax.keys import normal_rows, stream
 
 _CHUNK_ROWS = 2048  # rows synthesized at a time
 _PART_BYTES = 2**28  # of rows that are handed out, and of what they are made of
@@ -17,7 +19,7 @@ _PART_BYTES = 2**28  # of rows that are handed out, and of what they are made of
 
 def synthesize_classes(
     framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: jax.Array, count: int,
-    then: Callable[[Params, jax.Array], jax.Array] | None = None,
+    represented: bool = False,
 ) -> jax.Array:
     """`count` rows of each class of `labels`, class-major (k count, dx), scaled as training rows are; `synthesize` is it compiled.
 
@@ -29,22 +31,23 @@ def synthesize_classes(
         semantics: (C, da) by class id.
         labels: (k,) int32 class ids.
         count: rows per class.
-        then: applied to (params, rows) before they are gathered, for example an embedding; then (k count, width).
+        represented: whether they are made as the final classifier sees them, (k count, width).
     """
-    then = then or (lambda params, rows: rows)
+    make = framework.represent_synthesized if represented else framework.synthesize
 
     def one_class(label: jax.Array) -> jax.Array:
-        noise = jax.random.normal(jax.random.fold_in(key, label), (count, framework.sizes.noise))
-        return then(params, framework.generate(params, framework.condition(params, semantics[label][None]), noise))
+        draws = {name: draw.sample(at, count) for name, draw, at in _draws(framework, key, label)}
+        return make(params, semantics[label][None], draws)
 
     if count == 0:
-        return then(params, jnp.zeros((0, framework.sizes.features)))
+        one = jax.eval_shape(lambda: synthesize_classes(framework, params, key, semantics, labels, 1, represented))
+        return jnp.zeros((0, one.shape[1]))
     chunk = min(max(_CHUNK_ROWS // count, 1), labels.shape[0])
     rows = jax.lax.map(one_class, labels, batch_size=chunk)
     return rows.reshape(-1, rows.shape[-1])
 
 
-synthesize = jax.jit(synthesize_classes, static_argnums=(0, 5))
+synthesize = jax.jit(synthesize_classes, static_argnums=(0, 5, 6))
 """`synthesize_classes`, compiled."""
 
 
@@ -54,7 +57,8 @@ def parts_of_classes(
     """What `synthesize_classes` makes, in parts (n, dx) one after another, for any number of rows: never more than _PART_BYTES are
     there at once. Arguments as there; `labels` are on the host."""
     sizes = framework.sizes
-    class_bytes = 4 * count * (sizes.noise + sizes.generator_hidden + sizes.features)
+    noise = sum(math.prod(draw.shape) for draw in framework.synthesis_draws().values())
+    class_bytes = 4 * count * (noise + sizes.generator_hidden + sizes.features)
     labels = np.asarray(labels, np.int32)
     if class_bytes <= _PART_BYTES:  # whole classes, as many as are made together anyway, or a multiple of that
         together = max(_CHUNK_ROWS // count, 1)
@@ -64,10 +68,22 @@ def parts_of_classes(
         return
     for label in labels.tolist():
         for first in range(0, count, _CHUNK_ROWS):
-            noise = normal_rows(jax.random.fold_in(key, label), first, min(_CHUNK_ROWS, count - first), sizes.noise)
-            yield np.asarray(_generate(framework, params, semantics[label][None], noise))
+            rows = min(_CHUNK_ROWS, count - first)
+            draws = {
+                name: normal_rows(at, first, rows, math.prod(draw.shape)).reshape(rows, *draw.shape)
+                for name, draw, at in _draws(framework, key, label)
+            }
+            yield np.asarray(_synthesize(framework, params, semantics[label][None], draws))
+
+
+def _draws(framework: Framework, key: jax.Array, label: jax.Array | int) -> Iterator[tuple[str, Draw, jax.Array]]:
+    """The draws of the rows of a class, by name, each with its key. The noise, which most methods have alone, has the key of the
+    class itself."""
+    of_class = jax.random.fold_in(key, label)
+    for name, draw in framework.synthesis_draws().items():
+        yield name, draw, of_class if name == "noise" else stream(of_class, name)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _generate(framework: Framework, params: Params, semantics: jax.Array, noise: jax.Array) -> jax.Array:
-    return framework.generate(params, framework.condition(params, semantics), noise)
+def _synthesize(framework: Framework, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+    return framework.synthesize(params, semantics, draws)

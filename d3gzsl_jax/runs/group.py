@@ -56,7 +56,7 @@ class Group:
         lead, of = self.lead, self.lead.settings
         most = of.steps_per_call
         if lead.setup.mode == "stream":
-            most = longest_streamed(most, lead.data.feature_size, of.n_critic, of.batch_size)
+            most = longest_streamed(most, lead.data.feature_size, lead.setup.loop.batches, of.batch_size)
         calls = Calls(self.step, self.evaluation_steps, most)
         with lead.display.doing("starting the input pipeline"):
             feed = lead.feed(calls)
@@ -85,7 +85,7 @@ class Group:
         if not self._states.all_good():
             for index, run in live:
                 with run.blamed():
-                    self._states.tally_of(index).check(run.settings.loss_limit)
+                    self._states.tally_of(index).check(run.settings.loss_limit, run.setup.phases)
         self._length.took(time.monotonic() - sent)
         self.lead.display.advance(count)
         self._length.steps = signals.settle(self._length.steps)

@@ -113,7 +113,7 @@ class Run:
             return itertools.repeat(None)
         features = self.arrays.train_features if mode == "stream" else None
         items = batches.host_batches(
-            of.seed, calls, calls.longest, of.n_critic, of.batch_size, features, self.arrays.train_labels,
+            of.seed, calls, calls.longest, self.setup.loop.batches, of.batch_size, features, self.arrays.train_labels,
             self.sharding.part(of.batch_size),
         )
         return batches.prefetch_to_device(items, put=lambda item: self.sharding.place_rows(item, axis=2))

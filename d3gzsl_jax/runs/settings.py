@@ -19,7 +19,7 @@ class RunSettings:
         framework: name of the base method.
         seed: of the run.
         epochs, every_epochs: of training, and between evaluations.
-        batch_size, n_critic, steps_per_call: rows of a batch, critic updates of an outer step, outer steps of a call at most.
+        batch_size, steps_per_call: rows of a batch, outer steps of a call at most.
         teacher_epochs, teacher_batch_size, teacher_threshold: of the teacher's pretraining, and of its reported accuracies.
         precision: of the networks' products.
         seeds_as: how several seeds are gone through, see `JointLoop`.
@@ -42,7 +42,6 @@ class RunSettings:
     epochs: int
     every_epochs: int
     batch_size: int
-    n_critic: int
     steps_per_call: int
     teacher_epochs: int
     teacher_batch_size: int
@@ -70,7 +69,7 @@ class RunSettings:
         return cls(
             config=config, recorded=asked if asked is not None else config.to_dict(),
             framework=config.framework, seed=config.seed,
-            epochs=train.epochs, every_epochs=evaluation.every_epochs, batch_size=train.batch_size, n_critic=train.n_critic,
+            epochs=train.epochs, every_epochs=evaluation.every_epochs, batch_size=train.batch_size,
             steps_per_call=train.steps_per_call, teacher_epochs=teacher.epochs, teacher_batch_size=teacher.batch_size,
             teacher_threshold=teacher.threshold, precision=config.precision, seeds_as=config.parallel.seeds_as,
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,

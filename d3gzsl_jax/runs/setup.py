@@ -62,9 +62,14 @@ class Setup:
         """The training rows (N, dx) on the device; not for streaming."""
         return jax.device_put(self.arrays.train_features)
 
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases of an outer step, in their order."""
+        return tuple(phase.name for phase in self.model.objective.framework.phases(0))
+
     def example_inputs(self) -> Inputs:
         """Shapes of what a call of the loop is given."""
-        rows = jax.ShapeDtypeStruct((1, self.loop.n_critic, self.loop.batch), np.int32)
+        rows = jax.ShapeDtypeStruct((1, self.loop.batches, self.loop.batch), np.int32)
         features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), np.float32)
         shapes: dict[str, Any] = {"device": None, "index": rows, "stream": (features, rows)}
         return shapes[self.mode]

@@ -59,21 +59,31 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         )
     objective = build_objective(config, classes, data.feature_size)
     framework = objective.framework
-    factors = dict.fromkeys(framework.critic_groups, train.critic_factor)
-    factors |= dict.fromkeys(framework.generator_groups, train.generator_factor)
-    factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
-    optimization = Optimization(
-        learning_rates=dict.fromkeys(objective.groups, train.learning_rate),
-        factors={group: factors[group] for group in objective.groups},
-        decay_every=train.decay_every, steps_per_epoch=math.ceil(rows / train.batch_size),
-        beta1=train.beta1, beta2=train.beta2, summed_groups=framework.summed_groups,
-    )
+    optimization = build_optimization(config, objective, rows)
     training = TeacherTraining(
         learning_rate=config.teacher.learning_rate, loss_weight=config.teacher.loss_weight, beta1=train.beta1, beta2=train.beta2
     )
     fitted = config.classifier.fit != "never"
     final = build_final_classifier(config, framework, data.class_count) if fitted else None
     return Model(objective, optimization, training, classes, final)
+
+
+def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
+    """The optimisers of all groups, for so many training rows."""
+    train, framework = config.train, objective.framework
+    rules = {group: framework.adam(group) for group in objective.groups}
+    phases = [phase for number in range(framework.passes) for phase in framework.phases(number)]
+    factors = {group: train.critic_factor for phase in phases for of in phase.updates for group in of.groups}
+    others = [phase for phase in phases if phase.name != "critic"]  # what they train is not the critic's alone
+    factors |= {group: train.generator_factor for phase in others for of in phase.updates for group in of.groups}
+    factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
+    rates = {group: rule.learning_rate for group, rule in rules.items()}
+    return Optimization(
+        learning_rates={group: train.learning_rate if rate is None else rate for group, rate in rates.items()},
+        factors={group: factors[group] for group in objective.groups},
+        decay_every=train.decay_every, steps_per_epoch=framework.passes * math.ceil(rows / train.batch_size),
+        beta1=train.beta1, beta2=train.beta2, rules=rules,
+    )
 
 
 def class_table(semantics: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Classes:

@@ -21,6 +21,6 @@ class CallLength:
             self.steps = max(self.steps // 2, 1)
 
 
-def longest_streamed(steps_per_call: int, feature_size: int, n_critic: int, batch_size: int) -> int:
+def longest_streamed(steps_per_call: int, feature_size: int, batches: int, batch_size: int) -> int:
     """Outer steps of a call whose features are streamed, at most."""
-    return min(steps_per_call, max(_STREAM_BYTES // (4 * feature_size * n_critic * batch_size), 1))
+    return min(steps_per_call, max(_STREAM_BYTES // (4 * feature_size * batches * batch_size), 1))

@@ -27,7 +27,7 @@ def _axes_of(kind: Callable[..., Any], **axes: Any) -> Any:
     return kind(**axes)
 
 
-_STATE = _axes_of(TrainState, step=None, params=0, opt_state=0)
+_STATE = _axes_of(TrainState, step=None, params=0, opt_state=0, method=0)
 _TALLY = _axes_of(Tally, sums=0, count=None, bad_step=0, bad_terms=0, norms=0)
 _ROWS = _axes_of(Batch, features=None, labels=None, teacher=0)
 _CONSTANTS = _axes_of(Constants, root=0, teacher=0, classes=None, rows=_ROWS)

@@ -12,8 +12,9 @@ from jax.stages import Compiled, Wrapped
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.unseen_sampling import narrow, sample_unseen, widen
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, Replaceable, StepDraws, TrainState, pytree
-from d3gzsl_jax.training.draws import sample_rows, step_draws
+from d3gzsl_jax.frameworks.schedule import Phase, new_batches
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Inputs, Params, Replaceable, TrainState, pytree
+from d3gzsl_jax.training.draws import StepDraws, sample_rows, step_draws
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import ONE_DEVICE, Sharding
 from d3gzsl_jax.training.step import train_step
@@ -32,12 +33,12 @@ class Constants(Replaceable):
 
 
 def fetch_batches(
-    objective: Objective, constants: Constants, step: jax.Array, inputs: Inputs, n_critic: int, batch: int
+    objective: Objective, constants: Constants, step: jax.Array, inputs: Inputs, batches: int, batch: int
 ) -> Batch:
-    """The (n_critic, B) batches of one outer step, by what the input pipeline delivers.
+    """The (batches, B) rows of one outer step, by what the input pipeline delivers.
 
-    inputs is None (rows are sampled on the device), an int32 array (n_critic, B) of row numbers, or a pair of streamed features
-    (n_critic, B, dx) and labels (n_critic, B), whose teacher outputs are computed here.
+    inputs is None (rows are sampled on the device), an int32 array (batches, B) of row numbers, or a pair of streamed features
+    (batches, B, dx) and labels (batches, B), whose teacher outputs are computed here.
     """
     if isinstance(inputs, tuple):
         features, labels = inputs
@@ -46,7 +47,7 @@ def fetch_batches(
         return Batch(features=features, labels=labels, teacher=teacher)
     assert constants.rows is not None  # they are on the device where they are not streamed
     if inputs is None:
-        inputs = sample_rows(constants.root, step, constants.rows.labels.shape[0], n_critic, batch)
+        inputs = sample_rows(constants.root, step, constants.rows.labels.shape[0], batches, batch)
     return jax.tree.map(lambda table: table[inputs], constants.rows)
 
 
@@ -56,7 +57,7 @@ class Loop:
 
     Attributes:
         objective, optimization: what is trained, and how.
-        n_critic, batch: critic updates per outer step, rows per batch.
+        n_critic, batch: how often an outer step goes through a phase that does not say so itself, rows per batch.
         loss_limit: a term whose absolute value is over it counts as gone bad, like one that is not finite.
         sharding: over which devices; state, tally and constants are replicated on them.
     """
@@ -85,24 +86,51 @@ class Loop:
         self, state: TrainState, constants: Constants, inputs: Inputs, measure: jax.Array | None = None
     ) -> tuple[Any, ...]:
         """One outer step on its own, not compiled; `inputs` as in `fetch_batches`, `measure` and result as of `train_step`."""
-        batches = fetch_batches(self.objective, constants, state.step, inputs, self.n_critic, self.batch)
-        draws = step_draws(
-            constants.root, state.step, self.n_critic, self.batch, self.objective.unseen_rows(constants.classes),
-            self.objective.framework.sizes.noise,
-        )
-        batches, draws = self._sharded(batches, draws)
+        batches = fetch_batches(self.objective, constants, state.step, inputs, self.batches, self.batch)
+        batches = self.sharding.constrain_rows(batches, 1)
         distillation = self.objective.distillation
         classes = sample_unseen(constants.root, state.step, constants.classes, distillation.unseen_per_step)
         if not distillation.narrows(classes):
-            return train_step(self.objective, self.optimization, state, constants.teacher, classes, batches, draws, measure)
+            return self._step_of_pass(state, constants, classes, batches, measure)
         few, own, batches = narrow(state, classes, batches)
-        few, *rest = train_step(self.objective, self.optimization, few, constants.teacher, own, batches, draws, measure)
+        few, *rest = self._step_of_pass(few, constants, own, batches, measure)
         return widen(few, state, classes), *rest
 
-    def _sharded(self, batches: Batch, draws: StepDraws) -> tuple[Batch, StepDraws]:
-        """Rows split over the devices: axis 1 of what has a leading (n_critic,) axis."""
+    @property
+    def batches(self) -> int:
+        """Batches of an outer step."""
+        return new_batches(self.objective.framework.phases(0), self.n_critic)
+
+    def _step_of_pass(
+        self, state: TrainState, constants: Constants, classes: Classes, batches: Batch, measure: jax.Array | None
+    ) -> tuple[Any, ...]:
+        """`train_step` with the phases of the pass that the step belongs to."""
+        framework = self.objective.framework
+        passes = [framework.phases(number) for number in range(framework.passes)]
+
+        def step(phases: tuple[Phase, ...]) -> tuple[Any, ...]:
+            draws = self._draws(constants, state.step, phases)
+            return train_step(
+                self.objective, self.optimization, phases, state, constants.teacher, classes, batches, draws, measure
+            )
+
+        different = [phases for i, phases in enumerate(passes) if phases not in passes[:i]]
+        if len(different) == 1:
+            return step(different[0])
+        # The step count is one for all seeds, so that only the branch that is taken costs anything.
+        steps_per_pass = self.optimization.steps_per_epoch // framework.passes
+        which = jnp.asarray([different.index(phases) for phases in passes])[state.step // steps_per_pass % framework.passes]
+        return jax.lax.switch(which, [functools.partial(step, phases) for phases in different])
+
+    def _draws(self, constants: Constants, step: jax.Array, phases: tuple[Phase, ...]) -> StepDraws:
+        """The draws of a step, rows split over the devices."""
+        objective = self.objective
+        further = objective.framework.unseen_draws() if objective.distillation.active else {}
+        draws = step_draws(
+            constants.root, step, phases, self.n_critic, self.batch, further, objective.unseen_rows(constants.classes)
+        )
         rows = self.sharding.constrain_rows
-        return rows(batches, 1), StepDraws(critic=rows(draws.critic, 1), generator=rows(draws.generator, 0))
+        return tuple(rows(of, int(phase.new_batch)) for phase, of in zip(phases, draws, strict=True))
 
     def empty_tally(self, state: TrainState, constants: Constants, inputs: Inputs) -> Tally:
         """A tally of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""

@@ -16,19 +16,20 @@ from jax.stages import Compiled
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
-from d3gzsl_jax.config.schema import framework_names
+from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.system.host_memory import free_host_memory, size
 from d3gzsl_jax.training.build import build_objective
 
-# Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower.
+# Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower. The whole numbers
+# among the options of the framework come on top.
 _FIELDS = {
-    "networks.generator_hidden": 1, "networks.critic_hidden": 1, "networks.embedding": 1, "networks.noise": 1,
-    "cegzsl.projection": 1, "cegzsl.comparator_hidden": 1, "fclswgan.classifier_epochs": 0, "train.n_critic": 1,
+    "networks.generator_hidden": 1, "networks.critic_hidden": 1, "networks.embedding": 1, "networks.noise": 1, "train.n_critic": 1,
     "train.batch_size": 2, "train.steps_per_call": 1, "distillation.n_syn": 0, "classifier.n_syn": 0, "classifier.epochs": 1,
     "eval.batch_size": 1,
 }  # fmt: skip
@@ -59,29 +60,38 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     objective = build_objective(config, classes, width)
     train, networks, rows, mode = config.train, config.networks, len(data.trainval), resolve_mode(config.data.pipeline)
     resident = mode != "stream" or runs > 1  # training rows and what the teacher says of them
-    state = 3 * _words(jax.eval_shape(lambda: objective.init(root_key(0))))  # parameters, and two moments of Adam
+    params = jax.eval_shape(lambda: objective.init(root_key(0)))
+    state = 3 * _words(params)  # parameters, and two moments of Adam
     if has_distillation(config):
         teacher = objective.distillation.teacher
         state += _words(jax.eval_shape(lambda: teacher.init(root_key(0), width)))
         state += rows * (networks.embedding + seen) * resident
-    made = objective.unseen_rows(classes)
-    per_update, noise = train.batch_size + made, networks.noise or data.semantics.shape[1]
-    step = (train.n_critic + 1) * per_update * noise + train.n_critic * per_update * (width + networks.generator_hidden)
-    step += train.batch_size * networks.critic_hidden + (per_update * networks.embedding if has_distillation(config) else 0)
-    step = step // devices + train.n_critic * rows  # and a random number for every row
+    framework, phases = objective.framework, objective.framework.phases(0)
+    per_update, batches = train.batch_size + objective.unseen_rows(classes), new_batches(phases, train.n_critic)
+    step = per_update * networks.embedding if has_distillation(config) else 0
+    for phase in phases:
+        count, further = phase.count(train.n_critic), framework.unseen_draws() if phase.distilled else {}
+        step += count * (train.batch_size * _per_row(phase.draws) + objective.unseen_rows(classes) * _per_row(further))
+        step += count * per_update * (width + networks.generator_hidden) if phase.made_ahead else 0
+    step = step // devices + batches * rows  # and a random number for every row
     if mode == "index":  # row numbers of a call, which ends where the run is evaluated
-        most = min(train.epochs, config.eval.every_epochs) * math.ceil(rows / train.batch_size)
-        step += min(train.steps_per_call, most) * train.n_critic * train.batch_size
+        most = min(train.epochs, config.eval.every_epochs) * framework.passes * math.ceil(rows / train.batch_size)
+        step += min(train.steps_per_call, most) * batches * train.batch_size
     tests = len(data.test_seen) + len(data.test_unseen)
     evaluated = min(config.eval.batch_size, rows) * (networks.embedding if has_distillation(config) and resident else 1)
     fitted = 0
     if config.classifier.fit != "never":
-        into = networks.embedding if objective.framework.learns_embedding else width
+        row = jax.ShapeDtypeStruct((1, width), np.float32)
+        into = jax.eval_shape(framework.represent, params, row).shape[1]
         synthesized = unseen * config.classifier.n_syn
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
         fitted = synthesized * into + (rows + synthesized) * (into + config.classifier.epochs)
-    frozen = rows * config.fclswgan.classifier_epochs if config.framework == "fclswgan" else 0
-    return _WORD * (runs * state + (rows + tests) * width * resident + max(runs * step, evaluated, fitted, frozen))
+    beforehand = framework.pretrain_words(rows)
+    return _WORD * (runs * state + (rows + tests) * width * resident + max(runs * step, evaluated, fitted, beforehand))
+
+
+def _per_row(draws: Draws) -> int:
+    return sum(math.prod(draw.shape) for draw in draws.values())
 
 
 def _words(tree: Any) -> int:
@@ -120,10 +130,8 @@ def check_step(compiled: Compiled, config: ConfigDict, data: GZSLData, runs: int
 def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
     """The field that asks for most of what is needed, with its value."""
     left = {"parallel.seeds": needed(config, data, 1, devices)} if runs > 1 else {}
-    for field, small in _FIELDS.items():
-        group = field.partition(".")[0]
-        if group in framework_names() and group != config.framework:
-            continue
+    options = {field.name: int(field.low or 0) for field in FRAMEWORKS[config.framework].fields if type(field.default) is int}
+    for field, small in (_FIELDS | options).items():
         other = config.copy_and_resolve_references()
         with other.unlocked():
             other.update_from_flattened_dict({field: small})

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import optax
 from flax.core import FrozenDict
 
 from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_adam
+from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Params
 
 RELEASED_DECAY_EVERY = 20
@@ -31,7 +33,7 @@ class Optimization:
         learning_rates: group -> learning rate of the first epochs.
         factors: group -> what its learning rate is multiplied by at the end of every `decay_every`-th epoch (default 1).
         steps_per_epoch: outer steps in an epoch; learning rates follow the epoch, not the number of optimiser updates.
-        summed_groups: groups whose Adam is given the running sum of the epoch's gradients.
+        rules: group -> how it is stepped where that is not by beta1 and its gradient alone.
     """
 
     learning_rates: Mapping[str, float]
@@ -40,16 +42,37 @@ class Optimization:
     steps_per_epoch: int
     beta1: float = 0.5
     beta2: float = 0.999
-    summed_groups: tuple[str, ...] = ()
+    rules: Mapping[str, AdamRule] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("learning_rates", "factors"):
+        for name in ("learning_rates", "factors", "rules"):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
 
+    def rule(self, group: str) -> AdamRule:
+        """The group's own, with the run's settings where it says nothing."""
+        found = self.rules.get(group, AdamRule())
+        return dataclasses.replace(found, beta1=self.beta1 if found.beta1 is None else found.beta1)
+
     def transformation(self, group: str) -> optax.GradientTransformationExtraArgs:
-        """What makes a group's directions of its gradients: Adam with the decays of this run, the running sum before it or not."""
-        adam = scale_by_adam(self.beta1, self.beta2)
-        return optax.with_extra_args_support(optax.chain(running_sum(), adam) if group in self.summed_groups else adam)
+        """What makes a group's directions of its gradients: Adam with its decays, a running sum before it or not."""
+        rule = self.rule(group)
+        assert rule.beta1 is not None
+        adam = scale_by_adam(rule.beta1, self.beta2)
+        if rule.summed == "no":
+            return optax.with_extra_args_support(adam)
+        return optax.with_extra_args_support(optax.chain(running_sum(starts_anew=rule.summed == "epoch"), adam))
+
+    def adam_state(self, group: str, opt_state: Params) -> Any:
+        """The moments of a group's Adam, of the states of all groups."""
+        return opt_state[group] if self.rule(group).summed == "no" else opt_state[group][-1]
+
+    def gradient_taken(self, group: str, gradient: Params, opt_state: Params) -> Params:
+        """What its Adam was given in the update that left `opt_state`: the gradient, or the running sum."""
+        return gradient if self.rule(group).summed == "no" else opt_state[group][0].total
+
+    def epoch(self, step: jax.Array) -> jax.Array:
+        """The epoch () int32 of an outer step, from 0."""
+        return step // self.steps_per_epoch
 
     def init(self, params: Params) -> Params:
         """A fresh optimiser state for each group that has a learning rate; the others never change."""
@@ -68,7 +91,7 @@ class Optimization:
         self, groups: tuple[str, ...], params: Params, opt_state: Params, gradients: Params, step: jax.Array
     ) -> tuple[Params, Params]:
         """Steps each of `groups` by its own Adam at outer step `step`; the other groups are returned untouched."""
-        epoch = step // self.steps_per_epoch
+        epoch = self.epoch(step)
         params, opt_state = dict(params), dict(opt_state)
         for group in groups:
             rate = self.learning_rate(group, epoch)
@@ -81,9 +104,10 @@ class Optimization:
 
         Made anew from the states, so that a training loop that asks for them now and then pays for them only then.
         """
-        epoch, updates = step // self.steps_per_epoch, {}
+        epoch, updates = self.epoch(step), {}
         for group in groups:
-            adam = opt_state[group][-1] if group in self.summed_groups else opt_state[group]
-            directions = adam_directions(adam, self.beta1, self.beta2)
+            beta1 = self.rule(group).beta1
+            assert beta1 is not None
+            directions = adam_directions(self.adam_state(group, opt_state), beta1, self.beta2)
             updates[group] = self.learning_rate(group, epoch) * optax.tree.norm(directions)
         return {"gradient": {group: optax.tree.norm(gradients[group]) for group in groups}, "update": updates}

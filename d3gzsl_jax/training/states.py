@@ -19,7 +19,9 @@ from d3gzsl_jax.training.tally import Tally
 def initial_state(objective: Objective, optimization: Optimization, frozen: Params, key: jax.Array) -> TrainState:
     """Initial parameters and optimiser states from a run's key, with what a base method has fitted and frozen."""
     params = objective.init(stream(key, "init"))
-    return TrainState(step=jnp.int32(0), params=params | frozen, opt_state=optimization.init(params))
+    return TrainState(
+        step=jnp.int32(0), params=params | frozen, opt_state=optimization.init(params), method=objective.framework.initial_state()
+    )
 
 
 class Beginning(NamedTuple):

@@ -1,4 +1,4 @@
-"""The fused training step: critic phase, then generator phase, as one pure function.
+"""The fused training step: the phases of a base method, one after another, as one pure function.
 
 jit, donation and the loop over outer steps are applied once, at the edge (training/loop.py).
 """
@@ -9,35 +9,39 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.distillation.objective import Objective
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Synthesized, Terms, TrainState
+from d3gzsl_jax.frameworks.schedule import Phase, Update, repeats
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms, TrainState
+from d3gzsl_jax.training.draws import StepDraws
 from d3gzsl_jax.training.optimizers import Optimization
 
 Norms = dict[str, dict[str, jax.Array]]  # 'gradient' and 'update': L2 norm by parameter group
 
 
 def update(
-    phase: str,
+    phase: Phase,
+    of: Update,
     objective: Objective,
     optimization: Optimization,
     state: TrainState,
     teacher: Params,
     classes: Classes,
     batch: Batch,
-    draws: Draws,
+    draws: dict[str, jax.Array],
     measure: jax.Array | None = None,
     made: Synthesized | None = None,
 ) -> tuple[TrainState, Terms] | tuple[TrainState, Terms, Norms]:
-    """One optimiser update: one backward pass, after which all groups of the phase step together. Does not advance `step`.
+    """One optimiser update: one backward pass, after which all its groups step together. Does not advance `step`.
 
     Args:
-        phase: 'critic' (steps critic and student) or 'generator' (steps generator and student).
+        phase, of: which update.
         measure: () bool, whether to compute the norms, which are returned too (zeros where not); None: they are not returned.
         made: what the update synthesizes, where that is there already.
     """
-    groups = getattr(objective, f"{phase}_groups")
+    groups, epoch = objective.groups_of(of), optimization.epoch(state.step)
 
     def loss(trained: Params) -> tuple[jax.Array, Terms]:
-        return objective.loss(phase, state.params | trained, teacher, classes, batch, draws, made)
+        params = state.params | trained
+        return objective.loss(phase, of, params, teacher, classes, batch, draws, state.method, epoch, made)
 
     gradients, terms = jax.grad(loss, has_aux=True)({group: state.params[group] for group in groups})
     params, opt_state = optimization.apply(groups, state.params, state.opt_state, gradients, state.step)
@@ -52,6 +56,7 @@ def update(
 def train_step(
     objective: Objective,
     optimization: Optimization,
+    phases: tuple[Phase, ...],
     state: TrainState,
     teacher: Params,
     classes: Classes,
@@ -59,34 +64,51 @@ def train_step(
     draws: StepDraws,
     measure: jax.Array | None = None,
 ) -> tuple[TrainState, dict[str, Terms]] | tuple[TrainState, dict[str, Terms], Norms]:
-    """One outer step: n_critic critic updates, each on a new batch, then one generator update on the LAST batch, which sees
-    the updated critic and student.
+    """One outer step: the phases in their order, each repeat of one with new batches on its own, one without on the LAST batch.
+    On WGAN-GP: n_critic critic updates, then one generator update, which sees the updated critic and student.
 
     Args:
+        phases: of this step's pass.
         state: what is trained; returned with `step` advanced by one.
-        batches: leaves with a leading (n_critic, B) axis.
-        draws: of all n_critic + 1 updates.
+        batches: leaves with a leading axis over the batches of the step, then (B, ...).
+        draws: of all phases.
         measure: () bool, whether to compute the norms, returned as a third (zeros where not); None: they are not returned.
 
     Returns:
-        The new state, and the terms by phase: 'critic' ones are (n_critic,), one per update, 'generator' ones (). The norms of a
-        group are those of the generator update where it has part in it, and of the last critic update where not.
+        The new state, and the terms by phase: (repeats,) where it has new batches, else (). A phase's 'loss' is that of its last
+        update. The norms of a group are those of the last update it has part in, 0 where it has part in none.
     """
+    terms: dict[str, Terms] = {}
+    zeros = {group: jnp.float32(0.0) for group in objective.groups}
+    norms: Norms = {"gradient": zeros, "update": zeros}
+    first, counts = 0, repeats(phases, batches.labels.shape[0])
+    for phase, count, drawn in zip(phases, counts, draws, strict=True):
 
-    def critic_update(state: TrainState, inputs: tuple[Batch, Draws, Synthesized]) -> tuple[TrainState, Any]:
-        batch, drawn, made = inputs
-        state, *found = update("critic", objective, optimization, state, teacher, classes, batch, drawn, measure, made)
-        return state, found
+        def turn(
+            state: TrainState, inputs: tuple[Batch, dict[str, jax.Array], Synthesized | None], phase: Phase = phase
+        ) -> tuple[TrainState, tuple[Terms, Any]]:
+            batch, drawn, made = inputs
+            terms: Terms = {}
+            norms: Norms = {"gradient": {}, "update": {}}
+            for of in phase.updates:
+                state, found, *of_update = update(
+                    phase, of, objective, optimization, state, teacher, classes, batch, drawn, measure, made
+                )
+                terms = terms | found
+                norms = {kind: norms[kind] | of_update[0][kind] for kind in norms} if of_update else norms
+            return state, (terms, norms)
 
-    # The generator is held fixed in the critic phase, so all its updates' rows are made at once.
-    made = objective.synthesize(state.params, teacher, classes, batches.labels, draws.critic)
-    state, (critic_terms, *critic_norms) = jax.lax.scan(critic_update, state, (batches, draws.critic, made))
-    last = jax.tree.map(lambda leaf: leaf[-1], batches)
-    state, generator_terms, *generator_norms = update(
-        "generator", objective, optimization, state, teacher, classes, last, draws.generator, measure
-    )
-    after, terms = state.replace(step=state.step + 1), {"critic": critic_terms, "generator": generator_terms}
-    if measure is None:
-        return after, terms
-    of_critic = jax.tree.map(lambda norms: norms[-1], critic_norms[0])
-    return after, terms, {kind: of_critic[kind] | norms for kind, norms in generator_norms[0].items()}
+        if phase.new_batch:
+            own = jax.tree.map(lambda leaf, first=first, count=count: leaf[first : first + count], batches)
+            first += count
+            last = jax.tree.map(lambda leaf: leaf[-1], own)
+            made = objective.make(phase, state.params, teacher, classes, own, drawn, state.method) if phase.made_ahead else None
+            state, (found, measured) = jax.lax.scan(turn, state, (own, drawn, made))
+            measured = jax.tree.map(lambda leaf: leaf[-1], measured)
+        else:
+            state, (found, measured) = turn(state, (last, drawn, None))
+        terms[phase.name] = found
+        norms = {kind: norms[kind] | measured[kind] for kind in norms}
+    method = objective.framework.next_state(state.method, terms)
+    after = state.replace(step=state.step + 1, method=method)
+    return (after, terms) if measure is None else (after, terms, norms)

@@ -1,5 +1,6 @@
 """What the compiled loop notes of its steps without a host sync per step, and what a host makes of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,9 +16,9 @@ from d3gzsl_jax.frameworks.structures import Replaceable, Terms, pytree
 class Tally(Replaceable):
     """What was seen of the steps since the tally was last empty.
 
-    sums: terms by phase, summed over the steps (critic terms: their mean over a step's updates); count () steps; bad_step ()
+    sums: terms by phase, summed over the steps (where a phase is repeated: their mean over a step's); count () steps; bad_step ()
     first step with a term that is not finite or over the limit, -1 if none; bad_terms: by phase and term, its values at that step,
-    for critic terms one for each of the step's updates; norms: 'gradient' and 'update' by parameter group, of the last step of
+    where a phase is repeated one for each repeat; norms: 'gradient' and 'update' by parameter group, of the last step of
     the last whole epoch, 0 before there is one.
     """
 
@@ -50,15 +51,20 @@ class Tally(Replaceable):
             norms=jax.tree.map(lambda old, new: jnp.where(measured, new, old), self.norms, norms),
         )
 
-    def check(self, limit: float = np.inf) -> None:
+    def check(self, limit: float = np.inf, phases: Sequence[str] = ()) -> None:
         """Waits for the steps to be done.
+
+        Args:
+            limit: as of `add`.
+            phases: their names, in the order of the updates; () where that is the order of the alphabet.
 
         Raises:
             DivergenceError: naming the step and the terms that went bad.
         """
         if int(self.bad_step) < 0:
             return
-        where, what = _first_bad(jax.device_get(self.bad_terms), limit)
+        terms = jax.device_get(self.bad_terms)
+        where, what = _first_bad({phase: terms[phase] for phase in phases or sorted(terms)}, limit)
         raise DivergenceError(f"training stopped at outer step {int(self.bad_step)}, {where}: {what}; {ADVICE}")
 
     def means(self) -> dict[str, dict[str, float]]:
@@ -74,12 +80,13 @@ def is_bad(values: Any, limit: float) -> Any:
 
 def _first_bad(terms: dict[str, dict[str, np.ndarray]], limit: float) -> tuple[str, str]:
     """Which update of a step went bad first, and its bad terms; the sums 'loss' and 'distillation' only where no part did."""
-    updates = np.stack([is_bad(values, limit) for values in terms["critic"].values()]).any(axis=0)
-    if updates.any():
-        index = int(np.argmax(updates))
-        where, found = f"critic update {index + 1}", {name: values[index] for name, values in terms["critic"].items()}
-    else:
-        where, found = "generator update", terms["generator"]
+    for phase in terms:
+        updates = np.stack([np.atleast_1d(is_bad(values, limit)) for values in terms[phase].values()]).any(axis=0)
+        if updates.any():
+            break
+    index, repeated = int(np.argmax(updates)), any(np.ndim(values) for values in terms[phase].values())
+    where = f"{phase} update {index + 1}" if repeated else f"{phase} update"
+    found = {name: values[index] if repeated else values for name, values in terms[phase].items()}
     bad = sorted(name for name, value in found.items() if is_bad(value, limit))
     bad = [name for name in bad if name not in ("loss", "distillation")] or bad
     infinite = [name for name in bad if not np.isfinite(found[name])]
