@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase
+from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
 
 
@@ -31,7 +32,7 @@ class Framework:
     `params` maps parameter groups to their trees; each trained group has an optimiser of its own. In an update only the groups
     named for it are differentiated, so a loss needs no stop_gradient for the others.
 
-    A method gives `phases`, `init`, `fakes`, `unseen`, `synthesize` and, for each update called NAME, `NAME_loss(params, inputs)`
+    A method gives `phases`, `init`, `unseen`, `synthesize`, mostly `fakes`, and, for each update called NAME, `NAME_loss(params, inputs)`
     -> (scalar, terms). The rest has defaults. Terms of a phase must not be named as D3's are ('cls', 'od', 'be', 'kl',
     'distillation') nor 'loss'. A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those
     of config.<name>, which config/framework_fields.py lists with their ranges.
@@ -40,13 +41,16 @@ class Framework:
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
 
-    passes: ClassVar[int] = 1
-    """Passes over the data in an epoch; those of a method may differ in their phases."""
     embedding_groups: ClassVar[tuple[str, ...]] = ()
     """The groups of `embed`, where that is a network of the method, sizes.embedding wide like the teacher's: D3's student then
     shares it. What `fakes` returns must then be features (..., B, dx)."""
 
     # What is trained, and how.
+
+    @property
+    def passes(self) -> int:
+        """Passes over the data in an epoch; those of a method may differ in their phases."""
+        return 1
 
     def phases(self, number: int) -> tuple[Phase, ...]:
         """The phases of an outer step in pass `number` (from 0) of an epoch. Phases and terms have the same names in all passes."""
@@ -87,9 +91,9 @@ class Framework:
         return {"unseen_noise": Draw("normal", (self.sizes.noise,))}
 
     def fakes(self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any) -> Any:
-        """What the losses of a phase compare with the real rows of its batch: features (B, dx) of the same classes, or any pytree
-        made of rows. Where the phase is `made_ahead`, batch and draws have a leading axis over its repeats."""
-        raise NotImplementedError
+        """What the losses of a phase compare with the real rows of its batch: features (B, dx) of the same classes, or any pytree;
+        () for a method whose losses make that themselves."""
+        return ()
 
     def unseen(self, phase: Phase, params: Params, semantics: jax.Array, n_syn: int, draws: dict[str, jax.Array]) -> jax.Array:
         """Features (M, dx) of unseen classes, M = n_syn u, class-major: all rows of the first class, then the next. Differentiable.
@@ -99,19 +103,23 @@ class Framework:
             params: all groups.
             semantics: (u, da).
             n_syn: rows per class.
-            draws: as `unseen_draws` names them, (M, ...), with a leading axis over the repeats where the phase is `made_ahead`.
+            draws: as `unseen_draws` names them, (M, ...), among others.
         """
         raise NotImplementedError
 
     def make(
         self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any, n_syn: int
     ) -> tuple[Any, jax.Array]:
-        """`fakes`, and `unseen` for the unseen classes ((..., 0, dx) where n_syn is 0), for a method that makes both in one product
-        instead of two."""
-        fakes = self.fakes(phase, params, classes, batch, draws, state)
-        if not n_syn:
-            return fakes, jnp.zeros((*batch.labels.shape[:-1], 0, self.sizes.features))
-        return fakes, self.unseen(phase, params, classes.semantics[classes.unseen], n_syn, draws)
+        """`fakes` and `unseen` for the unseen classes ((..., 0, dx) where n_syn is 0), which a method may make in one product instead
+        of two. Where the phase is `made_ahead`, batch, draws and what is returned have a leading axis over its repeats."""
+
+        def once(batch: Batch, draws: dict[str, jax.Array]) -> tuple[Any, jax.Array]:
+            fakes = self.fakes(phase, params, classes, batch, draws, state)
+            semantics = classes.semantics[classes.unseen]
+            unseen = self.unseen(phase, params, semantics, n_syn, draws) if n_syn else jnp.zeros((0, self.sizes.features))
+            return fakes, unseen
+
+        return (jax.vmap(once) if phase.made_ahead else once)(batch, draws)
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """The method's embedding (n, width) of features (n, dx), where `embedding_groups` names one."""
@@ -130,6 +138,16 @@ class Framework:
     def represent(self, params: Params, features: jax.Array) -> jax.Array:
         """What the final classifier sees of features (n, dx): (n, width). The method's embedding, or the features themselves."""
         return self.embed(params, features) if self.embedding_groups else features
+
+    def softmax(self, training: SoftmaxTraining) -> SoftmaxTraining:
+        """How the final classifier is fitted, by what the configuration makes of it."""
+        return training
+
+    @property
+    def real_rows_per_class(self) -> int:
+        """Rows of each seen class the final classifier is fitted to: the first ones, from the start again where there are fewer;
+        0: every row, once."""
+        return 0
 
     def real_draws(self) -> Draws:
         """The draws, all normal, that `represent_real` needs for a row."""

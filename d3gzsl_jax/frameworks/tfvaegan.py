@@ -1,0 +1,154 @@
+"""TF-VAEGAN (Narayan et al. 2020, arXiv 2003.07833): f-VAEGAN-D2, a decoder of semantics, and its feedback to the generator."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.frameworks import networks, vae_networks
+from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN, Reconstructed
+from d3gzsl_jax.frameworks.schedule import AdamRule, Phase, Update
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.keys import stream
+from d3gzsl_jax.losses.reconstruction import semantic_reconstruction
+from d3gzsl_jax.losses.variational import sample_latent
+
+
+@dataclasses.dataclass(frozen=True)
+class TFVAEGAN(ConditionalVAEGAN):
+    """As f-VAEGAN-D2, with weight_semantic * WL1(S(x~), a) added to L_EG and a step of the decoder S before each of the critic's.
+    Passes 1, 3, ... of an epoch refine rows by feedback: R(z, a; w) = G(z, a, w F(s(G(z, a)))), s the decoder's hidden layer, through
+    which nothing is learned.
+
+    Attributes:
+        feedback_loop: passes over the data in an epoch; the published code has two, the second with feedback.
+        weight_semantic: w_rec.
+        feedback_training, feedback_synthesis: a_1 and a_2, the weight w of the feedback in training and in synthesis.
+        feedback_learning_rate, decoder_learning_rate: of F and of S.
+        freeze_decoder: whether the decoder rests in the generator phase.
+        prior_feedback: where the feedback to rows from the prior comes from in the generator phase: 'released', the refined
+            reconstruction; 'described', a first pass on the same latent.
+        semantic_loss: see `losses.reconstruction.semantic_reconstruction`.
+    """
+
+    feedback_loop: int = 2
+    weight_semantic: float = 0.01
+    feedback_training: float = 1.0
+    feedback_synthesis: float = 1.0
+    feedback_learning_rate: float = 1e-5
+    decoder_learning_rate: float = 1e-4
+    freeze_decoder: bool = False
+    prior_feedback: str = "released"
+    semantic_loss: str = "released"
+
+    @property
+    def passes(self) -> int:
+        """As many as config.tfvaegan.feedback_loop says."""
+        return self.feedback_loop
+
+    @property
+    def decoder(self) -> vae_networks.SemanticDecoder:
+        """S at the sizes of this method; its hidden layer is as wide as the generator's."""
+        return vae_networks.SemanticDecoder(width=self.sizes.generator_hidden, semantics=self.sizes.semantics)
+
+    @property
+    def feedback(self) -> vae_networks.Feedback:
+        """F at the sizes of this method."""
+        return vae_networks.Feedback(width=self.sizes.generator_hidden)
+
+    def phases(self, number: int) -> tuple[Phase, ...]:
+        """'critic', n_critic times, decoder before critic; then 'generator'. F is trained in the passes that use it."""
+        refines = number % 2 == 1
+        groups = ("generator", "encoder") + ("feedback",) * refines + ("decoder",) * (not self.freeze_decoder)
+        updates = (Update("decoder", ("decoder",), distilled=False), Update("critic", ("critic",)))
+        return (
+            # With feedback what is synthesized hangs on the decoder, which is trained in between.
+            Phase("critic", updates, self.critic_draws, made_ahead=not refines, number=number % 2),
+            Phase("generator", (Update("generator", groups),), self.generator_draws, new_batch=False, number=number % 2),
+        )
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters of 'encoder', 'generator', 'critic', 'decoder' and 'feedback'."""
+        return super().init(key) | {
+            "decoder": self.decoder.init(stream(key, "decoder"), jnp.zeros((1, self.sizes.features))),
+            "feedback": self.feedback.init(stream(key, "feedback"), jnp.zeros((1, self.sizes.generator_hidden))),
+        }
+
+    def adam(self, group: str) -> AdamRule:
+        """Decoder and feedback have learning rates of their own."""
+        rates = {"decoder": self.decoder_learning_rate, "feedback": self.feedback_learning_rate}
+        return AdamRule(learning_rate=rates[group]) if group in rates else super().adam(group)
+
+    def decode(self, params: Params, features: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """S(x) and s(x): unit rows (n, da) and the hidden layer (n, hidden)."""
+        with jax.named_scope("decoder"):
+            return networks.apply(self.decoder, params["decoder"], features)
+
+    def generate(
+        self, params: Params, conditioned: jax.Array, latent: jax.Array, weight: float | None, source: jax.Array | None = None
+    ) -> jax.Array:
+        """G(z, a) where `weight` is None, else R(z, a; weight).
+
+        Args:
+            params: all groups.
+            conditioned: (..., hidden) of `condition`.
+            latent: (..., dz).
+            weight: w.
+            source: features (..., dx) the feedback comes from in the place of G(z, a).
+        """
+        apply = lambda method, *inputs: networks.apply(self.generator, params["generator"], *inputs, method=method)  # noqa: E731
+        with jax.named_scope("generator"):
+            hidden = apply("hidden_layer", conditioned, latent)
+            if weight is None:
+                return apply("output_layer", hidden)
+            source = apply("output_layer", hidden) if source is None else source
+            # Neither the decoder nor the first pass learns through the feedback.
+            fed = jax.lax.stop_gradient(self.decode(params, jax.lax.stop_gradient(source))[1])
+            with jax.named_scope("feedback"):
+                feedback = networks.apply(self.feedback, params["feedback"], fed)
+            return apply("output_layer", hidden + weight * feedback)
+
+    def fakes(self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any) -> Any:
+        """Features of the classes of the batch for the critic; `Reconstructed` in the generator phase."""
+        conditioned, weight = self.condition_rows(params, classes, batch.labels), self._weight(phase)
+        if phase.name == "critic":
+            return self.generate(params, conditioned, self.critic_latent(params, classes, batch, draws["latent"]), weight)
+        mean, log_variance = self.encode(params, classes, batch)
+        features = self.generate(params, conditioned, sample_latent(mean, log_variance, draws["latent"]), weight)
+        if self.critic_latents == "encoded":
+            return Reconstructed(features, mean, log_variance, features)
+        source = features if self.prior_feedback == "released" else None
+        return Reconstructed(features, mean, log_variance, self.generate(params, conditioned, draws["prior"], weight, source))
+
+    def unseen(self, phase: Phase, params: Params, semantics: jax.Array, n_syn: int, draws: dict[str, jax.Array]) -> jax.Array:
+        """Made as the rows of the phase are, of latents of the prior: with feedback from their own first pass."""
+        conditioned = jnp.repeat(self.condition(params, semantics), n_syn, axis=0)
+        return self.generate(params, conditioned, draws["unseen_noise"], self._weight(phase))
+
+    def _weight(self, phase: Phase) -> float | None:
+        """Of the feedback; None in a pass without."""
+        return self.feedback_training if phase.number == 1 else None
+
+    def decoder_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
+        """w_rec WL1(S(x), a) of the real rows, with the term 'semantic_real' (weighted)."""
+        loss = self.weight_semantic * self._semantic_loss(params, inputs, inputs.batch.features)
+        return loss, {"semantic_real": loss}
+
+    def generator_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
+        """L_EG with the term 'semantic_fake' (unweighted) besides f-VAEGAN-D2's."""
+        loss, terms = super().generator_loss(params, inputs)
+        semantic = self._semantic_loss(params, inputs, inputs.fakes.fake)
+        return loss + self.weight_semantic * semantic, terms | {"semantic_fake": semantic}
+
+    def _semantic_loss(self, params: Params, inputs: UpdateInputs, features: jax.Array) -> jax.Array:
+        predicted = self.decode(params, features)[0]
+        return semantic_reconstruction(predicted, inputs.classes.semantics[inputs.batch.labels], self.semantic_loss)
+
+    def synthesize(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """R(z, a; a_2), z ~ N(0, I): always with feedback."""
+        return self.generate(params, self.condition(params, semantics), draws["noise"], self.feedback_synthesis)
+
+    def represent(self, params: Params, features: jax.Array) -> jax.Array:
+        """[x, S(x), s(x)]: (n, dx + da + hidden)."""
+        return jnp.concatenate([features, *self.decode(params, features)], axis=-1)
