@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -36,13 +36,13 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Gr
 class AmsgradState(NamedTuple):
     """count () int32 of updates; mu and nu, the moments as Adam has them; nu_max, the largest nu so far, entry by entry."""
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count
     mu: optax.Updates
     nu: optax.Updates
     nu_max: optax.Updates
 
 
-AdamState = optax.ScaleByAdamState | AmsgradState
+AdamState: TypeAlias = optax.ScaleByAdamState | AmsgradState
 
 
 def scale_by_amsgrad(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.GradientTransformation:

@@ -24,8 +24,8 @@ def _leaky(x: jax.Array) -> jax.Array:
 class FeatureEncoder(nn.Module):
     """E(x, a) = Linear(h), Linear(h) with h = LReLU(Linear(LReLU(Linear([x, a])))): a row's latent, given features and semantics.
 
-    Features (n, dx) and semantics (n, da) to the mean and the log-variance, both (n, latent). The second hidden layer is twice as wide
-    as the latent.
+    Features (n, dx) and semantics (n, da) to the mean and the log-variance, both (n, latent). The second hidden layer is twice as
+    wide as the latent.
     """
 
     width: int

@@ -53,12 +53,12 @@ def semantic_reconstruction(predicted: jax.Array, semantics: jax.Array, variant:
 
     Args:
         predicted, semantics: (B, da).
-        variant: 'released' (what the published code computes) is (1/B) sum_i sum_j |d_ij|^3 / ||d_i||_2, an L1 distance with the weights
-            d_ij^2 / ||d_i||_2, which are differentiated too; a row with d = 0 counts 0 and has gradient 0. 'described' is
-            (1/B) sum_i sum_j |d_ij|.
+        variant: 'released' (what the published code computes) is (1/B) sum_i sum_j |d_ij|^3 / ||d_i||_2, an L1 distance with the
+            weights d_ij^2 / ||d_i||_2, which are differentiated too; 'described' is (1/B) sum_i sum_j |d_ij|. Either way a row with
+            d = 0 counts 0 and has gradient 0.
     """
     difference = predicted - semantics
-    absolute = jnp.abs(difference)
+    absolute = _absolute(difference)
     if variant == "released":
         absolute = jnp.square(difference) / row_norms(difference, keepdims=True) * absolute
     elif variant != "described":
@@ -66,9 +66,14 @@ def semantic_reconstruction(predicted: jax.Array, semantics: jax.Array, variant:
     return jnp.sum(absolute) / semantics.shape[0]
 
 
+def _absolute(x: jax.Array) -> jax.Array:
+    """|x|, whose derivative at 0 is 0, as in PyTorch; that of jnp.abs is 1."""
+    return x * jax.lax.stop_gradient(jnp.sign(x))
+
+
 def summed_absolute(reconstructed: jax.Array, given: jax.Array) -> jax.Array:
     """sum_i sum_j |x_hat_ij - x_ij| of arrays (B, d), divided by nothing; the reconstruction error of CADA-VAE."""
-    return jnp.sum(jnp.abs(reconstructed - given))
+    return jnp.sum(_absolute(reconstructed - given))
 
 
 def summed_square(reconstructed: jax.Array, given: jax.Array) -> jax.Array:
