@@ -20,6 +20,7 @@ ALLOWED = {
     "losses": ({"jax", "numpy", "optax"}, {f"{OWN}.losses", f"{OWN}.precision"}),
     "evaluation/metrics.py": ({"jax", "numpy"}, set()),
     "frameworks/networks.py": ({"jax", "flax"}, {f"{OWN}.precision"}),
+    "frameworks/vae_networks.py": ({"jax", "flax"}, {f"{OWN}.precision", f"{OWN}.frameworks.networks"}),
     "precision.py": ({"jax"}, set()),
     "keys.py": ({"jax", "numpy"}, set()),
 }

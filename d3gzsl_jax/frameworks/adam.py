@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,32 +21,73 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Gr
     """
 
     def init(params: optax.Params) -> optax.ScaleByAdamState:
-        zeros = lambda: jax.tree.map(jnp.zeros_like, params)  # noqa: E731
-        return optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros(), nu=zeros())
+        return optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=_zeros(params), nu=_zeros(params))
 
     def update(
         gradients: optax.Updates, state: optax.ScaleByAdamState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, optax.ScaleByAdamState]:
         del params
-        count = state.count + 1
-        mu = jax.tree.map(lambda m, g: m + (1.0 - beta1) * (g - m), state.mu, gradients)
-        nu = jax.tree.map(lambda v, g: beta2 * v + (1.0 - beta2) * jnp.square(g), state.nu, gradients)
-        state = optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
+        state = optax.ScaleByAdamState(*_moments(state, gradients, beta1, beta2))
         return adam_directions(state, beta1, beta2, epsilon), state
 
     return optax.GradientTransformation(init, update)
 
 
+class AmsgradState(NamedTuple):
+    """count () int32 of updates; mu and nu, the moments as Adam has them; nu_max, the largest nu so far, entry by entry."""
 
-def adam_directions(state: optax.ScaleByAdamState, beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Updates:
-    """The directions of the update that left `state`: they depend on nothing else."""
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count
+    mu: optax.Updates
+    nu: optax.Updates
+    nu_max: optax.Updates
+
+
+AdamState: TypeAlias = optax.ScaleByAdamState | AmsgradState
+
+
+def scale_by_amsgrad(beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.GradientTransformation:
+    """AMSGrad's direction (Reddi et al. 2018) in the arithmetic of torch.optim.Adam(amsgrad=True).
+
+    `scale_by_adam` with the running maximum of the second moment in the moment's place. optax corrects the bias before it takes the
+    maximum; here the maximum is of what is not corrected yet.
+    """
+
+    def init(params: optax.Params) -> AmsgradState:
+        return AmsgradState(count=jnp.zeros((), jnp.int32), mu=_zeros(params), nu=_zeros(params), nu_max=_zeros(params))
+
+    def update(
+        gradients: optax.Updates, state: AmsgradState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, AmsgradState]:
+        del params
+        count, mu, nu = _moments(state, gradients, beta1, beta2)
+        state = AmsgradState(count=count, mu=mu, nu=nu, nu_max=jax.tree.map(jnp.maximum, state.nu_max, nu))
+        return adam_directions(state, beta1, beta2, epsilon), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def _zeros(params: optax.Params) -> optax.Updates:
+    return jax.tree.map(jnp.zeros_like, params)
+
+
+def _moments(
+    state: AdamState, gradients: optax.Updates, beta1: float, beta2: float
+) -> tuple[jax.Array, optax.Updates, optax.Updates]:
+    """count, mu and nu of the update after the one that left `state`."""
+    mu = jax.tree.map(lambda m, g: m + (1.0 - beta1) * (g - m), state.mu, gradients)
+    nu = jax.tree.map(lambda v, g: beta2 * v + (1.0 - beta2) * jnp.square(g), state.nu, gradients)
+    return state.count + 1, mu, nu
+
+
+def adam_directions(state: AdamState, beta1: float, beta2: float, epsilon: float = 1e-8) -> optax.Updates:
+    """The directions of the update that left `state`, of Adam or of AMSGrad: they depend on nothing else."""
 
     def correction(beta: float) -> jax.Array:
         return -jnp.expm1(state.count.astype(jnp.float32) * (math.log(beta) if beta > 0 else -math.inf))
 
+    nu = state.nu_max if isinstance(state, AmsgradState) else state.nu
     scale1, scale2 = 1.0 / correction(beta1), jax.lax.rsqrt(correction(beta2))
-    return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, state.nu)
-
+    return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, nu)
 
 
 def descend(

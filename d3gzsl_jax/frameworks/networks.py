@@ -13,7 +13,7 @@ from flax import linen as nn
 from d3gzsl_jax.precision import EXACT, dense_product, product
 
 NEGATIVE_SLOPE = 0.2
-_normal = nn.initializers.normal(0.02)
+NORMAL = nn.initializers.normal(0.02)
 
 
 def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = None) -> Any:
@@ -22,9 +22,12 @@ def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = No
     return network.apply(params, *inputs, method=method)
 
 
-def _gan_dense(features: int, name: str | None = None, use_bias: bool = True) -> nn.Dense:
+def dense(
+    features: int, name: str | None = None, use_bias: bool = True, kernel_init: nn.initializers.Initializer = NORMAL
+) -> nn.Dense:
+    """A linear layer at the precision in force, its bias 0 at first."""
     return nn.Dense(
-        features, use_bias=use_bias, kernel_init=_normal, bias_init=nn.initializers.zeros, name=name, dot_general=dense_product
+        features, use_bias=use_bias, kernel_init=kernel_init, bias_init=nn.initializers.zeros, name=name, dot_general=dense_product
     )
 
 
@@ -35,7 +38,7 @@ class _Linear(nn.Module):
     outputs: int
 
     def setup(self) -> None:
-        self.kernel = self.param("kernel", _normal, (self.inputs, self.outputs))
+        self.kernel = self.param("kernel", NORMAL, (self.inputs, self.outputs))
         self.bias = self.param("bias", nn.initializers.zeros, (self.outputs,))
 
 
@@ -53,7 +56,7 @@ class Generator(nn.Module):
 
     def setup(self) -> None:
         self.hidden = _Linear(self.noise + self.semantics, self.width)
-        self.output = _gan_dense(self.features)
+        self.output = dense(self.features)
 
     def __call__(self, noise: jax.Array, semantics: jax.Array) -> jax.Array:
         return self.generate(self.condition(semantics), noise)
@@ -80,10 +83,10 @@ class Critic(nn.Module):
     hidden: int
 
     def setup(self) -> None:
-        self.hidden_features = _gan_dense(self.hidden, use_bias=False)
-        self.hidden_semantics = _gan_dense(self.hidden, use_bias=False)
+        self.hidden_features = dense(self.hidden, use_bias=False)
+        self.hidden_semantics = dense(self.hidden, use_bias=False)
         self.hidden_bias = self.param("hidden_bias", nn.initializers.zeros, (self.hidden,))
-        self.output = nn.Dense(1, kernel_init=_normal, precision=EXACT)  # a product with one vector: always float32
+        self.output = nn.Dense(1, kernel_init=NORMAL, precision=EXACT)  # a product with one vector: always float32
 
     def __call__(self, features: jax.Array, semantics: jax.Array) -> jax.Array:
         return self.score(self.project_features(features) + self.project_semantics(semantics))
@@ -112,7 +115,7 @@ class Embedding(nn.Module):
 
     @nn.compact
     def __call__(self, features: jax.Array) -> jax.Array:
-        return nn.relu(_gan_dense(self.width, "linear")(features))
+        return nn.relu(dense(self.width, "linear")(features))
 
 
 class Projection(nn.Module):
@@ -122,7 +125,7 @@ class Projection(nn.Module):
 
     @nn.compact
     def __call__(self, embedding: jax.Array) -> jax.Array:
-        return _gan_dense(self.size, "linear")(embedding)
+        return dense(self.size, "linear")(embedding)
 
 
 class LinearClassifier(nn.Module):
@@ -132,4 +135,4 @@ class LinearClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        return _gan_dense(self.classes, "linear")(inputs)
+        return dense(self.classes, "linear")(inputs)

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.losses.norms import row_norms
 from d3gzsl_jax.precision import EXACT, product, transposed_product, weight_product
 
 
@@ -26,11 +27,9 @@ def wasserstein_loss(real_scores: jax.Array, fake_scores: jax.Array) -> jax.Arra
 def gradient_penalty(gradients: jax.Array) -> jax.Array:
     """mean_i (||g_i||_2 - 1)^2 for the critic's gradients g (B, d) at the interpolates. The weight is the caller's.
 
-    The norm is clamped inside the square root, so a row whose gradient is exactly zero contributes 1 and a zero gradient
-    instead of NaN.
+    A row whose gradient is exactly zero contributes 1 and a zero gradient instead of NaN (see `row_norms`).
     """
-    norm = jnp.sqrt(jnp.maximum(jnp.sum(jnp.square(gradients), axis=-1), 1e-24))
-    return jnp.mean(jnp.square(norm - 1.0))
+    return jnp.mean(jnp.square(row_norms(gradients) - 1.0))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

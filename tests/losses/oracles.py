@@ -77,3 +77,51 @@ def instance_contrast(z, labels, tau):
 def pair_scores(rows, columns, weights, slope):
     leaky = lambda x: x if x > 0 else slope * x  # noqa: E731
     return np.array([[sum(w * leaky(a + b) for w, a, b in zip(weights, r, c, strict=True)) for c in columns] for r in rows])
+
+
+def binary_cross_entropy(reconstructed, features):
+    log = lambda p: max(math.log(p), -100.0) if p > 0 else -100.0  # noqa: E731
+    cells = zip(np.ravel(reconstructed), np.ravel(features), strict=True)
+    return -sum(x * log(p) + (1 - x) * log(1 - p) for p, x in cells) / len(features)
+
+
+def semantic_reconstruction(predicted, semantics, variant):
+    total = 0.0
+    for p, a in zip(predicted, semantics, strict=True):
+        d = [x - y for x, y in zip(p, a, strict=True)]
+        norm = math.sqrt(sum(x * x for x in d))
+        total += sum(abs(x) * (x * x / norm if variant == "released" else 1.0) for x in d) if norm > 0 else 0.0
+    return total / len(semantics)
+
+
+def summed_difference(reconstructed, given, power):
+    return sum(abs(p - x) ** power for p, x in zip(np.ravel(reconstructed), np.ravel(given), strict=True))
+
+
+def gaussian_kl(mean, log_variance):
+    """Summed over rows: with sigma = exp(v / 2), sum log(1 / sigma) + (sigma^2 + mu^2 - 1) / 2."""
+    cells = zip(np.ravel(mean), np.ravel(log_variance), strict=True)
+    return sum(-math.log(math.exp(v / 2)) + (math.exp(v / 2) ** 2 + m * m - 1) / 2 for m, v in cells)
+
+
+def distribution_alignment(mean_x, log_variance_x, mean_a, log_variance_a):
+    total = 0.0
+    for m, v, n, w in zip(mean_x, log_variance_x, mean_a, log_variance_a, strict=True):
+        squares = [(a - b) ** 2 for a, b in zip(m, n, strict=True)]
+        squares += [(math.exp(a / 2) - math.exp(b / 2)) ** 2 for a, b in zip(v, w, strict=True)]
+        total += math.sqrt(sum(squares))
+    return total
+
+
+def gradient(loss, *arrays):
+    """Central differences of an oracle in double precision, by each array."""
+    arrays = [np.array(array, dtype=np.float64) for array in arrays]
+    found = [np.zeros(array.shape) for array in arrays]
+    for array, slopes in zip(arrays, found, strict=True):
+        for cell in np.ndindex(array.shape):
+            middle, values = array[cell], []
+            for array[cell] in (middle + 1e-6, middle - 1e-6):
+                values.append(loss(*arrays))
+            array[cell] = middle
+            slopes[cell] = (values[0] - values[1]) / 2e-6
+    return found
