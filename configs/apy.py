@@ -16,6 +16,12 @@ from d3gzsl_jax.config.variants import Figures
 FRAMEWORKS = {
     "wgan": {"classifier.n_syn": 1800, "classifier.batch_size": 1800},
     "fclswgan": recipes.fclswgan(n_syn=1800, epochs=50, train__learning_rate=1e-5),
+    "fvaegan": recipes.fvaegan(n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182),
+    "tfvaegan": recipes.tfvaegan(
+        n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182, tfvaegan__weight_semantic=0.1,
+        tfvaegan__feedback_learning_rate=1e-4, tfvaegan__freeze_decoder=True, tfvaegan__feedback_training=0.01,
+        tfvaegan__feedback_synthesis=0.01,
+    ),
 }
 """What differs by framework, as values by dotted field."""
 

@@ -17,12 +17,20 @@ FRAMEWORKS = {
     "wgan": {"classifier.n_syn": 1800, "classifier.batch_size": 1800},
     "fclswgan": recipes.fclswgan(n_syn=1800, epochs=30, train__learning_rate=1e-5),
     "cegzsl": recipes.cegzsl(batch_size=4096, decay_every=50, n_syn=1800, epochs=130),
+    "fvaegan": recipes.fvaegan(n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182),
+    "tfvaegan": recipes.tfvaegan(
+        n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182, tfvaegan__weight_semantic=0.1,
+        tfvaegan__feedback_learning_rate=1e-4, tfvaegan__freeze_decoder=True, tfvaegan__feedback_training=0.01,
+        tfvaegan__feedback_synthesis=0.01,
+    ),
+    "cadavae": recipes.cadavae(classifier_epochs=33, zsl_epochs=25),
 }
 """What differs by framework, as values by dotted field."""
 
 PUBLISHED = {
     "fclswgan,base": Figures(57.9, 61.4, 59.6, "Xian et al. 2018"),
     "cegzsl,base": Figures(65.3, 73.4, 69.1, "Han et al. 2021"),
+    "cadavae,base": Figures(57.3, 72.8, 64.1, "Schönfeld et al. 2019"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

@@ -17,6 +17,13 @@ FRAMEWORKS = {
     "wgan": {"classifier.n_syn": 1800, "classifier.batch_size": 1800},
     "fclswgan": recipes.fclswgan(n_syn=1800, epochs=30, train__learning_rate=1e-5),
     "cegzsl": recipes.cegzsl(batch_size=4096, decay_every=10, n_syn=2400, epochs=130),
+    "fvaegan": recipes.fvaegan(n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182),
+    "tfvaegan": recipes.tfvaegan(
+        n_syn=1800, epochs=120, learning_rate=1e-5, seed=9182, tfvaegan__weight_semantic=0.1,
+        tfvaegan__feedback_learning_rate=1e-4, tfvaegan__freeze_decoder=True, tfvaegan__feedback_training=0.01,
+        tfvaegan__feedback_synthesis=0.01,
+    ),
+    "cadavae": recipes.cadavae(classifier_epochs=29, zsl_epochs=39),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -24,6 +31,9 @@ PUBLISHED = {
     "fclswgan,base": Figures(56.1, 65.5, 60.4, "as quoted by later papers"),
     "cegzsl": Figures(64.6, 76.7, 70.1, "quoted for D3GZSL by later papers; this framework is inferred"),
     "cegzsl,base": Figures(63.1, 78.6, 70.0, "Han et al. 2021"),
+    "fvaegan,base": Figures(57.6, 70.6, 63.5, "quoted by later papers, H by Narayan et al. 2020"),
+    "tfvaegan,base": Figures(59.8, 75.1, 66.6, "quoted by later papers, H by Narayan et al. 2020"),
+    "cadavae,base": Figures(55.8, 75.0, 63.9, "quoted by later papers"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

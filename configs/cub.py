@@ -19,6 +19,9 @@ FRAMEWORKS = {
     "wgan": {},
     "fclswgan": recipes.fclswgan(n_syn=300, epochs=56),
     "cegzsl": recipes.cegzsl(batch_size=2048, decay_every=100, n_syn=100, epochs=450, data__semantics="sent"),
+    "fvaegan": recipes.fvaegan(n_syn=300, epochs=300, learning_rate=1e-4, seed=3483),
+    "tfvaegan": recipes.tfvaegan(n_syn=300, epochs=300, learning_rate=1e-4, seed=3483),
+    "cadavae": recipes.cadavae(classifier_epochs=23, zsl_epochs=22),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -30,6 +33,9 @@ PUBLISHED = {
     "cegzsl": Figures(66.7, 69.1, 67.8, "quoted for D3GZSL by later papers; this framework is inferred"),
     "cegzsl,base": Figures(63.9, 66.8, 65.3, "Han et al. 2021"),
     "cegzsl,base,att": Figures(52.4, 60.9, 56.4, "Han et al. 2021"),
+    "fvaegan,base": Figures(48.4, 60.1, 53.6, "quoted by later papers, H by Narayan et al. 2020"),
+    "tfvaegan,base": Figures(52.8, 64.7, 58.1, "quoted by later papers, H by Narayan et al. 2020"),
+    "cadavae,base": Figures(51.6, 53.5, 52.4, "Schönfeld et al. 2019"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

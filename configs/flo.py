@@ -21,12 +21,20 @@ FRAMEWORKS = {
         batch_size=4096, decay_every=100, n_syn=600, epochs=750, networks__noise=512,
         cegzsl__comparator_hidden=1024, cegzsl__weight_instance=0.01, cegzsl__weight_class=0.01,
     ),
+    "fvaegan": recipes.fvaegan(n_syn=1200, epochs=500, learning_rate=1e-4, seed=806),
+    "tfvaegan": recipes.tfvaegan(
+        n_syn=1200, epochs=500, learning_rate=1e-4, seed=806, tfvaegan__critic_latents="prior", tfvaegan__feedback_training=0.5,
+        tfvaegan__feedback_synthesis=0.5,
+    ),
+    "cadavae": recipes.cadavae(classifier_epochs=23, zsl_epochs=22),
 }
 """What differs by framework, as values by dotted field."""
 
 PUBLISHED = {
     "fclswgan,base": Figures(59.0, 73.8, 65.6, "Xian et al. 2018"),
     "cegzsl,base": Figures(69.0, 78.7, 73.5, "Han et al. 2021"),
+    "fvaegan,base": Figures(56.8, 74.9, 64.6, "quoted by later papers, H by Narayan et al. 2020"),
+    "tfvaegan,base": Figures(62.5, 84.1, 71.7, "quoted by later papers, H by Narayan et al. 2020"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

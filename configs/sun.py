@@ -20,12 +20,25 @@ FRAMEWORKS = {
         batch_size=1024, decay_every=100, n_syn=100, epochs=1000, train__learning_rate=5e-5,
         cegzsl__comparator_hidden=1024, cegzsl__weight_instance=0.01, cegzsl__weight_class=0.01,
     ),
+    "fvaegan": recipes.fvaegan(
+        n_syn=400, epochs=400, learning_rate=1e-3, seed=4115, classifier__learning_rate=5e-4,
+        fvaegan__weight_critic=1.0, fvaegan__weight_adversarial=1.0,
+    ),
+    "tfvaegan": recipes.tfvaegan(
+        n_syn=400, epochs=400, learning_rate=1e-3, seed=4115, classifier__learning_rate=5e-4,
+        tfvaegan__weight_critic=1.0, tfvaegan__weight_adversarial=1.0, tfvaegan__feedback_learning_rate=1e-4,
+        tfvaegan__feedback_training=0.1, tfvaegan__feedback_synthesis=0.01,
+    ),
+    "cadavae": recipes.cadavae(classifier_epochs=21, zsl_epochs=30),
 }
 """What differs by framework, as values by dotted field."""
 
 PUBLISHED = {
     "fclswgan,base": Figures(42.6, 36.6, 39.4, "Xian et al. 2018"),
     "cegzsl,base": Figures(48.8, 38.6, 43.1, "Han et al. 2021"),
+    "fvaegan,base": Figures(45.1, 38.0, 41.3, "quoted by later papers, H by Narayan et al. 2020"),
+    "tfvaegan,base": Figures(45.6, 40.7, 43.0, "quoted by later papers, H by Narayan et al. 2020"),
+    "cadavae,base": Figures(47.2, 35.7, 40.6, "Schönfeld et al. 2019"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

@@ -19,6 +19,33 @@ class FrameworkFields(NamedTuple):
     fields: tuple[Field, ...] = ()
 
 
+def _vaegan(name: str, critic_latents: str) -> tuple[Field, ...]:
+    """The options that f-VAEGAN-D2 and TF-VAEGAN share, of which one differs in its default."""
+    return (
+        Field(
+            f"{name}.critic_latents", critic_latents,
+            "What the critic's synthesized rows are made of: encoded, latents of the rows of the batch; prior, N(0, I).",
+            words=("encoded", "prior"),
+        ),
+        Field(f"{name}.weight_critic", 10.0, "Weight of all that the critic minimises.", low=0.0),
+        Field(f"{name}.weight_adversarial", 10.0, "Weight of the critic's verdict beside reconstruction error and KL.", low=0.0),
+        Field(
+            f"{name}.penalty_rule", "released",
+            "The weight of the gradient penalty: released, 1.1 times larger after an outer step with a mean penalty over 1.05, "
+            "smaller under 1.001; described, constant.", words=("released", "described"),
+        ),
+    )  # fmt: skip
+
+
+def _warm_up(name: str, of: str, factor: float, start: int, end: int) -> tuple[Field, ...]:
+    """The options of a term of CADA-VAE whose weight rises in a straight line."""
+    return (
+        Field(f"cadavae.{name}_factor", factor, f"Weight of {of}, once it has risen.", low=0.0),
+        Field(f"cadavae.{name}_start", start, f"Last epoch, from 0, without {of}.", low=0),
+        Field(f"cadavae.{name}_end", end, f"First epoch with all of the weight of {of}; after {name}_start.", low=1),
+    )
+
+
 FRAMEWORKS: dict[str, FrameworkFields] = {
     "wgan": FrameworkFields("WGAN-GP", "WGAN-GP (Gulrajani et al. 2017), conditioned on class semantics"),
     "fclswgan": FrameworkFields(
@@ -54,6 +81,61 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "cegzsl.comparator_gradient", "released",
                 "The comparator's gradient: released, summed over the updates of an epoch as the published code does; fresh, of "
                 "each update alone.", words=("released", "fresh"),
+            ),
+        ),
+    ),
+    "fvaegan": FrameworkFields(
+        "f-VAEGAN-D2", "f-VAEGAN-D2 (Xian et al. 2019), its inductive part", _vaegan("fvaegan", critic_latents="prior")
+    ),
+    "tfvaegan": FrameworkFields(
+        "TF-VAEGAN", "TF-VAEGAN (Narayan et al. 2020)",
+        (
+            *_vaegan("tfvaegan", critic_latents="encoded"),
+            Field(
+                "tfvaegan.feedback_loop", 2,
+                "Passes over the data in an epoch: the second (and every other one) refines synthesized rows by feedback.", low=1,
+            ),
+            Field("tfvaegan.weight_semantic", 0.01, "Weight of the reconstruction error of semantics, in both phases.", low=0.0),
+            Field("tfvaegan.feedback_training", 1.0, "Weight of the feedback in training.", low=0.0),
+            Field("tfvaegan.feedback_synthesis", 1.0, "Weight of the feedback in synthesis, which always has it.", low=0.0),
+            Field("tfvaegan.feedback_learning_rate", 1e-5, "Learning rate of the feedback network.", low=0.0, closed=False),
+            Field("tfvaegan.decoder_learning_rate", 1e-4, "Learning rate of the semantic decoder.", low=0.0, closed=False),
+            Field("tfvaegan.freeze_decoder", False, "Whether the semantic decoder rests in the generator phase."),
+            Field(
+                "tfvaegan.prior_feedback", "released",
+                "With critic_latents=prior, the feedback to such rows in the generator phase: released, from the refined "
+                "reconstruction; described, from a first pass on the same latents.", words=("released", "described"),
+            ),
+            Field(
+                "tfvaegan.semantic_loss", "released",
+                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
+                words=("released", "described"),
+            ),
+        ),
+    ),
+    "cadavae": FrameworkFields(
+        "CADA-VAE", "CADA-VAE (Schönfeld et al. 2019)",
+        (
+            Field("cadavae.latent", 64, "Size of the latents that features and semantics share.", low=1),
+            Field("cadavae.feature_encoder_hidden", 1560, "Hidden width of the encoder of features.", low=1),
+            Field("cadavae.semantic_encoder_hidden", 1450, "Hidden width of the encoder of semantics.", low=1),
+            Field("cadavae.feature_decoder_hidden", 1660, "Hidden width of the decoder to features.", low=1),
+            Field("cadavae.semantic_decoder_hidden", 665, "Hidden width of the decoder to semantics.", low=1),
+            *_warm_up("kl", "the divergence of the latents from N(0, I)", 0.25, 0, 93),
+            *_warm_up("cross", "the error of each input decoded from the other's latent", 2.37, 21, 75),
+            *_warm_up("distance", "the distance of the two latents of a row", 8.13, 6, 22),
+            Field(
+                "cadavae.sampler", "released",
+                "A latent of mean m and log-variance v: released, m + e exp(v) with one e a row; described, m + e exp(v / 2) with "
+                "an e for each dimension.", words=("released", "described"),
+            ),
+            Field(
+                "cadavae.reconstruction", "l1", "Reconstruction errors: l1, sums of absolute differences; l2, of squares.",
+                words=("l1", "l2"),
+            ),
+            Field(
+                "cadavae.seen_rows", 200,
+                "Real rows of each seen class the final classifier is fitted to; 0 for all rows, as often as they occur.", low=0,
             ),
         ),
     ),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from d3gzsl_jax.config.variants import D3_WEIGHTS
+
 _FACTORS = ("generator", "critic", "student", "confidence")
 
 
@@ -39,8 +41,54 @@ def cegzsl(*, batch_size: int, decay_every: int, n_syn: int, epochs: int, **fiel
     }  # fmt: skip
 
 
+def tfvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> dict[str, Any]:
+    """TF-VAEGAN: batches of 64, constant learning rates, unit semantics, noise as wide as these, T1 by a softmax of its own. Its code
+    uses one number for the synthesized rows of a class and for the final classifier's batch. Here an epoch is two passes. Weights of
+    D3: nothing is published; see docs/choosing.md.
+
+    Args:
+        n_syn: that number.
+        epochs: of training.
+        learning_rate: of encoder, generator and critic.
+        fields: further ones, with __ for the dot.
+    """
+    return {
+        "data.normalize_semantics": True, "train.batch_size": 64, "train.epochs": epochs, "train.learning_rate": learning_rate,
+        "train.generator_factor": 1.0, "train.critic_factor": 1.0, "classifier.epochs": 25, "classifier.n_syn": n_syn,
+        "classifier.batch_size": n_syn, "classifier.zsl": "own", "eval.every_epochs": 5, **_distilled(1.0), **_dotted(fields),
+    }  # fmt: skip
+
+
+def fvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> dict[str, Any]:
+    """f-VAEGAN-D2: no code of its authors is public; the settings are those of TF-VAEGAN's, which is built on it. An epoch is one
+    pass. Arguments as of `tfvaegan`."""
+    return tfvaegan(n_syn=n_syn, epochs=epochs, learning_rate=learning_rate, **fields)
+
+
+def cadavae(*, classifier_epochs: int, zsl_epochs: int, **fields: Any) -> dict[str, Any]:
+    """CADA-VAE: the same settings for all benchmarks but for the epochs of its classifiers, which its authors chose on a validation
+    split. Weights of D3: nothing is published; see docs/choosing.md.
+
+    Args:
+        classifier_epochs: of the final classifier.
+        zsl_epochs: of the one that T1 comes from.
+        fields: further ones, with __ for the dot.
+    """
+    return {
+        "train.batch_size": 50, "train.epochs": 100, "train.learning_rate": 1.5e-4, "train.generator_factor": 1.0,
+        "classifier.epochs": classifier_epochs, "classifier.n_syn": 400, "classifier.batch_size": 32, "classifier.zsl": "own",
+        "classifier.zsl_epochs": zsl_epochs, "classifier.zsl_n_syn": 200, "eval.every_epochs": 10, **_distilled(1.0),
+        **_dotted(fields),
+    }  # fmt: skip
+
+
 def _factors(value: float) -> dict[str, float]:
     return {f"train.{name}_factor": value for name in _FACTORS}
+
+
+def _distilled(weight: float) -> dict[str, float]:
+    """Weights of D3's terms, which the variant without D3 leaves out."""
+    return {f"{D3_WEIGHTS}{name}": weight for name in ("cls", "od", "be", "kl")}
 
 
 def _dotted(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.schema import VARIANTS
 
+D3_WEIGHTS = "distillation.weight_"
+"""How the names of fields begin that the variant without D3 leaves at 0."""
 Fields = Mapping[str, Any]
 """Values by dotted field."""
 
@@ -44,7 +46,8 @@ class Variant:
     def applied(self, config: ConfigDict) -> ConfigDict:
         """The configuration of the file, with the framework and its fields."""
         config.framework = self.framework
-        config.update_from_flattened_dict(dict(self.fields))
+        fields = {name: value for name, value in self.fields.items() if self.has_d3 or not name.startswith(D3_WEIGHTS)}
+        config.update_from_flattened_dict(fields)
         return config
 
 
