@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.frameworks import vae_networks
+from d3gzsl_jax.frameworks.adam import scale_by_amsgrad
 from d3gzsl_jax.frameworks.networks import Critic, apply
 from d3gzsl_jax.losses import reconstruction, variational
 from d3gzsl_jax.losses.adversarial import gradient_penalty, interpolate
@@ -147,33 +148,38 @@ def test_the_penalty_weight_follows_the_recorded_means(name):
 
 
 class CADAVAE:
-    """One recorded update of CADA-VAE."""
+    """The recorded updates of CADA-VAE."""
 
-    def __init__(self, step):
-        self.arrays, self.step = recorded.recording("cadavae"), step
-        p = recorded.parameters(self.arrays, recorded.CADA_VAE, 0)
+    def __init__(self):
+        self.arrays = recorded.recording("cadavae")
+        p = self.before(0)
         width = {name: len(tree["params"]["hidden"]["bias"]) for name, tree in p.items()}
         latent = self.arrays["config/latent_size"].item()
         self.networks = {name: vae_networks.LatentEncoder(width[name], latent) for name in p if name.startswith("encoder")}
         for name in p.keys() - self.networks.keys():
             self.networks[name] = vae_networks.LatentDecoder(width[name], len(p[name]["params"]["output"]["bias"]))
-        self.before = recorded.parameters(self.arrays, recorded.CADA_VAE, step)
+        self.gradients = jax.jit(jax.value_and_grad(self.loss, has_aux=True))
 
-    def get(self, part):
-        return self.arrays[f"step{self.step:03d}/{part}"]
+    def get(self, step, part):
+        return self.arrays[f"step{step:03d}/{part}"]
 
-    def factor(self, name):
+    def before(self, step):
+        return recorded.parameters(self.arrays, recorded.CADA_VAE, step)
+
+    def inputs(self, step):
+        """Rows, noise and epoch of an update."""
+        given = {"features": self.get(step, "batch/features"), "semantics": self.get(step, "batch/att")}
+        noise = {kind: self.get(step, f"noise/{kind}") for kind in given}
+        return jax.tree.map(jnp.asarray, (given, noise, np.int32(self.get(step, "epoch"))))
+
+    def factor(self, name, epoch):
         option = {"kl": "beta"}.get(name, name)
         factor, start, end = (self.arrays[f"config/warmup/{option}/{part}"].item() for part in ("factor", "start_epoch", "end_epoch"))
-        return variational.warm_up(jnp.int32(self.get("epoch")), factor, start, end)
+        return variational.warm_up(epoch, factor, start, end)
 
-    def loss(self, p):
-        given = {kind: jnp.asarray(self.get(f"batch/{key}")) for kind, key in (("features", "features"), ("semantics", "att"))}
+    def loss(self, p, given, noise, epoch):
         latents = {kind: apply(self.networks[f"encoder_{kind}"], p[f"encoder_{kind}"], rows) for kind, rows in given.items()}
-        samples = {
-            kind: variational.sample_latent(*latent, jnp.asarray(self.get(f"noise/{kind}")), "variance")
-            for kind, latent in latents.items()
-        }
+        samples = {kind: variational.sample_latent(*latent, noise[kind], "variance") for kind, latent in latents.items()}
 
         def error(kind, source):
             rows = apply(self.networks[f"decoder_{kind}"], p[f"decoder_{kind}"], samples[source])
@@ -185,17 +191,31 @@ class CADAVAE:
             "kl": sum(variational.summed_gaussian_kl(*latent) for latent in latents.values()),
             "distance": variational.distribution_alignment(*latents["features"], *latents["semantics"]),
         }
-        return terms["reconstruction"] + sum(self.factor(name) * terms[name] for name in terms if name != "reconstruction"), terms
+        factors = {name: self.factor(name, epoch) for name in terms if name != "reconstruction"}
+        return terms["reconstruction"] + sum(factors[name] * terms[name] for name in factors), (terms, factors)
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 24, 41])
-def test_the_terms_of_a_cada_vae_update(step):
-    update = CADAVAE(step)
-    (loss, terms), found = jax.value_and_grad(update.loss, has_aux=True)(update.before)
-    for term, value in terms.items():
-        close(*((-value, update.get("term/negative_kl")) if term == "kl" else (value, update.get(f"term/{term}"))))
-    for name in ("kl", "cross_reconstruction", "distance"):
-        np.testing.assert_array_equal(update.factor(name), update.get(f"factor/{name}"))
-    close(loss, update.get("loss"))
-    if theirs := recorded.gradients(update.arrays, recorded.CADA_VAE, step):
+def test_all_updates_of_cada_vae():
+    """At the recorded parameters, terms and gradients; and with AMSGrad from the initial ones, the parameters of all 42 updates."""
+    cada, amsgrad = CADAVAE(), scale_by_amsgrad(0.9, 0.999)
+    rate = cada.arrays["config/lr_gen_model"].item()
+    params, steps = cada.before(0), sum(key.endswith("/factor/kl") for key in cada.arrays)
+    state, update = amsgrad.init(params), jax.jit(amsgrad.update)
+    assert steps == 42
+    for step in range(steps):
+        recorded_params = cada.before(step)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=0.01 * rate), params, recorded_params)
+
+        (loss, (terms, factors)), found = cada.gradients(recorded_params, *cada.inputs(step))
+        for term, value in terms.items():
+            close(*((-value, cada.get(step, "term/negative_kl")) if term == "kl" else (value, cada.get(step, f"term/{term}"))))
+        for name, factor in factors.items():
+            np.testing.assert_array_equal(factor, cada.get(step, f"factor/{name}"))
+        close(loss, cada.get(step, "loss"))
+        theirs = recorded.gradients(cada.arrays, recorded.CADA_VAE, step)
+        assert len(theirs) == (4 if step < 3 else 0)
         close_gradients(found, theirs)
+
+        directions, state = update(cada.gradients(params, *cada.inputs(step))[1], state)
+        params = jax.tree.map(lambda p, d: p - rate * d, params, directions)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=0.01 * rate), params, cada.before(steps))
