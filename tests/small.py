@@ -12,8 +12,9 @@ import scipy.io
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.distillation.terms import Distillation
-from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.frameworks.schedule import Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Classes, TrainState
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.loop import Constants
@@ -90,6 +91,13 @@ class Problem:
     batch: int = 16
 
 
+def update_of(framework: Framework, name: str) -> tuple[Phase, Update]:
+    """The phase of this name in the first pass, and its only update."""
+    phase = next(phase for phase in framework.phases(0) if phase.name == name)
+    (update,) = phase.updates
+    return phase, update
+
+
 OPTIONS = {
     "wgan": {},
     "fclswgan": {"classification_weight": 0.5, "classifier_epochs": 2, "classifier_batch_size": 20},
@@ -97,7 +105,7 @@ OPTIONS = {
 }
 
 
-def problem(seed: int = 0, framework: str = "wgan", **distillation: object) -> Problem:
+def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distillation: object) -> Problem:
     """30 features, 10 semantic dimensions, 12 classes (8 seen), 100 rows."""
     rng = np.random.default_rng(5)
     features, semantics, seen, classes, rows = 30, 10, 8, 12, 100
@@ -106,14 +114,14 @@ def problem(seed: int = 0, framework: str = "wgan", **distillation: object) -> P
     sizes = Sizes(
         features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14
     )
-    base = FRAMEWORKS[framework](sizes, **OPTIONS.get(framework, {}))
+    base = FRAMEWORKS[framework](sizes, **OPTIONS[framework]) if isinstance(framework, str) else framework(sizes)
     objective = Objective(
         base,
         Distillation(teacher=teacher, classes=classes, embedding_width=14, **options),
     )
     optimization = Optimization(
         learning_rates=dict.fromkeys(objective.groups, 1e-3), factors={}, decay_every=20, steps_per_epoch=7,
-        summed_groups=base.summed_groups,
+        rules={group: base.adam(group) for group in objective.groups},
     )
     root = root_key(seed)
     x = jnp.asarray(rng.uniform(size=(rows, features)), jnp.float32)
@@ -129,6 +137,7 @@ def problem(seed: int = 0, framework: str = "wgan", **distillation: object) -> P
     teacher_params = jax.tree.map(lambda leaf: 20.0 * leaf, teacher_params)
     table = Batch(features=x, labels=labels, teacher=teacher.outputs(teacher_params, x))
     return Problem(
-        objective, optimization, TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params)),
+        objective, optimization,
+        TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params), method=base.initial_state()),
         Constants(root=root, teacher=teacher_params, classes=classes_, rows=table),
     )

@@ -25,13 +25,15 @@ def test_scores_of_rows_apart_are_those_of_the_rows_together(score, rng):
 def test_no_softmax_or_maximum_is_taken_of_a_concatenation(score):
     """XLA of JAX 0.10.2 fuses them into a kernel that does not compile for an H100."""
     p = small.problem(score=score)
-    batches, draws = inputs_of(p)
+    batches, (draws, _) = inputs_of(p)
+    phase, update = small.update_of(p.objective.framework, "critic")
     at = lambda tree: jax.tree.map(lambda leaf: leaf[0], tree)  # noqa: E731
 
     def loss(params, batch, drawn):
-        return p.objective.loss("critic", params, p.constants.teacher, p.constants.classes, batch, drawn)[0]
+        constants = p.constants
+        return p.objective.loss(phase, update, params, constants.teacher, constants.classes, batch, drawn, {}, jnp.int32(0))[0]
 
-    jaxpr = jax.make_jaxpr(loss)(p.state.params, at(batches), at(draws.critic)).jaxpr
+    jaxpr = jax.make_jaxpr(loss)(p.state.params, at(batches), at(draws)).jaxpr
     joined = {id(variable) for equation in jaxpr.eqns if equation.primitive.name == "concatenate" for variable in equation.outvars}
     takers = {equation.primitive.name for equation in jaxpr.eqns if any(id(variable) in joined for variable in equation.invars)}
     assert "dot_general" in takers  # rows for the networks are joined

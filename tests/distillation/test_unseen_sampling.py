@@ -49,7 +49,7 @@ def test_terms_over_all_samples_average_to_the_terms_of_all_classes(options, cou
     def terms(params, chosen):
         some = classes.replace(unseen=classes.unseen[jnp.asarray(chosen)])
         rows = noise[jnp.asarray(chosen)].reshape(-1, base.sizes.noise)
-        unseen = base.synthesize(params, classes.semantics[d3.unseen_labels(some)], rows)
+        unseen = base.synthesize(params, classes.semantics[d3.unseen_labels(some)], {"noise": rows})
         embedding = d3.embed(params, jnp.concatenate([unseen, batch.features]))
         found = d3.terms(params, p.constants.teacher, some, batch, unseen, embedding)
         return jnp.stack([found[name] for name in ("cls", "od", "be", "kl")])

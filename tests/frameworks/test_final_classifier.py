@@ -25,7 +25,7 @@ def test_synthesized_rows_are_class_major_and_embedded(framework):
     assert rows.shape == (4 * 7, 14 if framework == "cegzsl" else 30)
     label = classes.unseen[2]
     noise = jax.random.normal(jax.random.fold_in(key, label), (7, 6))
-    expected = base.embed(params, base.synthesize(params, jnp.tile(classes.semantics[label], (7, 1)), noise))
+    expected = base.represent(params, base.synthesize(params, jnp.tile(classes.semantics[label], (7, 1)), {"noise": noise}))
     np.testing.assert_allclose(rows[14:21], expected, atol=1e-6)
 
 

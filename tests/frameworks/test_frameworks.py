@@ -15,7 +15,8 @@ from d3gzsl_jax.config.framework_fields import FRAMEWORKS as FRAMEWORK_FIELDS
 from d3gzsl_jax.config.framework_fields import FrameworkFields
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
-from d3gzsl_jax.frameworks.structures import Rows
+from d3gzsl_jax.frameworks.schedule import AdamRule
+from d3gzsl_jax.frameworks.structures import UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.runs.display import Display
@@ -30,20 +31,27 @@ from tests.losses import oracles
 def test_every_base_has_all_members_of_the_interface(name):
     base = small.problem(framework=name).objective.framework
     members = {*Framework.__annotations__, *(member for member in vars(Framework) if not member.startswith("_"))}
-    assert {"critic_groups", "learns_embedding", "pretrain", "critic_loss"} <= members
+    assert {"phases", "embedding_groups", "adam", "pretrain", "initial_state", "loss", "fakes", "represent"} <= members
     assert all(hasattr(base, member) for member in members)
+    updates = [update for number in range(base.passes) for phase in base.phases(number) for update in phase.updates]
+    assert updates and all(callable(getattr(base, f"{update.name}_loss")) for update in updates)
+    assert {group for update in updates for group in update.groups} == set(base.init(jax.random.key(0)))
 
 
-def rows_of(p, phase):
-    base, params, classes, table = p.objective.framework, p.state.params, p.constants.classes, p.constants.rows
-    real, labels = table.features[:16], table.labels[:16]
-    semantics = classes.semantics[labels]
-    fake = base.synthesize(params, semantics, jax.random.normal(jax.random.key(1), (16, 6)))
-    embed = (lambda x: base.embed(params, x)) if base.learns_embedding else (lambda x: None)
-    return Rows(
-        real=real, fake=fake, labels=labels, semantics=semantics, interpolation=jnp.full((16, 1), 0.3),
-        real_embedding=embed(real), fake_embedding=embed(fake) if phase == "generator" else None,
+def of_batch(base, params, classes, batch, draws, phase):
+    """What the loss of a phase's update sees: synthesized and embedded row by row, each on its own."""
+    fakes = base.synthesize(params, classes.semantics[batch.labels], draws)
+    embed = (lambda x: base.embed(params, x)) if base.embedding_groups else (lambda x: None)
+    return UpdateInputs(
+        classes=classes, batch=batch, fakes=fakes, draws=draws, state={}, epoch=jnp.int32(0), real_embedding=embed(batch.features),
+        fake_embedding=embed(fakes) if phase == "generator" else None,
     )
+
+
+def inputs_of(p, phase):
+    batch = jax.tree.map(lambda leaf: leaf[:16], p.constants.rows)
+    draws = {"noise": jax.random.normal(jax.random.key(1), (16, 6)), "interpolation": jnp.full((16, 1), 0.3)}
+    return of_batch(p.objective.framework, p.state.params, p.constants.classes, batch, draws, phase)
 
 
 def scaled(framework):
@@ -64,9 +72,9 @@ def naive_class_contrast(base, params, classes, embedding, labels):
 @pytest.mark.slow
 def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
     p = scaled("cegzsl")
-    base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "critic")
+    base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "critic")
     ours, theirs = (
-        jax.value_and_grad(lambda x, f=f: f(x, classes, rows.real_embedding, rows.labels))(params)
+        jax.value_and_grad(lambda x, f=f: f(x, classes, inputs.real_embedding, inputs.batch.labels))(params)
         for f in (base.class_contrast, lambda *x: naive_class_contrast(base, *x))
     )
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
@@ -78,64 +86,67 @@ def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
 @pytest.mark.slow
 def test_cegzsl_critic_loss_is_its_parts():
     p = scaled("cegzsl")
-    base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "critic")
-    loss, terms = base.critic_loss(params, classes, rows)
-    plain, _ = WGAN(base.sizes).critic_loss(params, classes, rows)
-    z = np.asarray(base.project(params, rows.real_embedding), float)
+    base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "critic")
+    loss, terms = base.critic_loss(params, inputs)
+    plain, _ = WGAN(base.sizes).critic_loss(params, inputs)
+    z = np.asarray(base.project(params, inputs.real_embedding), float)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1.0, rtol=1e-5)
-    instance = oracles.instance_contrast(z, np.asarray(rows.labels), 0.1)
-    of_classes = naive_class_contrast(base, params, classes, rows.real_embedding, rows.labels)
+    instance = oracles.instance_contrast(z, np.asarray(inputs.batch.labels), 0.1)
+    of_classes = naive_class_contrast(base, params, classes, inputs.real_embedding, inputs.batch.labels)
     np.testing.assert_allclose(terms["instance_contrast"], instance, rtol=1e-4)
     np.testing.assert_allclose(loss, plain + instance + of_classes, rtol=1e-5)
 
 
 def test_cegzsl_generator_loss_is_its_parts_and_reaches_synthesized_rows_only():
     p = scaled("cegzsl")
-    base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "generator")
-    loss, terms = base.generator_loss(params, classes, rows)
-    z = np.asarray(base.project(params, jnp.concatenate([rows.fake_embedding, rows.real_embedding])), float)
-    labels = np.tile(np.asarray(rows.labels), 2)
+    base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "generator")
+    loss, terms = base.generator_loss(params, inputs)
+    z = np.asarray(base.project(params, jnp.concatenate([inputs.fake_embedding, inputs.real_embedding])), float)
+    labels = np.tile(np.asarray(inputs.batch.labels), 2)
     np.testing.assert_allclose(terms["instance_contrast"], oracles.instance_contrast(z, labels, 0.1), rtol=1e-4)
-    adversarial = -base.critic.apply(params["critic"], rows.fake, rows.semantics).mean()
-    of_classes = naive_class_contrast(base, params, classes, rows.fake_embedding, rows.labels)
+    adversarial = -base.critic.apply(params["critic"], inputs.fakes, classes.semantics[inputs.batch.labels]).mean()
+    of_classes = naive_class_contrast(base, params, classes, inputs.fake_embedding, inputs.batch.labels)
     np.testing.assert_allclose(loss, adversarial + 0.3 * terms["instance_contrast"] + 0.2 * of_classes, rtol=1e-5)
 
 
 def test_only_the_released_comparator_gradient_is_a_running_sum():
     released = small.problem(framework="cegzsl").objective.framework
-    assert released.summed_groups == ("comparator",)
-    assert dataclasses.replace(released, comparator_gradient="fresh").summed_groups == ()
+    groups = released.init(jax.random.key(0))
+    assert {group: released.adam(group) for group in groups if released.adam(group) != AdamRule()} == {
+        "comparator": AdamRule(summed="epoch")
+    }
+    fresh = dataclasses.replace(released, comparator_gradient="fresh")
+    assert all(fresh.adam(group) == AdamRule() for group in groups)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", ["critic", "generator"])
-def test_d3_on_cegzsl_is_both_losses_on_one_embedding(phase):
+@pytest.mark.parametrize("name", ["critic", "generator"])
+def test_d3_on_cegzsl_is_both_losses_on_one_embedding(name):
     """The objective against base method and D3 computed apart, each row embedded on its own: value, and gradients of what the
     phase trains. In the critic phase the embedding follows both, in the generator phase neither."""
     p = scaled("cegzsl")
     objective, params, classes = p.objective, p.state.params, p.constants.classes
     base, d3, teacher = objective.framework, objective.distillation, p.constants.teacher
     batch = jax.tree.map(lambda leaf: leaf[:16], p.constants.rows)
-    draws = update_draws(jax.random.key(5), 16, objective.unseen_rows(classes), 6)
-    groups = getattr(objective, f"{phase}_groups")
-    assert ("embedding" in groups) == (phase == "critic") and "student_embedding" not in groups
+    phase, update = small.update_of(base, name)
+    draws = update_draws(jax.random.key(5), phase.draws, 16, base.unseen_draws(), objective.unseen_rows(classes))
+    groups = objective.groups_of(update)
+    assert ("embedding" in groups) == (name == "critic") and "student_embedding" not in groups
 
     def apart(trained):
         merged = params | trained
-        semantics = classes.semantics[batch.labels]
-        fake = base.synthesize(merged, semantics, draws.noise)
         embed = lambda x: base.embed(merged, x)  # noqa: E731
-        rows = Rows(
-            real=batch.features, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
-            real_embedding=embed(batch.features), fake_embedding=embed(fake) if phase == "generator" else None,
-        )
-        unseen = base.synthesize(merged, jnp.repeat(classes.semantics[classes.unseen], d3.n_syn, axis=0), draws.unseen_noise)
+        inputs = of_batch(base, merged, classes, batch, draws, name)
+        of_unseen = jnp.repeat(classes.semantics[classes.unseen], d3.n_syn, axis=0)
+        unseen = base.synthesize(merged, of_unseen, {"noise": draws["unseen_noise"]})
         student = jnp.concatenate([embed(unseen), embed(batch.features)])
         terms = d3.terms(merged, teacher, classes, batch, unseen, student)
         weighted = sum(0.1 * terms[name] for name in ("cls", "od", "be", "kl"))
-        return getattr(base, f"{phase}_loss")(merged, classes, rows)[0] + weighted
+        return getattr(base, f"{name}_loss")(merged, inputs)[0] + weighted
 
-    together = lambda trained: objective.loss(phase, params | trained, teacher, classes, batch, draws)[0]  # noqa: E731
+    def together(trained):
+        return objective.loss(phase, update, params | trained, teacher, classes, batch, draws, {}, jnp.int32(0))[0]
+
     trained = {group: params[group] for group in groups}
     ours, theirs = (jax.jit(jax.value_and_grad(f))(trained) for f in (together, apart))
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
@@ -145,14 +156,14 @@ def test_d3_on_cegzsl_is_both_losses_on_one_embedding(phase):
 
 def test_fclswgan_adds_the_likelihood_of_its_frozen_classifier():
     p = scaled("fclswgan")
-    base, params, classes, rows = p.objective.framework, p.state.params, p.constants.classes, rows_of(p, "generator")
-    loss, terms = base.generator_loss(params, classes, rows)
-    logits = np.asarray(base.classifier.logits(params["seen_classifier"], rows.fake), float)
-    expected = oracles.classification(logits, np.searchsorted(np.asarray(classes.seen), rows.labels))
+    base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "generator")
+    loss, terms = base.generator_loss(params, inputs)
+    logits = np.asarray(base.classifier.logits(params["seen_classifier"], inputs.fakes), float)
+    expected = oracles.classification(logits, np.searchsorted(np.asarray(classes.seen), inputs.batch.labels))
     np.testing.assert_allclose(terms["classification"], expected, rtol=1e-4)
     np.testing.assert_allclose(loss, terms["adversarial"] + 0.5 * expected, rtol=1e-5)
-    critic_loss, _ = base.critic_loss(params, classes, rows)
-    np.testing.assert_array_equal(critic_loss, WGAN(base.sizes).critic_loss(params, classes, rows)[0])
+    critic_loss, _ = base.critic_loss(params, inputs)
+    np.testing.assert_array_equal(critic_loss, WGAN(base.sizes).critic_loss(params, inputs)[0])
 
 
 @pytest.mark.slow

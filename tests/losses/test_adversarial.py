@@ -5,7 +5,7 @@ import pytest
 from jax.test_util import check_grads
 
 from d3gzsl_jax.frameworks.base import Sizes
-from d3gzsl_jax.frameworks.structures import Classes, Rows
+from d3gzsl_jax.frameworks.structures import Batch, Classes, UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses import adversarial
 from tests.losses import oracles
@@ -42,36 +42,38 @@ def _critic_case(rng):
     base = WGAN(Sizes(features=6, semantics=3, noise=2, seen=1, generator_hidden=5, critic_hidden=7))
     params = jax.tree.map(lambda leaf: leaf * 30.0, base.init(jax.random.key(3)))
     array = lambda *shape: jnp.asarray(rng.uniform(size=shape), jnp.float32)  # noqa: E731
-    rows = Rows(
-        real=array(8, 6), fake=array(8, 6), labels=jnp.arange(8), semantics=array(8, 3), interpolation=array(8, 1),
-        real_embedding=None, fake_embedding=None,
+    real, fakes, semantics, interpolation = array(8, 6), array(8, 6), array(8, 3), array(8, 1)
+    inputs = UpdateInputs(
+        classes=Classes(semantics=semantics, seen=jnp.arange(8), unseen=jnp.arange(0)),  # a class a row
+        batch=Batch(features=real, labels=jnp.arange(8), teacher=None), fakes=fakes, draws={"interpolation": interpolation},
+        state={}, epoch=jnp.int32(0),
     )
-    classes = Classes(semantics=rows.semantics, seen=jnp.arange(8), unseen=jnp.arange(0))  # a class a row
-    return base, params, rows, classes
+    return base, params, inputs
 
 
 @pytest.mark.slow
 def test_critic_loss_shares_its_first_layer_exactly(rng):
     """The shared products change nothing: same loss and gradients as the definition, which runs the critic three times."""
-    base, params, rows, classes = _critic_case(rng)
+    base, params, inputs = _critic_case(rng)
 
     def plain(params):
-        critic = lambda x: base.critic.apply(params["critic"], x, rows.semantics)  # noqa: E731
-        mixed = rows.interpolation * rows.real + (1 - rows.interpolation) * rows.fake
+        real, fakes, share = inputs.batch.features, inputs.fakes, inputs.draws["interpolation"]
+        critic = lambda x: base.critic.apply(params["critic"], x, inputs.classes.semantics)  # noqa: E731
+        mixed = share * real + (1 - share) * fakes
         gradients = jax.grad(lambda x: critic(x).sum())(mixed)
         penalty = 10.0 * jnp.mean((jnp.linalg.norm(gradients, axis=1) - 1) ** 2)
-        return critic(rows.fake).mean() - critic(rows.real).mean() + penalty
+        return critic(fakes).mean() - critic(real).mean() + penalty
 
-    shared = lambda params: base.critic_loss(params, classes, rows)[0]  # noqa: E731
+    shared = lambda params: base.critic_loss(params, inputs)[0]  # noqa: E731
     ours, theirs = jax.value_and_grad(shared)(params), jax.value_and_grad(plain)(params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5), ours, theirs)
 
 
 def test_linear_critic_has_the_closed_form_penalty(rng):
     """With a hidden layer that stays positive the critic is linear, D = w.x + c, and the penalty is 10 (||w|| - 1)^2."""
-    base, params, rows, classes = _critic_case(rng)
+    base, params, inputs = _critic_case(rng)
     positive = jax.tree.map(jnp.abs, params["critic"])
-    _, terms = base.critic_loss({"critic": positive}, classes, rows)
+    _, terms = base.critic_loss({"critic": positive}, inputs)
     tree = positive["params"]
     w = tree["hidden_features"]["kernel"] @ tree["output"]["kernel"][:, 0]
     np.testing.assert_allclose(terms["gradient_penalty"], 10 * (np.linalg.norm(w) - 1) ** 2, rtol=1e-4)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.structures import Batch, Draws, StepDraws
+from d3gzsl_jax.frameworks.schedule import AdamRule
+from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tools import parity
@@ -180,7 +181,7 @@ def test_the_tool_exits_0_when_all_is_within(capsys):
 
 def test_a_fresh_comparator_gradient_is_not_what_was_recorded(monkeypatch):
     """The published code feeds Adam the sum since the epoch began, and the recording tells the two apart."""
-    monkeypatch.setattr(replay_cegzsl.CEGZSL, "summed_groups", ())
+    monkeypatch.setattr(replay_cegzsl.CEGZSL, "adam", lambda self, group: AdamRule())
     failures = replay.replay(Recording(CEGZSL)).failures
     assert any(failure.startswith("parameters comparator: step001/after/comparator") for failure in failures)
     assert any(failure.startswith("gradient comparator: step001/grad/comparator") for failure in failures)
@@ -234,7 +235,8 @@ def test_the_fused_step_replays_the_recording_too():
     objective, n = setup.objective, setup.n_critic
     teacher = replay_wgan.replay_pretraining(recording, setup, Comparison())
     state = replay_steps.initial_state(recording, setup)
-    step = jax.jit(lambda *args: train_step(objective, setup.optimization, args[0], teacher, setup.classes, *args[1:]))
+    phases = objective.framework.phases(0)
+    step = jax.jit(lambda *args: train_step(objective, setup.optimization, phases, args[0], teacher, setup.classes, *args[1:]))
     names, out = recording.steps(), Comparison()
     for first in range(0, len(names), n + 1):
         critic, generator = names[first : first + n], names[first + n]
@@ -243,12 +245,10 @@ def test_the_fused_step_replays_the_recording_too():
         batches = Batch(
             features=features, labels=stacked("batch/label").astype(jnp.int32), teacher=setup.teacher.outputs(teacher, features)
         )
-        draws = StepDraws(
-            critic=Draws(noise=stacked("noise/fake"), interpolation=stacked("noise/interp"), unseen_noise=stacked("noise/unseen")),
-            generator=Draws(
-                noise=recording[f"{generator}/noise/fake"], interpolation=jnp.zeros((16, 1)),
-                unseen_noise=recording[f"{generator}/noise/unseen"],
-            ),
+        names_of = {"noise": "fake", "interpolation": "interp", "unseen_noise": "unseen"}
+        draws = (
+            {ours: stacked(f"noise/{theirs}") for ours, theirs in names_of.items()},
+            {ours: recording[f"{generator}/noise/{names_of[ours]}"] for ours in ("noise", "unseen_noise")},
         )
         state, terms = step(state, batches, draws)
         for i, name in enumerate(critic):

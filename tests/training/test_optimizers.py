@@ -5,6 +5,7 @@ import optax
 import pytest
 
 from d3gzsl_jax.frameworks.adam import running_sum, scale_by_adam
+from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.training.optimizers import Optimization
 
 
@@ -54,7 +55,8 @@ def test_the_running_sum_starts_anew_with_the_epoch(rng):
 def test_only_summed_groups_see_the_sum(rng):
     """Two groups with the same gradients: one Adam is given them, the other the sum since the epoch began."""
     optimization = Optimization(
-        learning_rates={"plain": 0.1, "summed": 0.1}, factors={}, decay_every=20, steps_per_epoch=2, summed_groups=("summed",)
+        learning_rates={"plain": 0.1, "summed": 0.1}, factors={}, decay_every=20, steps_per_epoch=2,
+        rules={"summed": AdamRule(summed="epoch")},
     )
     params = {"plain": jnp.zeros(4), "summed": jnp.zeros(4), "frozen": jnp.ones(4)}
     opt_state = optimization.init(params)

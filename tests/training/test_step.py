@@ -12,7 +12,7 @@ from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.finite_check import check_finite
-from d3gzsl_jax.frameworks.structures import Rows
+from d3gzsl_jax.frameworks.structures import UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.joint_loop import JointLoop
@@ -22,19 +22,21 @@ from tests import small
 
 
 def inputs_of(p, step=0):
+    """Batches and draws of an outer step, these by phase."""
     batches = fetch_batches(p.objective, p.constants, jnp.int32(step), None, p.n_critic, p.batch)
-    rows = p.objective.unseen_rows(p.constants.classes)
-    return batches, step_draws(p.constants.root, step, p.n_critic, p.batch, rows, p.objective.framework.sizes.noise)
+    base, rows = p.objective.framework, p.objective.unseen_rows(p.constants.classes)
+    return batches, step_draws(p.constants.root, step, base.phases(0), p.n_critic, p.batch, base.unseen_draws(), rows)
 
 
 def one_step(p, state, step=0):
     batches, draws = inputs_of(p, step)
-    step = jax.jit(lambda *args: train_step(p.objective, p.optimization, *args))
+    step = jax.jit(lambda *args: train_step(p.objective, p.optimization, p.objective.framework.phases(0), *args))
     return step(state, p.constants.teacher, p.constants.classes, batches, draws)
 
 
 def jitted_update(phase, p, state, batch, draws):
-    step = jax.jit(lambda *args: update(phase, p.objective, p.optimization, *args))
+    of = small.update_of(p.objective.framework, phase)
+    step = jax.jit(lambda *args: update(*of, p.objective, p.optimization, *args))
     return step(state, p.constants.teacher, p.constants.classes, batch, draws)
 
 
@@ -65,15 +67,15 @@ def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(framewo
     """The fused step equals n_critic critic updates and then one generator update on the LAST batch, each on what the one
     before left behind."""
     p = small.problem(framework=framework)
-    batches, draws = inputs_of(p)
+    batches, (of_critic, of_generator) = inputs_of(p)
     state = p.state
     for i in range(p.n_critic):
         at = lambda tree, i=i: jax.tree.map(lambda leaf: leaf[i], tree)  # noqa: E731
         before = state
-        state, _ = jitted_update("critic", p, state, at(batches), at(draws.critic))
+        state, _ = jitted_update("critic", p, state, at(batches), at(of_critic))
         chex.assert_trees_all_equal(state.params["generator"], before.params["generator"])
     last = jax.tree.map(lambda leaf: leaf[-1], batches)
-    after, _ = jitted_update("generator", p, state, last, draws.generator)
+    after, _ = jitted_update("generator", p, state, last, of_generator)
     chex.assert_trees_all_equal(after.params["critic"], state.params["critic"])
     fused, _ = one_step(p, p.state)
     if framework == "cegzsl":  # the embedding stays where the critic phase left it, whatever D3 says
@@ -81,7 +83,7 @@ def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(framewo
     chex.assert_trees_all_close(fused.params, after.params, rtol=0, atol=5e-6)
     # With the critic of the start instead, the generator would have gone elsewhere.
     stale = state.replace(params=state.params | {"critic": p.state.params["critic"]})
-    wrong, _ = jitted_update("generator", p, stale, last, draws.generator)
+    wrong, _ = jitted_update("generator", p, stale, last, of_generator)
     difference = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), wrong.params["generator"], fused.params["generator"])
     assert max(jax.tree.leaves(difference)) > 1e-5
 
@@ -116,38 +118,37 @@ def test_all_weights_zero_leaves_exactly_the_base_method(framework):
     frozen = {"seen_classifier"} if framework == "fclswgan" else set()
     assert set(off.state.params) == set(base.init(off.constants.root)) | frozen
     assert set(off.state.opt_state) == set(off.state.params) - frozen
-    batches, draws = inputs_of(off)
+    batches, (of_critic, of_generator) = inputs_of(off)
 
     def generate(params, labels, noise):
         return base.generate(params, once_per_class(lambda a: base.condition(params, a), classes, labels), noise)
 
     def plain_update(phase, params, opt_state, batch, draws, made=None):
-        semantics, real = classes.semantics[batch.labels], batch.features
-        groups = getattr(base, f"{phase}_groups")
+        _, of = small.update_of(base, phase)
 
         def loss(trained):
             merged = params | trained
-            fake = generate(merged, batch.labels, draws.noise) if made is None else made
-            embed = (lambda x: base.embed(merged, x)) if base.learns_embedding else (lambda x: None)
-            rows = Rows(
-                real=real, fake=fake, labels=batch.labels, semantics=semantics, interpolation=draws.interpolation,
-                real_embedding=embed(real), fake_embedding=embed(fake) if phase == "generator" else None,
+            fakes = generate(merged, batch.labels, draws["noise"]) if made is None else made
+            embed = (lambda x: base.embed(merged, x)) if base.embedding_groups else (lambda x: None)
+            inputs = UpdateInputs(
+                classes=classes, batch=batch, fakes=fakes, draws=draws, state={}, epoch=jnp.int32(0),
+                real_embedding=embed(batch.features), fake_embedding=embed(fakes) if phase == "generator" else None,
             )
-            return getattr(base, f"{phase}_loss")(merged, classes, rows)[0]
+            return getattr(base, f"{of.name}_loss")(merged, inputs)[0]
 
-        gradient = jax.grad(loss)({group: params[group] for group in groups})
-        return optimization.apply(groups, params, opt_state, gradient, jnp.int32(0))
+        gradient = jax.grad(loss)({group: params[group] for group in of.groups})
+        return optimization.apply(of.groups, params, opt_state, gradient, jnp.int32(0))
 
     @jax.jit
-    def plain(params, opt_state, batches, draws):
+    def plain(params, opt_state, batches, of_critic, of_generator):
         def critic(carry, inputs):
             return plain_update("critic", *carry, *inputs), None
 
-        made = generate(params, batches.labels, draws.critic.noise)
-        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, draws.critic, made))
-        return plain_update("generator", *carry, jax.tree.map(lambda leaf: leaf[-1], batches), draws.generator)[0]
+        made = generate(params, batches.labels, of_critic["noise"])
+        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, of_critic, made))
+        return plain_update("generator", *carry, jax.tree.map(lambda leaf: leaf[-1], batches), of_generator)[0]
 
-    expected = plain(off.state.params, off.state.opt_state, batches, draws)
+    expected = plain(off.state.params, off.state.opt_state, batches, of_critic, of_generator)
     ours, _ = one_step(off, off.state)
     chex.assert_trees_all_equal(ours.params, expected)
 
@@ -178,9 +179,9 @@ class TracedWGAN(WGAN):
 
     traces: ClassVar[list[str]] = []
 
-    def critic_loss(self, params, classes, rows):
+    def critic_loss(self, params, inputs):
         self.traces.append("critic")
-        return super().critic_loss(params, classes, rows)
+        return super().critic_loss(params, inputs)
 
 
 @pytest.mark.slow
@@ -278,8 +279,8 @@ def test_the_step_uses_the_rate_of_its_epoch():
     p = small.problem()
     factors = {"generator": 3.0, "critic": 0.5, "student_embedding": 2.0, "student_head": 4.0, "confidence": 0.25}
     p.optimization = dataclasses.replace(p.optimization, factors=factors, decay_every=2, steps_per_epoch=3)
-    batches, draws = inputs_of(p)
-    first = jax.tree.map(lambda leaf: leaf[0], (batches, draws.critic))
+    batches, (of_critic, _) = inputs_of(p)
+    first = jax.tree.map(lambda leaf: leaf[0], (batches, of_critic))
 
     def moved(step):
         after, _ = jitted_update("critic", p, p.state.replace(step=jnp.int32(step)), *first)
@@ -287,7 +288,7 @@ def test_the_step_uses_the_rate_of_its_epoch():
 
     base = moved(0)
     for step, decays in ((5, 0), (6, 1), (11, 1), (12, 2)):
-        for group in p.objective.critic_groups:
+        for group in p.objective.groups_of(small.update_of(p.objective.framework, "critic")[1]):
             expected = jax.tree.map(lambda leaf, g=group, d=decays: leaf * factors[g] ** d, base[group])
             chex.assert_trees_all_close(moved(step)[group], expected, rtol=1e-3, atol=2e-7)
 
@@ -313,17 +314,17 @@ def test_learning_rates_follow_the_epoch():
 def test_norms_are_those_of_gradients_and_of_what_changed(framework):
     """Against one generator update differentiated by hand, and the change of the parameters it made; only where asked for."""
     p = small.problem(framework=framework)
-    batches, draws = inputs_of(p)
-    last, groups = jax.tree.map(lambda leaf: leaf[-1], batches), p.objective.generator_groups
+    batches, (_, draws) = inputs_of(p)
+    phase, of = small.update_of(p.objective.framework, "generator")
+    last, groups = jax.tree.map(lambda leaf: leaf[-1], batches), p.objective.groups_of(of)
 
     def loss(trained):
-        return p.objective.loss(
-            "generator", p.state.params | trained, p.constants.teacher, p.constants.classes, last, draws.generator
-        )[0]  # fmt: skip
+        params, constants = p.state.params | trained, p.constants
+        return p.objective.loss(phase, of, params, constants.teacher, constants.classes, last, draws, {}, jnp.int32(0))[0]
 
     gradients = jax.grad(loss)({group: p.state.params[group] for group in groups})
     measured = jax.jit(lambda state, flag: update(
-        "generator", p.objective, p.optimization, state, p.constants.teacher, p.constants.classes, last, draws.generator, flag
+        phase, of, p.objective, p.optimization, state, p.constants.teacher, p.constants.classes, last, draws, flag
     ))  # fmt: skip
     after, _, norms = measured(p.state, True)
     length = lambda tree: np.linalg.norm(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]))  # noqa: E731

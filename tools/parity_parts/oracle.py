@@ -27,7 +27,7 @@ from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import base as frameworks
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, StepDraws, Terms, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, TrainState
 from d3gzsl_jax.runs import torch_layout
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.step import train_step, update
@@ -100,16 +100,20 @@ def our_side(case: Case) -> OurSide:
     factors = {group: FACTORS[OPTIMIZERS[group] if OPTIMIZERS[group] in FACTORS else "student"] for group in objective.groups}
     optimization = Optimization(
         learning_rates=dict.fromkeys(objective.groups, case.learning_rate), factors=factors, decay_every=case.decay_every,
-        steps_per_epoch=case.steps_per_epoch, summed_groups=framework.summed_groups,
+        steps_per_epoch=case.steps_per_epoch, rules={group: framework.adam(group) for group in objective.groups},
     )
 
-    def one(phase: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
-        trained = {group: state.params[group] for group in getattr(objective, f"{phase}_groups")}
-        loss = lambda trained: objective.loss(phase, state.params | trained, *inputs)[0]  # noqa: E731
-        return *update(phase, objective, optimization, state, *inputs), jax.grad(loss)(trained)
+    phases = framework.phases(0)
+
+    def one(name: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
+        phase = next(phase for phase in phases if phase.name == name)
+        (of,) = phase.updates
+        trained, epoch = {group: state.params[group] for group in objective.groups_of(of)}, optimization.epoch(state.step)
+        loss = lambda trained: objective.loss(phase, of, state.params | trained, *inputs, state.method, epoch)[0]  # noqa: E731
+        return *update(phase, of, objective, optimization, state, *inputs), jax.grad(loss)(trained)
 
     def terms(state: TrainState, *inputs: Any) -> dict[str, Terms]:
-        return train_step(objective, optimization, state, *inputs)[1]
+        return train_step(objective, optimization, phases, state, *inputs)[1]
 
     key = jax.random.key(0)
     shapes = jax.eval_shape(objective.init, key)
@@ -197,11 +201,11 @@ class Lockstep:
         terms = self.oracle.critic_update(batch, draws) if phase == "critic" else self.oracle.generator_update(batch, draws)
         return {name: value.numpy() for name, value in terms.items()}
 
-    def _inputs(self, drawn: dict[str, np.ndarray]) -> tuple[Batch, Draws]:
+    def _inputs(self, drawn: dict[str, np.ndarray]) -> tuple[Batch, dict[str, jax.Array]]:
         features = jnp.asarray(drawn["features"])
         teacher = self.ours.objective.distillation.teacher.outputs(self.teacher, features) if self.case.d3 else None
         batch = Batch(features=features, labels=jnp.asarray(drawn["labels"], jnp.int32), teacher=teacher)
-        return batch, Draws(**{name: jnp.asarray(drawn[name]) for name in ("noise", "interpolation", "unseen_noise")})
+        return batch, {name: jnp.asarray(drawn[name]) for name in ("noise", "interpolation", "unseen_noise")}
 
     def compare(self) -> Comparison:
         """Trains both for the case's outer steps, float32 with the highest matmul precision on our side."""
@@ -216,14 +220,13 @@ class Lockstep:
             drawn[-1] |= {name: drawn[-2][name] for name in ("features", "labels")}  # the last critic batch
             inputs = [self._inputs(each) for each in drawn]
             batches, critic_draws = jax.tree.map(lambda *leaves: jnp.stack(leaves), *inputs[:-1])
-            fused = self.ours.terms(state, *constants, batches, StepDraws(critic=critic_draws, generator=inputs[-1][1]))
+            fused = self.ours.terms(state, *constants, batches, (critic_draws, inputs[-1][1]))
             rates = self._rates(step // case.steps_per_epoch)
             for number, (each, given) in enumerate(zip(drawn, inputs, strict=True)):
                 phase = "critic" if number < case.n_critic else "generator"
                 at = f"step {step} update {number}"
                 state, terms, gradients = self.ours.one(phase, state, *constants, *given)
-                for group in set(optimization.summed_groups) & set(gradients):
-                    gradients[group] = state.opt_state[group][0].total
+                gradients = {group: optimization.gradient_taken(group, of, state.opt_state) for group, of in gradients.items()}
                 theirs = self.ask_oracle(phase, each)
                 self._compare_terms(phase, at, terms, theirs, out)
                 for name, values in fused[phase].items():
@@ -263,8 +266,7 @@ class Lockstep:
 
     def _set_right(self, group: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], state: TrainState) -> None:
         """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""
-        adam = state.opt_state[group]
-        adam = adam[-1] if group in self.ours.optimization.summed_groups else adam
+        adam = self.ours.optimization.adam_state(group, state.opt_state)
         dumped = [torch_layout.dump(group, tree) for tree in (state.params[group], adam.mu, adam.nu)]
         optimizer = self.oracle.optimizers[OPTIMIZERS[group]]
         for key, gradient in ours.items():

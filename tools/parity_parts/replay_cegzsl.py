@@ -45,7 +45,8 @@ def build(recording: Recording) -> Setup:
     optimization = Optimization(
         learning_rates=dict.fromkeys(objective.groups, option("lr")),
         factors=dict.fromkeys(objective.groups, option("lr_dec_rate")), decay_every=size("lr_decay_epoch"),
-        steps_per_epoch=math.ceil(rows / size("batch_size")), beta1=option("beta1"), summed_groups=framework.summed_groups,
+        steps_per_epoch=math.ceil(rows / size("batch_size")), beta1=option("beta1"),
+        rules={group: framework.adam(group) for group in objective.groups},
     )
     softmax = SoftmaxTraining(
         classes=size("nclass_all"), epochs=int(recording["classifier0/nepoch"]),
@@ -139,7 +140,7 @@ def replay_distillation(recording: Recording, setup: Setup, out: Comparison) -> 
     noise = recording.shaped(f"{at}noise/unseen", len(unseen_labels), framework.sizes.noise)
 
     def total(params: Params) -> tuple[jax.Array, dict[str, jax.Array]]:
-        unseen = framework.synthesize(params, classes.semantics[unseen_labels], jnp.asarray(noise))
+        unseen = framework.synthesize(params, classes.semantics[unseen_labels], {"noise": jnp.asarray(noise)})
         embedding = framework.embed(params, jnp.concatenate([unseen, features]))
         terms = distillation.terms(params, teacher, classes, batch, unseen, embedding)
         return sum(terms.values()), terms

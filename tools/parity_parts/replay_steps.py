@@ -13,7 +13,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Draws, Params, Terms, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, TrainState
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.step import update
 from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, RATE, Comparison
@@ -66,7 +66,7 @@ class Update:
     name: str
     kind: str
     batch: Batch
-    draws: Draws
+    draws: dict[str, jax.Array]
     params: Params
     terms: Terms
 
@@ -133,11 +133,14 @@ def replay_updates(
     state = initial_state(recording, setup)
     outputs = compiled(setup, "teacher outputs", setup.teacher.outputs)
 
-    def measured(phase: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
-        groups = getattr(objective, f"{phase}_groups")
-        trained = {group: state.params[group] for group in groups}
-        loss = lambda trained: objective.loss(phase, state.params | trained, *inputs)[0]  # noqa: E731
-        new_state, terms = update(phase, objective, optimization, state, *inputs)
+    phases = {phase.name: phase for phase in objective.framework.phases(0)}
+
+    def measured(kind: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:
+        phase = phases[kind]
+        (of,) = phase.updates
+        trained, epoch = {group: state.params[group] for group in objective.groups_of(of)}, optimization.epoch(state.step)
+        loss = lambda trained: objective.loss(phase, of, state.params | trained, *inputs, state.method, epoch)[0]  # noqa: E731
+        new_state, terms = update(phase, of, objective, optimization, state, *inputs)
         return new_state, terms, jax.grad(loss)(trained)
 
     @functools.cache
@@ -153,7 +156,7 @@ def replay_updates(
         return state  # nothing after this could be lined up
     for number, name in enumerate(steps):
         kind = str(recording[f"{name}/kind"])
-        if kind not in ("critic", "generator"):
+        if kind not in phases:
             raise UserError(f"{recording.path}: {name}/kind is {kind!r}, expected 'critic' or 'generator'")
         expected = "critic" if number % (setup.n_critic + 1) < setup.n_critic else "generator"
         out.add("order of updates", f"{name}/kind (1: {kind})", expected == kind, True, EXACT)
@@ -161,9 +164,8 @@ def replay_updates(
         rates = rates_of(int(state.step) // optimization.steps_per_epoch)
         params = state.params
         state, terms, gradients = step(kind, state, teacher, classes, batch, draws)
-        for group in set(optimization.summed_groups) & set(gradients):
-            gradients[group] = state.opt_state[group][0].total  # what the recorded loop had in .grad
-
+        # What the recorded loop had in .grad.
+        gradients = {group: optimization.gradient_taken(group, of, state.opt_state) for group, of in gradients.items()}
         out.add(f"{kind} loss", f"{name}/loss", terms["loss"], recording[f"{name}/loss"], LOSS)
         if kind == "critic":
             key = f"{name}/gradient_penalty"
@@ -192,23 +194,21 @@ def replay_updates(
 
 def _inputs(
     recording: Recording, setup: Setup, name: str, kind: str, teacher: Params, outputs: Callable[..., Any], out: Comparison
-) -> tuple[Batch, Draws]:
+) -> tuple[Batch, dict[str, jax.Array]]:
     """The recorded batch and draws of one update."""
     rows, sizes, classes = setup.batch_size, setup.objective.framework.sizes, setup.classes
     features = jnp.asarray(recording.shaped(f"{name}/batch/features", rows, sizes.features))
     labels = read_labels(recording, f"{name}/batch/label", rows, classes)
     out.add("batch semantics", f"{name}/batch/att", classes.semantics[labels], recording[f"{name}/batch/att"], EXACT)
     active = setup.objective.distillation.active
-    unseen = np.zeros((0, sizes.noise), np.float32)
+    shapes = {"noise": ("fake", rows, sizes.noise)}
+    if kind == "critic":
+        shapes["interpolation"] = "interp", rows, 1
     if active:
-        unseen = recording.shaped(f"{name}/noise/unseen", setup.objective.unseen_rows(classes), sizes.noise)
-    draws = Draws(
-        noise=jnp.asarray(recording.shaped(f"{name}/noise/fake", rows, sizes.noise)),
-        interpolation=jnp.asarray(
-            recording.shaped(f"{name}/noise/interp", rows, 1) if kind == "critic" else np.zeros((rows, 1), np.float32)
-        ),
-        unseen_noise=jnp.asarray(unseen),
-    )
+        shapes["unseen_noise"] = "unseen", setup.objective.unseen_rows(classes), sizes.noise
+    draws = {
+        ours: jnp.asarray(recording.shaped(f"{name}/noise/{theirs}", *shape)) for ours, (theirs, *shape) in shapes.items()
+    }
     return Batch(features=features, labels=labels, teacher=outputs(teacher, features) if active else None), draws
 
 

@@ -100,7 +100,7 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
     distillation, framework, classes = setup.objective.distillation, setup.objective.framework, setup.classes
 
     def terms(params: Params, teacher: Params, classes: Classes, batch: object, noise: jax.Array) -> dict[str, jax.Array]:
-        unseen = framework.synthesize(params, classes.semantics[distillation.unseen_labels(classes)], noise)
+        unseen = framework.synthesize(params, classes.semantics[distillation.unseen_labels(classes)], {"noise": noise})
         embedding = distillation.embed(params, jax.numpy.concatenate([unseen, batch.features]))
         return distillation.terms(params, teacher, classes, batch, unseen, embedding)
 
@@ -108,7 +108,7 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
     logits = compiled(setup, "student logits", setup.objective.student_logits)
 
     def compare_terms(done: Update) -> None:
-        name, found = done.name, every_term(done.params, teacher, classes, done.batch, done.draws.unseen_noise)
+        name, found = done.name, every_term(done.params, teacher, classes, done.batch, done.draws["unseen_noise"])
         for key, ours in TERMS.items():
             out.add(f"term {key}", f"{name}/term/{key}", found[ours], recording[f"{name}/term/{key}"], LOSS)
         out.add("term kd", f"{name}/term/kd", found["be"] + found["kl"], recording[f"{name}/term/kd"], LOSS)

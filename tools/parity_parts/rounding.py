@@ -43,17 +43,20 @@ class Rounding:
         """
         if not (self.recording.has(f"{name}/grad/") and self.recording.has(f"{name}/after/")):
             return state
-        params, beta1 = dict(state.params), self.optimization.beta1
+        params = dict(state.params)
         for group, ours in gradients.items():
-            adam = state.opt_state[group][-1] if group in self.optimization.summed_groups else state.opt_state[group]
+            adam, beta1 = self.optimization.adam_state(group, state.opt_state), self.optimization.rule(group).beta1
+            assert beta1 is not None
             count = float(adam.count)
             theirs = self.recording.load(group, f"{name}/grad/", ours)
             recorded = self.recording.load(group, f"{name}/after/", params[group])
             difference = jax.tree.map(lambda o, t: jnp.abs(o - t), ours, theirs)
             before = self.first.get(group, jax.tree.map(jnp.zeros_like, difference))
-            self.first[group] = jax.tree.map(lambda b, d: beta1 * b + (1 - beta1) * d, before, difference)
+            self.first[group] = jax.tree.map(lambda b, d, m=beta1: m * b + (1 - m) * d, before, difference)
 
-            def decided(d: jax.Array, e: jax.Array, t: jax.Array, v: jax.Array, count: float = count) -> np.ndarray:
+            def decided(
+                d: jax.Array, e: jax.Array, t: jax.Array, v: jax.Array, count: float = count, beta1: float = beta1
+            ) -> np.ndarray:
                 moved = e / (1 - beta1**count) / (jnp.sqrt(v / (1 - BETA2**count)) + EPSILON)
                 # A single number has no others to be small against.
                 return np.asarray((d.size > 1) & (d <= ROUNDING * jnp.abs(t).max()) & (moved > NOTICEABLE))
