@@ -48,6 +48,7 @@ def check(config: ConfigDict) -> None:
             "config.eval.prediction='classifier' and config.classifier.fit='never': what is to predict would never be fitted; fit "
             "it 'last' (at the end) or 'every' (after every evaluated epoch), or let D3's 'student' predict"
         )
+    _check_zsl(config)
     _check_selection(config)
     if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
         raise UserError(
@@ -100,6 +101,21 @@ def check_known(config: ConfigDict, test_seen: bool) -> None:
         raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'last', or 'validation' with criterion='zsl'")
     if config.checkpoint.best in ("test_harmonic", "test_seen"):
         raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: picks by a figure {why}; give 'test_zsl' or ''")
+
+
+def _check_zsl(config: ConfigDict) -> None:
+    """Refuses a softmax of T1's own that there would be no rows for."""
+    of = config.classifier
+    if of.zsl_n_syn > of.n_syn:
+        raise UserError(
+            f"config.classifier.zsl_n_syn={of.zsl_n_syn}: config.classifier.n_syn={of.n_syn} rows of a class are synthesized; give "
+            "at most so many, or 0 for all"
+        )
+    if of.zsl == "own" and of.n_syn == 0:
+        raise UserError(
+            "config.classifier.zsl='own' and config.classifier.n_syn=0: there would be no row to fit it to; synthesize some, or "
+            "give 'restricted'"
+        )
 
 
 def _check_selection(config: ConfigDict) -> None:

@@ -114,6 +114,16 @@ CLASSIFIER = (
         "classifier.logit_adjustment", 0.0,
         "tau of the logit-adjusted loss (Menon et al. 2021); 0: none, 1: for the balanced error.", low=0.0,
     ),
+    Field(
+        "classifier.zsl", "restricted",
+        "What its T1 is by: restricted (its own logits of the unseen classes), own (a second softmax over the unseen classes alone,"
+        " fitted to the synthesized rows alone). U, S, H and AUSUC do not depend on it.", words=("restricted", "own"),
+    ),
+    Field("classifier.zsl_epochs", 0, "Epochs the second softmax is fitted for; 0: as many as classifier.epochs.", low=0),
+    Field(
+        "classifier.zsl_n_syn", 0,
+        "Rows per unseen class the second softmax is fitted to, the first of those synthesized; 0: all classifier.n_syn.", low=0,
+    ),
 )  # fmt: skip
 
 METHOD: tuple[Field, ...] = (*NETWORKS, *TEACHER, *TRAIN, *DISTILLATION, *CLASSIFIER)

@@ -5,12 +5,17 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import schema
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.text import shortened
 
 FORMAT = 1
 """Of run folders (in config.json and results.json) and of models (in their notes). Whoever changes what a field means, or which
-fields there are, raises it; a new framework with options of its own changes neither for the runs there are."""
+fields there are, raises it; a new framework with options of its own changes neither for the runs there are, nor does a field of
+ADDED."""
+
+ADDED = ("classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn")
+"""Fields that what was saved in this format earlier does not have: what their defaults say is what was done then."""
 
 KEY = "format"
 
@@ -31,7 +36,17 @@ def nested(found: Mapping[str, Any], where: Any) -> dict[str, Any]:
         UserError: it is of another format.
     """
     require_format(found, where)
-    return {name: value for name, value in found.items() if name != KEY}
+    return _with_added({name: value for name, value in found.items() if name != KEY})
+
+
+def _with_added(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested configuration with what of ADDED it does not have, where it has the group."""
+    whole, fields = dict(found), schema.by_name()
+    for name in ADDED:
+        group, _, last = name.rpartition(".")
+        if isinstance(whole.get(group), Mapping):
+            whole[group] = {last: fields[name].default, **whole[group]}
+    return whole
 
 
 def require_format(found: Mapping[str, Any], where: Any) -> None:
@@ -66,6 +81,6 @@ def configuration(found: Mapping[str, Any], where: Any) -> ConfigDict:
         UserError: it is none.
     """
     try:
-        return ConfigDict(dict(found))
+        return ConfigDict(_with_added(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # names that ConfigDict refuses
         raise UserError(f"{where}: holds no configuration ({reason(error)})") from None

@@ -65,10 +65,13 @@ class Evaluator:
         parts = [function(chunk) for chunk in self._chunks[split]]
         return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:rows], *parts)
 
-    def predictor(self, logits: Callable[..., jax.Array]) -> Callable[..., Evaluation]:
+    def predictor(
+        self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None = None
+    ) -> Callable[..., Evaluation]:
         """A function of *params that evaluates `logits`(*params, features (n, dx)) -> (n, C), by original id: U, S and H by argmax
-        over all classes, T1 by argmax over the unseen ones, AUSUC. Methods of equal objects are compiled once."""
-        return lambda *params: self._evaluate(logits, params)
+        over all classes, T1 by argmax over the unseen ones, AUSUC. `zsl_logits`(*params, features) -> (n, |U|), in the order of the
+        unseen classes, is what T1 is by instead. Methods of equal objects are compiled once."""
+        return lambda *params: self._evaluate(logits, zsl_logits, params)
 
     def best(self, logits: Callable[..., jax.Array], *params: Params) -> tuple[Best, Best]:
         """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`."""
@@ -80,7 +83,9 @@ class Evaluator:
         score = functools.partial(_scores, teacher, params)
         return {split: self.over(split, score) for split in ("seen", "unseen")}
 
-    def _evaluate(self, logits: Callable[..., jax.Array], params: tuple[Params, ...]) -> Evaluation:
+    def _evaluate(
+        self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None, params: tuple[Params, ...]
+    ) -> Evaluation:
         predict = functools.partial(_predict, *function_of(logits), params, self._seen, self._unseen)
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
         predicted_seen, *best = self.over("seen", predict)
@@ -89,7 +94,10 @@ class Evaluator:
         best_of_unseen = Best(*best)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
-        zsl = metrics.per_class_accuracy(best_of_unseen.unseen_class, labels_unseen, self._unseen)
+        zsl_class = best_of_unseen.unseen_class
+        if zsl_logits is not None:
+            zsl_class = self._unseen[self.over("unseen", functools.partial(_highest, *function_of(zsl_logits), params))]
+        zsl = metrics.per_class_accuracy(zsl_class, labels_unseen, self._unseen)
         per_class = np.full(len(self._seen) + len(self._unseen), np.nan)
         per_class[self._seen], per_class[self._unseen] = seen, unseen
         u, s = metrics.mean_over_classes(unseen), metrics.mean_over_classes(seen)
@@ -146,6 +154,14 @@ def _best(
 ) -> tuple[jax.Array, ...]:
     """The fields of `Best`."""
     return _best_of(logits_of(function, of, params, features), seen, unseen)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _highest(
+    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], features: jax.Array
+) -> jax.Array:
+    """Of each row, the place of the highest logit."""
+    return jnp.argmax(logits_of(function, of, params, features), axis=-1)
 
 
 def _best_of(logits: jax.Array, seen: jax.Array, unseen: jax.Array) -> tuple[jax.Array, ...]:

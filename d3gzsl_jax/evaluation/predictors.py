@@ -46,7 +46,8 @@ class Predictors:
         self._after = tuple(sorted({*after, classifier.softmax.epochs})) if classifier else ()
         self.trials: dict[tuple[str, int], Evaluation] = {}
         """Of the newest evaluation: by predictor and, for the final classifier, number of its epochs (0 for the student)."""
-        self._classifier = evaluator.predictor(classifier.logits) if classifier else None
+        own = classifier is not None and classifier.zsl == "own"
+        self._classifier = evaluator.predictor(classifier.logits, classifier.zsl_logits if own else None) if classifier else None
 
     def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at outer step `step` what is due during training.

@@ -1,4 +1,5 @@
-"""The final classifier of generative zero-shot learning: one softmax over real seen rows and synthesized unseen rows."""
+"""The final classifier of generative zero-shot learning: one softmax over real seen rows and synthesized unseen rows, and, where T1
+is not read off that, a second one over synthesized unseen rows alone."""
 
 import dataclasses
 import functools
@@ -12,30 +13,54 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import synthesize_classes
 from d3gzsl_jax.keys import stream
 
+ZSL = "zsl"
+"""Where T1's own softmax is among the parameters of a final classifier that has one."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FinalClassifier:
     """Fitted from scratch to what the base method represents rows by: the features themselves, for most (Xian et al. 2018).
 
     Attributes:
-        framework: synthesizes, and says what of a row is looked at.
+        framework: synthesizes, and says what of a row is looked at, and of which real rows.
         softmax: how the linear classifier over all C classes is fitted.
         n_syn: rows synthesized per unseen class.
         logit_adjustment: tau of the logit-adjusted loss (Menon et al. 2021, arXiv 2007.07314): tau log(share of a class among the
             rows) is added to its logit in the loss, and not in prediction. 0: none; 1: the balanced error is what is minimised.
+        zsl: what T1, the accuracy among unseen classes alone, is by: 'restricted', this classifier's logits of the unseen classes;
+            'own', a softmax of its own over the unseen classes, fitted to the synthesized rows alone, none of which it ever drops.
+        zsl_epochs: of T1's own softmax; 0: as many as of the other.
+        zsl_n_syn: rows of each class that T1's own softmax is fitted to, the first of those synthesized; 0: all of them.
     """
 
     framework: Framework
     softmax: SoftmaxTraining
     n_syn: int
     logit_adjustment: float = 0.0
+    zsl: str = "restricted"
+    zsl_epochs: int = 0
+    zsl_n_syn: int = 0
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
         """Synthesized rows as they are represented, (|U| n_syn, width), class-major."""
         return synthesize_classes(self.framework, params, key, classes.semantics, classes.unseen, self.n_syn, represented=True)
 
+    def rows(
+        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """What it is fitted to, as it is represented (n, width), and the labels (n,): real rows, then the |U| n_syn synthesized
+        ones. Arguments as of `fit`."""
+        if count := self.framework.real_rows_per_class:
+            first = first_rows(labels, classes.seen, count)
+            features, labels = features[first], labels[first]
+        of = stream(key, "real")
+        draws = {name: draw.sample(stream(of, name), len(features)) for name, draw in self.framework.real_draws().items()}
+        real = self.framework.represent_real(params, features, draws)
+        inputs = jnp.concatenate([real, self.synthesize(params, stream(key, "noise"), classes)])
+        return inputs, jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
-        """Fresh parameters for features of this size."""
+        """Fresh parameters for features of this size, without T1's own softmax."""
         width = jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
         return self.softmax.init(key, width)
 
@@ -54,18 +79,52 @@ class FinalClassifier:
     def fits(
         self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array, after: tuple[int, ...]
     ) -> list[Params]:
-        """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled."""
-        draws = {name: draw.sample(stream(key, name), len(features)) for name, draw in self.framework.real_draws().items()}
-        real = self.framework.represent_real(params, features, draws)
-        inputs = jnp.concatenate([real, self.synthesize(params, stream(key, "noise"), classes)])
-        labels = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+        """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled. T1's own
+        softmax is fitted once, for all its epochs, and is the same in all of them."""
+        inputs, labels = self.rows(params, key, classes, features, labels)
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:
             rows = jnp.bincount(labels, length=self.softmax.classes)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.
             offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))
-        return self.softmax.fits(key, inputs, labels, after, offset)
+        found = self.softmax.fits(key, inputs, labels, after, offset)
+        if self.zsl == "restricted":
+            return found
+        unseen = len(classes.unseen)
+        own = self._fit_zsl(stream(key, ZSL), inputs[len(inputs) - unseen * self.n_syn :], unseen)
+        return [one | {ZSL: own} for one in found]
+
+    def _fit_zsl(self, key: jax.Array, synthesized: jax.Array, unseen: int) -> Params:
+        """T1's own softmax, fitted to the synthesized rows (|U| n_syn, width). Its logits are not adjusted: all its classes have
+        equally many rows."""
+        count = self.zsl_n_syn or self.n_syn
+        rows = synthesized.reshape(unseen, self.n_syn, -1)[:, :count].reshape(unseen * count, -1)
+        return self._zsl_softmax(unseen).fit(key, rows, jnp.repeat(jnp.arange(unseen, dtype=jnp.int32), count))
+
+    def _zsl_softmax(self, unseen: int) -> SoftmaxTraining:
+        return dataclasses.replace(self.softmax, classes=unseen, epochs=self.zsl_epochs or self.softmax.epochs, drops_last=False)
 
     def logits(self, params: Params, classifier: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) by original id for features (n, dx)."""
+        classifier = {name: part for name, part in classifier.items() if name != ZSL}
         return self.softmax.logits(classifier, self.framework.represent(params, features))
+
+    def zsl_logits(self, params: Params, classifier: Params, features: jax.Array) -> jax.Array:
+        """Logits (n, |U|), in the order of the unseen classes, of T1's own softmax."""
+        own = classifier[ZSL]
+        return self._zsl_softmax(own["params"]["linear"]["bias"].shape[0]).logits(own, self.framework.represent(params, features))
+
+
+def first_rows(labels: jax.Array, classes: jax.Array, count: int) -> jax.Array:
+    """Row numbers (k count,) of the first `count` rows of each of `classes` (k,), class-major; those of a class with fewer are gone
+    through again from the start.
+
+    Args:
+        labels: (N,) class ids.
+        classes: each with at least one row.
+        count: rows per class.
+    """
+    order = jnp.argsort(labels, stable=True)
+    starts, ends = (jnp.searchsorted(labels[order], classes, side=side) for side in ("left", "right"))
+    places = jnp.arange(count) % jnp.maximum(ends - starts, 1)[:, None]
+    return order[starts[:, None] + places].reshape(-1)

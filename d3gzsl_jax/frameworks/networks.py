@@ -1,8 +1,8 @@
 """Flax Linen modules of D3GZSL: sizes in, arrays out; no losses and no configuration here.
 
 All linear layers have biases. LReLU is leaky ReLU with slope 0.2. Two initialisations occur: N(0, 0.02^2) weights with zero
-biases (generator, critic, comparator, embeddings, projection, linear classifiers) and U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for
-weights and biases (student head: PyTorch's default for linear layers).
+biases (generator, critic, comparator, embeddings, projection, linear classifiers unless told otherwise) and
+U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases (student head: PyTorch's default for linear layers).
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ from d3gzsl_jax.precision import EXACT, dense_product, product
 
 NEGATIVE_SLOPE = 0.2
 NORMAL = nn.initializers.normal(0.02)
+# U(-b, b), b = 0.5 sqrt(6 / (inputs + outputs)), has the variance b^2 / 3 = 0.5^2 / ((inputs + outputs) / 2).
+XAVIER = nn.initializers.variance_scaling(0.5**2, "fan_avg", "uniform")
 
 
 def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = None) -> Any:
@@ -132,7 +134,8 @@ class LinearClassifier(nn.Module):
     """Linear: features or embeddings (n, d) to logits (n, classes); C_o of the teacher, and the softmax classifiers."""
 
     classes: int
+    kernel_init: nn.initializers.Initializer = NORMAL
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        return dense(self.classes, "linear")(inputs)
+        return dense(self.classes, "linear", kernel_init=self.kernel_init)(inputs)

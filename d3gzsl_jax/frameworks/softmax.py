@@ -18,6 +18,8 @@ from d3gzsl_jax.losses.classification import classification_loss
 
 Carry = TypeVar("Carry")
 
+_INITIAL = {"normal": networks.NORMAL, "xavier": networks.XAVIER}
+
 
 @dataclasses.dataclass(frozen=True)
 class SoftmaxTraining:
@@ -25,9 +27,11 @@ class SoftmaxTraining:
 
     Attributes:
         classes: outputs.
-        epochs: each of ceil(n / batch_size) updates.
+        epochs: each of ceil(n / batch_size) updates, floor(n / batch_size) where the last rows are dropped.
         batch_size: rows of an update.
         learning_rate, beta1, beta2: of Adam.
+        initial: weights; 'normal', N(0, 0.02^2), or 'xavier', U(-b, b) with b = 0.5 sqrt(6 / (inputs + classes)). Biases are 0.
+        drops_last: whether each epoch is one shuffle, of which the rows that fill no batch are left out; see `rows`.
     """
 
     classes: int
@@ -36,11 +40,13 @@ class SoftmaxTraining:
     learning_rate: float = 1e-3
     beta1: float = 0.5
     beta2: float = 0.999
+    initial: str = "normal"
+    drops_last: bool = False
 
     @property
     def network(self) -> networks.LinearClassifier:
         """The linear layer."""
-        return networks.LinearClassifier(classes=self.classes)
+        return networks.LinearClassifier(classes=self.classes, kernel_init=_INITIAL[self.initial])
 
     @property
     def adam(self) -> optax.GradientTransformation:
@@ -65,11 +71,18 @@ class SoftmaxTraining:
 
     def rows(self, key: jax.Array, count: int) -> jax.Array:
         """Row numbers (updates, batch_size) int32 in [0, count): one shuffle of all rows after another, cut into batches, so that
-        a batch may hold the end of one shuffle and the start of the next, and no row is left out of any."""
-        updates = self.epochs * math.ceil(count / self.batch_size)
-        shuffles = math.ceil(updates * self.batch_size / count)
+        a batch may hold the end of one shuffle and the start of the next, and no row is left out of any.
+
+        With `drops_last` each epoch has a shuffle of its own, and its last count % batch_size rows are in no batch. Fewer rows than
+        a batch has are not dropped, or there would be no update at all.
+        """
+        drops = self.drops_last and count >= self.batch_size
+        per_epoch = count // self.batch_size if drops else math.ceil(count / self.batch_size)
+        updates = self.epochs * per_epoch
+        shuffles = self.epochs if drops else math.ceil(updates * self.batch_size / count)
         keys = jax.vmap(lambda i: jax.random.fold_in(stream(key, "rows"), i))(jnp.arange(shuffles))
-        order = jax.vmap(lambda k: jax.random.permutation(k, count))(keys).reshape(-1)
+        order = jax.vmap(lambda k: jax.random.permutation(k, count))(keys)
+        order = order[:, : per_epoch * self.batch_size].reshape(-1) if drops else order.reshape(-1)
         return order[: updates * self.batch_size].reshape(updates, self.batch_size).astype(jnp.int32)
 
     @functools.partial(jax.jit, static_argnums=0)

@@ -10,11 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from d3gzsl_jax.frameworks.networks import NEGATIVE_SLOPE, Generator, dense
+from d3gzsl_jax.frameworks.networks import NEGATIVE_SLOPE, XAVIER, Generator, dense
 from d3gzsl_jax.precision import product
-
-# U(-b, b) has the variance b^2 / 3 = 0.5^2 / ((inputs + outputs) / 2).
-_xavier = nn.initializers.variance_scaling(0.5**2, "fan_avg", "uniform")
 
 
 def _leaky(x: jax.Array) -> jax.Array:
@@ -117,9 +114,9 @@ class LatentEncoder(nn.Module):
     latent: int
 
     def setup(self) -> None:
-        self.hidden = dense(self.width, kernel_init=_xavier)
-        self.mean = dense(self.latent, kernel_init=_xavier)
-        self.log_variance = dense(self.latent, kernel_init=_xavier)
+        self.hidden = dense(self.width, kernel_init=XAVIER)
+        self.mean = dense(self.latent, kernel_init=XAVIER)
+        self.log_variance = dense(self.latent, kernel_init=XAVIER)
 
     def __call__(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
         hidden = nn.relu(self.hidden(inputs))
@@ -133,8 +130,8 @@ class LatentDecoder(nn.Module):
     outputs: int
 
     def setup(self) -> None:
-        self.hidden = dense(self.width, kernel_init=_xavier)
-        self.output = dense(self.outputs, kernel_init=_xavier)
+        self.hidden = dense(self.width, kernel_init=XAVIER)
+        self.output = dense(self.outputs, kernel_init=XAVIER)
 
     def __call__(self, latent: jax.Array) -> jax.Array:
         return self.output(nn.relu(self.hidden(latent)))

@@ -132,6 +132,7 @@ class Results(Struct):
     metrics: Metrics | None = None
     per_class: dict[ClassKey, Fraction] | None = None
     predictions: dict[str, Predictor | None] | None = None
+    zsl_rule: dict[str, Literal["restricted", "own"]] | None = None
     classes: _Classes | None = None
     teacher: Numbers = None
     warnings: list[str] | None = None

@@ -18,7 +18,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.model import TrainedModel
-from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.results import method, zsl_rules
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
@@ -149,7 +149,10 @@ def _evaluate(
         predictors.evaluate(state, step, epoch, False, run.real_rows)
         predictors.finish(state, step, epoch, run.real_rows)
     found = predictors.results(run.data.class_names, run.journal.choices, run.settings.selection)
-    content = {"dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found}
+    content = {
+        "dataset": run.data.name, "checkpoint": step, "epochs": step / run.per_epoch, "predictions": found,
+        "zsl_rule": zsl_rules(run.settings.recorded, found),
+    }  # fmt: skip
     try:
         said = refusal and f"warning: these figures are not kept: {refusal}"
         said = said or f"wrote {folder.write(f'evaluation-{step}.json', content)}"

@@ -1,6 +1,6 @@
 """results.json: what it holds, and the table a person sees of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
 from d3gzsl_jax.text import one_line
 
+RESTRICTED = "restricted"
 _TEST_SELECTED = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
 _RULES = {
     "last": f"It is the last epoch's. {_TEST_SELECTED}",
@@ -53,6 +54,7 @@ def assemble(
         "prediction": prediction,
         **result_of(predictions.get(prediction, {}), selection),
         "predictions": predictions,
+        "zsl_rule": zsl_rules(config, predictions),
         "classes": {"seen": data.seen_classes.tolist(), "unseen": data.unseen_classes.tolist()},
         "teacher": teacher,
         "steps": steps,
@@ -61,6 +63,13 @@ def assemble(
         "provenance": provenance,
         "config": dict(config),
     })  # fmt: skip
+
+
+def zsl_rules(config: Mapping[str, Any], predictors: Iterable[str]) -> dict[str, str]:
+    """By predictor, what its T1 is by, see config.classifier.zsl: 'restricted', its logits of the unseen classes, or 'own', a
+    second softmax."""
+    of_classifier = (config.get("classifier") or {}).get("zsl", RESTRICTED)
+    return {name: of_classifier if name == "classifier" else RESTRICTED for name in predictors}
 
 
 def _plain(value: Any) -> Any:
@@ -105,6 +114,8 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
             rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
     display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
     display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {_RULES[results['selection']]}")
+    if (results.get("zsl_rule") or {}).get("classifier", RESTRICTED) != RESTRICTED:
+        display.say("T1 of the classifier is by a softmax of its own over the unseen classes (config.classifier.zsl=own).")
     begins = "interrupted; " if interrupted else ""
     display.say(f"{begins}{results.get('seconds') or 0.0:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
     if interrupted:

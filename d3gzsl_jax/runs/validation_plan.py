@@ -37,6 +37,8 @@ class Plan(NamedTuple):
         settled.train.epochs = settled.eval.every_epochs = self.epochs
         settled.eval.prediction = self.prediction
         if "classifier" in self.choices:
+            if settled.classifier.zsl == "own":  # fitted for as many epochs as on the folds, which chose among those of the other
+                settled.classifier.zsl_epochs = settled.classifier.zsl_epochs or settled.classifier.epochs
             settled.classifier.epochs = self.choices["classifier"].classifier_epochs
             settled.classifier.fit = "last"
         return settled

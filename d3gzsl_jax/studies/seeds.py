@@ -35,6 +35,7 @@ from d3gzsl_jax.training.memory import free_memory
 # evaluation, gradients and activations, which are of the order of the parameters where networks are large.
 _COPIES = 4
 _SHARE = 0.6  # of the memory that is free at the start: evaluation and final classifier need some, too
+_SHARED = ("dataset", "framework", "distillation", "features", "semantics", "selection", "zsl_rule")  # by all seeds
 _SHOWN = METRICS | {"AUSUC": "ausuc"}
 
 
@@ -129,7 +130,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     predictions = [run["prediction"] for run in runs]
     return {
         saved_config.KEY: saved_config.FORMAT,
-        **{key: first.get(key) for key in ("dataset", "framework", "distillation", "features", "semantics", "selection")},
+        **{key: first.get(key) for key in _SHARED},
         "seeds": [run["seed"] for run in runs],
         "prediction": predictions[0] if len(set(predictions)) == 1 else predictions,
         "interrupted": any(run.get("interrupted") for run in runs),

@@ -118,7 +118,9 @@ def build_final_classifier(config: ConfigDict, framework: Framework, classes: in
     softmax = SoftmaxTraining(
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
-    return FinalClassifier(framework, softmax, of.n_syn, of.logit_adjustment)
+    return FinalClassifier(
+        framework, framework.softmax(softmax), of.n_syn, of.logit_adjustment, of.zsl, of.zsl_epochs, of.zsl_n_syn
+    )
 
 
 def sharding_of(config: ConfigDict) -> Sharding:

@@ -84,8 +84,9 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         row = jax.ShapeDtypeStruct((1, width), np.float32)
         into = jax.eval_shape(framework.represent, params, row).shape[1]
         synthesized = unseen * config.classifier.n_syn
+        real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
-        fitted = synthesized * into + (rows + synthesized) * (into + config.classifier.epochs)
+        fitted = synthesized * into + (real + synthesized) * (into + config.classifier.epochs)
     beforehand = framework.pretrain_words(rows)
     return _WORD * (runs * state + (rows + tests) * width * resident + max(runs * step, evaluated, fitted, beforehand))
 
