@@ -16,7 +16,10 @@ from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.final_classifier import ZSL
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.frameworks.torch_layout import Layout, networks
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
@@ -33,34 +36,35 @@ from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 
-BASES = ("wgan", "cegzsl")
-FINAL = "final_classifier"
+_OPTIONAL = tuple(torch_layout.CLASSIFIERS)
 _UNUSED = "student_head/fc3."
 
 
-def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
+def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layout) -> Params:
     """Parameter trees of arrays in PyTorch's layout.
 
     Args:
         path: of the arrays, for messages.
         arrays: by the names of d3gzsl_jax/runs/torch_files.py.
-        like: trees, or their shapes, by group of d3gzsl_jax/runs/torch_layout.py; the final classifier's is optional in `arrays`.
+        like: trees, or their shapes, by group of the layout; the final classifiers' are optional in `arrays`.
+        layout: of all groups of the model.
 
     Returns:
-        Trees like `like`, the final classifier's left out where the file has none.
+        Trees like `like`, those of final classifiers left out that the file has none of.
 
     Raises:
         UserError: an array is missing, has another shape, or has no place; file and key are named.
     """
-    keys = {group: {leaf.key for leaf in torch_layout.LEAVES[group]} for group in like}
+    keys = {group: {leaf.key for leaf in layout[group]} for group in like}
     given = {key for key in arrays if not key.startswith(_UNUSED)}
-    wanted = [group for group in like if group != FINAL or keys[group] & given]
+    wanted = [group for group in like if group not in _OPTIONAL or keys[group] & given]
     for group in wanted:
         for key in sorted(keys[group] - given):
             raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
     for key in sorted(given - set().union(*keys.values())):
         raise UserError(f"{path}: {key} has no place in this model; another configuration, or leave it out")
-    return {group: torch_layout.load(group, arrays, "", like[group], path, "the configuration and data make") for group in wanted}
+    sized = "the configuration and data make"
+    return {group: torch_layout.load(layout[group], arrays, "", like[group], path, sized) for group in wanted}
 
 
 def dump(model: TrainedModel) -> dict[str, np.ndarray]:
@@ -69,28 +73,39 @@ def dump(model: TrainedModel) -> dict[str, np.ndarray]:
     Raises:
         UserError: its base method has no counterpart there.
     """
-    _check_base(model.config)
-    arrays: dict[str, np.ndarray] = {}
+    layout, arrays = _layout(model.config), {}
     for group, tree in _groups(model.params, model.teacher, model.classifier).items():
-        arrays |= torch_layout.dump(group, tree)
+        arrays |= torch_layout.dump(layout[group], tree)
     return arrays
 
 
-def _check_base(config: ConfigDict) -> None:
-    if config.framework not in BASES:
-        raise UserError(f"config.framework={config.framework}: weights of {' and '.join(BASES)} can be converted, not of this one")
+def _layout(config: ConfigDict) -> Layout:
+    """Of all groups of a model with this configuration.
+
+    Raises:
+        UserError: its base method has no counterpart there.
+    """
+    if not FRAMEWORKS[config.framework].torch_layout():
+        others = " and ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
+        raise UserError(f"config.framework={config.framework}: weights of {others} can be converted, not of this one")
+    return torch_layout.layout(FRAMEWORKS[config.framework])
 
 
 def _groups(params: Params, teacher: Params, classifier: Params | None) -> Params:
-    """Trees by group of d3gzsl_jax/runs/torch_layout.py."""
+    """Trees by group of the layout."""
     found = dict(params) | {f"teacher.{part}": tree for part, tree in teacher.items()}
-    return found | ({FINAL: classifier} if classifier else {})
+    if classifier:
+        parts = dict(classifier)
+        found |= {torch_layout.FINAL_ZSL: parts.pop(ZSL)} if ZSL in parts else {}
+        found[torch_layout.FINAL] = parts
+    return found
 
 
 def _parts(found: Params) -> tuple[Params, Params, Params | None]:
     """The inverse of `_groups`."""
     found = dict(found)
-    classifier = found.pop(FINAL, None)
+    classifier, own = found.pop(torch_layout.FINAL, None), found.pop(torch_layout.FINAL_ZSL, None)
+    classifier = classifier | {ZSL: own} if classifier and own else classifier
     teacher = {group.removeprefix("teacher."): found.pop(group) for group in list(found) if group.startswith("teacher.")}
     return found, teacher, classifier
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from flax.core import FrozenDict
 
-from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_adam
+from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_adam, scale_by_amsgrad
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Params
 
@@ -54,10 +54,10 @@ class Optimization:
         return dataclasses.replace(found, beta1=self.beta1 if found.beta1 is None else found.beta1)
 
     def transformation(self, group: str) -> optax.GradientTransformationExtraArgs:
-        """What makes a group's directions of its gradients: Adam with its decays, a running sum before it or not."""
+        """What makes a group's directions of its gradients: Adam (or AMSGrad) with its decays, a running sum before it or not."""
         rule = self.rule(group)
         assert rule.beta1 is not None
-        adam = scale_by_adam(rule.beta1, self.beta2)
+        adam = (scale_by_amsgrad if rule.amsgrad else scale_by_adam)(rule.beta1, self.beta2)
         if rule.summed == "no":
             return optax.with_extra_args_support(adam)
         return optax.with_extra_args_support(optax.chain(running_sum(starts_anew=rule.summed == "epoch"), adam))
