@@ -36,7 +36,8 @@ from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 
-_OPTIONAL = tuple(torch_layout.CLASSIFIERS)
+_OPTIONAL = {torch_layout.FINAL: tuple(torch_layout.CLASSIFIERS), torch_layout.FINAL_ZSL: (torch_layout.FINAL_ZSL,)}
+"""Groups that a file may leave out: wanted where it has an array of one of these."""
 _UNUSED = "student_head/fc3."
 
 
@@ -57,7 +58,8 @@ def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layo
     """
     keys = {group: {leaf.key for leaf in layout[group]} for group in like}
     given = {key for key in arrays if not key.startswith(_UNUSED)}
-    wanted = [group for group in like if group not in _OPTIONAL or keys[group] & given]
+    has = {group for group, wished in keys.items() if wished & given}
+    wanted = [group for group in like if group not in _OPTIONAL or has & set(_OPTIONAL[group])]
     for group in wanted:
         for key in sorted(keys[group] - given):
             raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
@@ -110,18 +112,17 @@ def _parts(found: Params) -> tuple[Params, Params, Params | None]:
     return found, teacher, classifier
 
 
-def like_model(path: str, arrays: dict[str, np.ndarray], folder: str) -> TrainedModel:
-    """The model in `folder` with other weights, the `arrays` read from `path`, in place of its own.
+def like_model(path: str, arrays: dict[str, np.ndarray], model: TrainedModel) -> TrainedModel:
+    """The model with other weights, the `arrays` read from `path`, in place of its own.
 
     Raises:
         UserError: they do not fit, or leave nothing that predicts.
     """
-    model = load_model(folder)
-    _check_base(model.config)
-    params, teacher, classifier = _parts(convert(path, arrays, _groups(model.params, model.teacher, model.classifier)))
+    layout, groups = _layout(model.config), _groups(model.params, model.teacher, model.classifier)
+    params, teacher, classifier = _parts(convert(path, arrays, groups, layout))
     found = dataclasses.replace(model, params=params, teacher=teacher, classifier=classifier)
     if not found.predictors:
-        raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in a model like {folder}")
+        raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in such a model")
     return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])
 
 
@@ -131,9 +132,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     Raises:
         UserError: configuration, data or weights do not fit.
     """
-    check.check(config)
-    _check_base(config)
-    data = load(config.dataset, config.data)
+    layout, data = _layout(config), load(config.dataset, config.data)
     model = model_module.build(config, data)
     objective, key = model.objective, jax.random.key(0)
     like = dict(jax.eval_shape(objective.init, key))
@@ -141,8 +140,11 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        like[FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
-    params, teacher, classifier = _parts(convert(path, arrays, like))
+        like[torch_layout.FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
+        if final.zsl == "own":
+            own = dataclasses.replace(final, softmax=dataclasses.replace(final.softmax, classes=len(data.unseen_classes)))
+            like[torch_layout.FINAL_ZSL] = jax.eval_shape(own.init, key, like, data.feature_size)
+    params, teacher, classifier = _parts(convert(path, arrays, like, layout))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
     checkpoints = Checkpoints(run_folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
@@ -172,15 +174,18 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
     """The command `to-jax`; its paths are checked."""
     target = arguments.output
-    arrays = torch_files.read(arguments.torch)
     if arguments.like:
-        model = like_model(arguments.torch, arrays, arguments.like)
+        like = load_model(arguments.like)
+        arrays = torch_files.read(arguments.torch, networks(_layout(like.config)))
+        model = like_model(arguments.torch, arrays, like)
         model.write(target)
     else:
         overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
+        check.check(config := load_config(arguments.config, overrides))
+        arrays = torch_files.read(arguments.torch, networks(_layout(config)))
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing_folder(target) as part:
-            model = write_run(arguments.torch, arrays, load_config(arguments.config, overrides), part, display)
+            model = write_run(arguments.torch, arrays, config, part, display)
     dropped = any(key.startswith(_UNUSED) for key in arrays)
     said = "; student_head/fc3, which nothing uses, was dropped" if dropped else ""
     display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")

@@ -79,8 +79,11 @@ class TFVAEGAN(ConditionalVAEGAN):
     @classmethod
     def torch_layout(cls) -> Layout:
         """Decoder and feedback besides."""
-        decoder, feedback = (linear(hidden=f"{name}/fc1", output=f"{name}/{last}") for name, last in (("decoder", "fc3"), ("feedback", "fc2")))
-        return {**super().torch_layout(), "decoder": decoder, "feedback": feedback}
+        own = {
+            "decoder": linear(hidden="decoder/fc1", output="decoder/fc3"),
+            "feedback": linear(hidden="feedback/fc1", output="feedback/fc2"),
+        }
+        return {**super().torch_layout(), **own}
 
     def adam(self, group: str) -> AdamRule:
         """Decoder and feedback have learning rates of their own."""

@@ -1,7 +1,7 @@
-"""How a parameter group is named and shaped in PyTorch's layout: what a base method says of its own groups (`Framework.torch_layout`).
+"""How parameter groups are named in PyTorch's layout: what a base method says of its own (`Framework.torch_layout`).
 
-There a weight is (out, in) and the first layer over two inputs [x, a] (or [h, a]) one matrix; here a kernel is (in, out), and critic
-and comparator keep that layer as two. Names and parts only: runs/torch_layout.py moves the arrays.
+There a weight is (out, in) and the first layer over two inputs [x, a] (or [h, a]) one matrix; here a kernel is (in, out), and
+critic and comparator keep that layer as two. Names and parts only: runs/torch_layout.py moves the arrays.
 """
 
 from collections.abc import Mapping
