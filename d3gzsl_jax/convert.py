@@ -16,7 +16,10 @@ from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.final_classifier import ZSL
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.frameworks.torch_layout import Layout, networks
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
@@ -33,34 +36,37 @@ from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 
-BASES = ("wgan", "cegzsl")
-FINAL = "final_classifier"
+_OPTIONAL = {torch_layout.FINAL: tuple(torch_layout.CLASSIFIERS), torch_layout.FINAL_ZSL: (torch_layout.FINAL_ZSL,)}
+"""Groups that a file may leave out: wanted where it has an array of one of these."""
 _UNUSED = "student_head/fc3."
 
 
-def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
+def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layout) -> Params:
     """Parameter trees of arrays in PyTorch's layout.
 
     Args:
         path: of the arrays, for messages.
         arrays: by the names of d3gzsl_jax/runs/torch_files.py.
-        like: trees, or their shapes, by group of d3gzsl_jax/runs/torch_layout.py; the final classifier's is optional in `arrays`.
+        like: trees, or their shapes, by group of the layout; the final classifiers' are optional in `arrays`.
+        layout: of all groups of the model.
 
     Returns:
-        Trees like `like`, the final classifier's left out where the file has none.
+        Trees like `like`, those of final classifiers left out that the file has none of.
 
     Raises:
         UserError: an array is missing, has another shape, or has no place; file and key are named.
     """
-    keys = {group: {leaf.key for leaf in torch_layout.LEAVES[group]} for group in like}
+    keys = {group: {leaf.key for leaf in layout[group]} for group in like}
     given = {key for key in arrays if not key.startswith(_UNUSED)}
-    wanted = [group for group in like if group != FINAL or keys[group] & given]
+    has = {group for group, wished in keys.items() if wished & given}
+    wanted = [group for group in like if group not in _OPTIONAL or has & set(_OPTIONAL[group])]
     for group in wanted:
         for key in sorted(keys[group] - given):
             raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
     for key in sorted(given - set().union(*keys.values())):
         raise UserError(f"{path}: {key} has no place in this model; another configuration, or leave it out")
-    return {group: torch_layout.load(group, arrays, "", like[group], path, "the configuration and data make") for group in wanted}
+    sized = "the configuration and data make"
+    return {group: torch_layout.load(layout[group], arrays, "", like[group], path, sized) for group in wanted}
 
 
 def dump(model: TrainedModel) -> dict[str, np.ndarray]:
@@ -69,44 +75,54 @@ def dump(model: TrainedModel) -> dict[str, np.ndarray]:
     Raises:
         UserError: its base method has no counterpart there.
     """
-    _check_base(model.config)
-    arrays: dict[str, np.ndarray] = {}
+    layout, arrays = _layout(model.config), {}
     for group, tree in _groups(model.params, model.teacher, model.classifier).items():
-        arrays |= torch_layout.dump(group, tree)
+        arrays |= torch_layout.dump(layout[group], tree)
     return arrays
 
 
-def _check_base(config: ConfigDict) -> None:
-    if config.framework not in BASES:
-        raise UserError(f"config.framework={config.framework}: weights of {' and '.join(BASES)} can be converted, not of this one")
+def _layout(config: ConfigDict) -> Layout:
+    """Of all groups of a model with this configuration.
+
+    Raises:
+        UserError: its base method has no counterpart there.
+    """
+    if not FRAMEWORKS[config.framework].torch_layout():
+        others = " and ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
+        raise UserError(f"config.framework={config.framework}: weights of {others} can be converted, not of this one")
+    return torch_layout.layout(FRAMEWORKS[config.framework])
 
 
 def _groups(params: Params, teacher: Params, classifier: Params | None) -> Params:
-    """Trees by group of d3gzsl_jax/runs/torch_layout.py."""
+    """Trees by group of the layout."""
     found = dict(params) | {f"teacher.{part}": tree for part, tree in teacher.items()}
-    return found | ({FINAL: classifier} if classifier else {})
+    if classifier:
+        parts = dict(classifier)
+        found |= {torch_layout.FINAL_ZSL: parts.pop(ZSL)} if ZSL in parts else {}
+        found[torch_layout.FINAL] = parts
+    return found
 
 
 def _parts(found: Params) -> tuple[Params, Params, Params | None]:
     """The inverse of `_groups`."""
     found = dict(found)
-    classifier = found.pop(FINAL, None)
+    classifier, own = found.pop(torch_layout.FINAL, None), found.pop(torch_layout.FINAL_ZSL, None)
+    classifier = classifier | {ZSL: own} if classifier and own else classifier
     teacher = {group.removeprefix("teacher."): found.pop(group) for group in list(found) if group.startswith("teacher.")}
     return found, teacher, classifier
 
 
-def like_model(path: str, arrays: dict[str, np.ndarray], folder: str) -> TrainedModel:
-    """The model in `folder` with other weights, the `arrays` read from `path`, in place of its own.
+def like_model(path: str, arrays: dict[str, np.ndarray], model: TrainedModel) -> TrainedModel:
+    """The model with other weights, the `arrays` read from `path`, in place of its own.
 
     Raises:
         UserError: they do not fit, or leave nothing that predicts.
     """
-    model = load_model(folder)
-    _check_base(model.config)
-    params, teacher, classifier = _parts(convert(path, arrays, _groups(model.params, model.teacher, model.classifier)))
+    layout, groups = _layout(model.config), _groups(model.params, model.teacher, model.classifier)
+    params, teacher, classifier = _parts(convert(path, arrays, groups, layout))
     found = dataclasses.replace(model, params=params, teacher=teacher, classifier=classifier)
     if not found.predictors:
-        raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in a model like {folder}")
+        raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in such a model")
     return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])
 
 
@@ -116,9 +132,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     Raises:
         UserError: configuration, data or weights do not fit.
     """
-    check.check(config)
-    _check_base(config)
-    data = load(config.dataset, config.data)
+    layout, data = _layout(config), load(config.dataset, config.data)
     model = model_module.build(config, data)
     objective, key = model.objective, jax.random.key(0)
     like = dict(jax.eval_shape(objective.init, key))
@@ -126,8 +140,11 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        like[FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
-    params, teacher, classifier = _parts(convert(path, arrays, like))
+        like[torch_layout.FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
+        if final.zsl == "own":
+            own = dataclasses.replace(final, softmax=dataclasses.replace(final.softmax, classes=len(data.unseen_classes)))
+            like[torch_layout.FINAL_ZSL] = jax.eval_shape(own.init, key, like, data.feature_size)
+    params, teacher, classifier = _parts(convert(path, arrays, like, layout))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
     checkpoints = Checkpoints(run_folder.path / "checkpoints", of.keep, of.best, of.every_minutes, display.say)
@@ -157,15 +174,18 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
     """The command `to-jax`; its paths are checked."""
     target = arguments.output
-    arrays = torch_files.read(arguments.torch)
     if arguments.like:
-        model = like_model(arguments.torch, arrays, arguments.like)
+        like = load_model(arguments.like)
+        arrays = torch_files.read(arguments.torch, networks(_layout(like.config)))
+        model = like_model(arguments.torch, arrays, like)
         model.write(target)
     else:
         overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
+        check.check(config := load_config(arguments.config, overrides))
+        arrays = torch_files.read(arguments.torch, networks(_layout(config)))
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing_folder(target) as part:
-            model = write_run(arguments.torch, arrays, load_config(arguments.config, overrides), part, display)
+            model = write_run(arguments.torch, arrays, config, part, display)
     dropped = any(key.startswith(_UNUSED) for key in arrays)
     said = "; student_head/fc3, which nothing uses, was dropped" if dropped else ""
     display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")

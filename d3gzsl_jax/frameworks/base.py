@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Framework:
     def adam(self, group: str) -> AdamRule:
         """How a group of the method is stepped where the run's settings are not followed."""
         return AdamRule()
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """How the groups of the method are named in PyTorch's layout, by group; {}: its weights cannot be converted."""
+        return {}
 
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
         """Further groups, fitted to the real rows (N, dx) and their seen indices (N,) and then frozen; {} for most."""

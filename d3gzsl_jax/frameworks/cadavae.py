@@ -10,6 +10,7 @@ from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase, Update
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout, linear
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.reconstruction import summed_absolute, summed_square
 from d3gzsl_jax.losses.variational import distribution_alignment, sample_latent, summed_gaussian_kl, warm_up
@@ -78,6 +79,16 @@ class CADAVAE(Framework):
         x, a, z = (jnp.zeros((1, n)) for n in (self.sizes.features, self.sizes.semantics, self.latent))
         inputs = dict(zip(GROUPS, (x, a, z, z), strict=True))
         return {group: net.init(stream(key, group), inputs[group]) for group, net in (self.encoders | self.decoders).items()}
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """Encoders and decoders, their kind before what they are of."""
+        encoder = lambda of: linear(hidden=f"{of}/fc1", mean=f"{of}/mu", log_variance=f"{of}/logvar")  # noqa: E731
+        decoder = lambda of: linear(hidden=f"{of}/fc1", output=f"{of}/fc2")  # noqa: E731
+        return {
+            "feature_encoder": encoder("encoder_features"), "semantic_encoder": encoder("encoder_semantics"),
+            "feature_decoder": decoder("decoder_features"), "semantic_decoder": decoder("decoder_semantics"),
+        }  # fmt: skip
 
     def adam(self, group: str) -> AdamRule:
         """AMSGrad, with first moments that decay at 0.9."""

@@ -10,6 +10,7 @@ from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout, linear, split
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses import contrastive
 from d3gzsl_jax.losses.pairwise import unit_rows
@@ -63,6 +64,12 @@ class CEGZSL(ConditionalGAN):
             "projection": self.projector.init(stream(key, "projection"), h),
             "comparator": self.comparator.init(stream(key, "comparator"), h, a),
         }
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """The embedding and its projection are one network there."""
+        own = {"embedding": linear(linear="embed/fc1"), "projection": linear(linear="embed/fc2"), "comparator": split("comparator")}
+        return {**super().torch_layout(), **own}
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """h = E(x), (n, width)."""

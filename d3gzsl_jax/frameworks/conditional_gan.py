@@ -11,6 +11,7 @@ from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.schedule import Draw, Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout, linear, split
 from d3gzsl_jax.keys import stream
 
 
@@ -50,6 +51,11 @@ class ConditionalGAN(Framework):
             "generator": self.generator.init(stream(key, "generator"), z, a),
             "critic": self.critic.init(stream(key, "critic"), x, a),
         }
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """Generator and critic, two layers each."""
+        return {"generator": linear(hidden="generator/fc1", output="generator/fc2"), "critic": split("critic")}
 
     def condition(self, params: Params, semantics: jax.Array) -> jax.Array:
         """The generator's first layer on semantics (n, da) alone: (n, hidden), shared by all rows of a class."""

@@ -11,6 +11,7 @@ from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout, linear, split
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.penalty_weight import adapted_exponent, penalty_weight
 from d3gzsl_jax.losses.reconstruction import binary_cross_entropy
@@ -70,6 +71,14 @@ class ConditionalVAEGAN(Framework):
             "generator": self.generator.init(stream(key, "generator"), z, a),
             "critic": self.critic.init(stream(key, "critic"), x, a),
         }
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """Encoder, generator and critic; the layers are named as in the published TF-VAEGAN."""
+        encoder = linear(
+            hidden="encoder/fc1", latent_hidden="encoder/fc3", mean="encoder/linear_means", log_variance="encoder/linear_log_var"
+        )
+        return {"encoder": encoder, "generator": linear(hidden="generator/fc1", output="generator/fc3"), "critic": split("critic")}
 
     def adam(self, group: str) -> AdamRule:
         """The encoder's first moment decays at 0.9, whatever the others' does."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.classification import classification_loss
 
@@ -29,6 +30,11 @@ class FCLSWGAN(ConditionalGAN):
             classes=self.sizes.seen, epochs=self.classifier_epochs, batch_size=self.classifier_batch_size,
             learning_rate=self.classifier_learning_rate,
         )
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """{}: the frozen classifier has no place there."""
+        return {}
 
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
         """The frozen group 'seen_classifier'."""

@@ -10,6 +10,7 @@ from d3gzsl_jax.frameworks import networks, vae_networks
 from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN, Reconstructed
 from d3gzsl_jax.frameworks.schedule import AdamRule, Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.torch_layout import Layout, linear
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.reconstruction import semantic_reconstruction
 from d3gzsl_jax.losses.variational import sample_latent
@@ -74,6 +75,15 @@ class TFVAEGAN(ConditionalVAEGAN):
             "decoder": self.decoder.init(stream(key, "decoder"), jnp.zeros((1, self.sizes.features))),
             "feedback": self.feedback.init(stream(key, "feedback"), jnp.zeros((1, self.sizes.generator_hidden))),
         }
+
+    @classmethod
+    def torch_layout(cls) -> Layout:
+        """Decoder and feedback besides."""
+        own = {
+            "decoder": linear(hidden="decoder/fc1", output="decoder/fc3"),
+            "feedback": linear(hidden="feedback/fc1", output="feedback/fc2"),
+        }
+        return {**super().torch_layout(), **own}
 
     def adam(self, group: str) -> AdamRule:
         """Decoder and feedback have learning rates of their own."""

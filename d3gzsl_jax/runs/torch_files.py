@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks.torch_layout import networks
 from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.torch_layout import CLASSIFIERS
 from d3gzsl_jax.system import atomic
 
-NETWORKS = (
-    "generator", "critic", "student_embed", "student_head", "confidence", "teacher_embed", "teacher_head", "embed", "comparator",
-    "fc",
-)  # fmt: skip
+_CLASSIFIERS = networks(CLASSIFIERS)
 _MARK = b"d3gzsl-jax: converted weights"
 """The comment of an .npz file that `write` wrote."""
 
 
-def read(path: str | Path) -> dict[str, np.ndarray]:
+def read(path: str | Path, known: Sequence[str]) -> dict[str, np.ndarray]:
     """Float32 arrays by 'network/layer.weight' ('fc.weight' of the final classifier), as the recordings name them.
 
     Args:
         path: a file that torch.save wrote of {network: state dict} or of one flat dict, 'generator/fc1.weight' or
             'generator.fc1.weight'; a folder of state dicts <network>.pt; or an .npz file of arrays named like the flat dict.
+        known: the names of networks a file may hold, those of a layout.
 
     Raises:
         UserError: it cannot be read, or holds something else; the message names file and key.
@@ -34,13 +34,13 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".pt", ".pth"))
         if not files:
-            raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(NETWORKS)}")
+            raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(known)}")
         found = {file.stem: _load_torch(file) for file in files}
     elif path.suffix == ".npz":
         found = _load_npz(path)
     else:
         found = _load_torch(path)
-    return dict(_array(path, key, value) for key, value in _flat(path, found))
+    return dict(_array(path, key, value) for key, value in _flat(path, found, known))
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -61,7 +61,10 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             nested: dict[str, dict[str, Any]] = {}
             for key, array in arrays.items():
                 network, _, name = key.rpartition("/")
-                nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))
+                if not network:  # a linear classifier is a module with a layer called fc there, whichever it is
+                    network, _, name = key.partition(".")
+                    name = f"fc.{name}"
+                nested.setdefault(network, {})[name] = torch.from_numpy(np.array(array))
             torch.save(nested, file)
 
 
@@ -109,7 +112,7 @@ def _load_torch(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _flat(path: Path, found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _flat(path: Path, found: Mapping[str, Any], known: Sequence[str]) -> list[tuple[str, Any]]:
     flat = []
     for outer, value in found.items():
         if isinstance(value, Mapping):
@@ -118,9 +121,9 @@ def _flat(path: Path, found: Mapping[str, Any]) -> list[tuple[str, Any]]:
             named = [(outer if "/" in outer else outer.replace(".", "/", 1), value)]
         for key, leaf in named:
             network, _, name = key.partition("/")
-            if network not in NETWORKS or not name:
-                raise UserError(f"{path}: key {key!r} belongs to none of the networks {', '.join(NETWORKS)}")
-            flat.append((f"fc.{name.removeprefix('fc.')}" if network == "fc" else key, leaf))
+            if network not in known or not name:
+                raise UserError(f"{path}: key {key!r} belongs to none of the networks {', '.join(known)}")
+            flat.append((f"{network}.{name.removeprefix('fc.')}" if network in _CLASSIFIERS else key, leaf))
     return flat
 
 

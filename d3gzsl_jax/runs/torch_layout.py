@@ -1,59 +1,35 @@
-"""The one mapping between parameters in PyTorch's layout, named as in the recordings, and this package's parameter groups.
+"""Parameters in PyTorch's layout, named as in the recordings, into this package's parameter groups and back.
 
-There a weight is (out, in) and the first layer over two inputs [x, a] (or [h, a]) one matrix; here a kernel is (in, out), and
-critic and comparator keep that layer as two.
+A base method names its own groups (frameworks/torch_layout.py says how); those of D3 and the final classifiers are here.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.frameworks.torch_layout import Layout, Leaf, Leaves, linear
 
+FINAL, FINAL_ZSL = "final_classifier", "final_classifier.zsl"
+"""The groups of the final classifier, and of T1's own softmax where it has one."""
 
-class Leaf(NamedTuple):
-    """One array of ours: its path in a group's tree, its key in PyTorch's naming, and of a split matrix which part it is."""
-
-    path: tuple[str, ...]
-    key: str
-    part: str = ""
-
-
-def _linear(**layers: str) -> tuple[Leaf, ...]:
-    """Leaves of linear layers: our module (a double underscore for a level) = PyTorch network/layer."""
-    return tuple(
-        Leaf((*module.split("__"), ours), f"{layer}.{theirs}")
-        for module, layer in layers.items()
-        for ours, theirs in (("kernel", "weight"), ("bias", "bias"))
-    )
-
-
-def _split(network: str) -> tuple[Leaf, ...]:
-    return (
-        Leaf(("hidden_features", "kernel"), f"{network}/fc1.weight", "features"),
-        Leaf(("hidden_semantics", "kernel"), f"{network}/fc1.weight", "semantics"),
-        Leaf(("hidden_bias",), f"{network}/fc1.bias"),
-        *_linear(output=f"{network}/fc2"),
-    )
-
-
-LEAVES: dict[str, tuple[Leaf, ...]] = {
-    "generator": _linear(hidden="generator/fc1", output="generator/fc2"),
-    "critic": _split("critic"),
-    "student_embedding": _linear(linear="student_embed/fc1"),
-    "student_head": _linear(classifier__linear="student_head/fc1", ood__linear="student_head/fc2"),
+DISTILLATION: Layout = {
+    "student_embedding": linear(linear="student_embed/fc1"),
+    "student_head": linear(classifier__linear="student_head/fc1", ood__linear="student_head/fc2"),
     "confidence": (Leaf(("weight",), "confidence/weight"), Leaf(("offset",), "confidence/offset")),
-    "teacher.embedding": _linear(linear="teacher_embed/fc1"),
-    "teacher.head": _linear(linear="teacher_head/fc2"),
-    "embedding": _linear(linear="embed/fc1"),
-    "projection": _linear(linear="embed/fc2"),
-    "comparator": _split("comparator"),
-    "final_classifier": _linear(linear="fc"),
+    "teacher.embedding": linear(linear="teacher_embed/fc1"),
+    "teacher.head": linear(linear="teacher_head/fc2"),
 }
+CLASSIFIERS: Layout = {FINAL: linear(linear="fc"), FINAL_ZSL: linear(linear="fc_zsl")}
+
+
+def layout(framework: Framework | type[Framework]) -> Layout:
+    """Of all groups of a model with this base method: the method's, D3's, the final classifiers'."""
+    return {**framework.torch_layout(), **DISTILLATION, **CLASSIFIERS}
 
 
 def _follow(params: Params, leaf: Leaf) -> jax.Array:
@@ -72,45 +48,45 @@ def _in_our_layout(leaf: Leaf, array: np.ndarray, split: int) -> np.ndarray:
     return array.reshape(()) if leaf.key.startswith("confidence/") and array.size == 1 else array
 
 
-def pairs(group: str, arrays: Mapping[str, np.ndarray], prefix: str, params: Params) -> list[tuple[str, jax.Array, np.ndarray]]:
+def pairs(leaves: Leaves, arrays: Mapping[str, np.ndarray], prefix: str, params: Params) -> list[tuple[str, jax.Array, np.ndarray]]:
     """(PyTorch key, our array, PyTorch's array in our layout) of one parameter group, or of gradients to it.
 
     Args:
-        group: of `LEAVES`.
+        leaves: of the group.
         arrays: PyTorch's, by key.
         prefix: of the keys.
         params: the group's tree.
     """
-    split = next((_follow(params, leaf).shape[0] for leaf in LEAVES[group] if leaf.part == "features"), 0)
+    split = next((_follow(params, leaf).shape[0] for leaf in leaves if leaf.part == "features"), 0)
     return [
         (
             prefix + leaf.key + (f" ({leaf.part})" if leaf.part else ""), _follow(params, leaf),
             _in_our_layout(leaf, arrays[prefix + leaf.key], split),
         )
-        for leaf in LEAVES[group]
+        for leaf in leaves
     ]  # fmt: skip
 
 
 def load(
-    group: str, arrays: Mapping[str, np.ndarray], prefix: str, params: Params, source: object,
+    leaves: Leaves, arrays: Mapping[str, np.ndarray], prefix: str, params: Params, source: object,
     sized: str = "the recorded options make",
 ) -> Params:
     """A parameter tree shaped like `params` (arrays or their shapes), filled from PyTorch's arrays.
 
     Args:
-        group, arrays, prefix, params: see `pairs`.
+        leaves, arrays, prefix, params: see `pairs`.
         source: named in a message.
         sized: who says which shape an array must have.
 
     Raises:
         UserError: an array has another shape than in `params`.
     """
-    found = pairs(group, arrays, prefix, params)
+    found = pairs(leaves, arrays, prefix, params)
     for key, ours, theirs in found:
         if ours.shape != theirs.shape:
             raise UserError(f"{source}: {key} has shape {theirs.shape} in our layout, {sized} it {ours.shape}")
     filled: Params = {}
-    for leaf, (_, _, theirs) in zip(LEAVES[group], found, strict=True):
+    for leaf, (_, _, theirs) in zip(leaves, found, strict=True):
         node = filled
         for name in leaf.path[:-1]:
             node = node.setdefault(name, {})
@@ -118,10 +94,10 @@ def load(
     return {"params": filled}
 
 
-def dump(group: str, params: Params) -> dict[str, np.ndarray]:
+def dump(leaves: Leaves, params: Params) -> dict[str, np.ndarray]:
     """A parameter group in PyTorch's layout, by key: the inverse of `load` with an empty prefix."""
     found: dict[str, np.ndarray] = {}
-    for leaf in LEAVES[group]:
+    for leaf in leaves:
         array = np.asarray(_follow(params, leaf))
         array = array.T if leaf.path[-1] == "kernel" else array
         if leaf.key in found:  # the second part of a split matrix

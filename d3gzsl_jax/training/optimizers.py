@@ -54,7 +54,7 @@ class Optimization:
         return dataclasses.replace(found, beta1=self.beta1 if found.beta1 is None else found.beta1)
 
     def transformation(self, group: str) -> optax.GradientTransformationExtraArgs:
-        """What makes a group's directions of its gradients: Adam with its decays, a running sum before it or not."""
+        """What makes a group's directions of its gradients: Adam (or AMSGrad) with its decays, a running sum before it or not."""
         rule = self.rule(group)
         assert rule.beta1 is not None
         adam = (scale_by_amsgrad if rule.amsgrad else scale_by_adam)(rule.beta1, self.beta2)

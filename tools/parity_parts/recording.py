@@ -7,12 +7,22 @@ import jax
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks.cadavae import CADAVAE
+from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
+from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.runs import torch_layout
+
+METHODS = {"wgan": WGAN, "cegzsl": CEGZSL, "vaegan": TFVAEGAN, "cadavae": CADAVAE}
+"""By kind of recording, the base method whose networks it has: 'vaegan' is TF-VAEGAN's loop, with which f-VAEGAN-D2 is recorded
+too."""
+_MARKS = {"cegzsl": "comparator", "vaegan": "feedback", "cadavae": "encoder_features"}
+"""By kind, a network that no other has; the rest is 'wgan'."""
 
 
 class Recording:
-    """A recording opened for reading.
+    """A recording opened for reading; `kind` is one of METHODS.
 
     Raises:
         UserError: the file is missing, is no .npz, or lacks a key; the message names it.
@@ -27,7 +37,8 @@ class Recording:
             raise UserError(f"{self.path}: no such recording") from None
         except Exception as error:  # a broken file makes numpy raise nearly anything
             raise UserError(f"{self.path}: not a readable .npz recording ({reason(error)})") from None
-        self.kind = "cegzsl" if "init/comparator/fc1.weight" in self.arrays else "wgan"
+        self.kind = next((kind for kind, network in _MARKS.items() if f"init/{network}/fc1.weight" in self.arrays), "wgan")
+        self.layout = torch_layout.layout(METHODS[self.kind])
 
     def __contains__(self, key: str) -> bool:
         return key in self.arrays
@@ -38,9 +49,9 @@ class Recording:
         return self.arrays[key]
 
     def option(self, name: str) -> float:
-        """A recorded option value, a number."""
+        """A recorded option value, a number (or a truth value, 0 or 1)."""
         value = self["config/" + name]
-        if value.size != 1 or value.dtype.kind not in "fiu":
+        if value.size != 1 or value.dtype.kind not in "fiub":
             raise UserError(f"{self.path}: config/{name} is {value.dtype} of shape {value.shape}, expected one number")
         return value.item()
 
@@ -70,7 +81,7 @@ class Recording:
 
     def pairs(self, group: str, prefix: str, params: Params) -> list[tuple[str, jax.Array, np.ndarray]]:
         """(recorded key, our array, recorded array) of one parameter group (or of gradients to it), in our layout."""
-        return torch_layout.pairs(group, self, prefix, params)
+        return torch_layout.pairs(self.layout[group], self, prefix, params)
 
     def load(self, group: str, prefix: str, params: Params) -> Params:
         """A parameter tree shaped like `params`, filled from the recording.
@@ -78,4 +89,4 @@ class Recording:
         Raises:
             UserError: a recorded shape does not fit the sizes the options state.
         """
-        return torch_layout.load(group, self, prefix, params, self.path)
+        return torch_layout.load(self.layout[group], self, prefix, params, self.path)

@@ -1,9 +1,12 @@
 """Replays a recording of a published PyTorch loop, of whichever kind, through the package's own functions."""
 
 from d3gzsl_jax.precision import scope
-from tools.parity_parts import replay_cegzsl, replay_wgan
+from tools.parity_parts import replay_cadavae, replay_cegzsl, replay_vaegan, replay_wgan
 from tools.parity_parts.comparison import Comparison
 from tools.parity_parts.recording import Recording
+
+REPLAYS = {"wgan": replay_wgan, "cegzsl": replay_cegzsl, "vaegan": replay_vaegan, "cadavae": replay_cadavae}
+"""By kind of recording, what replays it."""
 
 
 def replay(recording: Recording, precision: str = "float32", out: Comparison | None = None) -> Comparison:
@@ -14,5 +17,5 @@ def replay(recording: Recording, precision: str = "float32", out: Comparison | N
     """
     out = Comparison() if out is None else out
     with scope(precision):
-        {"wgan": replay_wgan, "cegzsl": replay_cegzsl}[recording.kind].replay(recording, out)
+        REPLAYS[recording.kind].replay(recording, out)
     return out

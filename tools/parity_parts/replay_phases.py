@@ -1,0 +1,109 @@
+"""Replays the phases of outer steps through the package's own updates, for a method that names them itself."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from d3gzsl_jax.frameworks.schedule import Phase, Update
+from d3gzsl_jax.frameworks.structures import Batch, Params, Terms, TrainState
+from d3gzsl_jax.training.step import update
+from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
+from tools.parity_parts.recording import Recording
+from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, initial_state, read_labels
+
+
+class Done(NamedTuple):
+    """A replayed phase: the terms of its updates, and what its last update compared with the real rows."""
+
+    terms: Terms
+    fakes: Any
+
+
+class Phases:
+    """A recording's state, phase by phase.
+
+    Args:
+        recording, setup, out: the recording, our objects, where deviations go.
+    """
+
+    def __init__(self, recording: Recording, setup: Setup, out: Comparison) -> None:
+        self.recording, self.setup, self.out = recording, setup, out
+        method = setup.objective.framework.initial_state()
+        self.state: TrainState = initial_state(recording, setup).replace(method=method)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the outer step that comes next."""
+        return int(self.setup.optimization.epoch(self.state.step))
+
+    def go_through(self, name: str, phase: Phase, draws: dict[str, str]) -> Done:
+        """One recorded step as one turn of a phase: its updates on its batch, their gradients, the parameters after them.
+
+        Args:
+            name: of the step.
+            draws: our name of a draw -> the recorded one.
+        """
+        recording, setup, out = self.recording, self.setup, self.out
+        batch = read_batch(recording, setup, name, out)
+        given = {
+            ours: jnp.asarray(recording.shaped(f"{name}/noise/{draws[ours]}", setup.batch_size, *draw.shape))
+            for ours, draw in phase.draws.items()
+        }  # fmt: skip
+        turn = compiled(setup, f"turn {phase}", functools.partial(_turn, setup, phase))
+        self.state, terms, gradients, fakes = turn(self.state, setup.classes, batch, given)
+        key = f"{name}/loss"
+        out.add(f"{phase.name} loss", key, terms["loss"], recording[key], LOSS)
+        if recording.has(f"{name}/grad/"):
+            compare_groups(recording, setup, "gradient", f"{name}/grad/", gradients, GRADIENT, {}, out)
+        epoch = self.epoch
+        rates = {group: float(setup.optimization.learning_rate(group, epoch)) for group in setup.objective.groups}
+        after = {group: tree for group, tree in self.state.params.items() if self._has(f"{name}/after/", group)}
+        compare_groups(recording, setup, "parameters", f"{name}/after/", after, PARAMETER, rates, out)
+        return Done(terms, fakes)
+
+    def _has(self, prefix: str, group: str) -> bool:
+        return prefix + self.recording.layout[group][0].key in self.recording
+
+    def end_step(self, terms: dict[str, Terms]) -> None:
+        """Ends an outer step with these terms of its phases."""
+        method = self.setup.objective.framework.next_state(self.state.method, terms)
+        self.state = self.state.replace(step=self.state.step + 1, method=method)
+
+
+def read_batch(recording: Recording, setup: Setup, name: str, out: Comparison) -> Batch:
+    """The recorded batch of a step."""
+    rows, features = setup.batch_size, setup.objective.framework.sizes.features
+    labels = read_labels(recording, f"{name}/batch/label", rows, setup.classes)
+    found = recording.shaped(f"{name}/batch/features", rows, features)
+    out.add("batch semantics", f"{name}/batch/att", setup.classes.semantics[labels], recording[f"{name}/batch/att"], EXACT)
+    if f"{name}/batch/index" in recording:
+        index = recording.shaped(f"{name}/batch/index", rows)
+        out.add("batch rows", f"{name}/batch/index", recording["data/train_feature"][index], found, EXACT)
+    return Batch(features=jnp.asarray(found), labels=labels, teacher=None)
+
+
+def _turn(
+    setup: Setup, phase: Phase, state: TrainState, classes: Any, batch: Batch, draws: dict[str, jax.Array]
+) -> tuple[TrainState, Terms, Params, Any]:
+    """State, terms, gradients and the last update's synthesized rows of one turn of a phase."""
+    objective, optimization = setup.objective, setup.optimization
+    terms: Terms = {}
+    gradients: Params = {}
+    inputs = {}, classes, batch, draws
+    made = fakes = None
+    if phase.made_ahead:  # in one go for all repeats, of which there is one here
+        first = jax.tree.map(lambda leaf: leaf[None], (batch, draws))
+        made = jax.tree.map(lambda leaf: leaf[0], objective.make(phase, state.params, {}, classes, *first, state.method))
+    for of in phase.updates:
+        fakes = (made or objective.make(phase, state.params, *inputs, state.method)).fakes
+
+        def loss(trained: Params, of: Update = of, state: TrainState = state) -> jax.Array:
+            epoch = optimization.epoch(state.step)
+            return objective.loss(phase, of, state.params | trained, *inputs, state.method, epoch, made)[0]
+
+        gradients |= jax.grad(loss)({group: state.params[group] for group in objective.groups_of(of)})
+        state, found = update(phase, of, objective, optimization, state, *inputs, made=made)
+        terms |= found
+    return state, terms, gradients, fakes
