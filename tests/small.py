@@ -114,7 +114,7 @@ def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distilla
     sizes = Sizes(
         features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14
     )
-    base = FRAMEWORKS[framework](sizes, **OPTIONS[framework]) if isinstance(framework, str) else framework(sizes)
+    base = FRAMEWORKS[framework](sizes, **OPTIONS.get(framework, {})) if isinstance(framework, str) else framework(sizes)
     objective = Objective(
         base,
         Distillation(teacher=teacher, classes=classes, embedding_width=14, **options),
