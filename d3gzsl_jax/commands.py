@@ -48,8 +48,8 @@ The PyTorch side is a dict of state dicts, {'generator': netG.state_dict(), ...}
 a folder of <network>.pt; or an .npz file of arrays 'generator/fc1.weight', which needs no torch. Networks
 and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight,
 offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
-comparator; fc, the final classifier. The released student head's fc3, which nothing uses, is dropped, so
-the way back to that class is load_state_dict(..., strict=False).
+comparator; fc, the final classifier; zsl (fc), T1's own softmax where there is one. The released student
+head's fc3, which nothing uses, is dropped, so the way back to that class is load_state_dict(..., strict=False).
 
 --config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on
 from it, and the final classifier is fitted anew where the file has none. --like writes a model alone

@@ -14,8 +14,10 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.config.load import load_config
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.final_classifier import ZSL, FinalClassifier
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
@@ -34,7 +36,7 @@ from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 
 BASES = ("wgan", "cegzsl")
-FINAL = "final_classifier"
+FINAL, ZSL_CLASSIFIER = "final_classifier", "zsl_classifier"
 _UNUSED = "student_head/fc3."
 
 
@@ -44,17 +46,18 @@ def convert(path: str, arrays: dict[str, np.ndarray], like: Params) -> Params:
     Args:
         path: of the arrays, for messages.
         arrays: by the names of d3gzsl_jax/runs/torch_files.py.
-        like: trees, or their shapes, by group of d3gzsl_jax/runs/torch_layout.py; the final classifier's is optional in `arrays`.
+        like: trees, or their shapes, by group of d3gzsl_jax/runs/torch_layout.py; the final classifier's and that of T1's own
+            softmax are optional in `arrays`.
 
     Returns:
-        Trees like `like`, the final classifier's left out where the file has none.
+        Trees like `like`, those two left out where the file has none.
 
     Raises:
         UserError: an array is missing, has another shape, or has no place; file and key are named.
     """
     keys = {group: {leaf.key for leaf in torch_layout.LEAVES[group]} for group in like}
     given = {key for key in arrays if not key.startswith(_UNUSED)}
-    wanted = [group for group in like if group != FINAL or keys[group] & given]
+    wanted = [group for group in like if group not in (FINAL, ZSL_CLASSIFIER) or keys[group] & given]
     for group in wanted:
         for key in sorted(keys[group] - given):
             raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
@@ -84,13 +87,17 @@ def _check_base(config: ConfigDict) -> None:
 def _groups(params: Params, teacher: Params, classifier: Params | None) -> Params:
     """Trees by group of d3gzsl_jax/runs/torch_layout.py."""
     found = dict(params) | {f"teacher.{part}": tree for part, tree in teacher.items()}
+    if classifier and ZSL in classifier:
+        found[ZSL_CLASSIFIER] = classifier[ZSL]
     return found | ({FINAL: classifier} if classifier else {})
 
 
 def _parts(found: Params) -> tuple[Params, Params, Params | None]:
     """The inverse of `_groups`."""
     found = dict(found)
-    classifier = found.pop(FINAL, None)
+    classifier, zsl = found.pop(FINAL, None), found.pop(ZSL_CLASSIFIER, None)
+    if classifier and zsl:
+        classifier = classifier | {ZSL: zsl}
     teacher = {group.removeprefix("teacher."): found.pop(group) for group in list(found) if group.startswith("teacher.")}
     return found, teacher, classifier
 
@@ -126,7 +133,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        like[FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
+        like |= _like_classifier(final, like, data)
     params, teacher, classifier = _parts(convert(path, arrays, like))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
@@ -151,6 +158,16 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         found.write(run_folder.path / "model")
     finally:
         run.close()
+    return found
+
+
+def _like_classifier(final: FinalClassifier, params: Params, data: GZSLData) -> Params:
+    """Shapes of a final classifier's parameters, by group, given those of the base method."""
+    key = jax.random.key(0)
+    found = {FINAL: jax.eval_shape(lambda: final.init(key, params, data.feature_size))}
+    if final.zsl == "own":
+        shapes = jax.eval_shape(lambda: final.init_zsl(key, params, data.feature_size, len(data.unseen_classes)))
+        found[ZSL_CLASSIFIER] = shapes
     return found
 
 

@@ -61,8 +61,14 @@ class FinalClassifier:
 
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
         """Fresh parameters for features of this size, without T1's own softmax."""
-        width = jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
-        return self.softmax.init(key, width)
+        return self.softmax.init(key, self._width(params, features))
+
+    def init_zsl(self, key: jax.Array, params: Params, features: int, unseen: int) -> Params:
+        """Those of T1's own softmax, of so many unseen classes."""
+        return self._zsl_softmax(unseen).init(key, self._width(params, features))
+
+    def _width(self, params: Params, features: int) -> int:
+        return jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
 
     def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
         """The fitted classifier.

@@ -13,14 +13,15 @@ from d3gzsl_jax.system import atomic
 
 NETWORKS = (
     "generator", "critic", "student_embed", "student_head", "confidence", "teacher_embed", "teacher_head", "embed", "comparator",
-    "fc",
+    "fc", "zsl",
 )  # fmt: skip
 _MARK = b"d3gzsl-jax: converted weights"
 """The comment of an .npz file that `write` wrote."""
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """Float32 arrays by 'network/layer.weight' ('fc.weight' of the final classifier), as the recordings name them.
+    """Float32 arrays by 'network/layer.weight' ('fc.weight' of the final classifier, 'zsl/fc.weight' of T1's own softmax), as the
+    recordings name them.
 
     Args:
         path: a file that torch.save wrote of {network: state dict} or of one flat dict, 'generator/fc1.weight' or

@@ -53,6 +53,7 @@ LEAVES: dict[str, tuple[Leaf, ...]] = {
     "projection": _linear(linear="embed/fc2"),
     "comparator": _split("comparator"),
     "final_classifier": _linear(linear="fc"),
+    "zsl_classifier": _linear(linear="zsl/fc"),
 }
 
 
