@@ -90,9 +90,9 @@ class FinalClassifier:
         inputs, labels = self.rows(params, key, classes, features, labels)
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:
-            rows = jnp.bincount(labels, length=self.softmax.classes)
+            rows = jnp.bincount(labels, length=self.softmax.classes).astype(jnp.float32)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.
-            offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))
+            offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))[None]
         found = self.softmax.fits(key, inputs, labels, after, offset)
         if self.zsl == "restricted":
             return found
@@ -132,5 +132,5 @@ def first_rows(labels: jax.Array, classes: jax.Array, count: int) -> jax.Array:
     """
     order = jnp.argsort(labels, stable=True)
     starts, ends = (jnp.searchsorted(labels[order], classes, side=side) for side in ("left", "right"))
-    places = jnp.arange(count) % jnp.maximum(ends - starts, 1)[:, None]
+    places = jnp.arange(count)[None] % jnp.maximum(ends - starts, 1)[:, None]
     return order[starts[:, None] + places].reshape(-1)
