@@ -61,8 +61,14 @@ class FinalClassifier:
 
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
         """Fresh parameters for features of this size, without T1's own softmax."""
-        width = jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
-        return self.softmax.init(key, width)
+        return self.softmax.init(key, self._width(params, features))
+
+    def init_zsl(self, key: jax.Array, params: Params, features: int, unseen: int) -> Params:
+        """Those of T1's own softmax, of so many unseen classes."""
+        return self._zsl_softmax(unseen).init(key, self._width(params, features))
+
+    def _width(self, params: Params, features: int) -> int:
+        return jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
 
     def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
         """The fitted classifier.
@@ -84,9 +90,9 @@ class FinalClassifier:
         inputs, labels = self.rows(params, key, classes, features, labels)
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:
-            rows = jnp.bincount(labels, length=self.softmax.classes)
+            rows = jnp.bincount(labels, length=self.softmax.classes).astype(jnp.float32)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.
-            offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))
+            offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))[None]
         found = self.softmax.fits(key, inputs, labels, after, offset)
         if self.zsl == "restricted":
             return found
@@ -126,5 +132,5 @@ def first_rows(labels: jax.Array, classes: jax.Array, count: int) -> jax.Array:
     """
     order = jnp.argsort(labels, stable=True)
     starts, ends = (jnp.searchsorted(labels[order], classes, side=side) for side in ("left", "right"))
-    places = jnp.arange(count) % jnp.maximum(ends - starts, 1)[:, None]
+    places = jnp.arange(count)[None] % jnp.maximum(ends - starts, 1)[:, None]
     return order[starts[:, None] + places].reshape(-1)

@@ -21,6 +21,9 @@ NUMBERS = {name: field for name, field in schema.by_name().items() if field.low 
         ("classifier.fit", "always", r"expected one of never, last, every"),
         ("classifier.n_syn", -1, r"must be at least 0"),
         ("classifier.batch_size", 0, r"must be at least 1"),
+        ("classifier.zsl", "owned", r"expected one of restricted, own; did you mean 'own'"),
+        ("classifier.zsl_epochs", -1, r"config.classifier.zsl_epochs=-1: must be at least 0"),
+        ("classifier.zsl_n_syn", 301, r"^config.classifier.zsl_n_syn=301: config.classifier.n_syn=300 rows of a class are synthesized; give at most"),
         ("eval.prediction", "teacher", r"expected one of student, classifier"),
         ("seed", -1, r"config.seed=-1: must be at least 0 and at most 4294967295"),
         ("train.epochs", 0, r"config.train.epochs=0: must be at least 1"),
@@ -58,6 +61,17 @@ def test_something_must_teach_the_student():
     config.classifier.fit = "never"
     with pytest.raises(UserError, match="would never be fitted"):
         check.check(config)
+
+
+def test_the_second_softmax_needs_rows():
+    config = default.get_config()
+    config.classifier.zsl, config.classifier.zsl_n_syn = "own", 300
+    check.check(config)
+    config.classifier.n_syn = config.classifier.zsl_n_syn = 0
+    with pytest.raises(UserError, match=r"^config.classifier.zsl='own' and config.classifier.n_syn=0: there would be no row"):
+        check.check(config)
+    config.classifier.zsl = "restricted"
+    check.check(config)
 
 
 @pytest.mark.parametrize(

@@ -41,3 +41,19 @@ def test_a_model_of_another_format_is_refused(tmp_path, number):
     save_once(tmp_path / "model", {"params": {}}, {"format": number} if number is not None else {"name": "x"})
     with pytest.raises(UserError, match=rf"model: has (no )?format .*{REFUSED}"):
         model_files.read(tmp_path / "model")
+
+
+def test_what_was_saved_before_there_was_a_field_is_read_with_its_default(tmp_path):
+    """It is no other run by that, either."""
+    config = plain(default.get_config().to_dict())
+    folder, old = RunFolder(str(tmp_path), "x"), json.loads(json.dumps(config))
+    for name in saved_config.ADDED:
+        group, field = name.split(".")
+        del old[group][field]
+    folder.write("config.json", saved_config.content(old))
+    assert plain(reopen.run_config(tmp_path).to_dict()) == plain(saved_config.configuration(old, "x").to_dict()) == config
+    folder.write("environment.json", {"data": {"sha256": "d"}})
+    assert resume.why_another(folder, config, "d") is None
+    config["classifier"]["zsl"] = "own"
+    assert "config.classifier.zsl=restricted, now it is own" in resume.why_another(folder, config, "d").replace("'", "")
+    assert saved_config.nested(saved_config.content({"classifier": {"zsl": "own"}}), "x")["classifier"]["zsl"] == "own"

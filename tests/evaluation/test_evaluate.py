@@ -100,3 +100,26 @@ def test_predictors_of_equal_objects_are_compiled_once():
     assert Scaled.traces == [2.0]
     assert found.metrics == tool.predictor(Scaled(3.0).logits)(jnp.float32(1.0)).metrics
     assert Scaled.traces == [2.0, 3.0]
+
+
+class Halves:
+    """A predictor of five logits, the features, and one of two, of the unseen classes, which are features 0 and 3."""
+
+    def logits(self, features):
+        return features
+
+    def zsl_logits(self, features):
+        return features[:, jnp.asarray([0, 3])]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_t1_by_logits_of_its_own(batch):
+    """Test-unseen rows of the classes 1, 1 and 4 light the features 0, 3 and 3: 1 is right once of twice, 4 always. The rest is as
+    without."""
+    rows = one_hot(0, 3, 3), [1, 1, 4]
+    tool, *_ = evaluator(*SEEN_ROWS, *rows, batch)
+    halves = Halves()
+    restricted, own = tool.predictor(halves.logits)(), tool.predictor(halves.logits, halves.zsl_logits)()
+    assert own.metrics["zsl"] == pytest.approx(0.75) and restricted.metrics["zsl"] == pytest.approx(0.5)  # 1, 1, 1
+    assert own.metrics | {"zsl": 0.0} == restricted.metrics | {"zsl": 0.0}
+    np.testing.assert_array_equal(own.per_class, restricted.per_class)

@@ -59,3 +59,38 @@ def test_no_epochs_leave_the_initial_weights():
     params = training.fit(jax.random.key(0), jnp.ones((9, 2)), jnp.zeros(9, jnp.int32))
     initial = jax.jit(training.init, static_argnums=1)(jax.random.key(0), 2)
     jax.tree.map(np.testing.assert_array_equal, params, initial)
+
+
+@pytest.mark.parametrize(("count", "batch"), [(98, 10), (100, 10), (10, 10)])
+def test_batches_of_whole_shuffles_leave_the_last_rows_out(count, batch):
+    training = SoftmaxTraining(classes=2, epochs=3, batch_size=batch, drops_last=True)
+    rows = np.asarray(training.rows(jax.random.key(0), count))
+    per_epoch = count // batch
+    assert rows.shape == (3 * per_epoch, batch) and rows.dtype == np.int32
+    epochs = rows.reshape(3, -1)
+    assert all(len(set(epoch)) == per_epoch * batch and max(epoch) < count for epoch in epochs.tolist())
+    assert (epochs[0] != epochs[1]).any()
+
+
+def test_fewer_rows_than_a_batch_are_not_dropped():
+    drops = SoftmaxTraining(classes=2, epochs=2, batch_size=30, drops_last=True)
+    fills = SoftmaxTraining(classes=2, epochs=2, batch_size=30)
+    np.testing.assert_array_equal(drops.rows(jax.random.key(0), 7), fills.rows(jax.random.key(0), 7))
+
+
+def test_snapshots_with_dropped_rows_are_those_of_shorter_fits(rng):
+    inputs, labels = blobs(rng, 30)
+    training = SoftmaxTraining(classes=4, epochs=3, batch_size=8, drops_last=True)
+    two, three = training.fits(jax.random.key(1), inputs, labels, (2, 3))
+    shorter = SoftmaxTraining(classes=4, epochs=2, batch_size=8, drops_last=True).fit(jax.random.key(1), inputs, labels)
+    for found, expected in ((two, shorter), (three, training.fit(jax.random.key(1), inputs, labels))):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
+
+
+def test_initial_weights():
+    for initial, width in (("normal", 0.02), ("xavier", 0.5 * np.sqrt(6 / 240) / np.sqrt(3))):
+        layer = SoftmaxTraining(classes=40, epochs=1, batch_size=8, initial=initial).init(jax.random.key(0), 200)["params"]["linear"]
+        assert layer["kernel"].shape == (200, 40) and not layer["bias"].any()
+        assert float(layer["kernel"].std()) == pytest.approx(width, rel=0.03)
+        if initial == "xavier":
+            assert 0.99 < float(np.abs(layer["kernel"]).max()) / (0.5 * np.sqrt(6 / 240)) <= 1

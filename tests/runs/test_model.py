@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
+from d3gzsl_jax import convert
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.main import main
+from d3gzsl_jax.runs import torch_files
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import MODES, run_mode
 from d3gzsl_jax.runs.predict_file import predict_file
@@ -212,6 +214,36 @@ def test_a_classifier_fitted_anew_has_the_precision_of_the_run(tmp_path):
     evaluate(tmp_path / "run", "last", Display(quiet=True))
     found = json.loads(next((tmp_path / "run").glob("evaluation-*.json")).read_text())
     assert found["predictions"]["classifier"]["metrics"] == run.results["predictions"]["classifier"]["metrics"]
+
+
+def test_t1s_own_softmax_goes_with_the_model(tmp_path):
+    """It is saved, fitted anew to the same bits, grows with the classes, and comes back from PyTorch's layout."""
+    overrides = QUICK | {
+        "train.epochs": 1, "classifier.n_syn": 20, "classifier.zsl": "own", "classifier.zsl_n_syn": 15, "data.leave_out": "9",
+    }  # fmt: skip
+    config = d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", overrides)
+    run = d3.train(config, workdir=tmp_path / "run", overrides=overrides)
+    model, data = d3.load_model(tmp_path / "run"), d3.load_data(run.model.config)
+    shape = lambda of: of.classifier["zsl"]["params"]["linear"]["kernel"].shape  # noqa: E731
+    assert shape(model) == (64, 2) and shape(_added(model, data)) == (64, 3)
+    chex.assert_trees_all_equal(model.classifier, model.fit_classifier(data).classifier, run.model.classifier)
+    assert run.results["zsl_rule"] == {"classifier": "own"}
+    evaluate(tmp_path / "run", "last", Display(quiet=True))
+    found = json.loads(next((tmp_path / "run").glob("evaluation-*.json")).read_text())
+    assert found["predictions"]["classifier"]["metrics"] == run.results["predictions"]["classifier"]["metrics"]
+    assert found["zsl_rule"] == {"classifier": "own"}
+    arrays = convert.dump(model)
+    assert arrays["zsl/fc.weight"].shape == (2, 64)
+    torch_files.write(tmp_path / "weights.npz", arrays)
+    arrays = torch_files.read(tmp_path / "weights.npz")
+    chex.assert_trees_all_equal(convert.like_model("weights.npz", arrays, str(tmp_path / "run")).classifier, model.classifier)
+    written = convert.write_run("weights.npz", arrays, config, tmp_path / "converted", Display(quiet=True))
+    chex.assert_trees_all_equal(written.classifier, model.classifier)
+    without = {key: array for key, array in arrays.items() if not key.startswith("zsl/")}
+    assert "zsl" not in convert.like_model("weights.npz", without, str(tmp_path / "run")).classifier
+    restricted = d3.train(d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", overrides | {"classifier.zsl": "restricted"}), workdir=tmp_path / "r")
+    differs = {name for name, value in run.results["metrics"].items() if restricted.results["metrics"][name] != value}
+    assert differs == {"zsl"} and restricted.results["zsl_rule"] == {"classifier": "restricted"}
 
 
 def _added(model, data):

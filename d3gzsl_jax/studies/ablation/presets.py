@@ -74,6 +74,9 @@ def synthesis(config: ConfigDict) -> list[Choice]:
     cells = [Choice("as configured: " + ", ".join(f"{field}={value}" for field, value in own.items()), {})]
     for field, values in fields.items():
         cells += [Choice(f"{field}={value}", {field: value}) for value in values if value != own[field]]
+    for cell in cells:
+        if cell.overrides.get("classifier.n_syn", config.classifier.n_syn) < config.classifier.zsl_n_syn:
+            cell.overrides["classifier.zsl_n_syn"] = 0  # T1's own softmax cannot have more rows than there are: all of them
     return cells
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from configs import digits
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.studies.ablation import presets
 
@@ -38,3 +39,17 @@ def test_a_level_is_compared_with_the_base_method_at_it():
     ]  # fmt: skip
     apart = {field for field in choices[2].overrides if choices[3].overrides.get(field) != choices[2].overrides[field]}
     assert all(field.startswith("distillation.weight_") or field == "eval.prediction" for field in apart)
+
+
+def test_t1s_own_softmax_has_no_more_rows_than_are_synthesized():
+    config = digits.get_config()
+    config.classifier.n_syn, config.classifier.zsl, config.classifier.zsl_n_syn = 400, "own", 200
+    found = {choice.name: choice.overrides for choice in presets.synthesis(config)}
+    for name, overrides in found.items():
+        own = config.copy_and_resolve_references()
+        own.update_from_flattened_dict(overrides)
+        check.check(own)
+        assert own.classifier.zsl_n_syn == (0 if own.classifier.n_syn < 200 else 200), name
+    assert found["classifier.n_syn=30"] == {"classifier.n_syn": 30, "classifier.zsl_n_syn": 0}
+    config.classifier.zsl, config.classifier.zsl_n_syn = "restricted", 0
+    assert all("classifier.zsl_n_syn" not in choice.overrides for choice in presets.synthesis(config))
