@@ -126,5 +126,5 @@ def first_rows(labels: jax.Array, classes: jax.Array, count: int) -> jax.Array:
     """
     order = jnp.argsort(labels, stable=True)
     starts, ends = (jnp.searchsorted(labels[order], classes, side=side) for side in ("left", "right"))
-    places = jnp.arange(count) % jnp.maximum(ends - starts, 1)[:, None]
+    places = jnp.arange(count)[None] % jnp.maximum(ends - starts, 1)[:, None]
     return order[starts[:, None] + places].reshape(-1)
