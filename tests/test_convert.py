@@ -9,6 +9,7 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax import convert as convert_torch
+from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
@@ -304,5 +305,6 @@ def test_the_mapping_is_its_own_inverse():
     rng = np.random.default_rng(0)
     tree = {"params": {name: {"kernel": rng.normal(size=(n, 5)).astype(np.float32)} for name, n in (("hidden_features", 4), ("hidden_semantics", 3))}}
     tree["params"] |= {"hidden_bias": rng.normal(size=5).astype(np.float32), "output": {"kernel": np.ones((5, 1), np.float32), "bias": np.zeros(1, np.float32)}}
-    found = torch_layout.load("comparator", torch_layout.dump("comparator", tree), "", tree, "test")
+    leaves = torch_layout.layout(CEGZSL)["comparator"]
+    found = torch_layout.load(leaves, torch_layout.dump(leaves, tree), "", tree, "test")
     assert jax.tree.all(jax.tree.map(np.array_equal, found, tree))

@@ -160,7 +160,8 @@ class Lockstep:
             semantics=jnp.asarray(semantics), seen=jnp.asarray(self._seen, jnp.int32), unseen=jnp.asarray(self._unseen, jnp.int32)
         )
         self.ours = our_side(dataclasses.replace(case, seed=0, steps=1))  # neither is compiled in
-        load = lambda group, fresh: torch_layout.load(group, self.init, "", fresh, "oracle", "its sizes make")  # noqa: E731
+        layout = self._layout = torch_layout.layout(self.ours.objective.framework)
+        load = lambda group, fresh: torch_layout.load(layout[group], self.init, "", fresh, "oracle", "its sizes make")  # noqa: E731
         params = {group: load(group, fresh) for group, fresh in self.ours.shapes.items()}
         self.teacher: Params = {part: load(f"teacher.{part}", fresh) for part, fresh in self.ours.teacher_shapes.items()}
         self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.ours.optimization.init(params))
@@ -254,20 +255,20 @@ class Lockstep:
     def _compare_parameters(self, at: str, gradients: Params, state: TrainState, rates: dict[str, float], out: Comparison) -> None:
         theirs = self.oracle.gradients()
         for group, ours in gradients.items():
-            for key, mine, other in torch_layout.pairs(group, theirs, "", ours):
+            for key, mine, other in torch_layout.pairs(self._layout[group], theirs, "", ours):
                 if not key.endswith(FREE):
                     out.add(f"gradient {group}", f"{at} {key}", mine, other, GRADIENT)
-            self._set_right(group, torch_layout.dump(group, ours), theirs, state)
+            self._set_right(group, torch_layout.dump(self._layout[group], ours), theirs, state)
         theirs, tolerance = self.oracle.parameters(), DOUBLE if self.case.double else PARAMETER
         for group, ours in state.params.items():
-            for key, mine, other in torch_layout.pairs(group, theirs, "", ours):
+            for key, mine, other in torch_layout.pairs(self._layout[group], theirs, "", ours):
                 if not key.endswith(FREE):
                     out.add(f"parameters {group}", f"{at} {key}", mine, other, tolerance, rates[group])
 
     def _set_right(self, group: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], state: TrainState) -> None:
         """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""
         adam = self.ours.optimization.adam_state(group, state.opt_state)
-        dumped = [torch_layout.dump(group, tree) for tree in (state.params[group], adam.mu, adam.nu)]
+        dumped = [torch_layout.dump(self._layout[group], tree) for tree in (state.params[group], adam.mu, adam.nu)]
         optimizer = self.oracle.optimizers[OPTIMIZERS[group]]
         for key, gradient in ours.items():
             other = theirs[key].reshape(gradient.shape)

@@ -11,7 +11,7 @@ from d3gzsl_jax.frameworks.structures import Batch, Params, Terms, TrainState
 from d3gzsl_jax.training.step import update
 from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, initial_state, read_labels
+from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, read_labels
 
 
 class Done(NamedTuple):
@@ -30,8 +30,12 @@ class Phases:
 
     def __init__(self, recording: Recording, setup: Setup, out: Comparison) -> None:
         self.recording, self.setup, self.out = recording, setup, out
-        method = setup.objective.framework.initial_state()
-        self.state: TrainState = initial_state(recording, setup).replace(method=method)
+        shapes = jax.eval_shape(setup.objective.init, jax.random.key(0))
+        params = {group: recording.load(group, "init/", of) for group, of in shapes.items()}
+        self.state = TrainState(
+            step=jnp.int32(0), params=params, opt_state=setup.optimization.init(params),
+            method=setup.objective.framework.initial_state(),
+        )
 
     @property
     def epoch(self) -> int:

@@ -38,7 +38,7 @@ def replay_softmax(
     out.add("counts", f"{at}batch_index", expected, order.shape, EXACT)
     if expected != order.shape:
         return np.full((softmax.epochs, len(test)), np.nan)  # nothing after this could be lined up
-    fresh = softmax.init(jax.random.key(0), rows.shape[1])
+    fresh = jax.eval_shape(functools.partial(softmax.init, width=rows.shape[1]), jax.random.key(0))
     begin = recording.load("final_classifier", f"{at}init/", fresh)
     order = order.reshape(softmax.epochs, -1, softmax.batch_size)
     fitted, predicted = _fit(softmax, begin, rows, jnp.asarray(labels), jnp.asarray(order), tuple(test.values()))

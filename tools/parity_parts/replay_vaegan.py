@@ -172,7 +172,7 @@ def classified_by(recording: Recording, setup: Setup, params: Params) -> tuple[S
     if not is_plain(recording):
         return setup, params
     of = build(recording, read_data(recording, normalized=True), "tfvaegan", fields_of(recording, "tfvaegan"))
-    fresh = of.objective.framework.init(jax.random.key(0))
+    fresh = jax.eval_shape(of.objective.framework.init, jax.random.key(0))
     rest = {group: recording.load(group, "init/", fresh[group]) for group in ("decoder", "feedback")}
     return of, params | rest
 
