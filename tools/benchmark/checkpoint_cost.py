@@ -21,7 +21,7 @@ from d3gzsl_jax.runs.checkpoints import Checkpoints
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.draws import sample_rows
-from tools.benchmark.sizes import N_CRITIC, SIZES, build
+from tools.benchmark.sizes import SIZES, build
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     configure()
     loop, state, constants = build(SIZES[args.size])
     rows, batch = SIZES[args.size].rows, SIZES[args.size].batch
-    inputs = jnp.stack([sample_rows(constants.root, s, rows, N_CRITIC, batch) for s in range(args.steps)])
+    inputs = jnp.stack([sample_rows(constants.root, s, rows, loop.batches, batch) for s in range(args.steps)])
     tally = loop.empty_tally(state, constants, inputs)
     state, _ = loop.run(state, tally, constants, inputs, 0, 1)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))

@@ -10,7 +10,6 @@ peak resident memory it has; the points of a round follow one another, and the m
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import json_list_with, picture
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
+from tools.benchmark.memory import peak_resident_gib
 
 SEEN, SAMPLED, ALL_UP_TO = 1000, 50, 1000
 WAYS = {"all classes": (0, "all"), "50 sampled, whole head": (SAMPLED, "all"), "50 sampled, narrowed head": (SAMPLED, "sampled")}
@@ -44,8 +44,8 @@ def point(way: str, unseen: int, hidden: int, repeats: int) -> dict[str, Any]:
     first = ours.step()
     return {
         "way": way, "unseen": unseen, "seconds_per_step": float(np.median([ours.step() for _ in range(repeats)])),
-        "matmul_flops_per_step": ours.flops, "first_call_seconds": first,
-        "peak_resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "matmul_flops_per_step": ours.flops[0], "first_call_seconds": first,
+        "peak_resident_gib": peak_resident_gib(),
     }  # fmt: skip
 
 

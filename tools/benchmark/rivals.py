@@ -1,5 +1,6 @@
 """What our step is timed against, each in a process of its own: the PyTorch oracle, and the published loops from a checkout."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ _TOOLS = Path(__file__).resolve().parent
 
 
 ORACLES = ("eager", "explicit", "compiled")
+PUBLIC = ("tfvaegan", "cadavae")
+"""Base methods whose public loop waits for its turns."""
 
 
 class Oracle:
@@ -53,6 +56,54 @@ class Oracle:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
+
+
+class PublicLoop:
+    """tools/benchmark/time_public.py, waiting for its turns: as many of each pass as there are rounds, pass after pass.
+
+    Args:
+        python: an interpreter with torch.
+        kind: of PUBLIC.
+        checkout: folder of the published code.
+        size: as that tool knows it.
+        threads: of PyTorch.
+        rounds, steps: rounds of a pass, and outer steps of a round.
+
+    Raises:
+        UserError: it could not be run.
+    """
+
+    name = "public loop"
+
+    def __init__(self, python: str, kind: str, checkout: str, size: str, threads: int, rounds: int, steps: int) -> None:
+        self._checkout, numbers = checkout, ["--rounds", str(rounds), "--steps", str(steps)]
+        command = [python, str(_TOOLS / "time_public.py"), kind, checkout, "--size", size, *numbers, "--wait"]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            )
+        except OSError as error:
+            raise UserError(f"--torch-python {python}: cannot be run ({error.strerror})") from None
+
+    def turn(self) -> dict[str, Any]:
+        """Times the outer steps of a round: 'seconds' an outer step, 'pass', and 'peak_resident_gib' so far.
+
+        Raises:
+            UserError: it could not be run.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            said = self._process.communicate()[1].strip() or "failed"
+            raise UserError(f"{self._checkout}: {said.splitlines()[-1].removeprefix('time_public: ')}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
 
 
 def published(

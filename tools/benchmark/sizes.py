@@ -27,7 +27,7 @@ class Size(NamedTuple):
     semantics: int
     seen: int
     unseen: int
-    hidden: int  # of generator and critic
+    hidden: int  # of generator and critic; CADA-VAE's are its own
     embedding: int
     batch: int
     n_syn: int
@@ -44,8 +44,14 @@ SIZES = {
     "cegzsl_cub_d3": Size("cegzsl", 7057, 2048, 1024, 150, 50, 4096, 2048, 2048, 50),
     "cegzsl_awa2_d3": Size("cegzsl", 23527, 2048, 85, 40, 10, 4096, 2048, 4096, 50),
     "cegzsl_sun_d3": Size("cegzsl", 10320, 2048, 102, 645, 72, 4096, 2048, 1024, 50),
+    "tfvaegan_cub": Size("tfvaegan", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 0),
+    "tfvaegan_cub_d3": Size("tfvaegan", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 5),
+    "cadavae_cub": Size("cadavae", 7057, 2048, 312, 150, 50, 0, 2048, 50, 0),
+    "cadavae_cub_d3": Size("cadavae", 7057, 2048, 312, 150, 50, 0, 2048, 50, 5),
     "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "tfvaegan_tiny": Size("tfvaegan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "cadavae_tiny": Size("cadavae", 200, 32, 8, 6, 4, 0, 32, 16, 2),
 }
 
 
@@ -67,7 +73,8 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     params = objective.init(root)
     optimization = Optimization(
         learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
-        steps_per_epoch=-(-of.rows // of.batch), rules={group: framework.adam(group) for group in objective.groups},
+        steps_per_epoch=framework.passes * -(-of.rows // of.batch),
+        rules={group: framework.adam(group) for group in objective.groups},
     )
     x = jax.random.uniform(root, (of.rows, of.features))
     labels = jax.random.randint(root, (of.rows,), 0, of.seen)
@@ -76,5 +83,7 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
     table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
     constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
-    state = TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params))
+    state = TrainState(
+        step=jnp.int32(0), params=params, opt_state=optimization.init(params), method=framework.initial_state()
+    )
     return Loop(objective, optimization, N_CRITIC, of.batch), state, constants

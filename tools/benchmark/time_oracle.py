@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -33,6 +32,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from d3gzsl_jax.system.terminal import run_command
+from tools.benchmark.memory import peak_resident_gib
 from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Options, Oracle
 from tools.parity_parts.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
 
@@ -121,11 +121,6 @@ def take_turns(of: Any, n_critic: int, threads: int, **options: Any) -> None:
     for _ in sys.stdin:
         found = {"seconds": run.step(), "matmul_flops": matmul_rate(), "peak_resident_gib": peak_resident_gib()}
         print(json.dumps(found), flush=True)
-
-
-def peak_resident_gib() -> float:
-    """Of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main(argv: list[str] | None = None) -> int:

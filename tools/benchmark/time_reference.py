@@ -12,7 +12,6 @@ Prints JSON: seconds of every whole outer step, of every critic update but the f
 
 import argparse
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.terminal import run_command
+from tools.benchmark.memory import peak_resident_gib
 from tools.parity_parts import record_cegzsl, record_wgan, reference_script
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
@@ -139,7 +139,7 @@ def main() -> int:
         print(f"time_reference: {error}", file=sys.stderr)
         return 2
     torch = reference_script.import_torch()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_resident_gib()
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "peak_resident_gib": peak}
     print(json.dumps({"kind": arguments.kind, "size": arguments.size} | found | about))
     return 0
