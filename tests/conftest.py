@@ -15,6 +15,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled_programs.folder()
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Most of the time of the tests would go to optimizing programs that then run for a second: here, and in the processes the tests
+# start, XLA compiles with little effort, in a fifth of the time. For tests marked `optimized` see below.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import numpy as np
@@ -58,6 +62,17 @@ def mat_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "CUB"
     small.write_mat_folder(folder)
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Programs of tests marked `optimized`, and of their fixtures and processes, are compiled with LLVM's optimization: what two
+    different programs agree on to the bit, or a recording's figures, could hang on it."""
+    hurried = item.get_closest_marker("optimized") is None
+    if jax.config.read("jax_disable_most_optimizations") != hurried:
+        jax.config.update("jax_disable_most_optimizations", hurried)
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(hurried))
+        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -45,6 +45,7 @@ def alone(data, folder, seed, **fields):
     return train_on(data, config(seed=seed, **fields), str(folder), quiet())
 
 
+@pytest.mark.optimized
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     """Both, each way: the folder of seeds together, and of each alone."""

@@ -24,11 +24,13 @@ def comparison():
     return replay.replay(Recording(WGAN))
 
 
+@pytest.mark.optimized
 @pytest.fixture(scope="module")
 def cegzsl_comparison():
     return replay.replay(Recording(CEGZSL))
 
 
+@pytest.mark.optimized
 def test_everything_is_within_tolerance(comparison):
     assert comparison.failures == []
     counts = {name: row.count for name, row in comparison.rows.items()}
@@ -40,6 +42,7 @@ def test_everything_is_within_tolerance(comparison):
     assert counts["preprocessing"] == 10 and counts["teacher parameters"] == 8
 
 
+@pytest.mark.optimized
 def test_everything_of_cegzsl_is_within_tolerance(cegzsl_comparison):
     assert cegzsl_comparison.failures == []
     counts = {name: row.count for name, row in cegzsl_comparison.rows.items()}
@@ -215,6 +218,7 @@ def test_recordings_without_updates_or_with_a_gap_are_refused(tmp_path):
         replay.replay(Recording(tmp_path / "gap.npz"))
 
 
+@pytest.mark.optimized
 def test_files_that_are_no_recordings_exit_2(tmp_path, capsys):
     text, array = tmp_path / "text.npz", tmp_path / "array.npz"
     text.write_text("hello")

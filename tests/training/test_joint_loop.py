@@ -45,6 +45,7 @@ def together(joint, loop, found, lengths):
     return [(joint.one(state, i), joint.one(tally, i)) for i in range(len(found))]
 
 
+@pytest.mark.optimized
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", list(registry.FRAMEWORKS))
 def test_mapped_seeds_have_the_bits_of_each_alone(framework):
