@@ -45,7 +45,6 @@ def alone(data, folder, seed, **fields):
     return train_on(data, config(seed=seed, **fields), str(folder), quiet())
 
 
-@pytest.mark.optimized
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     """Both, each way: the folder of seeds together, and of each alone."""
@@ -54,6 +53,7 @@ def finished(data, tmp_path_factory):
     return root, content, {seed: alone(data, root / f"alone-{seed}", seed) for seed in SEEDS}
 
 
+@pytest.mark.optimized
 def test_mapped_seeds_leave_the_bits_of_each_alone(finished):
     root, _, _ = finished
     for seed in SEEDS:

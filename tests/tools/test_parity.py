@@ -24,7 +24,6 @@ def comparison():
     return replay.replay(Recording(WGAN))
 
 
-@pytest.mark.optimized
 @pytest.fixture(scope="module")
 def cegzsl_comparison():
     return replay.replay(Recording(CEGZSL))
@@ -59,6 +58,7 @@ def test_everything_of_cegzsl_is_within_tolerance(cegzsl_comparison):
     assert counts["class contrast of the scores"] == 2
 
 
+@pytest.mark.optimized
 def test_parameters_stay_far_inside_their_tolerance(comparison, cegzsl_comparison):
     """A tighter line than the tolerance, so that a slow drift is seen before it matters."""
     for name, row in (comparison.rows | cegzsl_comparison.rows).items():
@@ -218,7 +218,6 @@ def test_recordings_without_updates_or_with_a_gap_are_refused(tmp_path):
         replay.replay(Recording(tmp_path / "gap.npz"))
 
 
-@pytest.mark.optimized
 def test_files_that_are_no_recordings_exit_2(tmp_path, capsys):
     text, array = tmp_path / "text.npz", tmp_path / "array.npz"
     text.write_text("hello")
@@ -231,6 +230,7 @@ def test_files_that_are_no_recordings_exit_2(tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.optimized
 def test_the_fused_step_replays_the_recording_too():
     """train_step on whole outer steps (critic phase scanned, then the generator) ends at the recorded parameters."""
     recording = Recording(WGAN)

@@ -20,7 +20,6 @@ from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.step import train_step, update
 from tests import small
 
-
 compiled_step = jax.jit(train_step, static_argnums=(0, 1))  # once for all tests with equal problems
 compiled_update = jax.jit(update, static_argnums=(0, 1, 2))
 
