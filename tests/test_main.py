@@ -432,7 +432,7 @@ def test_control_c_before_anything_was_trained_leaves_no_result(tmp_path):
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "config.json").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(3)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err and "stopped before there was a result" in err
