@@ -79,19 +79,38 @@ def test_digits_from_start_to_results(tmp_path):
     assert not list((tmp_path / "run").glob("*.part"))
 
 
+ZERO = [f"--config.distillation.weight_{term}=0" for term in ("cls", "od", "be", "kl")]
+BY_NAME = {
+    "d3": ["--config=configs/digits.py"], "base": ["--config=configs/digits.py:base", "--config.data.pipeline=device"],
+    "zero": ["--config=configs/digits.py", *ZERO, "--config.eval.prediction=classifier", "--config.classifier.fit=every",
+             "--config.data.pipeline=device"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def other_base(tmp_path_factory):
+    """(`here`, framework, key of `BY_NAME`, further options) -> the folder of that run, for reading only."""
+    folder, there = tmp_path_factory.mktemp("other-base"), {}
+
+    def run(here, framework, name, *further):
+        key = (framework, name, *further)
+        if key not in there:
+            there[key] = folder / str(len(there))
+            options = [f"--config.framework={framework}", *PLAIN, "--config.classifier.epochs=3", *further]
+            run = here(*BY_NAME[name], f"--workdir={there[key]}", *options)
+            assert run.returncode == 0 and run.stderr == "", run.stderr
+            assert ("teacher:" in run.stdout) == (name == "d3")
+        return there[key]
+
+    return run
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["fclswgan", "cegzsl"])
-def test_other_base_methods_with_and_without_d3(here, tmp_path, framework):
+def test_other_base_methods_with_and_without_d3(here, other_base, framework):
     """With D3 both predictors are reported; `:base` is D3 with all weights 0, has no teacher and predicts by the classifier."""
-    options = [f"--config.framework={framework}", *PLAIN, "--config.classifier.epochs=3"]
-    zero = [f"--config.distillation.weight_{term}=0" for term in ("cls", "od", "be", "kl")]
-    by_hand = [*zero, "--config.eval.prediction=classifier", "--config.classifier.fit=every"]
-    for name, extra in (("d3", []), ("base", []), ("zero", by_hand)):
-        config = "configs/digits.py:base" if name == "base" else "configs/digits.py"
-        run = here(f"--config={config}", f"--workdir={tmp_path / name}", *options, *extra)
-        assert run.returncode == 0 and run.stderr == "", run.stderr
-        assert ("teacher:" in run.stdout) == (name == "d3")
-    d3, base, zero = (results(tmp_path / name) for name in ("d3", "base", "zero"))
+    folders = {name: other_base(here, framework, name) for name in BY_NAME}
+    d3, base, zero = map(results, folders.values())
     assert (d3["framework"], d3["distillation"], d3["prediction"]) == (framework, True, "student")
     assert set(d3["predictions"]) == {"student", "classifier"} and d3["predictions"]["student"]["metrics"] == d3["metrics"]
     assert d3["predictions"]["classifier"]["test_selected"] is None  # fitted once: nothing was selected
@@ -103,9 +122,9 @@ def test_other_base_methods_with_and_without_d3(here, tmp_path, framework):
             u, s, h = (predictor["metrics"][key] for key in ("unseen", "seen", "harmonic"))
             assert h == pytest.approx(2 * u * s / (u + s) if u + s else 0.0)
     assert base["metrics"] == zero["metrics"]
-    lines = [json.loads(line) for line in (tmp_path / "d3" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folders["d3"] / "metrics.jsonl").read_text().splitlines()]
     assert [set(line["predictions"]) for line in lines] == [{"student"}, {"student"}, {"classifier"}]
-    assert log(tmp_path / "base") == log(tmp_path / "zero")  # losses to the last bit
+    assert log(folders["base"]) == log(folders["zero"])  # losses to the last bit
 
 
 @pytest.mark.slow
@@ -123,14 +142,11 @@ def test_every_pipeline_and_a_second_run_give_the_same_results(here, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["--config=configs/digits.py", "--config.framework=fclswgan"],
-                                       ["--config=configs/digits.py:base", "--config.framework=cegzsl"]])  # fmt: skip
-def test_other_base_methods_stream_too(here, tmp_path, arguments):
-    for mode in ("device", "stream"):
-        run = here(*arguments, f"--workdir={tmp_path / mode}", *PLAIN, f"--config.data.pipeline={mode}", "--config.classifier.epochs=2")
-        assert run.returncode == 0, run.stderr
-    device, stream = (results(tmp_path / mode)["metrics"] for mode in ("device", "stream"))
-    assert stream == pytest.approx(device, abs=0.05)
+@pytest.mark.parametrize(("framework", "name"), [("fclswgan", "d3"), ("cegzsl", "base")])
+def test_other_base_methods_stream_too(here, other_base, framework, name):
+    folders = other_base(here, framework, name), other_base(here, framework, name, "--config.data.pipeline=stream")
+    in_memory, stream = (results(folder)["metrics"] for folder in folders)
+    assert stream == pytest.approx(in_memory, abs=0.05)
 
 
 @pytest.mark.slow
