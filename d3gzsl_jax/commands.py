@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.config import check, command_line, schema
 from d3gzsl_jax.config.load import flat, load_config
+from d3gzsl_jax.data.location import check_files
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
@@ -79,6 +80,7 @@ def train(arguments: Sequence[str]) -> int:
             check.check_seeds(config)
         if options.workdir is not None and paths.scheme_of(options.workdir) not in paths.BUCKETS:
             paths.clean_folder(options.workdir, "--workdir")
+        check_files(config.dataset, config.data)
     from d3gzsl_jax.runs.display import Display
 
     with Display(quiet=bool(options.coordinator)).doing("starting JAX", logged=False):  # before anything may still be refused

@@ -75,7 +75,8 @@ def dump(model: TrainedModel) -> dict[str, np.ndarray]:
     Raises:
         UserError: its base method has no counterpart there.
     """
-    layout, arrays = _layout(model.config), {}
+    layout = _layout(model.config)
+    arrays: dict[str, np.ndarray] = {}
     for group, tree in _groups(model.params, model.teacher, model.classifier).items():
         arrays |= torch_layout.dump(layout[group], tree)
     return arrays

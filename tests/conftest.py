@@ -15,6 +15,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled_programs.folder()
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Most of the time of the tests would go to optimizing programs that then run for a second: here, and in the processes the tests
+# start, XLA compiles with little effort, in a fifth of the time. For tests marked `optimized` see below.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import numpy as np
@@ -32,6 +36,21 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
+
+
+# Their files first, so that no worker is left with one of them at the end.
+HEAVIEST = (
+    "test_main.py", "test_devices.py", "test_resuming.py", "training/test_step.py", "training/test_joint_loop.py",
+    "studies/test_seeds.py", "tools/test_parity.py", "studies/ablation/test_command.py", "studies/test_validation.py",
+    "runs/test_model.py", "test_convert.py", "tools/test_oracle.py", "runs/test_ending.py", "training/test_sharding.py",
+    "test_wheel.py", "test_train.py", "runs/storage/test_digests.py", "runs/storage/test_bucket.py", "test_docs.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The heaviest files first; of the others, and within a file, the order stays."""
+    place = {ROOT / "tests" / name: index for index, name in enumerate(HEAVIEST)}
+    items.sort(key=lambda item: place.get(item.path, len(HEAVIEST)))
 
 
 @pytest.fixture
@@ -60,9 +79,29 @@ def mat_folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Programs of tests marked `optimized`, and of their fixtures and processes, are compiled with LLVM's optimization: what two
+    different programs agree on to the bit, or a recording's figures, could hang on it."""
+    hurried = item.get_closest_marker("optimized") is None
+    if jax.config.read("jax_disable_most_optimizations") != hurried:
+        jax.config.update("jax_disable_most_optimizations", hurried)
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(hurried))
+        jax.clear_caches()
+
+
+def pieces_of_memory() -> int:
+    """How many this process has mapped; 0 where the system does not say."""
+    try:
+        return len(Path("/proc/self/maps").read_bytes().splitlines())
+    except OSError:
+        return 0
+
+
 @pytest.fixture(autouse=True, scope="module")
-def programs_of_this_module() -> Iterator[None]:
-    """Compiled programs go with the module that needed them: a process can hold only so many pieces of memory, and XLA crashes where
-    it gets no more. What comes back is read from the cache on disk."""
+def few_programs() -> Iterator[None]:
+    """Compiled programs go before there are too many of them: a process can hold 65,530 pieces of memory on Linux, and XLA crashes
+    where it gets no more. What comes back is read from the cache on disk."""
     yield
-    jax.clear_caches()
+    if not 0 < pieces_of_memory() < 25_000:
+        jax.clear_caches()

@@ -95,6 +95,7 @@ def test_a_weight_product_sums_over_all_leading_axes(name, lead, rng):
     np.testing.assert_allclose(batched, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(("batch", "width", "hidden"), [(16, 12, 8), (64, 64, 256), (37, 21, 10)])
 def test_on_one_device_a_weight_product_has_the_bits_of_merged_axes(batch, width, hidden, rng):
     x, pulls = (jnp.asarray(rng.normal(size=(3, batch, size)), jnp.float32) for size in (width, hidden))

@@ -23,6 +23,7 @@ def quick(variant="d3"):
     config.train.epochs = config.teacher.epochs = 3
     config.eval.every_epochs = 1
     config.classifier.epochs = 2
+    config.log.report = False
     return config
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+from flax.core import FrozenDict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Phase:
     repeats: int | None = None
     made_ahead: bool = False
     number: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "draws", FrozenDict(self.draws))  # hashable, as what a compiled function takes
 
     @property
     def distilled(self) -> bool:

@@ -160,8 +160,7 @@ class Checkpoints:
         found, why = tried(lambda: self._manager.restore(step, args=ocp.args.Composite(**items)))
         if found is None:
             raise UserError(f"{path}: not a whole checkpoint of this model ({why})")
-        if not digests.check(path, found.training, found.history, step):
-            self._say(f"warning: {path}: {digests.NONE}")
+        digests.check(path, found.training, found.history, step)
         return found.training, found.history
 
     def close(self) -> None:
@@ -213,8 +212,8 @@ def save_once(path: Path, arrays: Any, notes: dict[str, Any]) -> None:
             raise cannot_write(path, error) from None
 
 
-def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict[str, Any]]:
-    """Arrays and notes of `save_once`; `say`: where a warning goes, if there are no digests to check them by.
+def load_once(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Arrays and notes of `save_once`.
 
     Raises:
         UserError: nothing whole is there, or it is not what was written.
@@ -229,8 +228,7 @@ def load_once(path: Path, say: Callable[[str], None] = print) -> tuple[Any, dict
     if notes is None:
         raise UserError(f"{path}: not whole ({why})")
     arrays = load_arrays(path / "arrays")
-    if not digests.check(path, arrays, notes):
-        say(f"warning: {path}: {digests.NONE}")
+    digests.check(path, arrays, notes)
     return arrays, notes
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -276,16 +276,15 @@ def _predict(
     return classes, best, probabilities[:, seen].sum(axis=-1), like
 
 
-def load_model(folder: str | Path, say: Callable[[str], None] = print) -> TrainedModel:
+def load_model(folder: str | Path) -> TrainedModel:
     """The model of a finished run (its folder), or of a folder that `TrainedModel.save` wrote.
 
     Args:
         folder: of the run or the model.
-        say: where a warning goes, of a model that holds no digests to check it by.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    found = TrainedModel(**model_files.read(folder, say))
+    found = TrainedModel(**model_files.read(folder))
     compile_cache.use_unless_decided(bool(found.config.get("compile_cache", True)))
     return found

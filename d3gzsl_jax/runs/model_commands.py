@@ -83,7 +83,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.runs.reopen import run_data
 
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
-    model, source = load_model(options["workdir"], display.say), options["semantics"]
+    model, source = load_model(options["workdir"]), options["semantics"]
     semantics, names = read_classes(source, options["key"])
     check_width(semantics, model.semantics.shape[1], source)
     _, data = run_data(options["workdir"], options["data_root"])
@@ -102,7 +102,7 @@ def _model(options: dict[str, Any], display: "Display", classifier: bool) -> "Tr
         return model_at(folder, which, display, options["data_root"], classifier)
     from d3gzsl_jax.runs.model import load_model
 
-    return load_model(folder, display.say)
+    return load_model(folder)
 
 
 _OF_MODEL = {"workdir": "folder of a run or a saved model", "checkpoint": "the model of a checkpoint: last, best, or an outer step"}

@@ -1,6 +1,6 @@
 """A trained model as a folder: its arrays, its notes and the digests of both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +48,18 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
     save_once(folder, {name: part for name, part in arrays.items() if part is not None and len(part)}, notes)
 
 
-def read(folder: str | Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def read(folder: str | Path) -> dict[str, Any]:
     """The fields of a `TrainedModel`, by name, that `write` left in a folder, or in the folder 'model' of a run.
 
     Args:
         folder: of the run or the model.
-        say: where a warning goes, of a model that holds no digests to check it by.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     path = contents.model_folder(paths.clean(folder, "--workdir"))
     try:
-        arrays, notes = load_once(path, say)
+        arrays, notes = load_once(path)
     except UserError as error:
         raise UserError(f"{error}; {_REMEDY}") from None
     if isinstance(notes, Mapping):

@@ -100,7 +100,7 @@ def _of_first(run: Run, teacher: Params | None) -> Params:
 
 def _read(run: Run, path: Path) -> tuple[Params, dict[str, float]]:
     try:
-        found, figures = load_once(path, run.display.say)
+        found, figures = load_once(path)
     except UserError as error:
         raise UserError(f"{error}; {_REMEDY}") from None
     json_files.checked(figures, file_schemas.Numbers, path, _REMEDY)

@@ -53,6 +53,7 @@ def finished(data, tmp_path_factory):
     return root, content, {seed: alone(data, root / f"alone-{seed}", seed) for seed in SEEDS}
 
 
+@pytest.mark.optimized
 def test_mapped_seeds_leave_the_bits_of_each_alone(finished):
     root, _, _ = finished
     for seed in SEEDS:

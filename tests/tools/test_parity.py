@@ -30,6 +30,7 @@ def cegzsl_comparison():
     return replay.replay(Recording(CEGZSL))
 
 
+@pytest.mark.optimized
 def test_everything_is_within_tolerance(comparison):
     assert comparison.failures == []
     counts = {name: row.count for name, row in comparison.rows.items()}
@@ -41,6 +42,7 @@ def test_everything_is_within_tolerance(comparison):
     assert counts["preprocessing"] == 10 and counts["teacher parameters"] == 8
 
 
+@pytest.mark.optimized
 def test_everything_of_cegzsl_is_within_tolerance(cegzsl_comparison):
     assert cegzsl_comparison.failures == []
     counts = {name: row.count for name, row in cegzsl_comparison.rows.items()}
@@ -57,6 +59,7 @@ def test_everything_of_cegzsl_is_within_tolerance(cegzsl_comparison):
     assert counts["class contrast of the scores"] == 2
 
 
+@pytest.mark.optimized
 def test_parameters_stay_far_inside_their_tolerance(comparison, cegzsl_comparison):
     """A tighter line than the tolerance, so that a slow drift is seen before it matters."""
     for name, row in (comparison.rows | cegzsl_comparison.rows).items():
@@ -228,6 +231,7 @@ def test_files_that_are_no_recordings_exit_2(tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.optimized
 def test_the_fused_step_replays_the_recording_too():
     """train_step on whole outer steps (critic phase scanned, then the generator) ends at the recorded parameters."""
     recording = Recording(WGAN)

@@ -46,7 +46,9 @@ def together(joint, loop, found, lengths):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", list(registry.FRAMEWORKS))
+@pytest.mark.parametrize(
+    "framework", [pytest.param(name, marks=[pytest.mark.optimized] if name == "cegzsl" else []) for name in registry.FRAMEWORKS]
+)
 def test_mapped_seeds_have_the_bits_of_each_alone(framework):
     found, loop = problems(framework)
     joint = joint_of(framework, "map")

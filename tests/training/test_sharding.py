@@ -1,7 +1,6 @@
 """Many devices compute what one does: on the small problem, in processes that can have many."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -12,13 +11,14 @@ import pytest
 
 from d3gzsl_jax.training.sharding import Sharding, over_devices
 from tests.conftest import ROOT
+from tools.robustness import launch
 
 LIMIT = 0.01  # learning rates, after 20 outer steps
 
 
 def with_eight_devices(script, *arguments):
     """What a script of this folder prints last."""
-    env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    env = launch.environment(8)
     command = [sys.executable, "-m", f"tests.training.{script}", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr

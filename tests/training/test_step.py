@@ -20,6 +20,9 @@ from d3gzsl_jax.training.loop import Loop, fetch_batches
 from d3gzsl_jax.training.step import train_step, update
 from tests import small
 
+compiled_step = jax.jit(train_step, static_argnums=(0, 1, 2))  # once for all tests with equal problems
+compiled_update = jax.jit(update, static_argnums=(0, 1, 2, 3))
+
 
 def inputs_of(p, step=0):
     """Batches and draws of an outer step, these by phase."""
@@ -30,14 +33,15 @@ def inputs_of(p, step=0):
 
 def one_step(p, state, step=0):
     batches, draws = inputs_of(p, step)
-    step = jax.jit(lambda *args: train_step(p.objective, p.optimization, p.objective.framework.phases(0), *args))
-    return step(state, p.constants.teacher, p.constants.classes, batches, draws)
+    base = p.objective.framework
+    return compiled_step(
+        p.objective, p.optimization, base.phases(0), state, p.constants.teacher, p.constants.classes, batches, draws
+    )
 
 
 def jitted_update(phase, p, state, batch, draws):
     of = small.update_of(p.objective.framework, phase)
-    step = jax.jit(lambda *args: update(*of, p.objective, p.optimization, *args))
-    return step(state, p.constants.teacher, p.constants.classes, batch, draws)
+    return compiled_update(*of, p.objective, p.optimization, state, p.constants.teacher, p.constants.classes, batch, draws)
 
 
 def copy(tree):
@@ -106,6 +110,7 @@ def test_every_group_is_stepped_as_often_as_the_method_says(framework):
         chex.assert_trees_all_equal(state.params["seen_classifier"], p.state.params["seen_classifier"])
 
 
+@pytest.mark.optimized
 @pytest.mark.slow
 @FRAMEWORKS
 def test_all_weights_zero_leaves_exactly_the_base_method(framework):
@@ -222,6 +227,7 @@ def test_same_seed_same_bits_and_splitting_into_calls_changes_nothing(framework)
     assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(one[0].params), jax.tree.leaves(other.params), strict=True))
 
 
+@pytest.mark.optimized
 @pytest.mark.slow
 def test_row_numbers_and_on_device_sampling_give_the_same_run(problem):
     p = problem

@@ -18,7 +18,6 @@ from d3gzsl_jax.data.formats.sizes import check_fits, check_stored, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.text import text_of
 
-SUFFIXES = (".h5", ".hdf5")
 _DEPTH = 16  # links behind links, cells in cells
 _LONGEST_CELL = 10_000  # values; a cell holds a name or a number
 

@@ -3,16 +3,18 @@
 import difflib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from d3gzsl_jax.data.formats.hdf5_files import SUFFIXES
-from d3gzsl_jax.text import cut, listed
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut, listed, shortened
 
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
 ARCHIVE_SIZE = "about 879 MB"
-ONE_FILE = (".npz", *SUFFIXES)  # suffixes of a benchmark in one file
+HDF5 = (".h5", ".hdf5")
+ONE_FILE = (".npz", *HDF5)  # suffixes of a benchmark in one file
 _MOST_ENTRIES = 1000  # of a folder that are looked at
 _DEPTH = 3  # folders below folders
 
@@ -89,6 +91,21 @@ def missing_file(path: Path) -> str:
     return f"{given}: {found}{advice}"
 
 
+def benchmark_files(name: str, root: Path, feature_file: str | Path, semantics: str) -> tuple[Path, Path]:
+    """The file of features and that of the split of a benchmark in the xlsa17 layout, which are there.
+
+    Raises:
+        UserError: one is not, or the semantics are no name of a file.
+    """
+    if not re.fullmatch(r"\w[\w.+-]*", semantics):
+        what = "must be the NAME of a NAME_splits.mat in config.data.root, as att, sent or w2v"
+        raise UserError(f"config.data.semantics={shortened(semantics)}: {what}")
+    features, splits = root / feature_file, root / f"{semantics}_splits.mat"
+    if problem := missing_benchmark(name, root, features, splits):
+        raise UserError(problem)
+    return features, splits
+
+
 def missing_benchmark(name: str, root: Path, features: Path, splits: Path) -> str:
     """What is wrong with the folder of a benchmark in the xlsa17 layout, in one line; '' if both files are there.
 
@@ -142,7 +159,7 @@ def _no_root(name: str, root: Path, found: str, expected: tuple[Path, ...]) -> s
 
 def _other_features(features: Path) -> str:
     """What the folder of a missing feature file has in its place."""
-    held = [entry.name for entry in entries(features.parent) if entry.suffix.lower() in (".mat", *SUFFIXES)]
+    held = [entry.name for entry in entries(features.parent) if entry.suffix.lower() in (".mat", *HDF5)]
     held = [name for name in held if not name.endswith("_splits.mat")]
     return _instead(held, features.name, "feature_file", held)
 

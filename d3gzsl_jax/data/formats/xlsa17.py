@@ -6,19 +6,17 @@ mostly `test_seen_loc`, sometimes `train_loc`, `val_loc` and `allclasses_names`.
 masks, and labels names of classes. A feature file may be HDF5 (`.h5`, `.hdf5`), with features either way.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats import forms
-from d3gzsl_jax.data.formats.hdf5_files import SUFFIXES
 from d3gzsl_jax.data.formats.mat_files import read_variables, sha256
-from d3gzsl_jax.data.formats.not_found import URL, missing_benchmark
+from d3gzsl_jax.data.formats.not_found import HDF5, URL, benchmark_files
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import clean_name, shortened
+from d3gzsl_jax.text import clean_name
 
 __all__ = ["EXTRA_KEYS", "ROLE_KEYS", "URL", "read_xlsa17"]
 
@@ -39,12 +37,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
         UserError: a file or a variable is missing, or a file is not a MATLAB file, or holds something else under such a name.
     """
     root, name = Path(root), clean_name(name) or "data"
-    if not re.fullmatch(r"\w[\w.+-]*", semantics):
-        what = "must be the NAME of a NAME_splits.mat in config.data.root, as att, sent or w2v"
-        raise UserError(f"config.data.semantics={shortened(semantics)}: {what}")
-    features_path, splits_path = root / feature_file, root / f"{semantics}_splits.mat"
-    if problem := missing_benchmark(name, root, features_path, splits_path):
-        raise UserError(problem)
+    features_path, splits_path = benchmark_files(name, root, feature_file, semantics)
     of_features = ("features", "labels")
     arrays = read_variables(features_path, of_features, of_features)
     needed = ("att", ROLE_KEYS["trainval"], ROLE_KEYS["test_unseen"])
@@ -63,7 +56,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
     names = forms.name_list(splits["allclasses_names"], keys["class_names"]) if "allclasses_names" in splits else None
     labels = forms.label_list(arrays["labels"], keys["labels"], names, first=1)
     features = arrays["features"].T
-    if features_path.suffix.lower() in SUFFIXES:
+    if features_path.suffix.lower() in HDF5:
         features = forms.rows_first(features, len(labels), keys["features"])
     rows = {
         role: forms.row_list(splits[key], f"{splits_path}: {key!r}", len(features), first=1)

@@ -22,9 +22,6 @@ from d3gzsl_jax.text import shortened
 ITEM = "digests"
 """Name of the folder, beside those of what it is about."""
 
-NONE = "holds no digests, as earlier versions wrote it: whether it is damaged cannot be told"
-"""What to say where there are none."""
-
 _FILE = "sha256.json"
 
 
@@ -58,8 +55,8 @@ def of_notes(notes: Any) -> str:
     return hashlib.sha256(json.dumps(notes, sort_keys=True).encode()).hexdigest()
 
 
-def check(folder: Any, arrays: Any, notes: Any, step: int | None = None) -> bool:
-    """Compares what was read from `folder` with the digests in it; returns whether it holds any (earlier versions wrote none).
+def check(folder: Any, arrays: Any, notes: Any, step: int | None = None) -> None:
+    """Compares what was read from `folder` with the digests in it.
 
     Args:
         folder: of the checkpoint or the model, a path.
@@ -72,9 +69,7 @@ def check(folder: Any, arrays: Any, notes: Any, step: int | None = None) -> bool
     """
     content = json_files.read(folder / ITEM / _FILE, Digests)
     if content is None:
-        if (folder / ITEM).exists():
-            raise UserError(f"{folder}: damaged ({ITEM}/{_FILE} is missing)")
-        return False
+        raise UserError(f"{folder}: damaged ({ITEM}/{_FILE} is missing)")
     if content.get("step") != step:
         raise UserError(f"{folder}: damaged (it holds outer step {shortened(content.get('step'))})")
     if content["notes"] != of_notes(notes):
@@ -83,7 +78,6 @@ def check(folder: Any, arrays: Any, notes: Any, step: int | None = None) -> bool
     for name in sorted(found.keys() | content["arrays"].keys()):
         if found.get(name) != content["arrays"].get(name):
             raise UserError(f"{folder}: damaged (array {shortened(name)} is not what was written)")
-    return True
 
 
 class DigestsHandler(ocp.AsyncCheckpointHandler):

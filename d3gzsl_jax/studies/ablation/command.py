@@ -23,8 +23,8 @@ What each part of D3 is worth: a grid of configurations over seeds, on all cores
     d3gzsl ablate --list [--config=FILE.py]
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline
-one with results.json. After each run FOLDER/ablation.md, .csv, .png and .svg hold what there is so
-far (ablation-curves.csv: every evaluated epoch): a row a cell and predictor, compared by seed with
+one with results.json. After each run FOLDER/ablation.md, .tex, .html, .csv, .png and .svg hold what
+there is so far (ablation-curves.csv: every evaluated epoch): a row a cell and predictor, compared by seed with
 the first cell (on the same data) or, in presets with several levels, with the base method at the
 same level. The same command goes on where it was stopped (ctrl-C, SIGTERM), and trains no finished
 run again. Runs go seed by seed: a whole table is there early.

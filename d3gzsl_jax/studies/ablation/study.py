@@ -65,6 +65,7 @@ class Outputs:
         text = table.markdown(self._title, entries, rows, against, self._command, self.failures, list(self._missing))
         curves = table.curves(curve for _, curve in sorted(self._curves.items()))
         written = {".md": text, ".csv": table.comma_separated(entries), "-curves.csv": curves}
+        written |= table.to_print(self._title, entries, rows, against, self._command)
         files = {ending: text.encode() for ending, text in written.items()}
         if last or time.monotonic() - self._drawn >= _DRAW_SECONDS:
             title = f"{self._title}\n(selection: {rule_of(entries)})"
@@ -88,7 +89,8 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
     cells = cells_of(
         arguments.config, arguments.preset, arguments.vary, fixed, arguments.baselines, arguments.reports, arguments.only
     )
-    ours = {".md": text_with("d3gzsl ablate"), **dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))}
+    ours = dict.fromkeys((".md", ".tex", ".html"), text_with("d3gzsl ablate"))
+    ours |= dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))
     for ending, is_ours in (ours | dict.fromkeys((".png", ".svg"), picture)).items():
         target = arguments.output / f"ablation{ending}"
         contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
@@ -121,7 +123,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
                 print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
             outputs.write()
     outputs.write(last=True)
-    wrote = f"wrote {arguments.output / 'ablation'}.md, .csv, -curves.csv, .png and .svg"
+    wrote = f"wrote {arguments.output / 'ablation'}.md, .tex, .html, .csv, -curves.csv, .png and .svg"
     print(wrote if len(outputs.failures) < len(jobs) else "no results")
     for failure in outputs.failures:
         print(f"d3gzsl ablate: failed: {failure}", file=sys.stderr)

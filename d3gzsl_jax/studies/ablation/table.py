@@ -1,6 +1,7 @@
 """The results of an ablation as tables: a line a run and predictor or a run, predictor and evaluated epoch (CSV), and a row a cell
-and predictor (Markdown)."""
+and predictor (Markdown, LaTeX, HTML)."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -92,6 +93,16 @@ def compared(rows: Sequence[Row], against: Mapping[str, str]) -> Table:
     adjusted = zip(*(holm(np.array([cells.number((row.against or {}).get(test)) for row in rows])) for test in _TESTS), strict=True)
     shown = [[Cell.of(text) for text in _texts(row, against, of)] for row, of in zip(rows, adjusted, strict=True)]
     return Table("", columns, shown)
+
+
+def to_print(
+    title: str, entries: Sequence[Entry], rows: Sequence[Row], against: Mapping[str, str], command: str
+) -> dict[str, str]:
+    """The table in LaTeX and in HTML, by ending; arguments as of `markdown`, which says more about it."""
+    rule = rule_of(entries)
+    footer = {f"Selection {rule}": RULES[rule], "Made by": command}
+    shown = [dataclasses.replace(compared(rows, against), heading=title, footer=footer)]
+    return {".tex": writer.latex(shown), ".html": writer.html(shown)}
 
 
 def comma_separated(entries: Sequence[Entry]) -> str:

@@ -50,7 +50,7 @@ def store(monkeypatch):
 def config(epochs=2):
     found = digits.get_config("d3")
     found.train.epochs, found.teacher.epochs, found.classifier.epochs, found.log.report = epochs, 1, 1, False
-    found.eval.every_epochs = 1
+    found.eval.every_epochs, found.data.pipeline = 1, "device"
     return found
 
 

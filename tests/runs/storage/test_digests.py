@@ -205,7 +205,7 @@ def test_checkpoints_under_each_others_names(run, tmp_path):
 
 @pytest.mark.parametrize("which", ["16", "digests", "sha256.json"])
 def test_what_is_missing(run, which):
-    """A checkpoint of before has no digests: it is read, with a warning; one that lost their file is damaged."""
+    """A checkpoint that lost its digests is damaged."""
     newest = run / "checkpoints" / "48"
     if which == "16":
         shutil.rmtree(run / "checkpoints" / "16")
@@ -219,16 +219,14 @@ def test_what_is_missing(run, which):
     found = Checkpoints(run / "checkpoints", 3, "", 0.0, said.append)
     abstract = shapes_of(run / "checkpoints" / "32")
     step, *_ = found.restore_newest(abstract)
-    assert step == (32 if which == "sha256.json" else 48)
-    assert [("holds no digests" in line, "sha256.json is missing" in line) for line in said] == {
-        "16": [], "digests": [(True, False)], "sha256.json": [(False, True)],
-    }[which]  # fmt: skip
+    assert step == (48 if which == "16" else 32)
+    assert ["sha256.json is missing" in line for line in said] == ([] if which == "16" else [True])
 
 
-def test_a_model_without_digests_is_read_with_a_warning(run):
+def test_a_model_without_digests_is_damaged(run):
     shutil.rmtree(run / "model" / "digests")
-    said = []
-    assert load_model(run, said.append).predictors and len(said) == 1 and "holds no digests, as earlier versions wrote it" in said[0]
+    with pytest.raises(UserError, match=r"digests/sha256\.json is missing"):
+        load_model(run)
 
 
 def test_digests_are_of_path_type_shape_and_bytes():

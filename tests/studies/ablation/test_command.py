@@ -57,7 +57,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     assert first == [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
     assert (output / "distillation.weight_od=0.1/seed-0/checkpoints").is_dir()
     assert not (output / "distillation.weight_od=0.1/seed-1/checkpoints").exists()
-    for ending in (".md", ".csv", "-curves.csv", ".png", ".svg"):
+    for ending in (".md", ".tex", ".html", ".csv", "-curves.csv", ".png", ".svg"):
         assert (output / f"ablation{ending}").stat().st_size > 0
     with (output / "ablation-curves.csv").open() as file:
         curves = list(csv.DictReader(file))

@@ -1,0 +1,27 @@
+"""Whether the files that config.data names are there: told before anything slow is imported."""
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data.formats.not_found import benchmark_files, missing_file
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import clean_name
+
+
+def check_files(name: str, config: ConfigDict) -> None:
+    """Refuses files or folders that are missing, as reading them would.
+
+    Args:
+        name: config.dataset.
+        config: config.data; what TFDS reads is left to it.
+
+    Raises:
+        UserError: something is not there.
+    """
+    option = "--config.data.root"
+    if config.source == "npz":
+        if problem := missing_file(paths.clean(config.root, option)):
+            raise UserError(problem)
+    elif config.source == "mat":
+        feature_file = paths.clean(config.feature_file, "--config.data.feature_file")
+        benchmark_files(clean_name(name) or "data", paths.clean(config.root, option), feature_file, config.semantics)
