@@ -34,7 +34,8 @@ def case(method=WGAN, **options):
 
 
 def same(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one, other)
+    """But for the rounding of what is compiled in another way."""
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), one, other)
 
 
 @pytest.mark.slow
@@ -72,7 +73,7 @@ def test_it_is_fitted_to_the_first_synthesized_rows_of_each_class_alone(method, 
 def test_one_is_fitted_for_all_numbers_of_epochs():
     final, params, key, classes, rows = case(zsl="own")
     early, late = final.fits(params, key, classes, *rows, (2, 6))
-    same(early["zsl"], late["zsl"])
+    jax.tree.map(np.testing.assert_array_equal, early["zsl"], late["zsl"])
     same(late, final.fit(params, key, classes, *rows))
     assert any(np.any(a != b) for a, b in zip(*(jax.tree.leaves(one["params"]) for one in (early, late)), strict=True))
 
