@@ -141,10 +141,11 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        like[torch_layout.FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
+        fresh = {torch_layout.FINAL: jax.eval_shape(lambda: final.init(key, like, data.feature_size))}
         if final.zsl == "own":
-            own = dataclasses.replace(final, softmax=dataclasses.replace(final.softmax, classes=len(data.unseen_classes)))
-            like[torch_layout.FINAL_ZSL] = jax.eval_shape(own.init, key, like, data.feature_size)
+            unseen = len(data.unseen_classes)
+            fresh[torch_layout.FINAL_ZSL] = jax.eval_shape(lambda: final.init_zsl(key, like, data.feature_size, unseen))
+        like |= fresh
     params, teacher, classifier = _parts(convert(path, arrays, like, layout))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
