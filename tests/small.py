@@ -102,6 +102,11 @@ OPTIONS = {
     "wgan": {},
     "fclswgan": {"classification_weight": 0.5, "classifier_epochs": 2, "classifier_batch_size": 20},
     "cegzsl": {"projection": 7, "comparator_hidden": 11, "weight_instance": 0.3, "weight_class": 0.2},
+    "cadavae": {
+        "latent": 5, "feature_encoder_hidden": 17, "semantic_encoder_hidden": 13, "feature_decoder_hidden": 19,
+        "semantic_decoder_hidden": 9, "kl_end": 2, "cross_start": 0, "cross_end": 2, "distance_start": 0, "distance_end": 1,
+        "seen_rows": 15,
+    },
 }
 
 
