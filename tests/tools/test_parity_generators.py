@@ -20,8 +20,9 @@ from tools import parity
 from tools.parity_parts import replay, replay_cadavae, replay_steps, replay_vaegan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_model import build, read_data
+from tools.parity_parts.replay_model import build
 from tools.parity_parts.replay_phases import NETWORK, Phases
+from tools.parity_parts.replay_preprocessing import read_data
 
 pytestmark = pytest.mark.slow
 
@@ -240,7 +241,7 @@ def test_the_fused_step_replays_tfvaegan_too():
 
 def test_the_fused_step_replays_cadavae_too():
     recording = Recording(golden("cadavae"))
-    setup = build(recording, read_data(recording, normalized=False), "cadavae", replay_cadavae.fields_of(recording))
+    setup = build(recording, read_data(recording), "cadavae", replay_cadavae.fields_of(recording))
     state, phases = Phases(recording, setup, Comparison()).state, setup.objective.framework.phases(0)
     step, out = step_of(setup, phases), Comparison()
     for name in recording.steps():

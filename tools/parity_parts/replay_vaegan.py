@@ -19,8 +19,9 @@ from d3gzsl_jax.frameworks.structures import Batch, Params, Terms
 from d3gzsl_jax.losses.penalty_weight import penalty_weight
 from tools.parity_parts.comparison import EXACT, LOSS, RATE, Comparison, Tolerance
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_model import build, read_data, replay_preprocessing
+from tools.parity_parts.replay_model import build
 from tools.parity_parts.replay_phases import Done, Phases
+from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_softmax import replay_softmax
 from tools.parity_parts.replay_steps import Setup, compiled
 
