@@ -89,7 +89,7 @@ def _layout(config: ConfigDict) -> Layout:
         UserError: its base method has no counterpart there.
     """
     if not FRAMEWORKS[config.framework].torch_layout():
-        others = " and ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
+        others = ", ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
         raise UserError(f"config.framework={config.framework}: weights of {others} can be converted, not of this one")
     return torch_layout.layout(FRAMEWORKS[config.framework])
 
@@ -141,10 +141,11 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
     if (final := model.final_classifier) is not None:
-        like[torch_layout.FINAL] = jax.eval_shape(final.init, key, like, data.feature_size)
+        fresh = {torch_layout.FINAL: jax.eval_shape(lambda: final.init(key, like, data.feature_size))}
         if final.zsl == "own":
-            own = dataclasses.replace(final, softmax=dataclasses.replace(final.softmax, classes=len(data.unseen_classes)))
-            like[torch_layout.FINAL_ZSL] = jax.eval_shape(own.init, key, like, data.feature_size)
+            unseen = len(data.unseen_classes)
+            fresh[torch_layout.FINAL_ZSL] = jax.eval_shape(lambda: final.init_zsl(key, like, data.feature_size, unseen))
+        like |= fresh
     params, teacher, classifier = _parts(convert(path, arrays, like, layout))
     run_folder = RunFolder(str(folder), data.name)
     of = config.checkpoint
