@@ -51,7 +51,7 @@ and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2
 offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
 comparator; on f-VAEGAN-D2 and TF-VAEGAN encoder (fc1, fc3, linear_means, linear_log_var), a generator of fc1
 and fc3, decoder (fc1, fc3) and feedback; on CADA-VAE encoder_features and encoder_semantics (fc1, mu, logvar),
-decoder_features and decoder_semantics; fc, the final classifier, and fc_zsl, T1's own softmax where the run has
+decoder_features and decoder_semantics; fc, the final classifier, and zsl (fc), T1's own softmax where the run has
 one. The released student head's fc3, which nothing uses, is dropped, so the way back to that class is
 load_state_dict(..., strict=False).
 

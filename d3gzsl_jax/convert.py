@@ -89,7 +89,7 @@ def _layout(config: ConfigDict) -> Layout:
         UserError: its base method has no counterpart there.
     """
     if not FRAMEWORKS[config.framework].torch_layout():
-        others = " and ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
+        others = ", ".join(name for name, method in FRAMEWORKS.items() if method.torch_layout())
         raise UserError(f"config.framework={config.framework}: weights of {others} can be converted, not of this one")
     return torch_layout.layout(FRAMEWORKS[config.framework])
 

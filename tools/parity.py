@@ -1,6 +1,6 @@
 """Checks this package against PyTorch: one source of comparison at a time.
 
-    python tools/parity.py --golden tests/golden/wgan.npz
+    python tools/parity.py --golden tests/golden/wgan.npz    # and the other recordings there
     python tools/parity.py --reference DIR    # DIR: a checkout of PJBQ/D3GZSL; its loop on the WGAN-GP base
     python tools/parity.py --cegzsl DIR       # DIR: a checkout of Hanzy1996/CE-GZSL
     python tools/parity.py --oracle           # our own PyTorch implementation, in lockstep, on random data

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
-from d3gzsl_jax.frameworks.torch_layout import networks
 from d3gzsl_jax.runs import contents
-from d3gzsl_jax.runs.torch_layout import CLASSIFIERS
 from d3gzsl_jax.system import atomic
 
-_CLASSIFIERS = networks(CLASSIFIERS)
 _MARK = b"d3gzsl-jax: converted weights"
 """The comment of an .npz file that `write` wrote."""
 
@@ -61,10 +58,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             nested: dict[str, dict[str, Any]] = {}
             for key, array in arrays.items():
                 network, _, name = key.rpartition("/")
-                if not network:  # a linear classifier is a module with a layer called fc there, whichever it is
-                    network, _, name = key.partition(".")
-                    name = f"fc.{name}"
-                nested.setdefault(network, {})[name] = torch.from_numpy(np.array(array))
+                nested.setdefault(network or "fc", {})[name] = torch.from_numpy(np.array(array))
             torch.save(nested, file)
 
 
@@ -123,7 +117,7 @@ def _flat(path: Path, found: Mapping[str, Any], known: Sequence[str]) -> list[tu
             network, _, name = key.partition("/")
             if network not in known or not name:
                 raise UserError(f"{path}: key {key!r} belongs to none of the networks {', '.join(known)}")
-            flat.append((f"{network}.{name.removeprefix('fc.')}" if network in _CLASSIFIERS else key, leaf))
+            flat.append((f"fc.{name.removeprefix('fc.')}" if network == "fc" else key, leaf))
     return flat
 
 

@@ -24,7 +24,7 @@ DISTILLATION: Layout = {
     "teacher.embedding": linear(linear="teacher_embed/fc1"),
     "teacher.head": linear(linear="teacher_head/fc2"),
 }
-CLASSIFIERS: Layout = {FINAL: linear(linear="fc"), FINAL_ZSL: linear(linear="fc_zsl")}
+CLASSIFIERS: Layout = {FINAL: linear(linear="fc"), FINAL_ZSL: linear(linear="zsl/fc")}
 
 
 def layout(framework: Framework | type[Framework]) -> Layout:

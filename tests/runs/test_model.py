@@ -232,11 +232,13 @@ def test_t1s_own_softmax_goes_with_the_model(tmp_path):
     assert found["predictions"]["classifier"]["metrics"] == run.results["predictions"]["classifier"]["metrics"]
     assert found["zsl_rule"] == {"classifier": "own"}
     arrays = convert.dump(model)
-    assert arrays["fc_zsl.weight"].shape == (2, 64)
+    assert arrays["zsl/fc.weight"].shape == (2, 64)
+    torch_files.write(tmp_path / "weights.npz", arrays)
+    arrays = torch_files.read(tmp_path / "weights.npz", ("generator", "critic", "fc", "zsl"))
     chex.assert_trees_all_equal(convert.like_model("weights.npz", arrays, model).classifier, model.classifier)
     written = convert.write_run("weights.npz", arrays, config, tmp_path / "converted", Display(quiet=True))
     chex.assert_trees_all_equal(written.classifier, model.classifier)
-    without = {key: array for key, array in arrays.items() if not key.startswith("fc_zsl")}
+    without = {key: array for key, array in arrays.items() if not key.startswith("zsl/")}
     assert "zsl" not in convert.like_model("weights.npz", without, model).classifier
     restricted = d3.train(d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", overrides | {"classifier.zsl": "restricted"}), workdir=tmp_path / "r")
     differs = {name for name, value in run.results["metrics"].items() if restricted.results["metrics"][name] != value}

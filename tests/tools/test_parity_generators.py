@@ -17,11 +17,12 @@ from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tests.tools.test_parity import bump, catches
 from tools import parity
-from tools.parity_parts import replay, replay_cadavae, replay_vaegan
+from tools.parity_parts import replay, replay_cadavae, replay_steps, replay_vaegan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_model import build, read_data
-from tools.parity_parts.replay_phases import Phases
+from tools.parity_parts.replay_model import build
+from tools.parity_parts.replay_phases import NETWORK, Phases
+from tools.parity_parts.replay_preprocessing import read_data
 
 pytestmark = pytest.mark.slow
 
@@ -44,9 +45,10 @@ def test_everything_is_within_tolerance(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_stay_far_inside_their_tolerance(name):
-    """A tighter line than the tolerance, so that a slow drift is seen before it matters: of no group more than 0.002 learning rates."""
-    of_parameters = {key: row.in_units for key, row in compared(name).rows.items() if row.tolerance is PARAMETER}
-    assert of_parameters and max(of_parameters.values()) < 0.002, of_parameters
+    """A tighter line than the tolerance, so that a slow drift is seen before it matters."""
+    for key, row in compared(name).rows.items():
+        if row.tolerance in (NETWORK, PARAMETER):
+            assert row.in_units < 0.5 * row.tolerance.absolute, key
 
 
 @pytest.mark.parametrize("name", ["fvaegan", "tfvaegan", "tfvaegan_prior"])
@@ -82,22 +84,26 @@ def number(value):
     return lambda _: np.array(value)
 
 
+def backwards(array):
+    return array[::-1]
+
+
 # What is perturbed, and the first quantity, step and key that must be named.
 VAEGAN = {
-    "an encoder weight": ("tfvaegan", {"init/encoder/fc3.weight": bump(1e-2, 5)}, "parameters encoder: step002/after/encoder/fc3.weight"),
-    "a feedback weight": ("tfvaegan", {"init/feedback/fc2.weight": bump(1e-2, 5)}, "parameters feedback: step014/after/feedback/fc2.weight"),
+    "an encoder weight": ("tfvaegan", {"init/encoder/fc3.weight": bump(1e-2, 5)}, "parameters encoder: step002/after/encoder"),
+    "a feedback weight": ("tfvaegan", {"init/feedback/fc2.weight": bump(1e-2, 5)}, "parameters feedback: step002/after/feedback/fc2.weight"),
     "a decoder weight": ("tfvaegan", {"init/decoder/fc3.weight": bump(1e-3, 5)}, "parameters decoder: step000/after/decoder/fc3.weight"),
-    "a draw of the critic's latents": ("tfvaegan", {"step003/noise/latent": bump(3.0)}, "parameters critic: step003/after/critic"),
+    "draws of the critic's latents": ("tfvaegan", {"step024/noise/latent": lambda noise: 3 * noise}, "parameters critic: step024/after/critic"),
     "a latent of the prior": ("tfvaegan_prior", {"step014/noise/prior": bump(3.0)}, "parameters generator: step014/after/generator"),
     "a draw of the encoder's latents": ("tfvaegan", {"step014/noise/latent": bump(3.0)}, "term reconstruction: step014/term/reconstruction"),
-    "a draw alpha": ("fvaegan", {"step007/noise/interp": bump(0.2)}, "parameters critic: step007/after/critic"),
+    "draws alpha": ("fvaegan", {"step007/noise/interp": backwards}, "parameters critic: step007/after/critic"),
     "a batch row": ("fvaegan", {"step003/batch/features": bump(0.3)}, "batch rows: step003/batch/index"),
     "a label": ("fvaegan", {"step003/batch/label": lambda labels: np.roll(labels, 1)}, "batch semantics: step003/batch/att"),
     "the batch of a generator update": ("fvaegan", {"step005/batch/features": bump(0.3)}, "batch rows: step005/batch/features"),
     "penalty weight": ("fvaegan", {"config/lambda1": number(11.0)}, "penalty weight: step000/penalty_weight"),
     "gamma of the critic": ("fvaegan", {"config/gammaD": number(11)}, "term gradient_penalty: step000"),
     "gamma of the generator": ("fvaegan", {"config/gammaG": number(11)}, "generator loss: step002/loss"),
-    "weight of the feedback in training": ("tfvaegan", {"config/a1": number(0.71)}, "parameters critic: step012/after/critic"),
+    "weight of the feedback in training": ("tfvaegan", {"config/a1": number(0.71)}, "parameters feedback: step014/after/feedback"),
     "weight of the feedback in synthesis": ("tfvaegan", {"config/a2": number(0.41)}, "synthesis: synthesis0/features"),
     "weight of the semantic error": ("tfvaegan", {"config/recons_weight": number(0.31)}, "term semantic_real: step000"),
     "learning rate of the feedback": ("tfvaegan", {"config/feed_lr": number(2.1e-4)}, "parameters feedback: step014/after/feedback"),
@@ -141,7 +147,7 @@ def test_a_perturbation_of_cadavae_is_caught(case):
 # Options that the published code does not have, and what another value of theirs must be caught by.
 OPTIONS = {
     "penalty rule": ("tfvaegan", "penalty_rule", "penalty weight: step002/penalty_weight"),
-    "source of the feedback": ("tfvaegan_prior", "prior_feedback", "term adversarial: step014/term/adversarial"),
+    "source of the feedback": ("tfvaegan_prior", "prior_feedback", "parameters feedback: step014/after/feedback"),
     "semantic error": ("tfvaegan", "semantic_loss", "term semantic_real: step000/term/semantic_real"),
 }
 
@@ -162,7 +168,7 @@ def test_the_decoder_steps_before_the_critic(monkeypatch):
         return dataclasses.replace(critic, updates=critic.updates[::-1]), generator
 
     monkeypatch.setattr(TFVAEGAN, "phases", swapped)
-    catches(golden("tfvaegan"), {}, "parameters critic: step012/after/critic")  # the first that sees the decoder
+    catches(golden("tfvaegan"), {}, "parameters critic: step022/after/critic")  # from step012 on it sees the decoder
 
 
 def test_the_encoder_forgets_more_slowly_than_the_rest(monkeypatch):
@@ -176,6 +182,7 @@ def test_cadavae_is_stepped_by_amsgrad(monkeypatch):
 
 
 def test_a_warm_up_an_epoch_late_is_caught(monkeypatch):
+    monkeypatch.setattr(replay_steps, "_COMPILED", {})  # what is compiled with the right factor
     factor = CADAVAE.factor
     monkeypatch.setattr(CADAVAE, "factor", lambda self, name, epoch: factor(self, name, epoch - 1))
     catches(golden("cadavae"), {}, "autoencoders loss: step006/loss")
@@ -203,22 +210,26 @@ def batches(recording, names):
     )
 
 
+def step_of(setup, phases):
+    return jax.jit(functools.partial(train_step, setup.objective, setup.optimization, phases))
+
+
 def test_the_fused_step_replays_tfvaegan_too():
     """train_step on whole outer steps of both passes (rows made ahead in the first) ends at the recorded parameters."""
     recording = Recording(golden("tfvaegan"))
     data = read_data(recording, normalized=True)
     setup = build(recording, data, "tfvaegan", replay_vaegan.fields_of(recording, "tfvaegan"))
     state, framework = Phases(recording, setup, Comparison()).state, setup.objective.framework
-    step = jax.jit(train_step, static_argnums=(0, 1, 2))
+    steps = [step_of(setup, framework.phases(number)) for number in (0, 1)]
     names, out, updates = recording.steps(), Comparison(), setup.n_critic + 1
     for first in range(0, len(names), updates):
         critic, generator = names[first : first + updates - 1], names[first + updates - 1]
-        phases = framework.phases(int(recording[f"{generator}/feedback"]))
+        number = int(recording[f"{generator}/feedback"])
         draws = (
             {"latent": stacked(recording, critic, "noise/latent"), "interpolation": stacked(recording, critic, "noise/interp")},
             {"latent": jnp.asarray(recording[f"{generator}/noise/latent"])},
         )
-        state, terms = step(setup.objective, setup.optimization, phases, state, {}, setup.classes, batches(recording, critic), draws)
+        state, terms = steps[number](state, {}, setup.classes, batches(recording, critic), draws)
         for i, name in enumerate(critic):
             out.add("critic loss", f"{name}/loss", terms["critic"]["loss"][i], recording[f"{name}/loss"], LOSS)
         out.add("generator loss", f"{generator}/loss", terms["generator"]["loss"], recording[f"{generator}/loss"], LOSS)
@@ -230,12 +241,12 @@ def test_the_fused_step_replays_tfvaegan_too():
 
 def test_the_fused_step_replays_cadavae_too():
     recording = Recording(golden("cadavae"))
-    setup = build(recording, read_data(recording, normalized=False), "cadavae", replay_cadavae.fields_of(recording))
+    setup = build(recording, read_data(recording), "cadavae", replay_cadavae.fields_of(recording))
     state, phases = Phases(recording, setup, Comparison()).state, setup.objective.framework.phases(0)
-    step, out = jax.jit(train_step, static_argnums=(0, 1, 2)), Comparison()
+    step, out = step_of(setup, phases), Comparison()
     for name in recording.steps():
         draws = ({key: stacked(recording, [name], f"noise/{key}") for key in ("features", "semantics")},)
-        state, terms = step(setup.objective, setup.optimization, phases, state, {}, setup.classes, batches(recording, [name]), draws)
+        state, terms = step(state, {}, setup.classes, batches(recording, [name]), draws)
         out.add("loss", f"{name}/loss", terms["autoencoders"]["loss"][0], recording[f"{name}/loss"], LOSS)
     for group in setup.objective.groups:
         for key, ours, theirs in recording.pairs(group, f"{name}/after/", state.params[group]):

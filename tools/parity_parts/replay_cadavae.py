@@ -8,8 +8,9 @@ import numpy as np
 from d3gzsl_jax.frameworks.final_classifier import first_rows
 from tools.parity_parts.comparison import EXACT, LOSS, RATE, Comparison
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_model import build, read_data, replay_preprocessing
+from tools.parity_parts.replay_model import build
 from tools.parity_parts.replay_phases import Phases
+from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_softmax import replay_softmax
 from tools.parity_parts.replay_steps import compiled
 
@@ -88,6 +89,6 @@ class Replay(Phases):
 
 def replay(recording: Recording, out: Comparison) -> None:
     """The whole recording."""
-    data = read_data(recording, normalized=False)
+    data = read_data(recording)
     replay_preprocessing(recording, data, out)
     Replay(recording, build(recording, data, "cadavae", fields_of(recording)), out).steps()

@@ -19,6 +19,7 @@ from d3gzsl_jax.training.optimizers import Optimization
 from tools.parity_parts import replay_steps as shared
 from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
+from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_steps import Setup, Update, accuracy, read_classes, read_labels
 
 
@@ -157,7 +158,8 @@ def replay_distillation(recording: Recording, setup: Setup, out: Comparison) -> 
 def replay(recording: Recording, out: Comparison) -> None:
     """The whole recording; D3's terms where it has them (the public script of CE-GZSL has none)."""
     setup = build(recording)
-    shared.replay_preprocessing(recording, out)
+    if recording.has("mat/"):
+        replay_preprocessing(recording, read_data(recording), out)
     trained, at = replay_training(recording, setup, out), "scores/"
     if recording.has("distill/"):
         # The scores are those of the same batch and embedding; the comparator is the one training ended with.

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks.schedule import Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Params, Terms, TrainState
 from d3gzsl_jax.training.step import update
-from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, PARAMETER, Comparison
+from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, Comparison, Tolerance
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, read_labels
+from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, initial_state, read_labels
+
+NETWORK = Tolerance(0.002, 0.0, "0.002 lr")
+"""Of parameters: what these recordings allow, whose batches are powers of two (0.0002 was reached)."""
 
 
 class Done(NamedTuple):
@@ -30,12 +33,7 @@ class Phases:
 
     def __init__(self, recording: Recording, setup: Setup, out: Comparison) -> None:
         self.recording, self.setup, self.out = recording, setup, out
-        shapes = jax.eval_shape(setup.objective.init, jax.random.key(0))
-        params = {group: recording.load(group, "init/", of) for group, of in shapes.items()}
-        self.state = TrainState(
-            step=jnp.int32(0), params=params, opt_state=setup.optimization.init(params),
-            method=setup.objective.framework.initial_state(),
-        )
+        self.state = initial_state(recording, setup)
 
     @property
     def epoch(self) -> int:
@@ -64,7 +62,7 @@ class Phases:
         epoch = self.epoch
         rates = {group: float(setup.optimization.learning_rate(group, epoch)) for group in setup.objective.groups}
         after = {group: tree for group, tree in self.state.params.items() if self._has(f"{name}/after/", group)}
-        compare_groups(recording, setup, "parameters", f"{name}/after/", after, PARAMETER, rates, out)
+        compare_groups(recording, setup, "parameters", f"{name}/after/", after, NETWORK, rates, out)
         return Done(terms, fakes)
 
     def _has(self, prefix: str, group: str) -> bool:

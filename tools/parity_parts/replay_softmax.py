@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
@@ -12,7 +13,7 @@ from d3gzsl_jax.frameworks.structures import Params
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 
-_FITTED = ("fc.weight", "fc.bias")
+Carry = tuple[Params, optax.OptState]
 
 
 def replay_softmax(
@@ -55,10 +56,10 @@ def _fit(
 ) -> tuple[Params, tuple[jax.Array, ...]]:
     """The parameters at the end, and the outputs predicted for the test rows after each epoch, (epochs, n)."""
 
-    def one_update(carry, batch):  # type: ignore[no-untyped-def]
+    def one_update(carry: Carry, batch: jax.Array) -> tuple[Carry, None]:
         return softmax.update(*carry, rows[batch], labels[batch])[:2], None
 
-    def one_epoch(carry, batches):  # type: ignore[no-untyped-def]
+    def one_epoch(carry: Carry, batches: jax.Array) -> tuple[Carry, tuple[jax.Array, ...]]:
         carry, _ = jax.lax.scan(one_update, carry, batches)
         return carry, tuple(softmax.logits(carry[0], features).argmax(-1) for features in test)
 

@@ -1,4 +1,4 @@
-"""Replays a recording of a published PyTorch loop through the package's own functions: what both kinds of recording share."""
+"""Replays a recording of a published PyTorch loop through the package's own functions: what several kinds of recording share."""
 
 import dataclasses
 import functools
@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import mean_over_classes, per_class_accuracy
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, TrainState
@@ -84,33 +82,13 @@ def read_classes(recording: Recording, semantics: str, seen: str, every: str) ->
     )
 
 
-def replay_preprocessing(recording: Recording, out: Comparison) -> None:
-    """Raw `.mat` arrays, where recorded, through our preprocessing, against the recorded arrays."""
-    if not recording.has("mat/"):
-        return
-    rows = lambda key: recording[f"mat/{key}"].ravel().astype(np.int64) - 1  # noqa: E731
-    semantics = np.asarray(recording["mat/att"].T, np.float32)
-    data = GZSLData(
-        name="recording", features=recording["mat/features"].T, labels=rows("labels"), semantics=semantics,
-        class_names=tuple(map(str, range(len(semantics)))), trainval=rows("trainval_loc"),
-        test_seen=rows("test_seen_loc"), test_unseen=rows("test_unseen_loc"),
-    )
-    arrays = scale_splits(data)
-    for ours, theirs in (("train", "train"), ("test_seen", "test_seen"), ("test_unseen", "test_unseen")):
-        for field, key in (("features", "feature"), ("labels", "label")):
-            recorded = f"data/{theirs}_{key}"
-            out.add("preprocessing", recorded, getattr(arrays, f"{ours}_{field}"), recording[recorded], EXACT)
-    for ours, key in ((data.semantics, "attribute"), (data.seen_classes, "seen_classes"), (data.unseen_classes, "unseen_classes")):
-        out.add("preprocessing", f"data/{key}", ours, recording[f"data/{key}"], EXACT)
-    index = np.searchsorted(data.seen_classes, arrays.train_labels)
-    out.add("preprocessing", "data/train_seen_label", index, recording["data/train_seen_label"], EXACT)
-
-
 def initial_state(recording: Recording, setup: Setup) -> TrainState:
     """The recorded parameters before training, with fresh optimiser states."""
-    fresh = setup.objective.init(jax.random.key(0))
-    params = {group: recording.load(group, "init/", fresh[group]) for group in setup.objective.groups}
-    return TrainState(step=jnp.int32(0), params=params, opt_state=setup.optimization.init(params))
+    objective = setup.objective
+    shapes = jax.eval_shape(objective.init, jax.random.key(0))
+    params = {group: recording.load(group, "init/", shapes[group]) for group in objective.groups}
+    opt_state = setup.optimization.init(params)
+    return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state, method=objective.framework.initial_state())
 
 
 def load_teacher(recording: Recording, setup: Setup, prefix: str) -> Params:

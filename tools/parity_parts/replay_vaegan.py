@@ -12,14 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.frameworks import networks
 from d3gzsl_jax.frameworks.schedule import Phase
 from d3gzsl_jax.frameworks.structures import Batch, Params, Terms
 from d3gzsl_jax.losses.penalty_weight import penalty_weight
 from tools.parity_parts.comparison import EXACT, LOSS, RATE, Comparison, Tolerance
 from tools.parity_parts.recording import Recording
-from tools.parity_parts.replay_model import build, read_data, replay_preprocessing
+from tools.parity_parts.replay_model import build
 from tools.parity_parts.replay_phases import Done, Phases
+from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_softmax import replay_softmax
 from tools.parity_parts.replay_steps import Setup, compiled
 
@@ -144,7 +146,7 @@ class Replay(Phases):
         labels = np.repeat(unseen, final.n_syn)
         inputs = classes.semantics[labels], {"noise": jnp.asarray(noise.reshape(len(labels), -1))}
         synthesized = compiled(setup, "synthesize", framework.synthesize)(params, *inputs)
-        out.add("synthesis", f"{at}features", synthesized, recording[f"{at}features"], LOSS)
+        out.add("synthesis", f"{at}features", synthesized, recording[f"{at}features"], EXACT)
         out.add("synthesis", f"{at}label", labels, recording[f"{at}label"], EXACT)
 
         of, params = classified_by(recording, setup, params)
@@ -157,9 +159,8 @@ class Replay(Phases):
             recording, f"classifier{epoch}_gzsl/", final.softmax, jnp.concatenate([real, draws]), everything, test,
             np.arange(len(classes.semantics)), out,
         )  # fmt: skip
-        best = max(range(len(found)), key=lambda row: 2 * found[row].prod() / max(found[row].sum(), 1e-30))
-        harmonic = 2 * found[best].prod() / max(found[best].sum(), 1e-30)
-        out.add("accuracies", f"classifier{epoch}_gzsl/best", [*found[best], harmonic], recording[f"classifier{epoch}_gzsl/best"], EXACT)
+        best = max(((*of, harmonic_mean(of[1], of[0])) for of in found), key=lambda of: of[2])
+        out.add("accuracies", f"classifier{epoch}_gzsl/best", best, recording[f"classifier{epoch}_gzsl/best"], EXACT)
         found = replay_softmax(
             recording, f"classifier{epoch}_zsl/", dataclasses.replace(final.softmax, classes=len(unseen)), draws,
             np.repeat(np.arange(len(unseen)), final.n_syn), {"unseen": test["unseen"]}, unseen, out,

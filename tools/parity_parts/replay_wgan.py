@@ -16,6 +16,7 @@ from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
+from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_steps import (
     Setup,
     Update,
@@ -23,7 +24,6 @@ from tools.parity_parts.replay_steps import (
     compiled,
     load_teacher,
     read_classes,
-    replay_preprocessing,
     replay_updates,
 )
 
@@ -127,6 +127,7 @@ def replay_training(recording: Recording, setup: Setup, teacher: Params, out: Co
 def replay(recording: Recording, out: Comparison) -> None:
     """The whole recording."""
     setup = build(recording)
-    replay_preprocessing(recording, out)
+    if recording.has("mat/"):
+        replay_preprocessing(recording, read_data(recording), out)
     teacher = replay_pretraining(recording, setup, out)
     replay_training(recording, setup, teacher, out)
