@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.stages import Compiled, Wrapped
 
+from d3gzsl_jax.frameworks.schedule import Phase
 from d3gzsl_jax.frameworks.structures import Batch, Inputs, TrainState
-from d3gzsl_jax.training.loop import Constants, Loop
+from d3gzsl_jax.training.loop import Carry, Constants, Loop
 from d3gzsl_jax.training.tally import Tally
 
 Tree = TypeVar("Tree", TrainState, Tally, Constants)
@@ -91,8 +92,12 @@ def _outer_steps(
 def _at_once(
     loop: Loop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
 ) -> tuple[TrainState, Tally]:
-    step = jax.vmap(loop.add_step, in_axes=(_STATE, _TALLY, _CONSTANTS, None), out_axes=(_STATE, _TALLY))
-    return jax.lax.fori_loop(0, count, lambda _, carry: step(carry[0], carry[1], constants, None), (state, tally))
+    def turn(_: jax.Array, carry: Carry, phases: tuple[Phase, ...]) -> Carry:
+        step = functools.partial(loop.add_step, inputs=None, phases=phases)
+        step = jax.vmap(step, in_axes=(_STATE, _TALLY, _CONSTANTS), out_axes=(_STATE, _TALLY))
+        return step(*carry, constants)
+
+    return loop.many_steps(count, turn, (state, tally))
 
 
 def _one_after_another(
@@ -104,7 +109,8 @@ def _one_after_another(
 
     def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
         trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
-        return jax.lax.fori_loop(0, count, lambda _, carry: loop.add_step(carry[0], carry[1], trees[2], None), (trees[0], trees[1]))
+        turn = lambda _, carry, phases: loop.add_step(*carry, trees[2], None, phases)  # noqa: E731
+        return loop.many_steps(count, turn, (trees[0], trees[1]))
 
     state, tally = jax.lax.map(of_seed, own)
     return state.replace(step=state.step[0]), tally.replace(count=tally.count[0])

@@ -8,8 +8,8 @@ outer step is what lies between one first draw of rows and the next: 5 critic up
 update of CADA-VAE. TF-VAEGAN is given as many rows to go through as the turns take, so that its pass with feedback comes after
 them. The first outer step of a pass is not timed: it is the one in which optimisers make their states.
 
-Prints a JSON object a round, pass after pass: 'pass', 'seconds' an outer step, 'peak_resident_gib'. --wait: a round begins when a
-line comes by standard input, so that another program can have its turn in between.
+Prints a JSON object a round, pass after pass: 'pass', 'seconds' an outer step, 'cpu_seconds' of all threads, 'peak_resident_gib'.
+--wait: a round begins when a line comes by standard input, so that another program can have its turn in between.
 """
 
 import argparse
@@ -43,6 +43,11 @@ TFVAEGAN = {"cub": {}, "tiny": {"ngh": 64, "ndh": 64, "batch_size": 16}}
 CADAVAE = {"cub": {}, "tiny": {"batch_size": 16}}
 
 
+def _clocks() -> tuple[float, float]:
+    """Seconds of the wall clock, and of all threads of this process."""
+    return time.perf_counter(), time.process_time()
+
+
 class Turns:
     """Reads the time as rows are drawn for the first batch of an outer step, and stops the script after the last round.
 
@@ -55,7 +60,7 @@ class Turns:
 
     def __init__(self, passes: int, draws: int, rounds: int, steps: int, wait: Callable[[], Any]) -> None:
         self.passes, self.draws, self.rounds, self.steps, self.wait = passes, draws, rounds, steps, wait
-        self.drawn, self.began = 0, 0.0
+        self.drawn, self.began = 0, (0.0, 0.0)
 
     @property
     def steps_per_pass(self) -> int:
@@ -70,15 +75,16 @@ class Turns:
         if within or number >= self.passes or at == 0 or (at - 1) % self.steps:
             return
         if at > 1:
-            taken = time.perf_counter() - self.began
-            found = {"pass": number, "seconds": taken / self.steps, "peak_resident_gib": peak_resident_gib()}
+            wall, cpu = (now - began for now, began in zip(_clocks(), self.began, strict=True))
+            each = {"seconds": wall / self.steps, "cpu_seconds": cpu / self.steps}
+            found = {"pass": number, **each, "peak_resident_gib": peak_resident_gib()}
             print(json.dumps(found), file=sys.__stdout__, flush=True)
         if at - 1 == self.rounds * self.steps:
             if number + 1 == self.passes:
                 raise Enough
             return
         self.wait()
-        self.began = time.perf_counter()
+        self.began = _clocks()
 
 
 def _watch(turns: Turns) -> None:
