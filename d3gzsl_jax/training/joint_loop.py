@@ -109,7 +109,7 @@ def _one_after_another(
 
     def of_seed(own: list[list[Any]]) -> tuple[TrainState, Tally]:
         trees = [_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True)]
-        turn = lambda _, carry, phases: loop.add_step(*carry, trees[2], None, phases)  # noqa: E731
+        turn = lambda _, carry, phases: loop.add_step(carry[0], carry[1], trees[2], None, phases)  # noqa: E731
         return loop.many_steps(count, turn, (trees[0], trees[1]))
 
     state, tally = jax.lax.map(of_seed, own)

@@ -15,6 +15,7 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax import convert
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.main import main
+from d3gzsl_jax.runs import torch_files
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import MODES, run_mode
 from d3gzsl_jax.runs.predict_file import predict_file

@@ -46,9 +46,8 @@ def together(joint, loop, found, lengths):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "framework", [pytest.param(name, marks=[pytest.mark.optimized] if name == "cegzsl" else []) for name in registry.FRAMEWORKS]
-)
+@pytest.mark.optimized
+@pytest.mark.parametrize("framework", registry.FRAMEWORKS)
 def test_mapped_seeds_have_the_bits_of_each_alone(framework):
     found, loop = problems(framework)
     joint = joint_of(framework, "map")
@@ -57,6 +56,7 @@ def test_mapped_seeds_have_the_bits_of_each_alone(framework):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 @pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
 def test_batched_seeds_are_each_alone_up_to_rounding(framework):
     """Within 0.01 learning rates after a step; over more of them what rounding began with has grown, in norms and losses less."""
