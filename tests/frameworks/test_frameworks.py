@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import digits
 from d3gzsl_jax.config import check, schema
 from d3gzsl_jax.config.field_type import Field
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS as FRAMEWORK_FIELDS
 from d3gzsl_jax.config.framework_fields import FrameworkFields
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -177,22 +179,34 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
     assert (longer.classifier.logits(params["seen_classifier"], features).argmax(-1) == labels).all()
 
 
+def page_blocks():
+    """The blocks of Python of the page: the GAN's class, the registry's line, its options, its configuration, the VAE's class."""
+    page = (ROOT / "docs" / "frameworks.md").read_text()
+    return [block.split("```")[0] for block in page.split("```python\n")[1:]]
+
+
+def define(monkeypatch, source, name, options):
+    """The class of a block, known by its name to registry and schema from here on."""
+    space = {"__name__": name}
+    monkeypatch.setitem(sys.modules, name, types.ModuleType(name))  # where dataclasses looks for it
+    exec(source, space)
+    monkeypatch.setattr(schema, "FIELDS", schema.assembled(FRAMEWORK_FIELDS | options))
+    kind = next(value for value in space.values() if isinstance(value, type) and value.__module__ == name)
+    monkeypatch.setitem(registry.FRAMEWORKS, name, kind)
+    assert schema.framework_names() == tuple(registry.FRAMEWORKS)
+    return kind
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["d3", "base"])
 def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypatch, variant):
-    """Its first block is the class, the second the registry's line, the third that of the schema, the fourth the configuration."""
-    page = (ROOT / "docs" / "frameworks.md").read_text()
-    method, line, options, configuration = (block.split("```")[0] for block in page.split("```python\n")[1:])
-    spaces = [{"__name__": "cramped"}, {"__name__": "configs.cramped"}]
-    monkeypatch.setitem(sys.modules, "cramped", types.ModuleType("cramped"))  # where dataclasses looks for it
-    exec(method, spaces[0])
-    fields = eval(f"{{{options}}}", {"Field": Field, "FrameworkFields": FrameworkFields})
-    monkeypatch.setattr(schema, "FIELDS", schema.assembled(FRAMEWORK_FIELDS | fields))
-    exec(configuration, spaces[1])
-    assert line.split() == ['"cramped":', "Cramped,"] and issubclass(spaces[0]["Cramped"], WGAN)
-    monkeypatch.setitem(registry.FRAMEWORKS, "cramped", spaces[0]["Cramped"])
-    assert schema.framework_names() == tuple(registry.FRAMEWORKS)
-    config = spaces[1]["get_config"](variant)
+    method, line, options, configuration, _ = page_blocks()
+    options = eval(f"{{{options}}}", {"Field": Field, "FrameworkFields": FrameworkFields})
+    kind = define(monkeypatch, method, "cramped", options)
+    assert line.split() == ['"cramped":', "Cramped,"] and kind.__name__ == "Cramped" and issubclass(kind, ConditionalGAN)
+    space = {"__name__": "configs.cramped"}
+    exec(configuration, space)
+    config = space["get_config"](variant)
     config.train.epochs = config.teacher.epochs = 1
     results = train(config, str(tmp_path / "run"), Display())
     assert results["framework"] == "cramped" and results["distillation"] == (variant == "d3")
@@ -201,3 +215,19 @@ def test_the_page_on_adding_a_base_method_works_as_it_stands(tmp_path, monkeypat
     config.cramped.size_weight = 11.0
     with pytest.raises(check.UserError, match=r"config.cramped.size_weight=11.0: must be at least 0 and at most 10"):
         check.check(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["d3", "base"])
+def test_the_vae_of_the_page_trains_with_and_without_d3(tmp_path, monkeypatch, variant):
+    source = page_blocks()[-1]
+    page = (ROOT / "docs" / "frameworks.md").read_text()
+    options = page[page.index('`"cvae": ') + 1 :].split("`")[0]
+    define(monkeypatch, source, "cvae", eval(f"{{{options}}}", {"Field": Field, "FrameworkFields": FrameworkFields}))
+    config = digits.get_config(variant)
+    config.framework = "cvae"
+    config.train.epochs = config.teacher.epochs = 1
+    results = train(config, str(tmp_path / "run"), Display())
+    assert results["framework"] == "cvae" and results["distillation"] == (variant == "d3")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert '"autoencoder": ' in lines and '"kl_prior": ' in lines and '"critic"' not in lines
