@@ -15,7 +15,7 @@ from tools.parity_parts import replay, replay_cegzsl, replay_steps, replay_wgan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.optimized]  # figures of a recording
 
 WGAN, CEGZSL = GOLDEN / "wgan.npz", GOLDEN / "cegzsl.npz"
 
