@@ -3,11 +3,13 @@
     python tools/parity.py --golden tests/golden/wgan.npz    # and the other recordings there
     python tools/parity.py --reference DIR    # DIR: a checkout of PJBQ/D3GZSL; its loop on the WGAN-GP base
     python tools/parity.py --cegzsl DIR       # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/parity.py --tfvaegan DIR     # DIR: a checkout of akshitac8/tfvaegan
+    python tools/parity.py --cadavae DIR      # DIR: a checkout of edgarschnfld/CADA-VAE-PyTorch
     python tools/parity.py --oracle           # our own PyTorch implementation, in lockstep, on random data
 
 A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
-sizes, option values and number of epochs it has. --golden takes one from a file; --reference and --cegzsl make one first, by
-running the published script unmodified in a process of its own (tools/parity_parts/record_reference.py; torch is needed there).
+sizes, option values and number of epochs it has. --golden takes one from a file; the options with a checkout make one first, by
+running its published script unmodified in a process of its own (tools/parity_parts/record_reference.py; torch is needed there).
 --oracle trains both sides update by update, at any size and with any option of the method (tools/parity_parts/oracle.py). Printed
 is a table: per quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the
 tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity,
@@ -70,6 +72,16 @@ def check_cegzsl(arguments: argparse.Namespace) -> Checked:
     return _check_checkout("cegzsl", arguments.cegzsl, arguments)
 
 
+def check_tfvaegan(arguments: argparse.Namespace) -> Checked:
+    """The public TF-VAEGAN loop of a checkout."""
+    return _check_checkout("tfvaegan", arguments.tfvaegan, arguments)
+
+
+def check_cadavae(arguments: argparse.Namespace) -> Checked:
+    """The public CADA-VAE loop of a checkout."""
+    return _check_checkout("cadavae", arguments.cadavae, arguments)
+
+
 def check_oracle(arguments: argparse.Namespace) -> Checked:
     """The PyTorch oracle.
 
@@ -82,9 +94,9 @@ def check_oracle(arguments: argparse.Namespace) -> Checked:
     if arguments.precision != "float32":
         raise UserError(f"--precision {arguments.precision}: not with --oracle, which is compared in float32 and --double")
     case = oracle_case.case_of(arguments)
-    from tools.parity_parts.oracle import compare  # here, because it needs torch
+    from tools.parity_parts import oracle, oracle_vaegan  # here, because they need torch
 
-    found = compare(case)
+    found = oracle.compare(case, oracle_vaegan.LockstepVAEGAN if case.base == "tfvaegan" else oracle.Lockstep)
     method = f"{case.base}{' with D3' if case.d3 else ''}, {case.variant}"
     return Checked(f"PyTorch oracle: {method}, seed {case.seed}, {case.steps} outer steps", found, dataclasses.asdict(case))
 
@@ -110,7 +122,8 @@ def _replayed(path: str, precision: str) -> Comparison:
 
 # Option that names a source -> what checks against it. Exactly one of them is given.
 SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
-    "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl, "oracle": check_oracle,
+    "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl, "tfvaegan": check_tfvaegan,
+    "cadavae": check_cadavae, "oracle": check_oracle,
 }  # fmt: skip
 
 
@@ -121,13 +134,15 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("--golden", metavar="FILE.npz", help="a recording (layout: tests/golden/README.md)")
     sources.add_argument("--reference", metavar="DIR", help="a checkout of PJBQ/D3GZSL: its loop on the WGAN-GP base")
     sources.add_argument("--cegzsl", metavar="DIR", help="a checkout of Hanzy1996/CE-GZSL")
+    sources.add_argument("--tfvaegan", metavar="DIR", help="a checkout of akshitac8/tfvaegan")
+    sources.add_argument("--cadavae", metavar="DIR", help="a checkout of edgarschnfld/CADA-VAE-PyTorch")
     sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle (parity_parts/torch_oracle.py), in lockstep")
     run = parser.add_argument_group("what is run")
     run.add_argument("--size", help="small (default) or medium; with --oracle also cub")
     run.add_argument("--seed", type=int, help="of the simulated data and of training (default 0)")
-    run.add_argument("--epochs", type=int, help="with --reference or --cegzsl: epochs of training (default: those of the size)")
+    run.add_argument("--epochs", type=int, help="with a checkout: epochs of training (default: those of the size)")
     run.add_argument("--python", default=sys.executable, help="an interpreter with torch that records (default: this one)")
-    run.add_argument("--record", metavar="FILE.npz", help="with --reference or --cegzsl: keep the recording there")
+    run.add_argument("--record", metavar="FILE.npz", help="with a checkout: keep the recording there")
     run.add_argument("--precision", choices=PRECISIONS, default="float32", help="of our products; not with --oracle")
     oracle_case.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")

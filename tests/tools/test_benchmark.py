@@ -8,7 +8,7 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from tools.benchmark import outer_step
 from tools.benchmark.flops import matmul_flops
-from tools.benchmark.rivals import published
+from tools.benchmark.rivals import PublicLoop, published
 from tools.benchmark.sizes import SIZES, build
 
 
@@ -26,6 +26,13 @@ def test_products_are_counted_once_each_and_dead_ones_not():
 def test_loops_are_unrolled():
     step = lambda x: jax.lax.scan(lambda c, _: (c @ c, None), x, None, length=7)[0]  # noqa: E731
     assert matmul_flops(step, jnp.ones((2, 2))) == 7 * 16
+
+
+def test_of_a_condition_one_branch_is_counted():
+    small, large = (lambda x: (x[:1] @ x).sum()), (lambda x: (x @ x).sum())
+    step = lambda x: jax.lax.switch(x[0, 0].astype(int), [small, large], x)  # noqa: E731
+    counts = [matmul_flops(step, jnp.ones((2, 2)), branch=branch) for branch in (0, 1, 2)]
+    assert counts == [8, 16, 16]
 
 
 @pytest.mark.slow
@@ -58,12 +65,16 @@ def test_the_step_needs_what_the_method_says():
 @pytest.mark.slow
 def test_the_benchmark_runs(capsys, tmp_path):
     output = tmp_path / "found.json"
-    assert outer_step.main(["--size", "cegzsl_tiny", "tiny", "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
+    sizes = ["cegzsl_tiny", "cadavae_tiny", "tfvaegan_tiny", "tiny"]
+    assert outer_step.main(["--size", *sizes, "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
     table = capsys.readouterr().out
     assert "| cegzsl_tiny |" in table and "| tiny |" in table
     found = json.loads(output.read_text())
-    assert [one["size"] for one in found] == ["cegzsl_tiny", "tiny"] and found[0]["rivals"] == {}
-    assert 0 < found[1]["share_of_machine_rate"] < 1
+    assert [one["size"] for one in found] == sizes and found[0]["rivals"] == {}
+    assert 0 < found[3]["share_of_machine_rate"] < 1 and found[3]["passes"] == []
+    plain, fed = (one["matmul_flops_per_step"] for one in found[2]["passes"])
+    assert fed > 1.2 * plain and found[2]["matmul_flops_per_step"] == (plain + fed) / 2
+    assert "| tfvaegan_tiny, pass 1 |" in table and "| tfvaegan_tiny, mean |" in table
 
 
 def test_a_table_with_rivals():
@@ -75,7 +86,20 @@ def test_a_table_with_rivals():
     assert table.splitlines()[2].endswith("| 4 s, **2.00**, 1.0 GiB |  |")
 
 
+def test_the_mean_of_passes_has_the_ratio_of_their_sums():
+    passes = [outer_step.Rounds(), outer_step.Rounds()]
+    for one, ours, theirs in zip(passes, (1.0, 3.0), (4.0, 4.0), strict=True):
+        one.rates, one.times = [10.0], [ours]
+        one.add("public loop", theirs, 0.5 * ours)
+    found = outer_step.mean_of(passes).found(10.0)
+    assert found["seconds_per_step"] == 2.0 and found["share_of_machine_rate"] == 0.5
+    assert found["rivals"]["public loop"] == {"seconds_per_step": 4.0, "ratio": 2.0, "peak_resident_gib": 1.5, "times": [4.0]}
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
+    (["--size", "cub", "--tfvaegan", "x"], "--tfvaegan is not for --size cub"),
+    (["--size", "tfvaegan_cub", "--cadavae", "x"], "--cadavae is not for --size tfvaegan_cub"),
+    (["--size", "cadavae_cub", "--oracle", "eager"], "--oracle is not for --size cadavae_cub"),
     (["--size", "cub", "--cegzsl", "x"], "--cegzsl is not for --size cub"),
     (["--size", "cegzsl_cub", "--reference", "x"], "--reference is not for --size cegzsl_cub"),
     (["--reference", "x", "--repeats", "1"], "at least 2 --repeats"),
@@ -92,5 +116,8 @@ def test_rivals_that_cannot_be_run_are_named(tmp_path, capsys):
     for python, message in ((sys.executable, "holds no CE_GZSL.py"), (str(tmp_path / "python"), "cannot be run")):
         with pytest.raises(UserError, match=message):
             published(python, "cegzsl", str(tmp_path), "tiny", 2, updates=2)
+    for python, message in ((sys.executable, "holds no train_images.py"), (str(tmp_path / "python"), "cannot be run")):
+        with pytest.raises(UserError, match=message):
+            PublicLoop(python, "tfvaegan", str(tmp_path), "tiny", 2, 1, 1).turn()
     assert outer_step.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")]) == 2
     assert "--torch-python" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from d3gzsl_jax.training.optimizers import Optimization
 from tests.conftest import ROOT
 from tools import parity
 from tools.benchmark import time_reference
-from tools.parity_parts import record_cegzsl, record_wgan, recording_process, reference_script
+from tools.parity_parts import record_cadavae, record_cegzsl, record_tfvaegan, record_wgan, recording_process, reference_script
 from tools.parity_parts.comparison import LOSS, Comparison
 from tools.parity_parts.recorder import Recorder
 from tools.parity_parts.rounding import Rounding
@@ -137,6 +137,8 @@ def test_a_missing_torch_is_said(tmp_path):
 PARITY = {
     "no checkout": (["--reference", "{0}"], "holds no gzsl/main.py; name a checkout of PJBQ/D3GZSL"),
     "no CE-GZSL": (["--cegzsl", "{0}/none"], "holds no CE_GZSL.py; name a checkout of Hanzy1996/CE-GZSL"),
+    "no TF-VAEGAN": (["--tfvaegan", "{0}"], "holds no train_images.py; name a checkout of akshitac8/tfvaegan"),
+    "no CADA-VAE": (["--cadavae", "{0}"], "holds no model/single_experiment.py; name a checkout of edgarschnfld/CADA-VAE-PyTorch"),
     "size": (["--cegzsl", "{0}", "--size", "cub"], "--size cub: a checkout is run at small or medium"),
     "epochs": (["--cegzsl", "{0}", "--epochs", "0"], "--epochs 0: must be at least 1"),
     "seed": (["--cegzsl", "{0}", "--seed", "-1"], "--seed -1: must be 0 to"),
@@ -184,7 +186,7 @@ def test_simulated_files_are_read_by_the_package_too(tmp_path):
     assert not np.array_equal(arrays["features"], mat_files.simulate(SIZE, 4)["features"])
 
 
-@pytest.mark.parametrize("module", [record_wgan, record_cegzsl])
+@pytest.mark.parametrize("module", [record_wgan, record_cegzsl, record_tfvaegan, record_cadavae])
 def test_sizes_differ_from_the_recordings_in_the_repository(module):
     golden = np.load(ROOT / "tests" / "golden" / f"{module.__name__.rsplit('_')[-1]}.npz")
     for dimensions, _ in module.SIZES.values():

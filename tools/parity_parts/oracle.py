@@ -42,7 +42,7 @@ except ImportError:
 
 from tools.parity_parts import torch_oracle
 from tools.parity_parts.oracle_case import Case
-from tools.parity_parts.torch_oracle_networks import Sizes, array_names, build_networks
+from tools.parity_parts.torch_oracle_networks import Sizes, array_names
 
 # Ours -> the oracle's optimiser.
 OPTIMIZERS = {
@@ -121,13 +121,13 @@ def our_side(case: Case) -> OurSide:
     return OurSide(objective, optimization, jax.jit(one, static_argnums=0), jax.jit(terms), shapes, teacher_shapes)
 
 
-def compare(case: Case) -> Comparison:
-    """Both sides of a case trained in lockstep, in the case's precision."""
+def compare(case: Case, lockstep: "type[Lockstep] | None" = None) -> Comparison:
+    """Both sides of a case trained in lockstep (of this kind, where it is not `Lockstep`), in the case's precision."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64 if case.double else torch.float32)
     try:
         with jax.enable_x64(case.double):
-            return Lockstep(case).compare()
+            return (lockstep or Lockstep)(case).compare()
     finally:
         torch.set_default_dtype(before)
 
@@ -139,6 +139,10 @@ class Lockstep:
         oracle: theirs; what is changed in it before `compare` must be caught.
         undetermined, steps_of_entries: how often rounding decided what Adam did to an entry, out of how often it did anything.
     """
+
+    oracle_class: type[torch_oracle.Oracle] = torch_oracle.Oracle
+    our_side = staticmethod(our_side)
+    optimizers = OPTIMIZERS
 
     def __init__(self, case: Case) -> None:
         self.case, self._rng = case, np.random.default_rng(case.seed)
@@ -154,17 +158,18 @@ class Lockstep:
         )
         self.init = self._random_arrays(sizes)
         self.oracle_classes = torch_oracle.Classes(semantics, self._seen, self._unseen)
-        self.oracle = torch_oracle.Oracle(sizes, self._oracle_options(), self.oracle_classes, self.init)
+        self.oracle = self.oracle_class(sizes, self._oracle_options(), self.oracle_classes, self.init)
         self._named = array_names(self.oracle.networks)
         self.classes = Classes(
             semantics=jnp.asarray(semantics), seen=jnp.asarray(self._seen, jnp.int32), unseen=jnp.asarray(self._unseen, jnp.int32)
         )
-        self.ours = our_side(dataclasses.replace(case, seed=0, steps=1))  # neither is compiled in
+        self.ours = self.our_side(dataclasses.replace(case, seed=0, steps=1))  # neither is compiled in
         layout = self._layout = torch_layout.layout(self.ours.objective.framework)
         load = lambda group, fresh: torch_layout.load(layout[group], self.init, "", fresh, "oracle", "its sizes make")  # noqa: E731
         params = {group: load(group, fresh) for group, fresh in self.ours.shapes.items()}
         self.teacher: Params = {part: load(f"teacher.{part}", fresh) for part, fresh in self.ours.teacher_shapes.items()}
         self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.ours.optimization.init(params))
+        self.state = self.state.replace(method=self.ours.objective.framework.initial_state())
 
     def _oracle_options(self) -> torch_oracle.Options:
         case = self.case
@@ -177,7 +182,7 @@ class Lockstep:
 
     def _random_arrays(self, sizes: Sizes) -> dict[str, np.ndarray]:
         """Initial parameters: weights N(0, 1 / inputs), so that activations are of size 1 at any width, biases N(0, 0.01)."""
-        shapes = {name: tuple(p.shape) for name, p in array_names(build_networks(self.case.base, self.case.d3, sizes)).items()}
+        shapes = {name: tuple(p.shape) for name, p in array_names(self.oracle_class.build(self.case.base, self.case.d3, sizes)).items()}
         scales = {name: shape[1] ** -0.5 if len(shape) == 2 else 0.1 for name, shape in shapes.items()}
         arrays = {
             name: (scales[name] * self._rng.standard_normal(shape)).astype(self._dtype) for name, shape in sorted(shapes.items())
@@ -230,18 +235,30 @@ class Lockstep:
                 gradients = {group: optimization.gradient_taken(group, of, state.opt_state) for group, of in gradients.items()}
                 theirs = self.ask_oracle(phase, each)
                 self._compare_terms(phase, at, terms, theirs, out)
-                for name, values in fused[phase].items():
-                    out.add("train_step", f"{at} {name}", values[number] if phase == "critic" else values, theirs[name], FUSED)
+                self._compare_fused(phase, at, number, fused, theirs, out)
                 self._compare_parameters(at, gradients, state, rates, out)
             state = state.replace(step=state.step + 1)
-            if (step + 1) % case.steps_per_epoch == 0:
-                self.oracle.end_epoch()
-                epoch, found = (step + 1) // case.steps_per_epoch, self.oracle.learning_rates()
-                for group, ours in self._rates(epoch).items():
-                    out.add("learning rates", f"epoch {epoch} {group}", ours, found[OPTIMIZERS[group]], RATE)
+            self._end_step(step, out)
+        self._compare_share(out)
+        return out
+
+    def _compare_share(self, out: Comparison) -> None:
         share = self.undetermined / self.steps_of_entries
         out.add("share decided by rounding", "share of Adam's steps", share, 0.0, SHARE)
-        return out
+
+    def _end_step(self, step: int, out: Comparison) -> None:
+        """What the end of an outer step, the last of an epoch or not, does to the oracle; learning rates are compared."""
+        if (step + 1) % self.case.steps_per_epoch == 0:
+            self.oracle.end_epoch()
+            epoch, found = (step + 1) // self.case.steps_per_epoch, self.oracle.learning_rates()
+            for group, ours in self._rates(epoch).items():
+                out.add("learning rates", f"epoch {epoch} {group}", ours, found[self.optimizers[group]], RATE)
+
+    def _compare_fused(
+        self, phase: str, at: str, number: int, fused: dict[str, Terms], theirs: Terms, out: Comparison
+    ) -> None:
+        for name, values in fused[phase].items():
+            out.add("train_step", f"{at} {name}", values[number] if phase == "critic" else values, theirs[name], FUSED)
 
     def _rates(self, epoch: int) -> dict[str, float]:
         return {group: float(self.ours.optimization.learning_rate(group, epoch)) for group in self.ours.objective.groups}
@@ -269,7 +286,7 @@ class Lockstep:
         """Gives the oracle our values, and Adam's moments, of the entries that rounding decided; arguments: gradients."""
         adam = self.ours.optimization.adam_state(group, state.opt_state)
         dumped = [torch_layout.dump(self._layout[group], tree) for tree in (state.params[group], adam.mu, adam.nu)]
-        optimizer = self.oracle.optimizers[OPTIMIZERS[group]]
+        optimizer = self.oracle.optimizers[self.optimizers[group]]
         for key, gradient in ours.items():
             other = theirs[key].reshape(gradient.shape)
             difference = np.abs(gradient - other)

@@ -40,6 +40,7 @@ class Case:
     learning_rate: float = 1e-3
     temperature: float = 2.0
     comparator_gradient: str = "released"
+    latents: str = "encoded"
     double: bool = False
 
     @property
@@ -64,8 +65,8 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 CHOICES = {
-    "base": ("wgan", "cegzsl"), "d3": ("on", "off"), "variant": VARIANTS, "score": SCORES, "target": TARGETS,
-    "comparator_gradient": ("released", "fresh"),
+    "base": ("wgan", "cegzsl", "tfvaegan"), "d3": ("on", "off"), "variant": VARIANTS, "score": SCORES, "target": TARGETS,
+    "comparator_gradient": ("released", "fresh"), "latents": ("encoded", "prior"),
 }  # fmt: skip
 _FREE_FORM = ("steps", "set", "double")  # the options besides CHOICES that are the oracle's only
 

@@ -2,6 +2,8 @@
 
     python tools/parity_parts/record_reference.py wgan DIR --output FILE.npz      # DIR: a checkout of PJBQ/D3GZSL
     python tools/parity_parts/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
+    python tools/parity_parts/record_reference.py tfvaegan DIR --output FILE.npz  # DIR: a checkout of akshitac8/tfvaegan
+    python tools/parity_parts/record_reference.py cadavae DIR --output FILE.npz   # DIR: of edgarschnfld/CADA-VAE-PyTorch
 
 The file has the layout of tests/golden/README.md; tools/parity.py replays it. Prints one JSON object: what was run, and versions.
 """
@@ -21,10 +23,10 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
-from tools.parity_parts import record_cegzsl, record_wgan
+from tools.parity_parts import record_cadavae, record_cegzsl, record_tfvaegan, record_wgan
 from tools.parity_parts.reference_script import import_torch
 
-KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl}
+KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl, "tfvaegan": record_tfvaegan, "cadavae": record_cadavae}
 
 
 def main() -> int:
@@ -38,14 +40,14 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, help="epochs of training (default: those of the size)")
     arguments = parser.parse_args()
     try:
-        output = contents.output(arguments.output, "--output", npz_with("/kind"), "recording")
+        output = contents.output(arguments.output, "--output", npz_with("/loss"), "recording")
         arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
     except UserError as error:
         print(f"record_reference: {error}", file=sys.stderr)
         return 2
     with replacing(output, "wb") as file:
         np.savez(file, **arrays)
-    updates = sum(key.endswith("/kind") for key in arrays)
+    updates = sum(key.startswith("step") and key.endswith("/loss") for key in arrays)
     versions = {"torch": import_torch().__version__, "numpy": np.__version__, "python": platform.python_version()}
     print(json.dumps({"script": KINDS[arguments.kind].SCRIPT, "updates": updates, "recorded_with": versions}))
     return 0

@@ -15,7 +15,7 @@ def record(kind: str, checkout: str, path: str, size: str, seed: int, epochs: in
     """Runs the recorder; what was run, as JSON values.
 
     Args:
-        kind: 'wgan' (PJBQ/D3GZSL) or 'cegzsl' (Hanzy1996/CE-GZSL).
+        kind: of KINDS in tools/parity_parts/record_reference.py.
         checkout: folder of the published code.
         path: of the recording to write.
         size, seed, epochs: of the run; see tools/parity_parts/record_reference.py.

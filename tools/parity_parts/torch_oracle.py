@@ -102,9 +102,11 @@ class Oracle:
         init: parameters by their names in the recordings; the teacher's among them where D3 is on.
     """
 
+    build = staticmethod(build_networks)
+
     def __init__(self, sizes: Sizes, options: Options, classes: Classes, init: dict[str, np.ndarray]) -> None:
         self.options, self.sizes, self.epoch = options, sizes, 0
-        self.networks = build_networks(options.base, options.d3, sizes)
+        self.networks = self.build(options.base, options.d3, sizes)
         load_arrays(self.networks, init)
         self._shared = options.base == "cegzsl"  # D3's student embedding is the base's
         self._semantics = torch.tensor(classes.semantics, dtype=torch.get_default_dtype())
