@@ -1,6 +1,6 @@
 """A hundred classes of CUB for a machine with two cores, or one GPU for a minute: the settings of flo_small.py, sentence vectors.
 
-    python -m d3gzsl_jax.main --config=configs/cub100_small.py:tfvaegan --config.data.root=FOLDER   (or cub100_small.py:cadavae,base)
+    python -m d3gzsl_jax.main --config=configs/cub100_small.py:tfvaegan --config.data.root=FOLDER   (or :cadavae,base)
 
 These settings are no paper's. Expected on the EfficientNet-Lite0 features of 73 seen and 27 unseen classes this was tried on (not
 comparable with tables of CUB): docs/results.md.

@@ -50,6 +50,7 @@ def check(config: ConfigDict) -> None:
         )
     _check_zsl(config)
     _check_selection(config)
+    _check_warm_ups(config)
     if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
         raise UserError(
             f"config.checkpoint.best={config.checkpoint.best!r}: what predicts is fitted at the end only, so no checkpoint has "
@@ -116,6 +117,15 @@ def _check_zsl(config: ConfigDict) -> None:
             "config.classifier.zsl='own' and config.classifier.n_syn=0: there would be no row to fit it to; synthesize some, or "
             "give 'restricted'"
         )
+
+
+def _check_warm_ups(config: ConfigDict) -> None:
+    """Options of a framework called X_start and X_end."""
+    of = config.get(config.framework, {})
+    for name in (name.removesuffix("_end") for name in of if name.endswith("_end")):
+        start, end = of[f"{name}_start"], of[f"{name}_end"]
+        if end <= start:
+            raise UserError(f"config.{config.framework}.{name}_end={end}: must be more than {name}_start, which is {start}")
 
 
 def _check_selection(config: ConfigDict) -> None:

@@ -42,9 +42,9 @@ def cegzsl(*, batch_size: int, decay_every: int, n_syn: int, epochs: int, **fiel
 
 
 def tfvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> dict[str, Any]:
-    """TF-VAEGAN: batches of 64, constant learning rates, unit semantics, noise as wide as these, T1 by a softmax of its own. Its code
-    uses one number for the synthesized rows of a class and for the final classifier's batch. Here an epoch is two passes. Weights of
-    D3: nothing is published; see docs/choosing.md.
+    """TF-VAEGAN: batches of 64, constant learning rates, unit semantics, noise as wide as these, T1 by a softmax of its own. Its
+    code uses one number for the synthesized rows of a class and for the final classifier's batch. Here an epoch is two passes.
+    Weights of D3: nothing is published; see docs/choosing.md.
 
     Args:
         n_syn: that number.

@@ -33,10 +33,10 @@ class Framework:
     `params` maps parameter groups to their trees; each trained group has an optimiser of its own. In an update only the groups
     named for it are differentiated, so a loss needs no stop_gradient for the others.
 
-    A method gives `phases`, `init`, `unseen`, `synthesize`, mostly `fakes`, and, for each update called NAME, `NAME_loss(params, inputs)`
-    -> (scalar, terms). The rest has defaults. Terms of a phase must not be named as D3's are ('cls', 'od', 'be', 'kl',
-    'distillation') nor 'loss'. A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the options being those
-    of config.<name>, which config/framework_fields.py lists with their ranges.
+    A method gives `phases`, `init`, `unseen`, `synthesize`, mostly `fakes`, and, for each update called NAME,
+    `NAME_loss(params, inputs)` -> (scalar, terms). The rest has defaults. Terms of a phase must not be named as D3's are ('cls',
+    'od', 'be', 'kl', 'distillation') nor 'loss'. A class is made as `Class(sizes, gradient_penalty_weight=..., **options)`, the
+    options being those of config.<name>, which config/framework_fields.py lists with their ranges.
     """
 
     sizes: Sizes
@@ -54,7 +54,8 @@ class Framework:
         return 1
 
     def phases(self, number: int) -> tuple[Phase, ...]:
-        """The phases of an outer step in pass `number` (from 0) of an epoch. Phases and terms have the same names in all passes."""
+        """The phases of an outer step in pass `number` (from 0) of an epoch. Phases and terms have the same names, and phases
+        as many repeats, in all passes."""
         raise NotImplementedError
 
     def init(self, key: jax.Array) -> Params:
@@ -116,8 +117,9 @@ class Framework:
     def make(
         self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any, n_syn: int
     ) -> tuple[Any, jax.Array]:
-        """`fakes` and `unseen` for the unseen classes ((..., 0, dx) where n_syn is 0), which a method may make in one product instead
-        of two. Where the phase is `made_ahead`, batch, draws and what is returned have a leading axis over its repeats."""
+        """`fakes` and `unseen` for the unseen classes ((..., 0, dx) where n_syn is 0), which a method may make in one product
+        instead of two. Batch, draws and what is returned may have a leading axis over the repeats of a phase that is
+        `made_ahead`."""
 
         def once(batch: Batch, draws: dict[str, jax.Array]) -> tuple[Any, jax.Array]:
             fakes = self.fakes(phase, params, classes, batch, draws, state)
@@ -125,7 +127,7 @@ class Framework:
             unseen = self.unseen(phase, params, semantics, n_syn, draws) if n_syn else jnp.zeros((0, self.sizes.features))
             return fakes, unseen
 
-        return (jax.vmap(once) if phase.made_ahead else once)(batch, draws)
+        return (jax.vmap(once) if batch.labels.ndim > 1 else once)(batch, draws)
 
     def embed(self, params: Params, features: jax.Array) -> jax.Array:
         """The method's embedding (n, width) of features (n, dx), where `embedding_groups` names one."""

@@ -20,8 +20,8 @@ GROUPS = ("feature_encoder", "semantic_encoder", "feature_decoder", "semantic_de
 
 @dataclasses.dataclass(frozen=True)
 class CADAVAE(Framework):
-    """L = R + f_c Rc + f_kl KL + f_d A, sums over batch and dimensions: each input from its own latent (R), each from the other's (Rc),
-    both latents against N(0, I), and against each other (A). One update an outer step trains all four networks.
+    """L = R + f_c Rc + f_kl KL + f_d A, sums over batch and dimensions: each input from its own latent (R), each from the other's
+    (Rc), both latents against N(0, I), and against each other (A). One update an outer step trains all four networks.
 
     Attributes:
         latent: k, size of the latents.

@@ -124,8 +124,8 @@ class ConditionalVAEGAN(Framework):
         return once_per_class(lambda semantics: self.condition(params, semantics), classes, labels)
 
     def critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
-        """gamma_D (mean D(x~, a) - mean D(x, a) + weight * penalty) with the terms 'wasserstein', 'gradient_penalty' (weighted; both
-        without gamma_D), 'penalty' (unweighted) and 'penalty_weight'."""
+        """gamma_D (mean D(x~, a) - mean D(x, a) + weight * penalty) with the terms 'wasserstein', 'gradient_penalty' (weighted;
+        both without gamma_D), 'penalty' (unweighted) and 'penalty_weight'."""
         batch = inputs.batch
         loss, penalty = wgan_gp.critic_loss(
             self.critic, params["critic"], inputs.classes, batch.labels, batch.features, inputs.fakes, inputs.draws["interpolation"]

@@ -19,8 +19,8 @@ from d3gzsl_jax.losses.variational import sample_latent
 @dataclasses.dataclass(frozen=True)
 class TFVAEGAN(ConditionalVAEGAN):
     """As f-VAEGAN-D2, with weight_semantic * WL1(S(x~), a) added to L_EG and a step of the decoder S before each of the critic's.
-    Passes 1, 3, ... of an epoch refine rows by feedback: R(z, a; w) = G(z, a, w F(s(G(z, a)))), s the decoder's hidden layer, through
-    which nothing is learned.
+    Passes 1, 3, ... of an epoch refine rows by feedback: R(z, a; w) = G(z, a, w F(s(G(z, a)))), s the decoder's hidden layer,
+    through which nothing is learned.
 
     Attributes:
         feedback_loop: passes over the data in an epoch; the published code has two, the second with feedback.

@@ -67,7 +67,7 @@ def test_published_figures_have_a_source_and_agree(name):
     for variant, figures in module.PUBLISHED.items():
         module.get_config(variant)
         u, s = figures.unseen, figures.seen
-        assert abs(2 * u * s / (u + s) - figures.harmonic) < 0.1 and figures.source  # each is rounded to 0.1
+        assert abs(2 * u * s / (u + s) - figures.harmonic) < 0.15 and figures.source  # each is rounded, or a mean of its own
     from_d3 = {variant: figures for variant, figures in module.PUBLISHED.items() if "base" not in variant.split(",")}
     assert all("inferred" in figures.source for figures in from_d3.values())  # the paper has none by framework
 

@@ -182,7 +182,8 @@ class Lockstep:
 
     def _random_arrays(self, sizes: Sizes) -> dict[str, np.ndarray]:
         """Initial parameters: weights N(0, 1 / inputs), so that activations are of size 1 at any width, biases N(0, 0.01)."""
-        shapes = {name: tuple(p.shape) for name, p in array_names(self.oracle_class.build(self.case.base, self.case.d3, sizes)).items()}
+        built = self.oracle_class.build(self.case.base, self.case.d3, sizes)
+        shapes = {name: tuple(p.shape) for name, p in array_names(built).items()}
         scales = {name: shape[1] ** -0.5 if len(shape) == 2 else 0.1 for name, shape in shapes.items()}
         arrays = {
             name: (scales[name] * self._rng.standard_normal(shape)).astype(self._dtype) for name, shape in sorted(shapes.items())
