@@ -81,6 +81,8 @@ def killed_at(monkeypatch, config, folder, step):
         ("wgan", "stream", "d3", (64,)),  # at the very end, before the final classifier
         ("cegzsl", "index", "d3", (40,)),  # its comparator's gradient runs on within an epoch
         ("fclswgan", "device", "base", (10,)),
+        ("tfvaegan", "device", "d3", (25,)),  # in the second pass of an epoch, its penalty's weight adapted
+        ("cadavae", "index", "d3", (9,)),
     ],
 )
 def test_killed_and_resumed_is_never_killed(alone, tmp_path, monkeypatch, framework, mode, variant, steps):

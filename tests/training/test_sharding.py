@@ -36,12 +36,13 @@ def test_two_and_eight_devices_train_as_one_does():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", ["wgan", "cegzsl"])
+@pytest.mark.parametrize("framework", ["wgan", "cegzsl", "tfvaegan", "cadavae"])
 def test_what_is_left_is_rounding(framework):
     """In double precision the distance is that of double precision. In single, CE-GZSL's comparator has gradients that are zero but
-    for rounding, of which Adam makes steps: its distance says nothing."""
+    for rounding, of which Adam makes steps: its distance says nothing. CADA-VAE's terms are sums of absolute differences over rows
+    and dimensions, thousands of times the others."""
     for count, (parameters, terms) in trained(framework, 64, 8).items():
-        assert parameters < 1e-5 and terms < 1e-9, count
+        assert parameters < 1e-5 and terms < (1e-8 if framework == "cadavae" else 1e-9), count
 
 
 @pytest.mark.slow
