@@ -16,7 +16,8 @@ from tools import parity  # noqa: E402
 from tools.parity_parts.comparison import PARAMETER  # noqa: E402
 from tools.parity_parts.oracle import Lockstep, compare  # noqa: E402
 from tools.parity_parts.oracle_case import Case  # noqa: E402
-from tools.parity_parts.torch_oracle import Options, Oracle  # noqa: E402
+from tools.parity_parts.oracle_vaegan import LockstepVAEGAN  # noqa: E402
+from tools.parity_parts.torch_oracle import Oracle  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,6 +38,12 @@ CASES = {
     "cegzsl, described": Case(steps=3, base="cegzsl", variant="described", score="max_logit", comparator_gradient="fresh"),
     "cegzsl alone": Case(steps=3, base="cegzsl", d3=False),
 }
+# Every second outer step is of the pass with feedback.
+TFVAEGAN = {
+    "encoded": Case(steps=4, base="tfvaegan"),
+    "prior": Case(steps=4, base="tfvaegan", latents="prior"),
+    "alone": Case(steps=4, base="tfvaegan", d3=False),
+}
 
 
 @pytest.mark.slow
@@ -53,6 +60,21 @@ def test_both_train_alike(name):
             assert row.in_units < 0.001, quantity
     first, last = run.init["generator/fc2.weight"], run.oracle.parameters()["generator/fc2.weight"]
     assert np.abs(last - first).max() > 1e-3  # something was trained
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TFVAEGAN)
+def test_tfvaegan_trains_alike_in_both_passes(name):
+    run = LockstepVAEGAN(TFVAEGAN[name])
+    comparison = run.compare()
+    assert comparison.failures == []
+    assert comparison.rows["gradient feedback"].count == 4 * 2 and comparison.rows["gradient decoder"].count == 4 * 3 * 4
+    assert run.oracle.penalty_weight != 10.0
+    for quantity, row in comparison.rows.items():
+        if row.tolerance is PARAMETER:
+            assert row.in_units < 0.001, quantity
+    for key in ("encoder/linear_means.weight", "feedback/fc1.weight", "generator/fc3.weight", "decoder/fc1.weight"):
+        assert np.abs(run.oracle.parameters()[key] - run.init[key]).max() > 1e-4  # something was trained
 
 
 @pytest.mark.parametrize("base", ["wgan", "cegzsl"])
@@ -72,7 +94,7 @@ def weight(run, name, index=0, amount=1e-3):
 
 def options(**changes):
     def change(run):
-        run.oracle.options = Options(**{**vars(run.oracle.options), **changes})
+        run.oracle.options = dataclasses.replace(run.oracle.options, **changes)
 
     return change
 
@@ -148,6 +170,29 @@ def test_a_perturbation_is_caught(name):
     change(run)
     failures = run.compare().failures
     assert any(failure.startswith((f"{quantity}: step ", f"{quantity}: epoch ")) for failure in failures), failures
+
+
+# What is changed in the oracle of TF-VAEGAN, and which quantity has to say so.
+TFVAEGAN_PERTURBATIONS = {
+    "latents": (options(critic_latents="prior"), "parameters generator"),
+    "weight of the critic": (options(weight_critic=2.002), "critic loss"),
+    "weight of the adversary": (options(weight_adversarial=3.003), "generator loss"),
+    "weight of semantics": (options(weight_semantic=0.7007), "term semantic_real"),
+    "feedback": (options(feedback_training=0.61), "term reconstruction"),
+    "beta1 of the encoder": (adam("encoder", betas=(0.5, 0.999)), "parameters encoder"),
+    "rate of the feedback": (adam("feedback", lr=3.1e-4), "parameters feedback"),
+    "one draw": (draws(2, "latent", 1.0), "term kl_prior"),
+    "the penalty's weight": (lambda run: setattr(run.oracle, "_adapt", run.oracle._penalties.clear), "term penalty_weight"),
+}
+
+
+@pytest.mark.parametrize("name", TFVAEGAN_PERTURBATIONS)
+def test_a_perturbation_of_tfvaegan_is_caught(name):
+    change, quantity = TFVAEGAN_PERTURBATIONS[name]
+    run = LockstepVAEGAN(dataclasses.replace(TFVAEGAN["encoded"], steps=3))
+    change(run)
+    failures = run.compare().failures
+    assert any(failure.startswith(f"{quantity}: step ") for failure in failures), failures
 
 
 @pytest.mark.parametrize("base", ["wgan", "cegzsl"])

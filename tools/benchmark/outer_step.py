@@ -55,6 +55,7 @@ class Ours:
     Attributes:
         passes: over the data in an epoch; their outer steps differ.
         flops: of the matrix products of an outer step, by pass.
+        cpu_seconds: of all threads, an outer step of the last call.
     """
 
     def __init__(self, of: Size, steps: int) -> None:
@@ -75,10 +76,11 @@ class Ours:
         """Seconds an outer step of this pass."""
         state = self._state.replace(step=jnp.int32(number * self._steps_per_pass))
         jax.block_until_ready(state)
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         self._state, tally = self._loop.run(state, self._tally, self._constants, self._inputs, 0, self.steps)
         jax.block_until_ready((self._state, tally))
         tally.check()
+        self.cpu_seconds = (time.process_time() - cpu) / self.steps
         return (time.perf_counter() - began) / self.steps
 
     def rate(self) -> float:
@@ -97,6 +99,7 @@ class Rounds:
         rates: of the machine's matrix products.
         times: ours, seconds an outer step.
         theirs: by rival; one that is not timed in every round has fewer.
+        cpu: seconds of all threads, of 'ours' and of rivals that tell; beside other work these are what can be compared.
     """
 
     def __init__(self) -> None:
@@ -104,6 +107,7 @@ class Rounds:
         self.times: list[float] = []
         self.theirs: dict[str, list[float]] = {}
         self.memory: dict[str, float] = {}
+        self.cpu: dict[str, list[float]] = {}
 
     def add(self, rival: str, seconds: float, memory: float) -> None:
         """A turn of a rival."""
@@ -117,7 +121,7 @@ class Rounds:
         ratio = lambda t: float(np.median(np.divide(t, self.times if len(t) == len(self.times) else step)))  # noqa: E731
         return {
             "seconds_per_step": step, "matmul_flops_per_step": flops, "machine_matmul_flops": machine,
-            "share_of_machine_rate": flops / step / machine, "times": self.times,
+            "share_of_machine_rate": flops / step / machine, "times": self.times, "cpu_seconds": self.cpu,
             "rivals": {
                 rival: {
                     "seconds_per_step": float(np.median(t)), "ratio": ratio(t), "peak_resident_gib": self.memory[rival], "times": t,
@@ -133,6 +137,7 @@ def mean_of(passes: list[Rounds]) -> Rounds:
     mean.rates = [rate for one in passes for rate in one.rates]
     mean.times = np.mean([one.times for one in passes], axis=0).tolist()
     mean.theirs = {rival: np.mean([one.theirs[rival] for one in passes], axis=0).tolist() for rival in passes[0].theirs}
+    mean.cpu = {name: np.mean([one.cpu[name] for one in passes], axis=0).tolist() for name in passes[0].cpu}
     mean.memory = {rival: max(one.memory[rival] for one in passes) for rival in passes[0].memory}
     return mean
 
@@ -153,9 +158,12 @@ def measure(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
         for round_ in range(arguments.repeats):
             passes[-1].rates.append(float(np.median([ours.rate() for _ in range(3)])))
             passes[-1].times.append(ours.step(number))
+            passes[-1].cpu.setdefault("ours", []).append(ours.cpu_seconds)
             for rival in rivals:
                 found = rival.turn()
                 passes[-1].add(rival.name, found["seconds"], found["peak_resident_gib"])
+                if "cpu_seconds" in found:
+                    passes[-1].cpu.setdefault(rival.name, []).append(found["cpu_seconds"])
             if round_ % 2 == 1:
                 _published_turn(arguments, name, passes[-1])
     for rival in rivals:
