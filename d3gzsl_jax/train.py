@@ -108,7 +108,7 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
     per_epoch = model.optimization.steps_per_epoch
     of_teacher = len(data.trainval) // config.teacher.batch_size if check.has_distillation(config) else 0
-    check.check_counters(config, per_epoch, of_teacher)
+    check.check_counters(config, per_epoch * build.updates_of_step(config, model.objective.framework), of_teacher)
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         runs = [open_run(start, data.name, digest, per_epoch, display, is_fold, held) for start in starts]

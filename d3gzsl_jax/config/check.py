@@ -161,19 +161,18 @@ def has_student(config: ConfigDict) -> bool:
     return config.distillation.weight_cls > 0.0 or config.distillation.weight_kl > 0.0
 
 
-def check_counters(config: ConfigDict, per_epoch: int, teacher_updates: int) -> None:
+def check_counters(config: ConfigDict, updates: int, teacher_updates: int) -> None:
     """Refuses more outer steps, or optimiser updates, than a 32-bit counter holds.
 
     Args:
         config: of the run.
-        per_epoch: outer steps of an epoch.
+        updates: of an epoch of training, all its phases together.
         teacher_updates: of an epoch of its pretraining; 0 without D3.
 
     Raises:
         UserError: naming the field.
     """
     train = config.train
-    updates = per_epoch * (train.n_critic + 1)  # of the student, in an epoch
     for field, epochs, each in (("train", train.epochs, updates), ("teacher", config.teacher.epochs, teacher_updates)):
         if epochs * each > WHOLE:
             raise UserError(

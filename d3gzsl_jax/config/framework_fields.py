@@ -41,8 +41,8 @@ def _warm_up(name: str, of: str, factor: float, start: int, end: int) -> tuple[F
     """The options of a term of CADA-VAE whose weight rises in a straight line."""
     return (
         Field(f"cadavae.{name}_factor", factor, f"Weight of {of}, once it has risen.", low=0.0),
-        Field(f"cadavae.{name}_start", start, f"Last epoch, from 0, without {of}.", low=0),
-        Field(f"cadavae.{name}_end", end, f"First epoch with all of the weight of {of}; after {name}_start.", low=1),
+        Field(f"cadavae.{name}_start", start, f"Last epoch, from 0, without {of}.", low=0, high=100_000),
+        Field(f"cadavae.{name}_end", end, f"First epoch with all of the weight of {of}; after {name}_start.", low=1, high=100_000),
     )
 
 

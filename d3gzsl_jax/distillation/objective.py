@@ -40,9 +40,10 @@ class Objective:
         return tuple(dict.fromkeys(group for update in updates for group in self.groups_of(update)))
 
     def init(self, key: jax.Array) -> Params:
-        """Fresh parameters of `groups`."""
-        params = self.framework.init(key) | self.distillation.init(key, self.framework.sizes.features)
-        return {group: params[group] for group in self.groups}
+        """Fresh parameters of `groups`, and of groups of the method that no update trains."""
+        own = self.framework.init(key)
+        params = own | self.distillation.init(key, self.framework.sizes.features)
+        return {group: params[group] for group in dict.fromkeys((*self.groups, *own))}
 
     def unseen_rows(self, classes: Classes) -> int:
         """M, the rows synthesized for unseen classes per update."""

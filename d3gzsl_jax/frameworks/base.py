@@ -42,6 +42,8 @@ class Framework:
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
 
+    unit_semantics: ClassVar[bool] = False
+    """Whether the method takes semantics for unit vectors, as config.data.normalize_semantics makes them."""
     embedding_groups: ClassVar[tuple[str, ...]] = ()
     """The groups of `embed`, where that is a network of the method, sizes.embedding wide like the teacher's: D3's student then
     shares it. What `fakes` returns must then be features (..., B, dx)."""
@@ -158,7 +160,7 @@ class Framework:
         return 0
 
     def real_draws(self) -> Draws:
-        """The draws, all normal, that `represent_real` needs for a row."""
+        """The draws that `represent_real` needs for a row."""
         return {}
 
     def represent_real(self, params: Params, features: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:

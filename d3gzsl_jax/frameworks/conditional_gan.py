@@ -91,14 +91,15 @@ class ConditionalGAN(Framework):
     def adversarial_critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """WGAN-GP's critic loss with terms 'wasserstein' (mean D(x) - mean D(x~), the estimated distance) and 'gradient_penalty'
         (weighted)."""
-        batch = inputs.batch
+        condition = wgan_gp.condition_rows(self.critic, params["critic"], inputs.classes, inputs.batch.labels)
         loss, penalty = wgan_gp.critic_loss(
-            self.critic, params["critic"], inputs.classes, batch.labels, batch.features, inputs.fakes, inputs.draws["interpolation"]
+            params["critic"], condition, inputs.batch.features, inputs.fakes, inputs.draws["interpolation"]
         )
         penalty = self.gradient_penalty_weight * penalty
         return loss + penalty, {"wasserstein": -loss, "gradient_penalty": penalty}
 
     def adversarial_generator_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """WGAN-GP's generator loss with the term 'adversarial'."""
-        loss = wgan_gp.generator_loss(self.critic, params["critic"], inputs.classes, inputs.batch.labels, inputs.fakes)
+        condition = wgan_gp.condition_rows(self.critic, params["critic"], inputs.classes, inputs.batch.labels)
+        loss = wgan_gp.generator_loss(self.critic, params["critic"], condition, inputs.fakes)
         return loss, {"adversarial": loss}

@@ -1,7 +1,7 @@
 """An encoder, a generator and a critic, all conditioned on class semantics: what f-VAEGAN-D2 and the methods after it build on."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks import networks, vae_networks, wgan_gp
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.class_rows import once_per_class
-from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws
+from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
 from d3gzsl_jax.frameworks.torch_layout import Layout, linear, split
 from d3gzsl_jax.keys import stream
@@ -30,7 +30,7 @@ class Reconstructed(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ConditionalVAEGAN(Framework):
-    """Options, networks and losses of a VAE-GAN; what builds on it gives the phases and makes the rows.
+    """Options, networks, rows and losses of a VAE-GAN; what builds on it gives the phases, and may add networks and terms.
 
     Attributes:
         critic_latents: what the critic's synthesized rows are made of: 'encoded', latents of the batch's rows, or 'prior', N(0, I).
@@ -39,6 +39,8 @@ class ConditionalVAEGAN(Framework):
         penalty_rule: 'released', the weight of the gradient penalty is 1.1 times larger or smaller after each outer step, by the
             mean penalty of its critic updates (see losses/penalty_weight.py); 'described', it stays what it was.
     """
+
+    unit_semantics: ClassVar[bool] = True
 
     critic_latents: str = "encoded"
     weight_critic: float = 10.0
@@ -123,12 +125,48 @@ class ConditionalVAEGAN(Framework):
         """`condition` of rows of seen classes: (..., n, hidden) for labels (..., n)."""
         return once_per_class(lambda semantics: self.condition(params, semantics), classes, labels)
 
+    def generate(
+        self, params: Params, conditioned: jax.Array, latent: jax.Array, number: int, source: jax.Array | None = None
+    ) -> jax.Array:
+        """Features (..., dx) as training makes them in pass `number`: G(z, a).
+
+        Args:
+            params: all groups.
+            conditioned: (..., hidden) of `condition`.
+            latent: (..., dz).
+            number: of the pass.
+            source: features (..., dx) that a method with feedback has it from.
+        """
+        with jax.named_scope("generator"):
+            return networks.apply(self.generator, params["generator"], conditioned, latent, method="generate")
+
+    def fakes(self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any) -> Any:
+        """Features of the classes of the batch for the critic; `Reconstructed` in the generator phase."""
+        conditioned, number = self.condition_rows(params, classes, batch.labels), phase.number
+        if phase.name == "critic":
+            return self.generate(params, conditioned, self.critic_latent(params, classes, batch, draws["latent"]), number)
+        mean, log_variance = self.encode(params, classes, batch)
+        features = self.generate(params, conditioned, sample_latent(mean, log_variance, draws["latent"]), number)
+        if self.critic_latents == "encoded":
+            return Reconstructed(features, mean, log_variance, features)
+        return Reconstructed(features, mean, log_variance, self.generate(params, conditioned, draws["prior"], number, features))
+
+    def unseen(self, phase: Phase, params: Params, semantics: jax.Array, n_syn: int, draws: dict[str, jax.Array]) -> jax.Array:
+        """Made as the rows of the phase are, of latents of the prior whatever the critic's are made of."""
+        conditioned = jnp.repeat(self.condition(params, semantics), n_syn, axis=0)
+        return self.generate(params, conditioned, draws["unseen_noise"], phase.number)
+
+    def synthesize(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """G(z, a), z ~ N(0, I)."""
+        return self.generate(params, self.condition(params, semantics), draws["noise"], 0)
+
     def critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """gamma_D (mean D(x~, a) - mean D(x, a) + weight * penalty) with the terms 'wasserstein', 'gradient_penalty' (weighted;
         both without gamma_D), 'penalty' (unweighted) and 'penalty_weight'."""
         batch = inputs.batch
+        condition = wgan_gp.condition_rows(self.critic, params["critic"], inputs.classes, batch.labels)
         loss, penalty = wgan_gp.critic_loss(
-            self.critic, params["critic"], inputs.classes, batch.labels, batch.features, inputs.fakes, inputs.draws["interpolation"]
+            params["critic"], condition, batch.features, inputs.fakes, inputs.draws["interpolation"]
         )
         weight = penalty_weight(self.gradient_penalty_weight, inputs.state["penalty_exponent"])
         terms = {"wasserstein": -loss, "gradient_penalty": weight * penalty, "penalty": penalty, "penalty_weight": weight}
@@ -139,6 +177,7 @@ class ConditionalVAEGAN(Framework):
         made, batch = inputs.fakes, inputs.batch
         reconstruction = binary_cross_entropy(made.features, batch.features)
         divergence = gaussian_kl(made.mean, made.log_variance)
-        adversarial = wgan_gp.generator_loss(self.critic, params["critic"], inputs.classes, batch.labels, made.fake)
+        condition = wgan_gp.condition_rows(self.critic, params["critic"], inputs.classes, batch.labels)
+        adversarial = wgan_gp.generator_loss(self.critic, params["critic"], condition, made.fake)
         terms = {"reconstruction": reconstruction, "kl_prior": divergence, "adversarial": adversarial}
         return reconstruction + divergence + self.weight_adversarial * adversarial, terms

@@ -104,7 +104,8 @@ class FinalClassifier:
         """T1's own softmax, fitted to the synthesized rows (|U| n_syn, width). Its logits are not adjusted: all its classes have
         equally many rows."""
         count = self.zsl_n_syn or self.n_syn
-        rows = synthesized.reshape(unseen, self.n_syn, -1)[:, :count].reshape(unseen * count, -1)
+        width = synthesized.shape[1]
+        rows = synthesized.reshape(unseen, self.n_syn, width)[:, :count].reshape(unseen * count, width)
         return self._zsl_softmax(unseen).fit(key, rows, jnp.repeat(jnp.arange(unseen, dtype=jnp.int32), count))
 
     def _zsl_softmax(self, unseen: int) -> SoftmaxTraining:

@@ -1,11 +1,13 @@
 """How a base method says what an outer step does: phases of updates, the random numbers they take, the optimisers of its groups."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
+
+KINDS = ("normal", "uniform", "integers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Draw:
     kind: str
     shape: tuple[int, ...] = ()
     high: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or (self.kind == "integers") != (self.high > 0):
+            known = ", ".join(KINDS)
+            raise ValueError(f"Draw kind {self.kind!r}, high {self.high}: expected one of {known}, high for integers alone")
 
     def sample(self, key: jax.Array, rows: int) -> jax.Array:
         """(rows, *shape) of them."""
@@ -99,6 +106,28 @@ class AdamRule:
     beta1: float | None = None
     amsgrad: bool = False
     summed: str = "no"
+
+
+def check_phases(passes: Sequence[tuple[Phase, ...]]) -> None:
+    """Refuses phases an outer step cannot go through.
+
+    Args:
+        passes: the phases of each pass of an epoch.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    for number, phases in enumerate(passes):
+        if not phases or not phases[0].new_batch:
+            raise ValueError(f"pass {number}: its first phase must have new batches: there is no last one yet")
+        for phase in phases:
+            if not phase.updates:
+                raise ValueError(f"phase {phase.name!r} of pass {number} has no update")
+            if phase.repeats is not None and (phase.repeats < 1 or not phase.new_batch):
+                raise ValueError(f"phase {phase.name!r} of pass {number}: repeats={phase.repeats} needs new batches and at least 1")
+        shape, first = ([(phase.name, phase.new_batch, phase.repeats) for phase in of] for of in (phases, passes[0]))
+        if shape != first:
+            raise ValueError(f"pass {number} has the phases {shape}, pass 0 {first}: names, batches and repeats must be the same")
 
 
 def new_batches(phases: tuple[Phase, ...], n_critic: int) -> int:

@@ -81,6 +81,8 @@ def _draws(framework: Framework, key: jax.Array, label: jax.Array | int) -> Iter
     class itself."""
     of_class = jax.random.fold_in(key, label)
     for name, draw in framework.synthesis_draws().items():
+        if draw.kind != "normal":
+            raise ValueError(f"{type(framework).__name__}.synthesis_draws: {name} is {draw.kind}; only normal draws go in parts")
         yield name, draw, of_class if name == "noise" else stream(of_class, name)
 
 

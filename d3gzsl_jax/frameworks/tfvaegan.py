@@ -1,19 +1,17 @@
 """TF-VAEGAN (Narayan et al. 2020, arXiv 2003.07833): f-VAEGAN-D2, a decoder of semantics, and its feedback to the generator."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks, vae_networks
-from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN, Reconstructed
+from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule, Phase, Update
-from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
+from d3gzsl_jax.frameworks.structures import Params, Terms, UpdateInputs
 from d3gzsl_jax.frameworks.torch_layout import Layout, linear
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.reconstruction import semantic_reconstruction
-from d3gzsl_jax.losses.variational import sample_latent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,22 +94,23 @@ class TFVAEGAN(ConditionalVAEGAN):
             return networks.apply(self.decoder, params["decoder"], features)
 
     def generate(
-        self, params: Params, conditioned: jax.Array, latent: jax.Array, weight: float | None, source: jax.Array | None = None
+        self, params: Params, conditioned: jax.Array, latent: jax.Array, number: int, source: jax.Array | None = None
     ) -> jax.Array:
-        """G(z, a) where `weight` is None, else R(z, a; weight).
+        """G(z, a), in a pass with feedback R(z, a; a_1). What `source` is for: the feedback to rows of the prior in the generator
+        phase is the refined reconstruction's ('released') or their own first pass's ('described')."""
+        if number != 1:
+            return super().generate(params, conditioned, latent, number)
+        return self.refine(
+            params, conditioned, latent, self.feedback_training, source if self.prior_feedback == "released" else None
+        )
 
-        Args:
-            params: all groups.
-            conditioned: (..., hidden) of `condition`.
-            latent: (..., dz).
-            weight: w.
-            source: features (..., dx) the feedback comes from in the place of G(z, a).
-        """
+    def refine(
+        self, params: Params, conditioned: jax.Array, latent: jax.Array, weight: float, source: jax.Array | None = None
+    ) -> jax.Array:
+        """R(z, a; weight): features (..., dx), the feedback coming from `source` (..., dx) in the place of G(z, a)."""
         apply = lambda method, *inputs: networks.apply(self.generator, params["generator"], *inputs, method=method)  # noqa: E731
         with jax.named_scope("generator"):
             hidden = apply("hidden_layer", conditioned, latent)
-            if weight is None:
-                return apply("output_layer", hidden)
             source = apply("output_layer", hidden) if source is None else source
             # Neither the decoder nor the first pass learns through the feedback.
             fed = jax.lax.stop_gradient(self.decode(params, jax.lax.stop_gradient(source))[1])
@@ -119,26 +118,9 @@ class TFVAEGAN(ConditionalVAEGAN):
                 feedback = networks.apply(self.feedback, params["feedback"], fed)
             return apply("output_layer", hidden + weight * feedback)
 
-    def fakes(self, phase: Phase, params: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any) -> Any:
-        """Features of the classes of the batch for the critic; `Reconstructed` in the generator phase."""
-        conditioned, weight = self.condition_rows(params, classes, batch.labels), self._weight(phase)
-        if phase.name == "critic":
-            return self.generate(params, conditioned, self.critic_latent(params, classes, batch, draws["latent"]), weight)
-        mean, log_variance = self.encode(params, classes, batch)
-        features = self.generate(params, conditioned, sample_latent(mean, log_variance, draws["latent"]), weight)
-        if self.critic_latents == "encoded":
-            return Reconstructed(features, mean, log_variance, features)
-        source = features if self.prior_feedback == "released" else None
-        return Reconstructed(features, mean, log_variance, self.generate(params, conditioned, draws["prior"], weight, source))
-
-    def unseen(self, phase: Phase, params: Params, semantics: jax.Array, n_syn: int, draws: dict[str, jax.Array]) -> jax.Array:
-        """Made as the rows of the phase are, of latents of the prior: with feedback from their own first pass."""
-        conditioned = jnp.repeat(self.condition(params, semantics), n_syn, axis=0)
-        return self.generate(params, conditioned, draws["unseen_noise"], self._weight(phase))
-
-    def _weight(self, phase: Phase) -> float | None:
-        """Of the feedback; None in a pass without."""
-        return self.feedback_training if phase.number == 1 else None
+    def synthesize(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
+        """R(z, a; a_2), z ~ N(0, I): always with feedback."""
+        return self.refine(params, self.condition(params, semantics), draws["noise"], self.feedback_synthesis)
 
     def decoder_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """w_rec WL1(S(x), a) of the real rows, with the term 'semantic_real' (weighted)."""
@@ -154,10 +136,6 @@ class TFVAEGAN(ConditionalVAEGAN):
     def _semantic_loss(self, params: Params, inputs: UpdateInputs, features: jax.Array) -> jax.Array:
         predicted = self.decode(params, features)[0]
         return semantic_reconstruction(predicted, inputs.classes.semantics[inputs.batch.labels], self.semantic_loss)
-
-    def synthesize(self, params: Params, semantics: jax.Array, draws: dict[str, jax.Array]) -> jax.Array:
-        """R(z, a; a_2), z ~ N(0, I): always with feedback."""
-        return self.generate(params, self.condition(params, semantics), draws["noise"], self.feedback_synthesis)
 
     def represent(self, params: Params, features: jax.Array) -> jax.Array:
         """[x, S(x), s(x)]: (n, dx + da + hidden)."""

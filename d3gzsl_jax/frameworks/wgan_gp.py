@@ -10,38 +10,36 @@ from d3gzsl_jax.losses import adversarial
 
 
 def critic_loss(
-    critic: networks.Critic, params: Params, classes: Classes, labels: jax.Array, real: jax.Array, fake: jax.Array,
-    interpolation: jax.Array,
+    params: Params, condition: jax.Array, real: jax.Array, fake: jax.Array, interpolation: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """mean D(x~, a) - mean D(x, a), and the unweighted penalty mean (||grad D(x^, a)|| - 1)^2.
 
     Args:
-        critic, params: D, and its parameters.
-        classes: all classes.
-        labels: (B,) original ids of the rows, which are of seen classes.
+        params: of D, a `networks.Critic`.
+        condition: (B, hidden), of `condition_rows` or of another network: what is added to the first layer on features.
         real, fake: (B, dx).
         interpolation: (B, 1) in [0, 1), the share of the real row in x^.
     """
     of = params["params"]
     with jax.named_scope("critic"):
-        conditioned = _condition(critic, params, classes, labels)
         # The output's bias shifts all scores alike: the loss is a difference of means and does not see it.
         return adversarial.two_layer_critic_loss(
-            networks.NEGATIVE_SLOPE, of["hidden_features"]["kernel"], conditioned, of["hidden_bias"],
+            networks.NEGATIVE_SLOPE, of["hidden_features"]["kernel"], condition, of["hidden_bias"],
             of["output"]["kernel"][:, 0], jnp.stack([real, fake]), interpolation,
         )
 
 
-def generator_loss(critic: networks.Critic, params: Params, classes: Classes, labels: jax.Array, fake: jax.Array) -> jax.Array:
+def generator_loss(critic: networks.Critic, params: Params, condition: jax.Array, fake: jax.Array) -> jax.Array:
     """- mean D(x~, a); arguments as of `critic_loss`."""
     apply = lambda method, *inputs: networks.apply(critic, params, *inputs, method=method)  # noqa: E731
     with jax.named_scope("critic"):
-        hidden = apply("project_features", fake) + _condition(critic, params, classes, labels)
+        hidden = apply("project_features", fake) + condition
         scores = apply("score", hidden)
     return adversarial.generator_adversarial_loss(scores)
 
 
-def _condition(critic: networks.Critic, params: Params, classes: Classes, labels: jax.Array) -> jax.Array:
-    """The part (B, hidden) of the critic's first layer that belongs to the semantics."""
+def condition_rows(critic: networks.Critic, params: Params, classes: Classes, labels: jax.Array) -> jax.Array:
+    """The part (B, hidden) of the critic's first layer that belongs to the semantics of rows of seen classes, by their ids (B,)."""
     project = lambda semantics: networks.apply(critic, params, semantics, method="project_semantics")  # noqa: E731
-    return once_per_class(project, classes, labels)
+    with jax.named_scope("critic"):
+        return once_per_class(project, classes, labels)

@@ -55,7 +55,14 @@ class Setup:
     @functools.cached_property
     def warnings(self) -> list[str]:
         """What of the test rows could be learned from training rows, and what of the data will hardly do, a line each."""
-        return find_leaks(self.data) + find_doubts(self.data, self.arrays)
+        return find_leaks(self.data) + find_doubts(self.data, self.arrays) + self._not_unit_semantics()
+
+    def _not_unit_semantics(self) -> list[str]:
+        """What to say where the base method takes semantics for unit vectors, and they are not."""
+        far = np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max()
+        if not self.model.objective.framework.unit_semantics or far < 1e-3:
+            return []
+        return ["the framework is made for semantics of length 1, which these are not: --config.data.normalize_semantics=True makes them"]
 
     @functools.cached_property
     def features(self) -> jax.Array:

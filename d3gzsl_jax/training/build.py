@@ -17,6 +17,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.frameworks.schedule import AdamRule, check_phases
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.training.optimizers import Optimization
@@ -71,9 +72,10 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
 def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
     """The optimisers of all groups, for so many training rows."""
     train, framework = config.train, objective.framework
-    rules = {group: framework.adam(group) for group in objective.groups}
     phases = [phase for number in range(framework.passes) for phase in framework.phases(number)]
-    factors = {group: train.critic_factor for phase in phases for of in phase.updates for group in of.groups}
+    own = {group for phase in phases for of in phase.updates for group in of.groups}
+    rules = {group: framework.adam(group) if group in own else AdamRule() for group in objective.groups}
+    factors = dict.fromkeys(own, train.critic_factor)
     others = [phase for phase in phases if phase.name != "critic"]  # what they train is not the critic's alone
     factors |= {group: train.generator_factor for phase in others for of in phase.updates for group in of.groups}
     factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
@@ -84,6 +86,11 @@ def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> O
         decay_every=train.decay_every, steps_per_epoch=framework.passes * math.ceil(rows / train.batch_size),
         beta1=train.beta1, beta2=train.beta2, rules=rules,
     )
+
+
+def updates_of_step(config: ConfigDict, framework: Framework) -> int:
+    """How many batches the phases of an outer step go through: at most so many updates of one group."""
+    return sum(phase.count(config.train.n_critic) for phase in framework.phases(0))
 
 
 def class_table(semantics: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Classes:
@@ -109,6 +116,7 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
     framework = FRAMEWORKS[config.framework](
         sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
     )
+    check_phases([framework.phases(number) for number in range(framework.passes)])
     return Objective(framework, distillation)
 
 

@@ -24,7 +24,7 @@ from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.system.host_memory import free_host_memory, size
-from d3gzsl_jax.training.build import build_objective
+from d3gzsl_jax.training.build import build_objective, build_optimization
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower. The whole numbers
 # among the options of the framework come on top.
@@ -61,7 +61,7 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     train, networks, rows, mode = config.train, config.networks, len(data.trainval), resolve_mode(config.data.pipeline)
     resident = mode != "stream" or runs > 1  # training rows and what the teacher says of them
     params = jax.eval_shape(lambda: objective.init(root_key(0)))
-    state = 3 * _words(params)  # parameters, and two moments of Adam
+    state = _words(params) + _words(jax.eval_shape(build_optimization(config, objective, rows).init, params))
     if has_distillation(config):
         teacher = objective.distillation.teacher
         state += _words(jax.eval_shape(lambda: teacher.init(root_key(0), width)))

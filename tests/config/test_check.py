@@ -205,10 +205,10 @@ def test_learning_rates_that_overflow_are_refused():
 def test_more_updates_than_a_counter_holds_are_refused():
     config = changed("train.epochs", 10**9)
     with pytest.raises(UserError, match=r"config.train.epochs=1000000000: with 96 updates an epoch .* give at most 22369621"):
-        check.check_counters(config, 16, 0)
+        check.check_counters(config, 16 * 6, 0)
     config = changed("teacher.epochs", 10**9)
     with pytest.raises(UserError, match=r"config.teacher.epochs=1000000000: with 15 updates"):
-        check.check_counters(config, 16, 15)
+        check.check_counters(config, 16 * 6, 15)
 
 
 def test_very_many_seeds_are_refused():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from d3gzsl_jax.frameworks.schedule import Draw, Phase, Update, new_batches, repeats
+from d3gzsl_jax.frameworks.schedule import Draw, Phase, Update, check_phases, new_batches, repeats
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.draws import step_draws
 
@@ -25,11 +25,6 @@ def test_a_draw_has_its_kind_range_and_shape_of_a_row(draw, low, high, dtype):
     if draw.kind == "integers":
         assert set(found.ravel()) == set(range(draw.high))
     np.testing.assert_array_equal(found, draw.sample(root_key(0), 3000))
-
-
-def test_a_draw_of_no_kind_is_an_error():
-    with pytest.raises(KeyError, match="gaussian"):
-        Draw("gaussian").sample(root_key(0), 1)
 
 
 CRITIC = Phase("critic", (Update("critic", ("critic",)),), {"noise": Draw("normal", (2,)), "class": Draw("integers", (), 7)})
@@ -65,3 +60,24 @@ def test_the_draws_of_a_step_are_those_of_its_phases():
     rows = [row for step in (0, 1) for draws in of(step) for name in ("noise", "mix") for row in np.atleast_3d(draws.get(name, []))]
     assert len({row.tobytes() for row in rows if row.size}) == len([row for row in rows if row.size])
     jax.tree.map(np.testing.assert_array_equal, of(0), of(0))
+
+
+@pytest.mark.parametrize(
+    ("passes", "message"),
+    [
+        ([()], "pass 0: its first phase must have new batches"),
+        ([(Phase("g", (Update("g", ("g",)),), {}, new_batch=False),)], "there is no last one yet"),
+        ([(Phase("c", (), {}),)], "phase 'c' of pass 0 has no update"),
+        ([(Phase("c", (Update("c", ("c",)),), {}, repeats=0),)], "phase 'c' of pass 0: repeats=0 needs"),
+        ([(Phase("c", (Update("c", ("c",)),), {}),), (Phase("d", (Update("c", ("c",)),), {}),)], "names, batches and repeats must be the same"),
+    ],
+)  # fmt: skip
+def test_phases_no_step_can_go_through_are_refused(passes, message):
+    with pytest.raises(ValueError, match=message):
+        check_phases(passes)
+
+
+@pytest.mark.parametrize("draw", [("gamma",), ("normal", (), 3), ("integers", (), 0)])
+def test_draws_that_mean_nothing_are_refused(draw):
+    with pytest.raises(ValueError, match="expected one of normal, uniform, integers"):
+        Draw(*draw)
