@@ -4,7 +4,9 @@
 
 Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018). Expected U/S/H: PUBLISHED, without D3 by the final
 classifier. Nothing is published for D3, nor for CE-GZSL. On WGAN-GP the final classifier's settings are those of f-CLSWGAN; aPY is
-not in its paper: settings are those the code of LisGAN (Li et al. 2019) is run with.
+not in its paper: settings are those the code of LisGAN (Li et al. 2019) is run with. TF-VAEGAN (2003.07833) has no script for
+aPY: its settings, and f-VAEGAN-D2's (1903.10132), are those of AWA2. CADA-VAE (1812.01784) chose its classifier's epochs by
+benchmark and has none for aPY.
 """
 
 from ml_collections import ConfigDict

@@ -7,6 +7,8 @@ PUBLISHED, without D3 by the final classifier. Nothing is published for D3 on WG
 weights of L_od, L_be and L_kl to 0 with 0.0001 in a comment beside each; here all weights are 1e-4. Settings of f-CLSWGAN are those
 its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. They give no settings for attributes
 (`:cegzsl,att`): these are those for sentences.
+f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose script for this benchmark is followed; CADA-VAE:
+1812.01784.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,8 @@
 Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018), 2103.16173 (CE-GZSL, CVPR 2021). Expected U/S/H:
 PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On WGAN-GP the final classifier's settings are those of
 f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. They give no
-batch size for FLO: it is that of AWA.
+batch size for FLO: it is that of AWA. TF-VAEGAN (2003.07833) as its script for FLO; f-VAEGAN-D2 (1903.10132) as that. FLO is no
+benchmark of CADA-VAE's paper (1812.01784): epochs of its classifiers are those for CUB.
 """
 
 from ml_collections import ConfigDict

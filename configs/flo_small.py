@@ -15,7 +15,8 @@ from d3gzsl_jax.config import recipes, variants
 
 
 def small_vaegan(name: str) -> dict[str, Any]:
-    """f-VAEGAN-D2 or TF-VAEGAN, small: a larger rate for fewer epochs than published, all else by TF-VAEGAN's scripts for CUB."""
+    """f-VAEGAN-D2 or TF-VAEGAN, small: narrow networks, 64 noise dimensions, batches of 128, a larger rate for fewer epochs than
+    published; all else by TF-VAEGAN's script for CUB."""
     further = {"tfvaegan__feedback_learning_rate": 1e-4, "tfvaegan__decoder_learning_rate": 1e-3} if name == "tfvaegan" else {}
     recipe = {"fvaegan": recipes.fvaegan, "tfvaegan": recipes.tfvaegan}[name]
     epochs = {"fvaegan": 40, "tfvaegan": 20}[name]  # as many outer steps: an epoch of TF-VAEGAN has two passes
@@ -26,7 +27,7 @@ FRAMEWORKS = {
     "wgan": {"data.normalize_semantics": True},
     "fvaegan": small_vaegan("fvaegan"),
     "tfvaegan": small_vaegan("tfvaegan"),
-    "cadavae": recipes.cadavae(
+    "cadavae": recipes.cadavae(  # with semantics of length 1, where its code takes them as they are
         classifier_epochs=23, zsl_epochs=22, data__normalize_semantics=True, cadavae__feature_encoder_hidden=512,
         cadavae__semantic_encoder_hidden=512, cadavae__feature_decoder_hidden=512, cadavae__semantic_decoder_hidden=512,
         eval__every_epochs=25,

@@ -60,7 +60,7 @@ def tfvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) ->
 
 
 def fvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> dict[str, Any]:
-    """f-VAEGAN-D2: no code of its authors is public; the settings are those of TF-VAEGAN's, which is built on it. An epoch is one
+    """f-VAEGAN-D2: no code of its authors is public; the settings are those of TF-VAEGAN, which is built on it. An epoch is one
     pass. Arguments as of `tfvaegan`."""
     return tfvaegan(n_syn=n_syn, epochs=epochs, learning_rate=learning_rate, **fields)
 

@@ -1,6 +1,6 @@
 """Trains the same run on different numbers of devices, made of the CPU, and tells how far they end from the run on one.
 
-    python tools/robustness/device_equality.py [--config configs/digits.py] [--layouts 2,4,8,2x2] [--frameworks wgan,cegzsl] [--
+    python tools/robustness/device_equality.py [--config configs/digits.py] [--layouts 2,4,8,2x2] [--frameworks wgan,tfvaegan] [--
         FLAG ...]
 
 A layout is a number of devices, or processes x devices of each. What follows `--` goes to every run; without it a run is 21 outer
@@ -83,7 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="configs/digits.py")
     parser.add_argument("--layouts", default="2,4,8,2x2")
-    parser.add_argument("--frameworks", default="wgan,cegzsl")
+    parser.add_argument("--frameworks", default="wgan,cegzsl,fvaegan,tfvaegan,cadavae")
     parser.add_argument("further", nargs="*", help="for every run, after --")
     args = parser.parse_args()
     worst = 0.0
