@@ -62,7 +62,7 @@ class Setup:
         far = np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max()
         if not self.model.objective.framework.unit_semantics or far < 1e-3:
             return []
-        return ["the framework is for semantics of length 1, which these are not: --config.data.normalize_semantics=True makes them"]
+        return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
 
     @functools.cached_property
     def features(self) -> jax.Array:
