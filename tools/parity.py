@@ -94,9 +94,10 @@ def check_oracle(arguments: argparse.Namespace) -> Checked:
     if arguments.precision != "float32":
         raise UserError(f"--precision {arguments.precision}: not with --oracle, which is compared in float32 and --double")
     case = oracle_case.case_of(arguments)
-    from tools.parity_parts import oracle, oracle_vaegan  # here, because they need torch
+    from tools.parity_parts.oracle import Lockstep, compare  # here, because it needs torch
+    from tools.parity_parts.oracle_vaegan import LockstepVAEGAN
 
-    found = oracle.compare(case, oracle_vaegan.LockstepVAEGAN if case.base == "tfvaegan" else oracle.Lockstep)
+    found = compare(case, LockstepVAEGAN if case.base == "tfvaegan" else Lockstep)
     method = f"{case.base}{' with D3' if case.d3 else ''}, {case.variant}"
     return Checked(f"PyTorch oracle: {method}, seed {case.seed}, {case.steps} outer steps", found, dataclasses.asdict(case))
 

@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.config.schema import options_of
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
@@ -113,11 +114,30 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
         features=features, semantics=size, noise=networks.noise or size, seen=seen, generator_hidden=networks.generator_hidden,
         critic_hidden=networks.critic_hidden, embedding=networks.embedding,
     )
+    check_options(config.framework)
     framework = FRAMEWORKS[config.framework](
         sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
     )
-    check_phases([framework.phases(number) for number in range(framework.passes)])
+    passes = [framework.phases(number) for number in range(framework.passes)]
+    check_phases(passes)
+    for update in (update for phases in passes for phase in phases for update in phase.updates):
+        if type(framework).loss is Framework.loss and not hasattr(framework, f"{update.name}_loss"):
+            raise UserError(f"{type(framework).__name__} has no {update.name}_loss, which its update of that name minimises")
     return Objective(framework, distillation)
+
+
+def check_options(name: str) -> None:
+    """Refuses a framework whose options in config/framework_fields.py are not those of its class.
+
+    Raises:
+        UserError: naming the option.
+    """
+    there = {field.name: field.default for field in dataclasses.fields(FRAMEWORKS[name])}
+    for option in options_of(name):
+        own = option.name.partition(".")[2]
+        if own not in there or there[own] != option.default:
+            kind, found = FRAMEWORKS[name].__name__, there.get(own, "no such field")
+            raise UserError(f"{option.name}={option.default} in config/framework_fields.py, in {kind} {found}: make them the same")
 
 
 def build_final_classifier(config: ConfigDict, framework: Framework, classes: int) -> FinalClassifier:

@@ -111,6 +111,7 @@ def test_an_interval_by_hand():
     assert interval([2.0])[0] == 2.0 and np.isnan(interval([2.0])[1:]).all()
 
 
+@pytest.mark.optimized
 def test_seeds_go_on_together_to_the_same_bits(data, tmp_path, finished, monkeypatch):
     """Ctrl-C and SIGTERM stop all at one step; and a list that grows trains what is new."""
     root, whole, _ = finished
@@ -142,6 +143,7 @@ def test_seeds_go_on_together_to_the_same_bits(data, tmp_path, finished, monkeyp
     assert sum("finished already" in line for line in said) == 2
 
 
+@pytest.mark.optimized
 def test_seeds_at_different_steps_go_on_all_the_same(data, tmp_path, finished, monkeypatch):
     """A process killed while the second seed's checkpoint had not been written."""
     root, whole, _ = finished
