@@ -42,8 +42,7 @@ class JointLoop:
         loop: what each of them would be trained by alone.
         seeds_as: how the seeds are gone through. 'vmap': at the same time, a product of matrices being a batch of products; it
             sums in another order than a seed alone does, so the parameters are those of the seed alone up to rounding, which
-            adversarial training lets grow. 'map': one after another within the program, to the very bits of the seed alone (what is
-            logged of a method whose passes differ can be off in the last digit). 'auto':
+            adversarial training lets grow. 'map': one after another within the program, to the very bits of the seed alone. 'auto':
             vmap where there is an accelerator to fill, map on a CPU, where it is no slower.
     """
 
