@@ -126,7 +126,7 @@ def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distilla
     )
     optimization = Optimization(
         learning_rates=dict.fromkeys(objective.groups, 1e-3), factors={}, decay_every=20, steps_per_epoch=7,
-        rules={group: base.adam(group) for group in objective.groups},
+        rules=objective.rules,
     )
     root = root_key(seed)
     x = jnp.asarray(rng.uniform(size=(rows, features)), jnp.float32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.frameworks.base import Framework
-from d3gzsl_jax.frameworks.schedule import Phase, Update
+from d3gzsl_jax.frameworks.schedule import AdamRule, Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Synthesized, Terms, UpdateInputs
 
 
@@ -35,9 +35,15 @@ class Objective:
     @property
     def groups(self) -> tuple[str, ...]:
         """All trained parameter groups, those of the last phase first."""
-        phases = [phase for number in range(self.framework.passes) for phase in self.framework.phases(number)]
+        phases = [phase for phases in self.framework.phases_by_pass for phase in phases]
         updates = [update for phase in reversed(phases) for update in phase.updates]
         return tuple(dict.fromkeys(group for update in updates for group in self.groups_of(update)))
+
+    @property
+    def rules(self) -> dict[str, AdamRule]:
+        """How each of `groups` is stepped: those of the method as it says, D3's by the run's settings."""
+        of_d3 = self.distillation.groups(self.own_embedding)
+        return {group: AdamRule() if group in of_d3 else self.framework.adam(group) for group in self.groups}
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of `groups`, and of groups of the method that no update trains."""

@@ -100,13 +100,11 @@ def descend(
     return jax.tree.map(lambda p, d: p - jnp.float32(learning_rate) * d, params, directions), opt_state, value
 
 
-
 class RunningSumState(NamedTuple):
     """total: sum of the gradients of the epoch; epoch () int32, which one that is."""
 
     total: optax.Updates
     epoch: jax.Array
-
 
 
 def running_sum(starts_anew: bool = True) -> optax.GradientTransformationExtraArgs:

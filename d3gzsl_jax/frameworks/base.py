@@ -60,6 +60,11 @@ class Framework:
         as many repeats, in all passes."""
         raise NotImplementedError
 
+    @property
+    def phases_by_pass(self) -> tuple[tuple[Phase, ...], ...]:
+        """`phases` of every pass of an epoch."""
+        return tuple(self.phases(number) for number in range(self.passes))
+
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of every trained group of the method."""
         raise NotImplementedError

@@ -92,7 +92,7 @@ class CADAVAE(Framework):
 
     def adam(self, group: str) -> AdamRule:
         """AMSGrad, with first moments that decay at 0.9."""
-        return AdamRule(beta1=0.9, amsgrad=True) if group in GROUPS else AdamRule()
+        return AdamRule(beta1=0.9, amsgrad=True)
 
     def encode(self, params: Params, group: str, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Mean and log-variance (n, k) of the latents of features (n, dx) or semantics (n, da)."""

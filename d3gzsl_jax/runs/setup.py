@@ -59,8 +59,9 @@ class Setup:
 
     def _not_unit_semantics(self) -> list[str]:
         """What to say where the base method takes semantics for unit vectors, and they are not."""
-        far = np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max()
-        if not self.model.objective.framework.unit_semantics or far < 1e-3:
+        if not self.model.objective.framework.unit_semantics:
+            return []
+        if np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max() < 1e-3:
             return []
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
 

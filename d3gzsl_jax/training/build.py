@@ -18,7 +18,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.frameworks.schedule import AdamRule, check_phases
+from d3gzsl_jax.frameworks.schedule import check_phases
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.training.optimizers import Optimization
@@ -73,10 +73,8 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
 def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
     """The optimisers of all groups, for so many training rows."""
     train, framework = config.train, objective.framework
-    phases = [phase for number in range(framework.passes) for phase in framework.phases(number)]
-    own = {group for phase in phases for of in phase.updates for group in of.groups}
-    rules = {group: framework.adam(group) if group in own else AdamRule() for group in objective.groups}
-    factors = dict.fromkeys(own, train.critic_factor)
+    phases, rules = [phase for phases in framework.phases_by_pass for phase in phases], objective.rules
+    factors = dict.fromkeys(rules, train.critic_factor)
     others = [phase for phase in phases if phase.name != "critic"]  # what they train is not the critic's alone
     factors |= {group: train.generator_factor for phase in others for of in phase.updates for group in of.groups}
     factors |= dict.fromkeys(("student_embedding", "student_head"), train.student_factor) | {"confidence": train.confidence_factor}
@@ -118,9 +116,8 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
     framework = FRAMEWORKS[config.framework](
         sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
     )
-    passes = [framework.phases(number) for number in range(framework.passes)]
-    check_phases(passes)
-    for update in (update for phases in passes for phase in phases for update in phase.updates):
+    check_phases(framework.phases_by_pass)
+    for update in (update for phases in framework.phases_by_pass for phase in phases for update in phase.updates):
         if type(framework).loss is Framework.loss and not hasattr(framework, f"{update.name}_loss"):
             raise UserError(f"{type(framework).__name__} has no {update.name}_loss, which its update of that name minimises")
     return Objective(framework, distillation)

@@ -109,15 +109,14 @@ class Loop:
     @property
     def different_phases(self) -> list[tuple[Phase, ...]]:
         """The phases of the passes of an epoch, those of equal passes once."""
-        framework = self.objective.framework
-        passes = [framework.phases(number) for number in range(framework.passes)]
+        passes = self.objective.framework.phases_by_pass
         return [phases for number, phases in enumerate(passes) if phases not in passes[:number]]
 
     def which_phases(self, step: jax.Array) -> jax.Array:
         """The place in `different_phases` () int32 of the pass that an outer step belongs to."""
         framework, different = self.objective.framework, self.different_phases
         steps_per_pass = self.optimization.steps_per_epoch // framework.passes
-        places = [different.index(framework.phases(number)) for number in range(framework.passes)]
+        places = [different.index(phases) for phases in framework.phases_by_pass]
         return jnp.asarray(places, jnp.int32)[step // steps_per_pass % framework.passes]
 
     def _step_of_pass(

@@ -74,7 +74,7 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     optimization = Optimization(
         learning_rates=dict.fromkeys(params, 1e-4), factors=RELEASED_FACTORS, decay_every=RELEASED_DECAY_EVERY,
         steps_per_epoch=framework.passes * -(-of.rows // of.batch),
-        rules={group: framework.adam(group) for group in objective.groups},
+        rules=objective.rules,
     )
     x = jax.random.uniform(root, (of.rows, of.features))
     labels = jax.random.randint(root, (of.rows,), 0, of.seen)

@@ -100,7 +100,7 @@ def our_side(case: Case) -> OurSide:
     factors = {group: FACTORS[OPTIMIZERS[group] if OPTIMIZERS[group] in FACTORS else "student"] for group in objective.groups}
     optimization = Optimization(
         learning_rates=dict.fromkeys(objective.groups, case.learning_rate), factors=factors, decay_every=case.decay_every,
-        steps_per_epoch=case.steps_per_epoch, rules={group: framework.adam(group) for group in objective.groups},
+        steps_per_epoch=case.steps_per_epoch, rules=objective.rules,
     )
 
     phases = framework.phases(0)

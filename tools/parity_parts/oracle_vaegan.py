@@ -49,7 +49,7 @@ def our_side(case: Case) -> OurSide:
     optimization = Optimization(
         learning_rates={group: RATES.get(group, case.learning_rate) for group in objective.groups},
         factors={group: factor(group) for group in objective.groups}, decay_every=case.decay_every,
-        steps_per_epoch=case.steps_per_epoch, rules={group: framework.adam(group) for group in objective.groups},
+        steps_per_epoch=case.steps_per_epoch, rules=objective.rules,
     )
 
     def one(number: int, name: str, state: TrainState, *inputs: Any) -> tuple[TrainState, Terms, Params]:

@@ -47,7 +47,7 @@ def build(recording: Recording) -> Setup:
         learning_rates=dict.fromkeys(objective.groups, option("lr")),
         factors=dict.fromkeys(objective.groups, option("lr_dec_rate")), decay_every=size("lr_decay_epoch"),
         steps_per_epoch=math.ceil(rows / size("batch_size")), beta1=option("beta1"),
-        rules={group: framework.adam(group) for group in objective.groups},
+        rules=objective.rules,
     )
     softmax = SoftmaxTraining(
         classes=size("nclass_all"), epochs=int(recording["classifier0/nepoch"]),
