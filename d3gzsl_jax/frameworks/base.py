@@ -1,6 +1,7 @@
 """What a generative base method offers to the training step (docs/frameworks.md shows how to add one)."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -14,7 +15,8 @@ from d3gzsl_jax.frameworks.torch_layout import Layout
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """Sizes of data and networks. features dx, semantics da and seen |S| are the data's; noise dz and the widths are settings."""
+    """Sizes of data and networks. features dx, semantics da, seen |S| and representation dr, of the further array per row that some
+    methods take (0 for others), are the data's; noise dz and the widths are settings."""
 
     features: int
     semantics: int
@@ -23,6 +25,7 @@ class Sizes:
     generator_hidden: int = 4096
     critic_hidden: int = 4096
     embedding: int = 2048
+    representation: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Framework:
     embedding_groups: ClassVar[tuple[str, ...]] = ()
     """The groups of `embed`, where that is a network of the method, sizes.embedding wide like the teacher's: D3's student then
     shares it. What `fakes` returns must then be features (..., B, dx)."""
+
+    takes_representations: ClassVar[bool] = False
+    """Whether real rows are given as `representations.split_rows` takes them: features and a representation (ZeroDiff)."""
+    first_stage: ClassVar[str] = ""
+    """The name of the method that is trained before this one, on the representations of rows in the place of their features."""
+    first_stage_groups: ClassVar[Mapping[str, str]] = {}
+    """What is taken from it and frozen: a group of this method -> the group of the first stage that it is."""
 
     # What is trained, and how.
 
