@@ -136,15 +136,17 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     layout, data = _layout(config), load(config.dataset, config.data)
     model = model_module.build(config, data)
     objective, key = model.objective, jax.random.key(0)
-    like = dict(jax.eval_shape(objective.init, key))
+    represented = data.representations is not None
+    like = dict(jax.eval_shape(objective.init, key)) | model_module.first_stage_shapes(model.first_stage, objective, represented)
     if objective.distillation.active:
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
+    width = data.feature_size + data.representation_size
     if (final := model.final_classifier) is not None:
-        fresh = {torch_layout.FINAL: jax.eval_shape(lambda: final.init(key, like, data.feature_size))}
+        fresh = {torch_layout.FINAL: jax.eval_shape(lambda: final.init(key, like, width))}
         if final.zsl == "own":
             unseen = len(data.unseen_classes)
-            fresh[torch_layout.FINAL_ZSL] = jax.eval_shape(lambda: final.init_zsl(key, like, data.feature_size, unseen))
+            fresh[torch_layout.FINAL_ZSL] = jax.eval_shape(lambda: final.init_zsl(key, like, width, unseen))
         like |= fresh
     params, teacher, classifier = _parts(convert(path, arrays, like, layout))
     run_folder = RunFolder(str(folder), data.name)

@@ -32,9 +32,9 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.frameworks.structures import TrainState
+from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import finish, log, resume, teacher
+from d3gzsl_jax.runs import finish, first_stage, log, resume, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.group import Group
 from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
@@ -104,6 +104,7 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     if config.log.tensorboard:
         log.require_tensorboard()
     model = build.build(config, data)
+    data = first_stage.named(data, model.objective.framework.takes_representations)
     if not is_fold:  # of a whole that was looked at
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
     per_epoch = model.optimization.steps_per_epoch
@@ -186,7 +187,29 @@ def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
     """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
     constants = run.constants(frozen.params)
     empty = run.setup.loop.empty_tally(run.abstract_state, constants, run.setup.example_inputs())
-    return Beginning(constants, empty, *restore_or_initialise(run, empty))
+    return Beginning(constants, empty, *restore_or_initialise(run, empty, functools.partial(_first_stage, run, frozen.encoder)))
+
+
+def _first_stage(run: Run, embedding: Params) -> Params:
+    """What a run freezes of the method that is trained before its own, by this page, in a folder within the run's; {} for none.
+
+    Args:
+        run: that is to begin.
+        embedding: the teacher's, where representations are made by it.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; the same command goes on with it.
+    """
+    if run.model.first_stage is None:
+        return {}
+    if earlier := first_stage.of_earlier_run(run):
+        return earlier
+    start = Start(first_stage.config_of(run), str(first_stage.folder(run)), f"{run.title}first stage: ")
+    with open_runs(first_stage.data_of(run, embedding), [start], run.display, run.is_fold) as opened:
+        ((_, results),) = opened.results(train_open(opened))
+    if results["interrupted"]:
+        raise KeyboardInterrupt
+    return first_stage.encoder(run, embedding) | first_stage.trained(run)
 
 
 def _outer_steps(group: Group, signals: Signals) -> list[tuple[TrainState, int]]:

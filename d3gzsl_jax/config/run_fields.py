@@ -36,6 +36,12 @@ DATA = (
     ),
     Field("data.feature_file", "res101.mat", "mat only: the feature file (.mat or .h5); a relative path counts from data.root."),
     Field(
+        "data.representation_file", "",
+        "A further array per row, for a framework that takes one (zerodiff): a file with a matrix of N rows, as ZeroDiff's "
+        "con_paco.mat (.mat, .h5, .npz or .npy); with data.source=mat a relative path counts from data.root. '': none; zerodiff "
+        "then takes the frozen teacher's embedding of the features.",
+    ),
+    Field(
         "data.semantics", "att",
         "Class semantics: att reads att_splits.mat of data.root, NAME reads NAME_splits.mat (tfds: att, sent).",
     ),

@@ -29,6 +29,7 @@ class GZSLData:
         first: the number files count rows and classes from (1 in `.mat` files, 0 elsewhere), for messages.
         file_rows: (N,) and
         file_classes: (C,) which row and class of the files, counted from 0, each of these is; None where all are there in order.
+        representations: (N, dr) a further array per row, raw as features are, for methods that take one; None where there is none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class GZSLData:
     first: int = 0
     file_rows: np.ndarray | None = None
     file_classes: np.ndarray | None = None
+    representations: np.ndarray | None = None
 
     def __repr__(self) -> str:
         """One line, also of arrays that are not validated yet."""
@@ -62,6 +64,11 @@ class GZSLData:
     def feature_size(self) -> int:
         """dx."""
         return self.features.shape[1]
+
+    @property
+    def representation_size(self) -> int:
+        """dr; 0 without representations."""
+        return 0 if self.representations is None else self.representations.shape[1]
 
     @property
     def semantic_size(self) -> int:
@@ -82,7 +89,8 @@ class GZSLData:
     def digests(self) -> dict[str, str]:
         """SHA-256 of what must agree before figures may stand in one table: features, semantics, and split (labels and roles)."""
         split = sha256_of(self.labels, self.trainval, self.test_seen, self.test_unseen)
-        return {"features": sha256_of(self.features), "semantics": sha256_of(self.semantics), "split": split}
+        found = {"features": sha256_of(self.features), "semantics": sha256_of(self.semantics), "split": split}
+        return found if self.representations is None else found | {"representations": sha256_of(self.representations)}
 
     def key(self, field: str) -> str:
         """How a message should name `field`, for example \"'labels' in CUB/res101.mat\"."""

@@ -1,6 +1,7 @@
 """From config.data to a validated GZSLData."""
 
 import dataclasses
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -9,6 +10,7 @@ from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.formats.forms import usual_form
 from d3gzsl_jax.data.formats.from_tfds import read_tfds
 from d3gzsl_jax.data.formats.open_npz import read_npz
+from d3gzsl_jax.data.formats.representation_file import add_representations
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.semantics import check_semantics, normalize_semantics
 from d3gzsl_jax.data.stress import OFF, stress
@@ -23,8 +25,8 @@ def load(name: str, config: ConfigDict) -> GZSLData:
 
     Args:
         name: config.dataset; an npz file brings its own.
-        config: config.data (source, root, manual_dir, feature_file, semantics, unseen_classes, leave_out, stress,
-            normalize_semantics).
+        config: config.data (source, root, manual_dir, feature_file, representation_file, semantics, unseen_classes, leave_out,
+            stress, normalize_semantics).
 
     Raises:
         UserError: data missing or wrong; the message names file, key and row.
@@ -40,6 +42,10 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     else:
         feature_file = paths.clean(config.feature_file, "--config.data.feature_file")
         data = read_xlsa17(paths.clean(config.root, option), name, feature_file, config.semantics)
+    if given := config.get("representation_file", ""):
+        path = paths.clean(given, "--config.data.representation_file")
+        folder = paths.clean(config.root, option) if config.source == "mat" else Path()
+        data = add_representations(data, folder / path)
     if unseen := config.get("unseen_classes", ""):
         data = declare_unseen(usual_form(data), unseen)
     data = validate(data)

@@ -109,22 +109,58 @@ def check_scaled(scaled: np.ndarray, name: str, first: int = 0) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class SplitArrays:
-    """Preprocessed float32 features (n, dx) and int32 original labels (n,) of the three splits, and how they were scaled."""
+    """Preprocessed float32 rows (n, dx) and int32 original labels (n,) of the three splits, and how they were scaled.
 
-    train_features: np.ndarray
+    A row is its features; for a method that takes representations which come with the data, these stand behind them, (n, dx + dr),
+    scaled as features are, by themselves.
+    """
+
+    train_rows: np.ndarray
     train_labels: np.ndarray
-    test_seen_features: np.ndarray
+    test_seen_rows: np.ndarray
     test_seen_labels: np.ndarray
-    test_unseen_features: np.ndarray
+    test_unseen_rows: np.ndarray
     test_unseen_labels: np.ndarray
     scaling: Scaling
+    representation_scaling: Scaling | None = None
+
+    @property
+    def train_features(self) -> np.ndarray:
+        """(n, dx)."""
+        return self._features(self.train_rows)
+
+    @property
+    def test_seen_features(self) -> np.ndarray:
+        """(n, dx)."""
+        return self._features(self.test_seen_rows)
+
+    @property
+    def test_unseen_features(self) -> np.ndarray:
+        """(n, dx)."""
+        return self._features(self.test_unseen_rows)
+
+    def _features(self, rows: np.ndarray) -> np.ndarray:
+        return rows if self.representation_scaling is None else rows[:, : len(self.scaling.scale)]
 
 
-def scale_splits(data: GZSLData) -> SplitArrays:
-    """The three splits of validated data, scaled as trainval asks for."""
-    scaling = Scaling.fit(data.features[data.trainval])
+def scaled_rows(
+    scaling: Scaling, representation_scaling: Scaling | None, features: np.ndarray, representations: np.ndarray | None
+) -> np.ndarray:
+    """Rows as `SplitArrays` has them, of raw features (n, dx) and, where there is a scaling for them, representations (n, dr)."""
+    if representation_scaling is None or representations is None:
+        return scaling.apply(features)
+    return np.concatenate([scaling.apply(features), representation_scaling.apply(representations)], axis=1)
+
+
+def scale_splits(data: GZSLData, represented: bool = False) -> SplitArrays:
+    """The three splits of validated data, scaled as trainval asks for; `represented`: with the representations of the data."""
+    scaling, further = Scaling.fit(data.features[data.trainval]), None
+    representations = data.representations if represented else None
+    if representations is not None:
+        further = Scaling.fit(representations[data.trainval])
     labels = data.labels.astype(np.int32)
     arrays: dict[str, np.ndarray] = {}
     for name, rows in (("train", data.trainval), ("test_seen", data.test_seen), ("test_unseen", data.test_unseen)):
-        arrays |= {f"{name}_features": scaling.apply(data.features[rows]), f"{name}_labels": labels[rows]}
-    return SplitArrays(**arrays, scaling=scaling)
+        own = None if representations is None else representations[rows]
+        arrays |= {f"{name}_rows": scaled_rows(scaling, further, data.features[rows], own), f"{name}_labels": labels[rows]}
+    return SplitArrays(**arrays, scaling=scaling, representation_scaling=further)

@@ -31,6 +31,8 @@ def validate(data: GZSLData) -> GZSLData:
     _check_kinds(data)
     features = real_numbers(data.features, data.key("features"))
     data = data if features is data.features else dataclasses.replace(data, features=features)
+    if data.representations is not None:
+        data = dataclasses.replace(data, representations=real_numbers(data.representations, data.key("representations")))
     if not data.test_seen.size and data.test_seen.dtype.kind not in "iu":  # of no rows the type says nothing
         data = dataclasses.replace(data, test_seen=np.zeros(0, np.int64))
     _check_arrays(data)
@@ -40,7 +42,9 @@ def validate(data: GZSLData) -> GZSLData:
         _check_role(data, role)
     _check_overlaps(data)
     _check_classes(data)
-    _check_scale(data)
+    _check_scale(data, "features")
+    if data.representations is not None:
+        _check_scale(data, "representations")
     return data
 
 
@@ -65,7 +69,8 @@ def real_numbers(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _check_kinds(data: GZSLData) -> None:
-    for field in ("features", "labels", "semantics", *ROLES):
+    further = () if data.representations is None else ("representations",)
+    for field in ("features", "labels", "semantics", *further, *ROLES):
         if not isinstance(array := getattr(data, field), np.ndarray):
             raise UserError(f"{data.key(field)}: need a numpy array, found {type(array).__name__}")
 
@@ -82,7 +87,8 @@ def _check_arrays(data: GZSLData) -> None:
             f"{data.key('labels')}: {labels.size} labels for {len(features)} rows of {data.key('features')}{hint}; "
             "there must be one label per row"
         )
-    _check_values(data)
+    _check_values(data, "features")
+    _check_representations(data)
     check_semantics(data)
     if len(data.class_names) != data.class_count:
         raise UserError(
@@ -91,9 +97,23 @@ def _check_arrays(data: GZSLData) -> None:
         )
 
 
-def _check_values(data: GZSLData) -> None:
-    """Every value is a number that float32 holds."""
-    features = data.features
+def _check_representations(data: GZSLData) -> None:
+    if (found := data.representations) is None:
+        return
+    if found.ndim != 2:
+        raise UserError(f"{data.key('representations')}: need a 2-D array of numbers, found {_describe(found)}")
+    if len(found) != len(data.labels):
+        hint = "; it looks transposed" if found.shape[1] == len(data.labels) else ""
+        raise UserError(
+            f"{data.key('representations')}: {len(found)} rows for {len(data.labels)} rows of {data.key('features')}{hint}; there "
+            "must be one representation per row"
+        )
+    _check_values(data, "representations")
+
+
+def _check_values(data: GZSLData, field: str) -> None:
+    """Every value of 'features' or 'representations' is a number that float32 holds."""
+    features = getattr(data, field)
     if not features.size:
         return
     with np.errstate(invalid="ignore"):
@@ -105,7 +125,7 @@ def _check_values(data: GZSLData) -> None:
     value = features[row, column]
     why = ", more than float32 holds," if np.isfinite(value) else ""
     raise UserError(
-        f"{data.key('features')}: row {data.row(row)} has {value}{why} in dimension {column + data.first} "
+        f"{data.key(field)}: row {data.row(row)} has {value}{why} in dimension {column + data.first} "
         f"({int(bad.any(axis=1).sum())} such rows); extract these features again or drop the rows"
     )
 
@@ -216,8 +236,10 @@ def _check_classes(data: GZSLData) -> None:
         raise UserError(f"{data.key('trainval')}: holds {len(data.seen_classes)} class; at least 2 seen classes are needed")
 
 
-def _check_scale(data: GZSLData) -> None:
-    train, name = data.features[data.trainval], data.key("features")
+def _check_scale(data: GZSLData, field: str) -> None:
+    """'features' or 'representations' vary, by no more than float32 can compute with."""
+    values, name = getattr(data, field), data.key(field)
+    train = values[data.trainval]
     low, high = train.min(axis=0).astype(np.float64), train.max(axis=0).astype(np.float64)
     wide = high - low
     if not (wide > 0).any():
@@ -238,13 +260,13 @@ def _check_scale(data: GZSLData) -> None:
     for role in ("test_seen", "test_unseen"):
         if not len(rows := getattr(data, role)):
             continue
-        tested, own = data.features[rows], np.where(wide > 0, wide, 1.0)
+        tested, own = values[rows], np.where(wide > 0, wide, 1.0)
         away = np.maximum(tested.max(axis=0) - high, low - tested.min(axis=0)) / own
         column = int(np.argmax(away))
         if away[column] > LARGEST:
             row = int(rows[np.argmax(np.abs(tested[:, column] - low[column]))])
             raise UserError(
-                f"{name}: row {data.row(row)} of {data.key(role)} has {data.features[row, column]:.3g} in dimension "
+                f"{name}: row {data.row(row)} of {data.key(role)} has {values[row, column]:.3g} in dimension "
                 f"{column + data.first}, {away[column]:.0e} times the range of that dimension over {data.key('trainval')} away, "
                 "which float32 cannot compute with; extract it again or drop it"
             )

@@ -92,7 +92,9 @@ class Objective:
         """
         active = self.distillation.active and update.distilled
         made = self.make(phase, params, teacher, classes, batch, draws, state) if made is None else made
-        real_embedding, fake_embedding, student = self._embeddings(update, params, batch.features, made)
+        features = self.framework.sizes.features
+        real = batch.features if batch.features.shape[-1] == features else batch.features[..., :features]
+        real_embedding, fake_embedding, student = self._embeddings(update, params, real, made)
         inputs = UpdateInputs(
             classes=classes, batch=batch, fakes=made.fakes, draws=draws, state=state, epoch=epoch, real_embedding=real_embedding,
             fake_embedding=fake_embedding,

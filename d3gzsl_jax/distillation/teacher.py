@@ -43,13 +43,17 @@ class Teacher:
             "head": self.head.init(stream(key, "teacher_head"), jnp.zeros((1, self.embedding_width))),
         }
 
-    def logits(self, params: Params, features: jax.Array) -> jax.Array:
-        """C_o(E_o(x)): (n, dx) to (n, |S|)."""
-        return networks.apply(self.head, params["head"], networks.apply(self.embedding, params["embedding"], features))
+    def embed(self, params: Params, rows: jax.Array) -> jax.Array:
+        """E_o(x) (n, width) of rows that begin with features, see `networks.embed`."""
+        return networks.embed(self.embedding_width, params["embedding"], rows)
 
-    def outputs(self, params: Params, features: jax.Array) -> TeacherOutputs:
-        """What the distillation terms need of real rows: unit embeddings (n, width) and logits (n, |S|)."""
-        embedding = networks.apply(self.embedding, params["embedding"], features)
+    def logits(self, params: Params, rows: jax.Array) -> jax.Array:
+        """C_o(E_o(x)): rows (n, dx), or wider, to (n, |S|)."""
+        return networks.apply(self.head, params["head"], self.embed(params, rows))
+
+    def outputs(self, params: Params, rows: jax.Array) -> TeacherOutputs:
+        """What the distillation terms need of real rows (n, dx), or wider: unit embeddings (n, width) and logits (n, |S|)."""
+        embedding = self.embed(params, rows)
         return TeacherOutputs(unit_embedding=unit_rows(embedding), logits=networks.apply(self.head, params["head"], embedding))
 
 

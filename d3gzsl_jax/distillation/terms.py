@@ -76,10 +76,10 @@ class Distillation:
             "confidence": self.confidence.init(stream(key, "confidence"), jnp.zeros((1,))),
         }
 
-    def embed(self, params: Params, features: jax.Array) -> jax.Array:
-        """E_s(x) by the student's own embedding: features (n, dx) to (n, width)."""
+    def embed(self, params: Params, rows: jax.Array) -> jax.Array:
+        """E_s(x) by the student's own embedding: rows that begin with features (n, dx), see `networks.embed`, to (n, width)."""
         with jax.named_scope("student"):
-            return networks.apply(self.embedding, params["student_embedding"], features)
+            return networks.embed(self.embedding_width, params["student_embedding"], rows)
 
     def unseen_labels(self, classes: Classes) -> jax.Array:
         """Original ids (M,) of the synthesized rows, class-major: all n_syn rows of the first unseen class, then the next."""

@@ -55,7 +55,7 @@ class Evaluator:
         self._arrays, self._seen, self._unseen = arrays, seen, unseen
         batch = min(batch, max(_LOGITS // max(len(seen) + len(unseen), 1), 1))
         self._chunks = {
-            split: _chunks(getattr(arrays, f"test_{split}_features"), batch, on_device) for split in ("seen", "unseen")
+            split: _chunks(getattr(arrays, f"test_{split}_rows"), batch, on_device) for split in ("seen", "unseen")
         }
 
     def over(self, split: str, function: Callable[..., Any]) -> Any:

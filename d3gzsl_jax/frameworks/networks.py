@@ -120,6 +120,12 @@ class Embedding(nn.Module):
         return nn.relu(dense(self.width, "linear")(features))
 
 
+def embed(width: int, params: Any, rows: jax.Array) -> jax.Array:
+    """E(x) (n, width) of rows (n, d) that begin with the features (n, dx): what stands behind these is not looked at."""
+    features = params["params"]["linear"]["kernel"].shape[0]
+    return apply(Embedding(width=width), params, rows if rows.shape[-1] == features else rows[..., :features])
+
+
 class Projection(nn.Module):
     """Linear: embeddings (n, width) to (n, size), before they are scaled to unit length (CE-GZSL)."""
 

@@ -47,7 +47,8 @@ class TeacherOutputs(Replaceable):
 
 @pytree
 class Batch(Replaceable):
-    """Real seen rows: features (B, dx) float32, labels (B,) int32 original ids, teacher outputs on them (None without D3)."""
+    """Real seen rows: features (B, dx) float32, labels (B,) int32 original ids, teacher outputs on them (None without D3). For a
+    method that takes representations, and data that has them, these stand behind the features: (B, dx + dr)."""
 
     features: jax.Array
     labels: jax.Array

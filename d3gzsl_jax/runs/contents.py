@@ -18,7 +18,8 @@ FILES = (
     "config.json", "overrides.json", "environment.json", "metrics.jsonl", "results.json", "validation.json", "diagnostics.npz",
     "report.html", lock.NAME, lock.MARKER,
 )  # fmt: skip
-FOLDERS = ("checkpoints", MODEL, TEACHER, "plots", "validation", "trials", "tensorboard")
+FIRST_STAGE = "first_stage"
+FOLDERS = ("checkpoints", MODEL, TEACHER, FIRST_STAGE, "plots", "validation", "trials", "tensorboard")
 _EVALUATION = re.compile(r"evaluation-\d+\.json")
 _SEED = re.compile(r"seed-\d+")
 OLD_PROBE = ".writable"

@@ -245,6 +245,7 @@ class ModelNotes(Struct):
     prediction: Literal["student", "classifier"]
     step: Count
     data_sha256: str
+    representation_scaling: Scaling | None = None
 
 
 class History(Struct):

@@ -13,9 +13,8 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.class_files import new_names
-from d3gzsl_jax.data.scaling import Scaling, check_scaled
+from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
-from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
@@ -24,7 +23,7 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import model_files
+from d3gzsl_jax.runs import model_files, model_rows
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
@@ -55,6 +54,7 @@ class TrainedModel:
         prediction: what predicts unless told otherwise, 'student' or 'classifier'.
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
+        representation_scaling: what raw representations go through, where they came with the data of the run; else None.
     """
 
     name: str
@@ -70,6 +70,7 @@ class TrainedModel:
     prediction: str
     step: int
     data_digest: str
+    representation_scaling: Scaling | None = None
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -85,6 +86,11 @@ class TrainedModel:
         return len(self.scaling.scale)
 
     @property
+    def representation_size(self) -> int:
+        """dr of the representations that every row needs besides its features; 0 where it needs none."""
+        return 0 if self.representation_scaling is None else len(self.representation_scaling.scale)
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         """What of 'student' and 'classifier' can predict. The student's classes are those it was trained with."""
         head = self.params.get("student_head")
@@ -98,40 +104,45 @@ class TrainedModel:
 
     @functools.cached_property
     def _objective(self) -> Objective:
-        return build_objective(self.config, self._classes, self.feature_size)
+        return build_objective(self.config, self._classes, self.feature_size, self.representation_size)
 
     @functools.cached_property
     def _final(self) -> FinalClassifier:
         return build_final_classifier(self.config, self._objective.framework, len(self.class_names))
 
-    def predict(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
+    def predict(
+        self, features: np.ndarray, top: int = 1, predictor: str = "", representations: np.ndarray | None = None
+    ) -> Predictions:
         """The `top` classes of raw feature rows.
 
         Args:
             features: (n, dx), as the benchmark's files have them.
             top: k, in 1..C.
             predictor: 'student' or 'classifier'; '' for the run's own choice.
+            representations: (n, dr) of the rows, raw, for a model that was trained with such.
 
         Raises:
-            UserError: the features are no numbers, of another size, not finite or beyond all that was trained on, or the predictor
-                is not there.
+            UserError: features or representations are no numbers, of another size, not finite or beyond all that was trained on, or
+                the predictor is not there.
         """
-        features = real_numbers(np.asarray(features), "features")
-        if features.ndim != 2 or features.shape[1] != self.feature_size:
-            raise UserError(f"features of shape {features.shape}: this model takes (n, {self.feature_size})")
-        if not np.isfinite(features).all():
-            row = int(np.argmax(~np.isfinite(features).all(axis=1)))
-            raise UserError(f"features: row {row} is not finite; extract it again or drop it")
-        starts = range(0, len(features), _CHUNK_ROWS)
-        parts = [self.predict_chunk(features[i : i + _CHUNK_ROWS], top, predictor, first=i) for i in starts]
+        model_rows.check_represented(self.representation_size, representations is not None)
+        features = model_rows.checked(features, "features", self.feature_size)
+        if representations is not None:
+            representations = model_rows.checked(representations, "representations", self.representation_size, len(features))
+        parts = [
+            self.predict_chunk(rows, top, predictor, i * _CHUNK_ROWS, representations=beside)
+            for i, (rows, beside) in enumerate(model_rows.chunks(features, representations, _CHUNK_ROWS))
+        ]
         if not parts:
-            parts = [self.predict_chunk(np.zeros((1, self.feature_size), np.float32), top, predictor)]
+            x, r = (np.zeros((1, size), np.float32) for size in (self.feature_size, self.representation_size))
+            parts = [self.predict_chunk(x, top, predictor, representations=r)]
         columns = zip(*(part.arrays for part in parts), strict=True)
         joined = (None if column[0] is None else np.concatenate([np.asarray(of) for of in column]) for column in columns)
         return Predictions.of([None if array is None else array[: len(features)] for array in joined], self.class_names)
 
     def predict_chunk(
-        self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features"
+        self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features",
+        representations: np.ndarray | None = None,
     ) -> Predictions:
         """`predict` on finite rows that fit the device, as arrays that may still be computing: a caller need not wait for them.
         `first`: what messages call the first row, `source`: what they say it is of."""
@@ -139,11 +150,11 @@ class TrainedModel:
         self.check_top(top)
         rows = max(_LOGITS // len(self.class_names), 1)
         if len(features) > rows:  # many classes: fewer rows at a time
-            starts = range(0, len(features), rows)
-            parts = [self.predict_chunk(features[i : i + rows], top, predictor, first + i, source) for i in starts]
+            chunks = model_rows.chunks(features, representations, rows)
+            parts = [self.predict_chunk(x, top, predictor, first + i * rows, source, r) for i, (x, r) in enumerate(chunks)]
             columns = zip(*(part.arrays for part in parts), strict=True)
             return Predictions.of([None if of[0] is None else jnp.concatenate(of) for of in columns], self.class_names)
-        scaled = self.scaling.apply(features)
+        scaled = scaled_rows(self.scaling, self.representation_scaling, features, representations)
         check_scaled(scaled, source, first)
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
@@ -240,7 +251,8 @@ class TrainedModel:
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
         """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""
-        features = self.scaling.apply(data.features[data.trainval])
+        own = None if data.representations is None else data.representations[data.trainval]
+        features = scaled_rows(self.scaling, self.representation_scaling, data.features[data.trainval], own)
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         with scope(self.config.precision):

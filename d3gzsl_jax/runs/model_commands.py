@@ -25,6 +25,9 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
     "output": {"metavar": "FILE", "default": "", "help": "where to write"},
     "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
+    "representations": {
+        "metavar": "FILE", "default": "", "help": "representations of the same rows, for a model that was trained with some",
+    },
     "top": {"metavar": "K", "type": whole(1), "default": 1, "help": "classes per row"},
     "predictor": {"type": one_of("student", "classifier"), "help": "student or classifier (default: config.eval.prediction)"},
     "classes": {"default": "unseen", "help": "ids and names, as in 3,zebra; or all, seen, unseen"},
@@ -60,9 +63,12 @@ def _evaluate(options: dict[str, Any], display: "Display") -> None:
 def _predict(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.runs.predict_file import output_file, predict_file
 
-    output_file(options["output"], "--output", [Path(options["input"]), Path(options["workdir"])])
-    model = _model(options, display, classifier=options["predictor"] != "student")
-    predict_file(model, options["input"], options["output"], display, options["top"], options["predictor"] or "", options["key"])
+    of = options
+    output_file(of["output"], "--output", [Path(of["input"]), Path(of["workdir"])])
+    model = _model(of, display, classifier=of["predictor"] != "student")
+    predict_file(
+        model, of["input"], of["output"], display, of["top"], of["predictor"] or "", of["key"], of["representations"]
+    )
 
 
 def _synthesize(options: dict[str, Any], display: "Display") -> None:
@@ -114,7 +120,7 @@ MODES: Mapping[str, Mode] = {
         {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
     ),
     "predict": Mode(
-        _predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key"),
+        _predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key", "representations"),
         "Classes of raw feature rows, with probabilities, as CSV; neither file has to fit into memory.\n\n"
         "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
         _OF_MODEL | {"output": "the CSV to write"},

@@ -43,6 +43,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         "class_names": list(fields["class_names"]), "seen": fields["seen"].tolist(), "unseen": fields["unseen"].tolist(),
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
+        **({} if (further := fields["representation_scaling"]) is None else {"representation_scaling": further.notes()}),
     }  # fmt: skip
     arrays = {name: fields[name] for name in _ARRAYS}
     save_once(folder, {name: part for name, part in arrays.items() if part is not None and len(part)}, notes)
@@ -71,11 +72,13 @@ def read(folder: str | Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {one_line(error)}; {_REMEDY}") from None
     semantics, scaling = _require_fit(path, arrays, notes)
+    further = notes.get("representation_scaling")
     return {
         "name": notes["name"], "config": config, "semantics": semantics, "class_names": tuple(notes["class_names"]),
         "seen": np.asarray(notes["seen"], np.int32), "unseen": np.asarray(notes["unseen"], np.int32), "scaling": scaling,
         "params": arrays["params"], "teacher": arrays.get("teacher", {}), "classifier": arrays.get("classifier"),
         "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
+        "representation_scaling": None if further is None else Scaling.from_notes(further),
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """From a file of features to a CSV of predictions, chunk by chunk: neither has to fit into memory."""
 
 import csv
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from d3gzsl_jax.data.formats import feature_files
-from d3gzsl_jax.runs import contents
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents, model_rows
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.predictions import Predictions, column_names
@@ -34,7 +36,8 @@ def _is_predictions(path: Path) -> bool:
 
 
 def predict_file(
-    model: TrainedModel, source: str | Path, target: str | Path, display: Display, top: int = 1, predictor: str = "", key: str = ""
+    model: TrainedModel, source: str | Path, target: str | Path, display: Display, top: int = 1, predictor: str = "", key: str = "",
+    representations: str | Path = "",
 ) -> int:
     """Predicts every row of `source` and writes `target`, whole or not at all.
 
@@ -50,6 +53,7 @@ def predict_file(
         top: classes per row.
         predictor: 'student' or 'classifier', '' for the run's own choice.
         key: which array of the file.
+        representations: a file of the same rows in the same order, for a model that was trained with representations.
 
     Returns:
         The number of rows.
@@ -58,9 +62,13 @@ def predict_file(
         UserError: a file cannot be read or written, or a row is bad.
     """
     features = feature_files.open_features(source, model.feature_size, key)
+    model_rows.check_represented(model.representation_size, bool(representations))
+    further = feature_files.open_features(representations, model.representation_size) if representations else None
+    if further and None not in (features.rows, further.rows) and features.rows != further.rows:
+        raise UserError(f"{further.path}: {further.rows} rows for {features.rows} rows of {features.path}; give one for each")
     model.check_predictor(predictor)
     model.check_top(top)
-    target = output_file(target, "--output", [features.path])
+    target = output_file(target, "--output", [features.path, *([further.path] if further else [])])
     began, rows = time.monotonic(), 0
     display.start("predicting", features.rows or 0)
     try:
@@ -68,7 +76,9 @@ def predict_file(
             writer = csv.writer(file)
             writer.writerow(column_names(top))
             names = tuple(csv_row(model.class_names))
-            for found in _ahead(model, feature_files.chunks(features, CHUNK_ROWS), top, predictor, str(source)):
+            blocks = feature_files.chunks(features, CHUNK_ROWS)
+            beside = feature_files.chunks(further, CHUNK_ROWS) if further else itertools.repeat(None)
+            for found in _ahead(model, zip(blocks, beside, strict=False), top, predictor, str(source)):
                 writer.writerows(zip(*_cells(found._replace(class_names=names), rows), strict=True))
                 rows += len(found.classes)
                 display.advance(len(found.classes))
@@ -79,11 +89,17 @@ def predict_file(
     return rows
 
 
-def _ahead(model: TrainedModel, blocks: Iterator[np.ndarray], top: int, predictor: str, source: str) -> Iterator[Predictions]:
-    """Predictions of the blocks, each handed out while the next is computed; `source`: what messages call the file."""
+def _ahead(
+    model: TrainedModel, blocks: Iterator[tuple[np.ndarray, np.ndarray | None]], top: int, predictor: str, source: str
+) -> Iterator[Predictions]:
+    """Predictions of the blocks of features, and of representations where there are some, each handed out while the next is
+    computed; `source`: what messages call the file."""
     waiting, rows = None, 0
-    for block in blocks:
-        started = model.predict_chunk(block, top, predictor, rows, source)
+    for block, beside in blocks:
+        if beside is not None and len(beside) != len(block):
+            ends = f"ends at row {rows + min(len(block), len(beside))}, and the other does not"
+            raise UserError(f"{source} and its representations: one of them {ends}; give equally many rows")
+        started = model.predict_chunk(block, top, predictor, rows, source, beside)
         rows += len(block)
         if waiting is not None:
             yield waiting

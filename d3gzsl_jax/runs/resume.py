@@ -17,7 +17,8 @@ FOLDS_ONLY = "folds only"  # 'selection' of results that are of validation alone
 
 def digest(data: GZSLData) -> str:
     """SHA-256 of everything of the data that a run depends on: equal content gives equal digests, wherever it came from."""
-    return sha256_of(data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen)
+    further = () if data.representations is None else (data.representations,)
+    return sha256_of(data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen, *further)
 
 
 def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool) -> None:

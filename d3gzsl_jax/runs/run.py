@@ -1,6 +1,7 @@
 """One run between its phases: its folder, journal and checkpoints, and what it evaluates and saves."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,7 @@ from d3gzsl_jax.runs.journal import Journal
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.validation_plan import Plan
+from d3gzsl_jax.training.build import first_stage_shapes
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.states import initial_state
 from d3gzsl_jax.training.tally import Tally
@@ -59,10 +61,13 @@ class Run:
         self.per_epoch = self.model.optimization.steps_per_epoch
         self.evaluation_steps = EvaluationSteps(self.per_epoch, ((settings.every_epochs, settings.epochs),))
         self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
-        self.real_rows: RealRows = (self.arrays.train_features, self.arrays.train_labels)
+        self.real_rows: RealRows = (self.arrays.train_rows, self.arrays.train_labels)
         """Real seen rows; `constants` puts them on the device, unless they are streamed."""
         objective, optimization = self.model.objective, self.model.optimization
-        self.abstract_state = jax.eval_shape(lambda: initial_state(objective, optimization, self.frozen(), self.key))
+        frozen = jax.eval_shape(self.frozen) | first_stage_shapes(self.model.first_stage, objective, not self.encodes)
+        self.abstract_state = jax.eval_shape(
+            functools.partial(initial_state, objective, optimization), frozen=frozen, key=self.key
+        )
 
     @property
     def bytes_of_checkpoint(self) -> int:
@@ -73,6 +78,11 @@ class Run:
     def looks_early(self) -> bool:
         """Whether it may be evaluated before its last epoch is done: not if validation chose that, see `finish.leave_early`."""
         return self.plan is None
+
+    @property
+    def encodes(self) -> bool:
+        """Whether representations are made by the teacher's embedding: the base method takes some, and the data has none."""
+        return self.model.objective.framework.takes_representations and self.data.representations is None
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
@@ -94,7 +104,7 @@ class Run:
         `real_rows` are from here on."""
         rows = merged = None
         if self.setup.mode != "stream":
-            features = self.setup.features
+            features = self.setup.rows
             if teacher:
                 size, of = self.settings.evaluation_batch, self.model.teacher
                 parts = [_teacher_outputs(of, teacher, features[i : i + size]) for i in range(0, len(features), size)]
@@ -111,7 +121,7 @@ class Run:
         mode, of = self.setup.mode, self.settings
         if mode == "device" or not calls:
             return itertools.repeat(None)
-        features = self.arrays.train_features if mode == "stream" else None
+        features = self.arrays.train_rows if mode == "stream" else None
         items = batches.host_batches(
             of.seed, calls, calls.longest, self.setup.loop.batches, of.batch_size, features, self.arrays.train_labels,
             self.sharding.part(of.batch_size),

@@ -41,7 +41,8 @@ class Setup:
     """
 
     def __init__(self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, runs: int = 1) -> None:
-        self.data, self.model, self.sharding, self.arrays = data, model, sharding, scale_splits(data)
+        self.data, self.model, self.sharding = data, model, sharding
+        self.arrays = scale_splits(data, model.objective.framework.takes_representations)
         self.mode = "device" if runs > 1 else batches.resolve_mode(config.data.pipeline)
         self.evaluator = Evaluator(
             self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
@@ -66,9 +67,9 @@ class Setup:
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
 
     @functools.cached_property
-    def features(self) -> jax.Array:
-        """The training rows (N, dx) on the device; not for streaming."""
-        return jax.device_put(self.arrays.train_features)
+    def rows(self) -> jax.Array:
+        """The training rows (N, dx), or wider with representations, on the device; not for streaming."""
+        return jax.device_put(self.arrays.train_rows)
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ class Setup:
     def example_inputs(self) -> Inputs:
         """Shapes of what a call of the loop is given."""
         rows = jax.ShapeDtypeStruct((1, self.loop.batches, self.loop.batch), np.int32)
-        features = jax.ShapeDtypeStruct((*rows.shape, self.data.feature_size), np.float32)
+        features = jax.ShapeDtypeStruct((*rows.shape, self.arrays.train_rows.shape[1]), np.float32)
         shapes: dict[str, Any] = {"device": None, "index": rows, "stream": (features, rows)}
         return shapes[self.mode]
 

@@ -20,24 +20,33 @@ _REMEDY = "put a copy of that folder back, or remove it: it is fitted anew then,
 
 @dataclasses.dataclass(frozen=True)
 class FrozenTeacher:
-    """Parameters of the teacher, {} without D3; and its figures on the test rows, None without D3, {} before they were
-    looked at."""
+    """Parameters of the teacher, {} without D3; its figures on the test rows, None without D3, {} before they were looked at; and
+    its embedding, where the base method takes representations and the data has none ({} elsewhere)."""
 
     params: Params
     figures: dict[str, float] | None
+    encoder: Params = dataclasses.field(default_factory=dict)
 
 
 NO_TEACHER = FrozenTeacher({}, None)
 
 
 def prepare(run: Run, signals: Signals) -> FrozenTeacher:
-    """The teacher of a run with D3; of one without, none.
+    """The teacher of a run with D3, and its embedding where representations are made by it; else none.
 
     Raises:
         DivergenceError: its fit broke down. KeyboardInterrupt, Terminated: a signal came, and there is nothing to save yet.
     """
-    if not run.model.objective.distillation.active:
+    active = run.model.objective.distillation.active
+    if not (active or run.encodes):
         return NO_TEACHER
+    found = _prepare(run, signals, looks=active and run.looks_early)
+    encoder = found.params["embedding"] if run.encodes else {}
+    return FrozenTeacher(found.params, found.figures, encoder) if active else FrozenTeacher({}, None, encoder)
+
+
+def _prepare(run: Run, signals: Signals, looks: bool) -> FrozenTeacher:
+    """The teacher, read or fitted; `looks`: evaluated on the test rows."""
     path = run.folder.path / "teacher"
     if processes.told_by_first(path.is_dir()):
         return read(run)
@@ -55,7 +64,7 @@ def prepare(run: Run, signals: Signals) -> FrozenTeacher:
     )
     params = _of_first(run, params)
     run.display.stop()
-    figures = evaluate(run, params) if run.looks_early else {}
+    figures = evaluate(run, params) if looks else {}
     processes.agreed(lambda: save_once(path, params, figures) if processes.is_first() else None)
     run.folder.need("teacher")
     return FrozenTeacher(params, figures)

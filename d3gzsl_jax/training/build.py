@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,22 +19,25 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.schedule import check_phases
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
-from d3gzsl_jax.frameworks.structures import Classes
+from d3gzsl_jax.frameworks.structures import Classes, Params
+from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import Sharding, over_devices
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """The objects of a run; final_classifier is None where none is fitted."""
+    """The objects of a run; final_classifier is None where none is fitted, first_stage where the base method has none."""
 
     objective: Objective
     optimization: Optimization
     teacher_training: TeacherTraining
     classes: Classes
     final_classifier: FinalClassifier | None = None
+    first_stage: Framework | None = None
 
     @property
     def teacher(self) -> Teacher:
@@ -45,7 +49,7 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     """Sizes everything from the data; see configs/default.py for the fields.
 
     Raises:
-        UserError: a batch is larger than the training set.
+        UserError: a batch is larger than the training set, or there are representations that the base method does not take.
     """
     rows, train = len(data.trainval), config.train
     teacher_batch = config.teacher.batch_size if has_distillation(config) else 0
@@ -59,15 +63,17 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
             f"config.distillation.unseen_per_step={sampled}: {data.name} has {unseen} unseen classes; give at most as many, or 0 "
             "for all"
         )
-    objective = build_objective(config, classes, data.feature_size)
+    objective = build_objective(config, classes, data.feature_size, data.representation_size)
     framework = objective.framework
+    if (file := config.data.get("representation_file", "")) and not framework.takes_representations:
+        raise UserError(f"config.data.representation_file={file}: {config.framework} takes no representations; leave it out")
     optimization = build_optimization(config, objective, rows)
     training = TeacherTraining(
         learning_rate=config.teacher.learning_rate, loss_weight=config.teacher.loss_weight, beta1=train.beta1, beta2=train.beta2
     )
     fitted = config.classifier.fit != "never"
     final = build_final_classifier(config, framework, data.class_count) if fitted else None
-    return Model(objective, optimization, training, classes, final)
+    return Model(objective, optimization, training, classes, final, build_first_stage(config, framework))
 
 
 def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
@@ -97,8 +103,8 @@ def class_table(semantics: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> 
     return Classes(semantics=jnp.asarray(semantics), seen=jnp.asarray(seen), unseen=jnp.asarray(unseen))
 
 
-def build_objective(config: ConfigDict, classes: Classes, features: int) -> Objective:
-    """The base method and D3 on it, for features of this size."""
+def build_objective(config: ConfigDict, classes: Classes, features: int, representation: int = 0) -> Objective:
+    """The base method and D3 on it, for features of this size, and representations that come with the data (0: none do)."""
     count, size = classes.semantics.shape
     networks, weights, seen = config.networks, config.distillation, len(classes.seen)
     distillation = Distillation(
@@ -113,6 +119,8 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
         critic_hidden=networks.critic_hidden, embedding=networks.embedding,
     )
     check_options(config.framework)
+    if FRAMEWORKS[config.framework].takes_representations:
+        sizes = dataclasses.replace(sizes, representation=representation or networks.embedding)
     framework = FRAMEWORKS[config.framework](
         sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
     )
@@ -121,6 +129,41 @@ def build_objective(config: ConfigDict, classes: Classes, features: int) -> Obje
         if type(framework).loss is Framework.loss and not hasattr(framework, f"{update.name}_loss"):
             raise UserError(f"{type(framework).__name__} has no {update.name}_loss, which its update of that name minimises")
     return Objective(framework, distillation)
+
+
+def build_first_stage(config: ConfigDict, framework: Framework) -> Framework | None:
+    """The method that is trained before `framework`, on representations as its features; None where there is none."""
+    if not (name := framework.first_stage):
+        return None
+    sizes = dataclasses.replace(framework.sizes, features=framework.sizes.representation, representation=0)
+    weight = config.train.gradient_penalty_weight
+    return FRAMEWORKS[name](sizes=sizes, gradient_penalty_weight=weight, **first_stage_options(config))
+
+
+def first_stage_options(config: ConfigDict) -> dict[str, Any]:
+    """The options of the method that is trained first: its own, but for those that the framework of the run has, too."""
+    own, later = (config.get(name, {}) for name in (FRAMEWORKS[config.framework].first_stage, config.framework))
+    return {name: later.get(name, value) for name, value in own.items()}
+
+
+def first_stage_shapes(stage: Framework | None, objective: Objective, represented: bool) -> Params:
+    """The shapes of what a run freezes of its first stage: {} where there is none.
+
+    Args:
+        stage: of `build_first_stage`.
+        objective: of the run.
+        represented: whether representations come with the data; else the encoder that makes them is frozen, too.
+    """
+    if stage is None:
+        return {}
+    framework, teacher = objective.framework, objective.distillation.teacher
+    params = jax.eval_shape(lambda: stage.init(root_key(0)))
+    found = {own: params[group] for own, group in framework.first_stage_groups.items()}
+    if not represented:
+        embedding = jax.eval_shape(lambda: teacher.init(root_key(0), framework.sizes.features))["embedding"]
+        vector = jax.ShapeDtypeStruct((framework.sizes.representation,), jnp.float32)
+        found[ENCODER] = {"embedding": embedding, "scale": vector, "offset": vector}
+    return found
 
 
 def check_options(name: str) -> None:

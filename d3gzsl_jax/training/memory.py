@@ -24,7 +24,7 @@ from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.system.host_memory import free_host_memory, size
-from d3gzsl_jax.training.build import build_objective, build_optimization
+from d3gzsl_jax.training.build import build_first_stage, build_objective, build_optimization, first_stage_shapes
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower. The whole numbers
 # among the options of the framework come on top.
@@ -57,10 +57,12 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     abstract: Any = lambda *shape: jax.ShapeDtypeStruct(shape, np.int32)  # noqa: E731
     seen, unseen, width = len(data.seen_classes), len(data.unseen_classes), data.feature_size
     classes: Any = Classes(semantics=abstract(*data.semantics.shape), seen=abstract(seen), unseen=abstract(unseen))
-    objective = build_objective(config, classes, width)
+    represented = data.representation_size
+    objective = build_objective(config, classes, width, represented)
     train, networks, rows, mode = config.train, config.networks, len(data.trainval), resolve_mode(config.data.pipeline)
     resident = mode != "stream" or runs > 1  # training rows and what the teacher says of them
-    params = jax.eval_shape(lambda: objective.init(root_key(0)))
+    frozen = first_stage_shapes(build_first_stage(config, objective.framework), objective, bool(represented))
+    params = jax.eval_shape(lambda: objective.init(root_key(0))) | frozen
     state = _words(params) + _words(jax.eval_shape(build_optimization(config, objective, rows).init, params))
     if has_distillation(config):
         teacher = objective.distillation.teacher
@@ -81,14 +83,15 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     evaluated = min(config.eval.batch_size, rows) * (networks.embedding if has_distillation(config) and resident else 1)
     fitted = 0
     if config.classifier.fit != "never":
-        row = jax.ShapeDtypeStruct((1, width), np.float32)
+        row = jax.ShapeDtypeStruct((1, width + represented), np.float32)
         into = jax.eval_shape(framework.represent, params, row).shape[1]
         synthesized = unseen * config.classifier.n_syn
         real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
         fitted = synthesized * into + (real + synthesized) * (into + config.classifier.epochs)
     beforehand = framework.pretrain_words(rows)
-    return _WORD * (runs * state + (rows + tests) * width * resident + max(runs * step, evaluated, fitted, beforehand))
+    kept = (rows + tests) * (width + represented) * resident
+    return _WORD * (runs * state + kept + max(runs * step, evaluated, fitted, beforehand))
 
 
 def _per_row(draws: Draws) -> int:

@@ -132,7 +132,7 @@ def test_quality_of_the_generator_by_hand(case):
     classes, framework, root = problem.constants.classes, problem.objective.framework, jax.random.key(4)
     kept = np.isin(arrays.test_unseen_labels, np.asarray(classes.unseen)[1:])
     real, labels = arrays.test_unseen_features[kept], arrays.test_unseen_labels[kept]
-    arrays = dataclasses.replace(arrays, test_unseen_features=real, test_unseen_labels=labels)
+    arrays = dataclasses.replace(arrays, test_unseen_rows=real, test_unseen_labels=labels)
     found = of_generator(framework, problem.state.params, arrays, classes, root)
     tested = np.unique(labels)
     rows = synthesize_classes(

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
 OPTIONS = {
-    "workdir": "", "checkpoint": "", "data_root": "", "input": "", "output": "", "key": "", "top": 1, "predictor": "",
+    "workdir": "", "checkpoint": "", "data_root": "", "input": "", "output": "", "key": "", "representations": "", "top": 1, "predictor": "",
     "classes": "unseen", "count": 100, "seed": 0, "semantics": "",
 }  # fmt: skip
 

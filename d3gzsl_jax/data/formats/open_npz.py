@@ -2,7 +2,8 @@
 
 Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_unseen` (row numbers, or masks of N values), and
 optionally `test_seen` (without which this is plain zero-shot learning), `class_names` (C,), `unseen_classes` (class ids or names;
-classes that only have semantics are listed here) and `name`. With `class_names`, labels may be names. More forms: `forms`.
+classes that only have semantics are listed here), `representations` (N, dr), which some methods take beside the features, and
+`name`. With `class_names`, labels may be names. More forms: `forms`.
 """
 
 import zipfile
@@ -22,7 +23,7 @@ from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import clean_name, clean_names, listed
 
 REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")
-OPTIONAL = ("test_seen", "class_names", "unseen_classes", "name")
+OPTIONAL = ("test_seen", "class_names", "unseen_classes", "representations", "name")
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
@@ -33,6 +34,7 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
     """
     path = paths.clean_output(path, "write_npz", is_npz, "benchmark in this format")
     extra: dict[str, Any] = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
+    extra |= {} if data.representations is None else {"representations": data.representations}
     with atomic.replacing(path, "wb") as file:
         np.savez_compressed(
             file, name=clean_name(data.name), features=data.features, labels=data.labels, semantics=data.semantics,
@@ -70,6 +72,9 @@ def read_npz(path: str | Path) -> GZSLData:
     labels = forms.label_list(arrays["labels"], where["labels"], names)
     if hdf5:
         features = forms.rows_first(features, len(labels), where["features"])
+    representations = arrays.get("representations")
+    if representations is not None and hdf5:
+        representations = forms.rows_first(representations, len(labels), where["representations"])
     rows, classes = (len(array) if array.ndim else 0 for array in (features, semantics))
     declared = None
     if "unseen_classes" in arrays:
@@ -86,9 +91,11 @@ def read_npz(path: str | Path) -> GZSLData:
         class_names=names if names is not None else tuple(f"class {label}" for label in range(classes)),
         **roles,
         declared_unseen=declared,
+        representations=representations,
         provenance={
             "source": "npz", "feature_file": clean_name(path.name), "semantics": "npz",
             "sha256": {clean_name(path.name): sha256(path)},
+            **({} if representations is None else {"representations": clean_name(path.name)}),
         },
         keys=where | {"declared_unseen": where["unseen_classes"]},
     )  # fmt: skip

@@ -3,7 +3,8 @@
 The feature file (`res101.mat` or any other name) holds `features` (dx, N) and `labels` (N, 1); the split file
 (`att_splits.mat`, `sent_splits.mat` or any other NAME_splits.mat) `att` (da, C), `trainval_loc`, `test_unseen_loc`, and
 mostly `test_seen_loc`, sometimes `train_loc`, `val_loc` and `allclasses_names`. Labels and locations count from 1; locations may be
-masks, and labels names of classes. A feature file may be HDF5 (`.h5`, `.hdf5`), with features either way.
+masks, and labels names of classes. A feature file may be HDF5 (`.h5`, `.hdf5`), with features either way. One without labels of its
+own, as the fine-tuned features of ZeroDiff (`ce_ce.mat`, rows first), has those of the `res101.mat` beside it.
 """
 
 from pathlib import Path
@@ -39,7 +40,11 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
     root, name = Path(root), clean_name(name) or "data"
     features_path, splits_path = benchmark_files(name, root, feature_file, semantics)
     of_features = ("features", "labels")
-    arrays = read_variables(features_path, of_features, of_features)
+    usual, labels_path = root / "res101.mat", features_path
+    arrays = read_variables(features_path, of_features, ("features",))
+    if "labels" not in arrays:
+        labels_path = usual if usual.is_file() else features_path
+        arrays |= read_variables(labels_path, ("labels",), ("labels",))
     needed = ("att", ROLE_KEYS["trainval"], ROLE_KEYS["test_unseen"])
     splits = read_variables(splits_path, ("allclasses_names", "att", *ROLE_KEYS.values(), *EXTRA_KEYS.values()), needed)
     splits.setdefault("test_seen_loc", np.zeros(0, np.int64))
@@ -48,7 +53,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
             raise UserError(f"{path}: {key!r}: need a matrix of numbers, found {array.dtype} of shape {array.shape}")
     keys = {
         "features": f"{features_path}: 'features'",
-        "labels": f"{features_path}: 'labels'",
+        "labels": f"{labels_path}: 'labels'",
         "semantics": f"{splits_path}: 'att'",
         "class_names": f"{splits_path}: 'allclasses_names'",
         **{role: f"{splits_path}: {key!r}" for role, key in ROLE_KEYS.items()},
@@ -56,7 +61,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
     names = forms.name_list(splits["allclasses_names"], keys["class_names"]) if "allclasses_names" in splits else None
     labels = forms.label_list(arrays["labels"], keys["labels"], names, first=1)
     features = arrays["features"].T
-    if features_path.suffix.lower() in HDF5:
+    if features_path.suffix.lower() in HDF5 or labels_path != features_path:
         features = forms.rows_first(features, len(labels), keys["features"])
     rows = {
         role: forms.row_list(splits[key], f"{splits_path}: {key!r}", len(features), first=1)
@@ -74,7 +79,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
             "source": "mat",
             "feature_file": clean_name(features_path.name),
             "semantics": semantics,
-            "sha256": {clean_name(path.name): sha256(path) for path in (features_path, splits_path)},
+            "sha256": {clean_name(path.name): sha256(path) for path in dict.fromkeys((features_path, labels_path, splits_path))},
         },
         keys=keys,
         first=1,

@@ -49,7 +49,8 @@ _ANEW = "train it again with this version, or leave it out"
 
 
 def find(places: Sequence[Path]) -> list[Path]:
-    """Every results.json under the places, each once, but those of a run's validation folds (RUN/validation/fold-<k>).
+    """Every results.json under the places, each once, but those of a run's validation folds (RUN/validation/fold-<k>), and of what
+    is trained before it (RUN/first_stage).
 
     Raises:
         UserError: a path does not exist, or holds none.
@@ -68,7 +69,8 @@ def find(places: Sequence[Path]) -> list[Path]:
 
 
 def _is_fold(folder: Path) -> bool:
-    return folder.parent.name == "validation" and re.fullmatch(r"fold-\d+", folder.name) is not None
+    fold = folder.parent.name == "validation" and re.fullmatch(r"fold-\d+", folder.name) is not None
+    return fold or folder.name == contents.FIRST_STAGE
 
 
 def read(path: Path) -> Run | str:

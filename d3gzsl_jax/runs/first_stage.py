@@ -1,0 +1,135 @@
+"""What a base method has trained before it and frozen (the first stage of ZeroDiff): on what, how, and what of it the run takes."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config.method_fields import TERMS
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.scaling import Scaling
+from d3gzsl_jax.distillation.teacher import Teacher
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks.representations import ENCODER
+from d3gzsl_jax.frameworks.structures import Params
+from d3gzsl_jax.runs import model_files, resume
+from d3gzsl_jax.runs.contents import FIRST_STAGE
+from d3gzsl_jax.runs.run import Run
+from d3gzsl_jax.system import processes
+from d3gzsl_jax.training.build import first_stage_options, first_stage_shapes
+
+BY_TEACHER = "embedding of the frozen teacher"
+"""What results call the representations of data that has none."""
+_ROWS = 4096  # embedded at a time
+
+
+def folder(run: Run) -> Path:
+    """Where the first stage of a run is trained."""
+    return run.folder.path / FIRST_STAGE
+
+
+def config_of(run: Run) -> ConfigDict:
+    """The configuration of the first stage: that of the run, without D3, for epochs of its own."""
+    settings = run.settings
+    config = settings.config.copy_and_resolve_references()
+    stage, later = run.model.objective.framework.first_stage, config[config.framework]
+    config[stage].update(first_stage_options(config))
+    # What validation chose for the run, a number of epochs among it, says nothing of its first stage.
+    config.train.epochs = later.representation_epochs or settings.recorded["train"]["epochs"]
+    config.framework, config.data.representation_file, config.train.resume = stage, "", "auto"
+    for term in TERMS:
+        config.distillation[f"weight_{term}"] = 0.0
+    config.eval.selection, config.eval.retrain, config.eval.prediction = "last", True, "classifier"
+    config.classifier.fit, config.classifier.zsl = "last", "restricted"
+    config.checkpoint.best, config.log.report = "", False
+    return config
+
+
+def encoder(run: Run, embedding: Params) -> Params:
+    """The frozen group that makes representations of features, by the teacher's embedding; {} where they come with the data."""
+    if not run.encodes:
+        return {}
+    found = _embedded(run, embedding, run.arrays.train_features)
+    scaling = Scaling.fit(found)
+    vector = lambda values: jnp.asarray(values / scaling.top, jnp.float32)  # noqa: E731
+    return {ENCODER: {"embedding": embedding, "scale": vector(scaling.scale), "offset": vector(scaling.offset)}}
+
+
+def data_of(run: Run, embedding: Params) -> GZSLData:
+    """The benchmark with representations in the place of features."""
+    data = run.data
+    provenance = dict(data.provenance) | {"feature_file": data.provenance.get("representations", BY_TEACHER)}
+    provenance.pop("representations", None)
+    rows = data.representations
+    keys = dict(data.keys) | {"features": data.key("representations")}
+    if rows is None:
+        rows = _embedded(run, embedding, run.arrays.scaling.apply(data.features))
+    return dataclasses.replace(
+        data, name=f"{data.name}, representations", features=rows, representations=None, provenance=provenance, keys=keys
+    )
+
+
+def _embedded(run: Run, embedding: Params, features: np.ndarray) -> np.ndarray:
+    parts = [_embed(run.model.teacher, {"embedding": embedding}, features[i : i + _ROWS]) for i in range(0, len(features), _ROWS)]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+_embed = jax.jit(Teacher.embed, static_argnums=0)
+
+
+def trained(run: Run) -> Params:
+    """What the run freezes of its first stage, which is trained: the same in all processes."""
+    groups = run.model.objective.framework.first_stage_groups
+
+    def read() -> Params | None:
+        if not processes.is_first():
+            return None
+        params = model_files.read(folder(run))["params"]
+        return {own: params[group] for own, group in groups.items()}
+
+    shapes = first_stage_shapes(run.model.first_stage, run.model.objective, True)
+    return processes.arrays_of_first(processes.agreed(read), shapes)
+
+
+def of_earlier_run(run: Run) -> Params:
+    """What is frozen of the first stage of an earlier run, and of its encoder, where config names one; {} where it does not.
+
+    A fold takes none: what an earlier run was trained on holds the classes that the fold holds out.
+
+    Raises:
+        UserError: there is no such run, or it is of other data, or of other networks.
+    """
+    settings = run.settings
+    given = settings.config[settings.framework].representation_run
+    if not given or run.is_fold:
+        return {}
+    option = f"config.{settings.framework}.representation_run={given}"
+    shapes = first_stage_shapes(run.model.first_stage, run.model.objective, not run.encodes)
+
+    def read() -> Params | None:
+        if not processes.is_first():
+            return None
+        fields = model_files.read(given)
+        if fields["config"].framework != settings.framework:
+            raise UserError(f"{option}: holds a {fields['config'].framework} model; name a {settings.framework} run")
+        if fields["data_digest"] != resume.digest(run.data):
+            raise UserError(f"{option}: was trained on other data; leave it out, and the first stage is trained anew")
+        found = {group: fields["params"].get(group, {}) for group in shapes}
+        described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
+        if described(found) != described(shapes):
+            raise UserError(f"{option}: its first stage has networks of other sizes; leave it out, or give the sizes it has")
+        return found
+
+    return processes.arrays_of_first(processes.agreed(read), shapes)
+
+
+def named(data: GZSLData, takes: bool) -> GZSLData:
+    """`data` whose provenance says what representations are made by, for a base method that takes some."""
+    if not takes or data.representations is not None:
+        return data
+    found: dict[str, Any] = dict(data.provenance) | {"representations": BY_TEACHER}
+    return dataclasses.replace(data, provenance=found)

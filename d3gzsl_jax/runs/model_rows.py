@@ -1,0 +1,57 @@
+"""Rows for a trained model, as a caller gives them: raw features and, for a model that needs them, representations."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from d3gzsl_jax.data.validate import real_numbers
+from d3gzsl_jax.errors import UserError
+
+
+def checked(rows: np.ndarray, name: str, columns: int, count: int | None = None) -> np.ndarray:
+    """Rows (n, columns) of finite numbers, of any width.
+
+    Args:
+        rows: as they are given.
+        name: what messages call them.
+        columns: that the model takes.
+        count: rows there must be; None for any number.
+
+    Raises:
+        UserError: they are something else.
+    """
+    rows = real_numbers(np.asarray(rows), name)
+    if rows.ndim != 2 or rows.shape[1] != columns or count not in (None, len(rows)):
+        raise UserError(f"{name} of shape {rows.shape}: this model takes ({'n' if count is None else count}, {columns})")
+    if not np.isfinite(rows).all():
+        row = int(np.argmax(~np.isfinite(rows).all(axis=1)))
+        raise UserError(f"{name}: row {row} is not finite; extract it again or drop it")
+    return rows
+
+
+def check_represented(size: int, given: bool) -> None:
+    """Refuses rows without the representations that a model needs, or with some that it does not take.
+
+    Args:
+        size: of the representations it was trained with, 0 for none.
+        given: whether there are some.
+
+    Raises:
+        UserError: saying which.
+    """
+    if given and not size:
+        raise UserError("representations: this model takes none; leave them out")
+    if size and not given:
+        raise UserError(
+            f"representations: this model was trained with some; give (n, {size}) of the rows besides their features (d3gzsl "
+            "predict --representations=FILE)"
+        )
+
+
+def chunks(
+    features: np.ndarray, representations: np.ndarray | None, rows: int
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Both, so many rows at a time."""
+    for start in range(0, len(features), rows):
+        part = slice(start, start + rows)
+        yield features[part], None if representations is None else representations[part]
