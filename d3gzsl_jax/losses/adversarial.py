@@ -65,21 +65,66 @@ def _critic_forward(
     slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
     alpha: jax.Array,
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    scores, penalty, kept = _two_layers(slope, kernel, conditioned, bias, output, pairs, alpha)
+    return (wasserstein_loss(scores[0], scores[1]), penalty), kept
+
+
+def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    of_score = pulls[0] / kept[1].shape[0]
+    return _two_layers_backward(kept, -of_score, of_score, pulls[1])
+
+
+two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def two_layer_critic_scores(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """As `two_layer_critic_loss`, with the scores themselves in the place of their means, for losses that compare critics row by
+    row: scores (2, B), of real rows, then of synthesized ones, without the output's bias; and the gradient penalty ()."""
+    return _scores_forward(slope, kernel, conditioned, bias, output, pairs, alpha)[0]
+
+
+def _scores_forward(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    scores, penalty, kept = _two_layers(slope, kernel, conditioned, bias, output, pairs, alpha)
+    return (scores, penalty), kept
+
+
+def _scores_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    of_scores = pulls[0][..., None]
+    return _two_layers_backward(kept, of_scores[0], of_scores[1], pulls[1])
+
+
+two_layer_critic_scores.defvjp(_scores_forward, _scores_backward)
+
+
+def _two_layers(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[jax.Array, jax.Array, tuple[jax.Array, ...]]:
+    """Scores (2, B), penalty (), and what the derivative needs of them."""
     first = product(pairs, kernel) + conditioned[None]
     hidden = first + bias[None, None]
     mixed = interpolate(first[0], first[1], alpha) + bias[None]
     scores = jnp.matmul(jnp.maximum(hidden, slope * hidden), output, precision=EXACT)
     slopes, mixed_slopes = (jnp.where(u > 0.0, 1.0, slope) for u in (hidden, mixed))
     gradients = transposed_product(mixed_slopes * output[None], kernel)
-    losses = wasserstein_loss(scores[0], scores[1]), gradient_penalty(gradients)
-    return losses, (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
+    kept = (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
+    return scores, gradient_penalty(gradients), kept
 
 
-def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+def _two_layers_backward(
+    kept: tuple[jax.Array, ...], pull_real: jax.Array, pull_fake: jax.Array, pull_penalty: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Derivatives by all arguments but the slope, from those by the scores, () alike for all rows or (B, 1), and by the penalty."""
     kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients = kept
-    of_score = pulls[0] / conditioned.shape[0]
-    of_real, of_fake = -of_score * slopes[0], of_score * slopes[1]
-    (penalised,) = jax.vjp(gradient_penalty, gradients)[1](pulls[1])
+    of_real, of_fake = pull_real * slopes[0], pull_fake * slopes[1]
+    (penalised,) = jax.vjp(gradient_penalty, gradients)[1](pull_penalty)
     rows, units = jnp.stack([*pairs, penalised]), jnp.stack([of_real, of_fake, mixed_slopes])
     shared = weight_product(rows, units)
     both = of_real + of_fake
@@ -87,9 +132,6 @@ def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax
     of_bias = jnp.sum(of_real, axis=0) + jnp.sum(of_fake, axis=0)  # a sum per path, as in PyTorch
     of_pairs = transposed_product(jnp.stack([of_real, of_fake]) * output[None, None], kernel)
     return shared * output[None], both * output[None], of_bias * output, of_output + of_bias * bias, of_pairs, jnp.zeros_like(alpha)
-
-
-two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)
 
 
 def generator_adversarial_loss(fake_scores: jax.Array) -> jax.Array:
