@@ -216,11 +216,10 @@ class DenoisingGAN(Framework):
         for name, (real, fake) in self.judged.items():
             with jax.named_scope(f"critic_{name}"):
                 rows = getattr(inputs.fakes, real), getattr(inputs.fakes, fake)
-                scores, penalty = wgan_gp.critic_scores(
+                found.rows[name], found.penalty[name] = wgan_gp.critic_differences(
                     params[f"critic_{name}"], self.condition(params, name, inputs), *rows, inputs.draws[f"interpolation_{name}"]
                 )
-            found.rows[name], found.penalty[name] = scores[0] - scores[1], penalty
-            found.wasserstein[name] = jnp.mean(scores[0]) - jnp.mean(scores[1])
+            found.wasserstein[name] = jnp.mean(found.rows[name])
         return found
 
     def verdicts(self, params: Params, inputs: UpdateInputs) -> dict[str, jax.Array]:

@@ -25,12 +25,12 @@ def critic_loss(
         return adversarial.two_layer_critic_loss(*_of_layers(params, condition, real, fake, interpolation))
 
 
-def critic_scores(
+def critic_differences(
     params: Params, condition: jax.Array, real: jax.Array, fake: jax.Array, interpolation: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Scores (2, B) of real, then of synthesized rows, both without the output's bias, and the unweighted penalty; arguments as of
-    `critic_loss`, the critic being any of two layers that names its parameters as `networks.Critic` does."""
-    return adversarial.two_layer_critic_scores(*_of_layers(params, condition, real, fake, interpolation))
+    """D(x, a) - D(x~, a) of each row (B,), and the unweighted penalty; arguments as of `critic_loss`, the critic being any of two
+    layers that names its parameters as `networks.Critic` does."""
+    return adversarial.two_layer_critic_differences(*_of_layers(params, condition, real, fake, interpolation))
 
 
 def _of_layers(

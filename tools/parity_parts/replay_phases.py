@@ -62,8 +62,12 @@ class Phases:
         epoch = self.epoch
         rates = {group: float(setup.optimization.learning_rate(group, epoch)) for group in setup.objective.groups}
         after = {group: tree for group, tree in self.state.params.items() if self._has(f"{name}/after/", group)}
-        compare_groups(recording, setup, "parameters", f"{name}/after/", after, NETWORK, rates, out)
+        self.compare_parameters(f"{name}/after/", after, rates)
         return Done(terms, fakes)
+
+    def compare_parameters(self, prefix: str, after: Params, rates: dict[str, float]) -> None:
+        """Parameters by group, after an update, against those recorded under `prefix`."""
+        compare_groups(self.recording, self.setup, "parameters", prefix, after, NETWORK, rates, self.out)
 
     def read_batch(self, name: str) -> Batch:
         """The recorded batch of a step."""
