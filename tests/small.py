@@ -13,10 +13,12 @@ from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.frameworks.base import Framework, Sizes
+from d3gzsl_jax.frameworks.networks import Embedding
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.schedule import Phase, Update
-from d3gzsl_jax.frameworks.structures import Batch, Classes, TrainState
-from d3gzsl_jax.keys import root_key
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
+from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.optimizers import Optimization
 
@@ -110,14 +112,34 @@ OPTIONS = {
 }
 
 
+def first_stage(base: Framework, root: jax.Array, encoder: bool = True) -> Params:
+    """The groups that a trained first stage leaves behind, with fresh parameters, and an encoder of representations; {} for most.
+
+    Args:
+        encoder: False: rows come with representations behind their features.
+    """
+    if not base.first_stage:
+        return {}
+    sizes = dataclasses.replace(base.sizes, features=base.sizes.representation)
+    made = FRAMEWORKS[base.first_stage](sizes).init(stream(root, "first stage"))
+    groups = {ours: made[theirs] for ours, theirs in base.first_stage_groups.items()}
+    if not encoder:
+        return groups
+    size = sizes.features
+    embedding = Embedding(width=size).init(stream(root, "encoder"), jnp.zeros((1, base.sizes.features)))
+    return groups | {ENCODER: {"embedding": embedding, "scale": jnp.full(size, 5.0), "offset": jnp.zeros(size)}}
+
+
 def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distillation: object) -> Problem:
     """30 features, 10 semantic dimensions, 12 classes (8 seen), 100 rows."""
     rng = np.random.default_rng(5)
     features, semantics, seen, classes, rows = 30, 10, 8, 12, 100
     teacher = Teacher(seen=seen, embedding_width=14)
     options = {"n_syn": 2, "weight_cls": 1e-1, "weight_od": 1e-1, "weight_be": 1e-1, "weight_kl": 1e-1} | distillation
+    takes_representations = framework == "zerodiff"
     sizes = Sizes(
-        features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14
+        features=features, semantics=semantics, noise=6, seen=seen, generator_hidden=20, critic_hidden=18, embedding=14,
+        representation=9 if takes_representations else 0,
     )
     base = FRAMEWORKS[framework](sizes, **OPTIONS.get(framework, {})) if isinstance(framework, str) else framework(sizes)
     objective = Objective(
@@ -137,6 +159,7 @@ def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distilla
     )
     labels = classes_.seen[jnp.asarray(rng.integers(0, seen, rows))]
     params = objective.init(root) | base.pretrain(root, x, jnp.searchsorted(classes_.seen, labels))
+    params |= first_stage(base, root)
     teacher_params = teacher.init(root, features)
     # A fresh teacher is nearly constant; scale it so that its scores differ between rows.
     teacher_params = jax.tree.map(lambda leaf: 20.0 * leaf, teacher_params)

@@ -21,6 +21,8 @@ ALLOWED = {
     "evaluation/metrics.py": ({"jax", "numpy"}, set()),
     "frameworks/networks.py": ({"jax", "flax"}, {f"{OWN}.precision"}),
     "frameworks/vae_networks.py": ({"jax", "flax"}, {f"{OWN}.precision", f"{OWN}.frameworks.networks"}),
+    "frameworks/diffusion_networks.py": ({"jax", "flax"}, {f"{OWN}.precision", f"{OWN}.frameworks.networks"}),
+    "frameworks/diffusion.py": ({"jax", "numpy"}, set()),
     "precision.py": ({"jax"}, set()),
     "keys.py": ({"jax", "numpy"}, set()),
 }

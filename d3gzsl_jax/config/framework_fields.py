@@ -46,6 +46,22 @@ def _warm_up(name: str, of: str, factor: float, start: int, end: int) -> tuple[F
     )
 
 
+def _diffusion(name: str, of: str) -> tuple[Field, ...]:
+    """The options that the stages of ZeroDiff share."""
+    return (
+        Field(
+            f"{name}.timesteps", 4, "Noise levels of the diffusion; the same in both stages of ZeroDiff.", low=1, high=1000,
+        ),
+        Field(f"{name}.beta_min", 0.1, "Rate of the noise at the beginning of the diffusion.", low=0.0),
+        Field(f"{name}.beta_max", 20.0, "Rate of the noise at its end.", low=0.0, closed=False),
+        Field(f"{name}.weight_x0", 1.0, f"Weight of the critic of {of}.", low=0.0),
+        Field(f"{name}.weight_xt", 1.0, f"Weight of the critic of {of} at a noise level.", low=0.0),
+        Field(f"{name}.decoder_learning_rate", 1e-4, "Learning rate of the semantic decoder.", low=0.0, closed=False),
+    )  # fmt: skip
+
+
+_SAMPLING = "single, from pure noise in one evaluation of the generator; progressive, in an evaluation for each noise level."
+
 FRAMEWORKS: dict[str, FrameworkFields] = {
     "wgan": FrameworkFields("WGAN-GP", "WGAN-GP (Gulrajani et al. 2017), conditioned on class semantics"),
     "fclswgan": FrameworkFields(
@@ -136,6 +152,62 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             Field(
                 "cadavae.seen_rows", 200,
                 "Real rows of each seen class the final classifier is fitted to; 0 for all rows, as often as they occur.", low=0,
+            ),
+        ),
+    ),
+    "zerodiff_representation": FrameworkFields(
+        "ZeroDiff, first stage", "The first stage of ZeroDiff (Ye et al. 2025), which generates representations",
+        (
+            *_diffusion("zerodiff_representation", "representations"),
+            Field(
+                "zerodiff_representation.conditioned_on", "released",
+                "What the generator takes the noise off: released, rows at the noise level, as the published code does; described, "
+                "rows one level further.", words=("released", "described"),
+            ),
+        ),
+    ),
+    "zerodiff": FrameworkFields(
+        "ZeroDiff", "ZeroDiff (Ye et al. 2025)",
+        (
+            *_diffusion("zerodiff", "features"),
+            Field("zerodiff.weight_adversarial", 10.0, "Weight of the adversarial terms, in both phases.", low=0.0),
+            Field("zerodiff.weight_vae", 1.0, "Weight of reconstruction error and KL.", low=0.0),
+            Field("zerodiff.weight_semantic", 1.0, "Weight of the reconstruction error of semantics, in both phases.", low=0.0),
+            Field("zerodiff.weight_mutual", 5.0, "Weight of what the critics learn from one another.", low=0.0),
+            Field(
+                "zerodiff.mutual_exponent", 1.5,
+                "The critic of noised features counts there by what is left of a row at its noise level, to this power.", low=0.0,
+            ),
+            Field(
+                "zerodiff.penalty_rule", "released",
+                "The weight of the gradient penalty: released, 1.1 times larger after an outer step with a mean penalty over 1.05, "
+                "smaller under 1.001; described, constant.", words=("released", "described"),
+            ),
+            Field(
+                "zerodiff.semantic_loss", "released",
+                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
+                words=("released", "described"),
+            ),
+            Field("zerodiff.freeze_decoder", True, "Whether the semantic decoder rests in the generator phase."),
+            Field(
+                "zerodiff.synthesis", "single", f"How rows are made for the final classifier: {_SAMPLING}",
+                words=("single", "progressive"),
+            ),
+            Field(
+                "zerodiff.unseen_sampling", "single", f"How rows of unseen classes are made for D3: {_SAMPLING}",
+                words=("single", "progressive"),
+            ),
+            Field(
+                "zerodiff.classifier_inputs", "vcs",
+                "What the final classifier sees: v, features; s, the semantic decoder's output and hidden layer; c, "
+                "representations; in the order v, s, c.", words=("v", "s", "c", "vs", "vc", "sc", "vcs"),
+            ),
+            Field(
+                "zerodiff.representation_epochs", 0, "Epochs of the first stage; 0: as many as train.epochs.", low=0, high=100_000,
+            ),
+            Field(
+                "zerodiff.representation_run", "",
+                "Folder of an earlier run with a trained first stage, which is used instead of training one; empty: it is trained.",
             ),
         ),
     ),

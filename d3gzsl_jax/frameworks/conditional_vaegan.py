@@ -6,14 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from d3gzsl_jax.frameworks import networks, vae_networks, wgan_gp
+from d3gzsl_jax.frameworks import adaptive_penalty, networks, vae_networks, wgan_gp
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, Terms, UpdateInputs
 from d3gzsl_jax.frameworks.torch_layout import Layout, linear, split
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.losses.penalty_weight import adapted_exponent, penalty_weight
 from d3gzsl_jax.losses.reconstruction import binary_cross_entropy
 from d3gzsl_jax.losses.variational import gaussian_kl, sample_latent
 
@@ -88,13 +87,11 @@ class ConditionalVAEGAN(Framework):
 
     def initial_state(self) -> dict[str, jax.Array]:
         """'penalty_exponent' () int32, k: the penalty's weight is gradient_penalty_weight 1.1^k."""
-        return {"penalty_exponent": jnp.int32(0)}
+        return adaptive_penalty.initial_state()
 
     def next_state(self, state: Any, terms: dict[str, Terms]) -> Any:
         """k, adapted to the mean penalty of the critic updates."""
-        if self.penalty_rule == "described":
-            return state
-        return {"penalty_exponent": adapted_exponent(state["penalty_exponent"], jnp.mean(terms["critic"]["penalty"]))}
+        return adaptive_penalty.next_state(state, terms, self.penalty_rule)
 
     @property
     def critic_draws(self) -> Draws:
@@ -168,7 +165,7 @@ class ConditionalVAEGAN(Framework):
         loss, penalty = wgan_gp.critic_loss(
             params["critic"], condition, batch.features, inputs.fakes, inputs.draws["interpolation"]
         )
-        weight = penalty_weight(self.gradient_penalty_weight, inputs.state["penalty_exponent"])
+        weight = adaptive_penalty.weight(self.gradient_penalty_weight, inputs.state)
         terms = {"wasserstein": -loss, "gradient_penalty": weight * penalty, "penalty": penalty, "penalty_weight": weight}
         return self.weight_critic * (loss + weight * penalty), terms
 

@@ -7,6 +7,8 @@ from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
 from d3gzsl_jax.frameworks.fvaegan import FVAEGAN
 from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.frameworks.zerodiff import ZeroDiff
+from d3gzsl_jax.frameworks.zerodiff_representation import ZeroDiffRepresentation
 
 FRAMEWORKS: dict[str, type[Framework]] = {
     "wgan": WGAN,
@@ -15,4 +17,6 @@ FRAMEWORKS: dict[str, type[Framework]] = {
     "fvaegan": FVAEGAN,
     "tfvaegan": TFVAEGAN,
     "cadavae": CADAVAE,
+    "zerodiff_representation": ZeroDiffRepresentation,
+    "zerodiff": ZeroDiff,
 }

@@ -1,7 +1,8 @@
 """How parameter groups are named in PyTorch's layout: what a base method says of its own (`Framework.torch_layout`).
 
-There a weight is (out, in) and the first layer over two inputs [x, a] (or [h, a]) one matrix; here a kernel is (in, out), and
-critic and comparator keep that layer as two. Names and parts only: runs/torch_layout.py moves the arrays.
+There a weight is (out, in) and the first layer over several inputs, as [x, a] or [h, a], one matrix; here a kernel is (in, out),
+and critics, the comparator and ZeroDiff's generators keep that layer as a kernel for each input. Names and parts only:
+runs/torch_layout.py moves the arrays.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from typing import NamedTuple
 
 
 class Leaf(NamedTuple):
-    """One array of ours: its path in a group's tree, its key in PyTorch's naming, and of a split matrix which part it is."""
+    """One array of ours: its path in a group's tree, its key in PyTorch's naming, and of a split matrix which part it is: parts of
+    one key follow one another in the order of their leaves."""
 
     path: tuple[str, ...]
     key: str
@@ -30,11 +32,10 @@ def linear(**layers: str) -> Leaves:
     )
 
 
-def split(network: str) -> Leaves:
-    """Leaves of a network over features and semantics, fc1 and fc2, whose first layer is two of ours."""
+def split(network: str, parts: tuple[str, ...] = ("features", "semantics")) -> Leaves:
+    """Leaves of a network over several inputs, fc1 and fc2, whose first layer is a kernel of ours for each input."""
     return (
-        Leaf(("hidden_features", "kernel"), f"{network}/fc1.weight", "features"),
-        Leaf(("hidden_semantics", "kernel"), f"{network}/fc1.weight", "semantics"),
+        *(Leaf((f"hidden_{part}", "kernel"), f"{network}/fc1.weight", part) for part in parts),
         Leaf(("hidden_bias",), f"{network}/fc1.bias"),
         *linear(output=f"{network}/fc2"),
     )

@@ -20,13 +20,25 @@ def critic_loss(
         real, fake: (B, dx).
         interpolation: (B, 1) in [0, 1), the share of the real row in x^.
     """
-    of = params["params"]
     with jax.named_scope("critic"):
         # The output's bias shifts all scores alike: the loss is a difference of means and does not see it.
-        return adversarial.two_layer_critic_loss(
-            networks.NEGATIVE_SLOPE, of["hidden_features"]["kernel"], condition, of["hidden_bias"],
-            of["output"]["kernel"][:, 0], jnp.stack([real, fake]), interpolation,
-        )
+        return adversarial.two_layer_critic_loss(*_of_layers(params, condition, real, fake, interpolation))
+
+
+def critic_differences(
+    params: Params, condition: jax.Array, real: jax.Array, fake: jax.Array, interpolation: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """D(x, a) - D(x~, a) of each row (B,), and the unweighted penalty; arguments as of `critic_loss`, the critic being any of two
+    layers that names its parameters as `networks.Critic` does."""
+    return adversarial.two_layer_critic_differences(*_of_layers(params, condition, real, fake, interpolation))
+
+
+def _of_layers(
+    params: Params, condition: jax.Array, real: jax.Array, fake: jax.Array, interpolation: jax.Array
+) -> tuple[float, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+    of = params["params"]
+    layers = of["hidden_features"]["kernel"], condition, of["hidden_bias"], of["output"]["kernel"][:, 0]
+    return networks.NEGATIVE_SLOPE, *layers, jnp.stack([real, fake]), interpolation
 
 
 def generator_loss(critic: networks.Critic, params: Params, condition: jax.Array, fake: jax.Array) -> jax.Array:

@@ -65,31 +65,82 @@ def _critic_forward(
     slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
     alpha: jax.Array,
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    scores, penalty, kept = _two_layers(slope, kernel, conditioned, bias, output, pairs, alpha)
+    return (wasserstein_loss(scores[0], scores[1]), penalty), kept
+
+
+def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    of_score, slopes = pulls[0] / kept[1].shape[0], kept[6]
+    of_real, of_fake = -of_score * slopes[0], of_score * slopes[1]
+    of_bias = jnp.sum(of_real, axis=0) + jnp.sum(of_fake, axis=0)  # a sum per path, as in PyTorch
+    return _two_layers_backward(kept, of_real, of_fake, of_real + of_fake, of_bias, pulls[1])
+
+
+two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def two_layer_critic_differences(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """As `two_layer_critic_loss`, for losses that compare critics row by row: D(x_i, a_i) - D(x_tilde_i, a_i), (B,), in the place
+    of the difference of means; its mean is the estimated Wasserstein distance.
+
+    What all rows share enters through the units that one row of a pair activates and the other does not: their number, and not
+    what is left of two sums, makes the derivatives of c and bias, which are therefore exactly 0 where they cancel.
+    """
+    return _differences_forward(slope, kernel, conditioned, bias, output, pairs, alpha)[0]
+
+
+def _differences_forward(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, ...]]:
+    scores, penalty, kept = _two_layers(slope, kernel, conditioned, bias, output, pairs, alpha)
+    return (scores[0] - scores[1], penalty), kept
+
+
+def _differences_backward(
+    slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, ...]:
+    of_row, slopes = pulls[0][:, None], kept[6]
+    active = (slopes == 1.0).astype(of_row.dtype)
+    changed = of_row * (active[0] - active[1])
+    of_bias = (1.0 - slope) * jnp.sum(changed, axis=0)
+    return _two_layers_backward(kept, of_row * slopes[0], -of_row * slopes[1], (1.0 - slope) * changed, of_bias, pulls[1])
+
+
+two_layer_critic_differences.defvjp(_differences_forward, _differences_backward)
+
+
+def _two_layers(
+    slope: float, kernel: jax.Array, conditioned: jax.Array, bias: jax.Array, output: jax.Array, pairs: jax.Array,
+    alpha: jax.Array,
+) -> tuple[jax.Array, jax.Array, tuple[jax.Array, ...]]:
+    """Scores (2, B), the penalty (), and what the derivatives need of them."""
     first = product(pairs, kernel) + conditioned[None]
     hidden = first + bias[None, None]
     mixed = interpolate(first[0], first[1], alpha) + bias[None]
     scores = jnp.matmul(jnp.maximum(hidden, slope * hidden), output, precision=EXACT)
     slopes, mixed_slopes = (jnp.where(u > 0.0, 1.0, slope) for u in (hidden, mixed))
     gradients = transposed_product(mixed_slopes * output[None], kernel)
-    losses = wasserstein_loss(scores[0], scores[1]), gradient_penalty(gradients)
-    return losses, (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
+    kept = (kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients)
+    return scores, gradient_penalty(gradients), kept
 
 
-def _critic_backward(slope: float, kept: tuple[jax.Array, ...], pulls: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
-    kernel, conditioned, bias, output, pairs, alpha, slopes, mixed_slopes, gradients = kept
-    of_score = pulls[0] / conditioned.shape[0]
-    of_real, of_fake = -of_score * slopes[0], of_score * slopes[1]
-    (penalised,) = jax.vjp(gradient_penalty, gradients)[1](pulls[1])
+def _two_layers_backward(
+    kept: tuple[jax.Array, ...], of_real: jax.Array, of_fake: jax.Array, both: jax.Array, of_bias: jax.Array, of_penalty: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Derivatives by all arguments but the slope, from those by the hidden units, but for the factor w: of real rows, of
+    synthesized ones, the sum of the two, all (B, K), and the sum of that over the rows, (K,); and from that by the penalty, ()."""
+    kernel, conditioned, bias, output, pairs, alpha, _, mixed_slopes, gradients = kept
+    (penalised,) = jax.vjp(gradient_penalty, gradients)[1](of_penalty)
     rows, units = jnp.stack([*pairs, penalised]), jnp.stack([of_real, of_fake, mixed_slopes])
     shared = weight_product(rows, units)
-    both = of_real + of_fake
     of_output = jnp.sum(kernel * shared, axis=0) + jnp.sum(both * conditioned, axis=0)
-    of_bias = jnp.sum(of_real, axis=0) + jnp.sum(of_fake, axis=0)  # a sum per path, as in PyTorch
     of_pairs = transposed_product(jnp.stack([of_real, of_fake]) * output[None, None], kernel)
     return shared * output[None], both * output[None], of_bias * output, of_output + of_bias * bias, of_pairs, jnp.zeros_like(alpha)
-
-
-two_layer_critic_loss.defvjp(_critic_forward, _critic_backward)
 
 
 def generator_adversarial_loss(fake_scores: jax.Array) -> jax.Array:

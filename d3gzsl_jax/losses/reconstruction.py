@@ -1,7 +1,8 @@
 """Reconstruction errors: how far reconstructed features and semantics are from the given ones.
 
 Binary cross-entropy of features in [0, 1] and a weighted L1 distance of semantics (f-VAEGAN-D2, Xian et al. 2019, arXiv 1903.10132;
-TF-VAEGAN, Narayan et al. 2020, arXiv 2003.07833); summed differences of both (CADA-VAE, Schönfeld et al. 2019, arXiv 1812.01784).
+TF-VAEGAN, Narayan et al. 2020, arXiv 2003.07833); summed differences of both (CADA-VAE, Schönfeld et al. 2019, arXiv 1812.01784);
+mean squares of semantics (ZeroDiff, Ye et al. 2025, arXiv 2406.02929).
 Every function takes arrays with one row a sample and returns a scalar, () float32.
 """
 
@@ -64,6 +65,11 @@ def semantic_reconstruction(predicted: jax.Array, semantics: jax.Array, variant:
     elif variant != "described":
         raise ValueError(f"unknown variant {variant!r}, expected one of {VARIANTS}")
     return jnp.sum(absolute) / semantics.shape[0]
+
+
+def mean_squared(predicted: jax.Array, semantics: jax.Array) -> jax.Array:
+    """(1/(B da)) sum_i sum_j (predicted_ij - semantics_ij)^2 of arrays (B, da), a mean over entries: of ZeroDiff's first stage."""
+    return jnp.mean(jnp.square(predicted - semantics))
 
 
 def _absolute(x: jax.Array) -> jax.Array:

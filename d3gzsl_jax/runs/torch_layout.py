@@ -39,13 +39,25 @@ def _follow(params: Params, leaf: Leaf) -> jax.Array:
     return node
 
 
-def _in_our_layout(leaf: Leaf, array: np.ndarray, split: int) -> np.ndarray:
-    """An array of PyTorch's in our layout; `split`: how many columns of a matrix over two inputs belong to the first."""
+def _in_our_layout(leaf: Leaf, array: np.ndarray, columns: slice) -> np.ndarray:
+    """An array of PyTorch's in our layout; `columns`: those of a split matrix that are the leaf's."""
     if leaf.part and array.ndim == 2:
-        return array[:, :split].T if leaf.part == "features" else array[:, split:].T
+        return array[:, columns].T
     if leaf.path[-1] == "kernel":
         return array.T
     return array.reshape(()) if leaf.key.startswith("confidence/") and array.size == 1 else array
+
+
+def _columns(leaves: Leaves, params: Params) -> list[slice]:
+    """By leaf, the columns of a split matrix that are its own; the last part of a matrix has all that is left."""
+    found, last = [], {leaf.key: leaf for leaf in leaves}
+    ends: dict[str, int] = {}
+    for leaf in leaves:
+        start = ends.get(leaf.key, 0)
+        if leaf.part:
+            ends[leaf.key] = start + _follow(params, leaf).shape[0]
+        found.append(slice(start, None if leaf == last[leaf.key] else ends[leaf.key]))
+    return found
 
 
 def pairs(leaves: Leaves, arrays: Mapping[str, np.ndarray], prefix: str, params: Params) -> list[tuple[str, jax.Array, np.ndarray]]:
@@ -57,13 +69,12 @@ def pairs(leaves: Leaves, arrays: Mapping[str, np.ndarray], prefix: str, params:
         prefix: of the keys.
         params: the group's tree.
     """
-    split = next((_follow(params, leaf).shape[0] for leaf in leaves if leaf.part == "features"), 0)
     return [
         (
             prefix + leaf.key + (f" ({leaf.part})" if leaf.part else ""), _follow(params, leaf),
-            _in_our_layout(leaf, arrays[prefix + leaf.key], split),
+            _in_our_layout(leaf, arrays[prefix + leaf.key], columns),
         )
-        for leaf in leaves
+        for leaf, columns in zip(leaves, _columns(leaves, params), strict=True)
     ]  # fmt: skip
 
 
@@ -100,7 +111,7 @@ def dump(leaves: Leaves, params: Params) -> dict[str, np.ndarray]:
     for leaf in leaves:
         array = np.asarray(_follow(params, leaf))
         array = array.T if leaf.path[-1] == "kernel" else array
-        if leaf.key in found:  # the second part of a split matrix
+        if leaf.key in found:  # a further part of a split matrix
             array = np.concatenate([found[leaf.key], array], axis=1)
         found[leaf.key] = np.array(array, order="C")
     return found

@@ -1,24 +1,32 @@
 """Reads a recording of a published PyTorch loop and names its parts in this package's terms (layout: tests/golden/README.md)."""
 
+import copy
 import zipfile
 from pathlib import Path
+from typing import Self
 
 import jax
 import numpy as np
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.cadavae import CADAVAE
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
 from d3gzsl_jax.frameworks.wgan import WGAN
+from d3gzsl_jax.frameworks.zerodiff import ZeroDiff
 from d3gzsl_jax.runs import torch_layout
 
-METHODS = {"wgan": WGAN, "cegzsl": CEGZSL, "vaegan": TFVAEGAN, "cadavae": CADAVAE}
+METHODS = {"wgan": WGAN, "cegzsl": CEGZSL, "vaegan": TFVAEGAN, "cadavae": CADAVAE, "zerodiff": ZeroDiff}
 """By kind of recording, the base method whose networks it has: 'vaegan' is TF-VAEGAN's loop, with which f-VAEGAN-D2 is recorded
 too."""
-_MARKS = {"cegzsl": "comparator", "vaegan": "feedback", "cadavae": "encoder_features"}
+_MARKS = {
+    "cegzsl": "init/comparator", "vaegan": "init/feedback", "cadavae": "init/encoder_features", "zerodiff": "drg/init/generator",
+}  # fmt: skip
 """By kind, a network that no other has; the rest is 'wgan'."""
+STAGES = ("drg", "dfg")
+"""Of ZeroDiff, as prefixes of keys: its first stage, its second."""
 
 
 class Recording:
@@ -29,7 +37,7 @@ class Recording:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path, self.at = Path(path), ""
         try:
             with zipfile.ZipFile(self.path), np.load(self.path, allow_pickle=False) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
@@ -37,7 +45,7 @@ class Recording:
             raise UserError(f"{self.path}: no such recording") from None
         except Exception as error:  # a broken file makes numpy raise nearly anything
             raise UserError(f"{self.path}: not a readable .npz recording ({reason(error)})") from None
-        self.kind = next((kind for kind, network in _MARKS.items() if f"init/{network}/fc1.weight" in self.arrays), "wgan")
+        self.kind = next((kind for kind, network in _MARKS.items() if f"{network}/fc1.weight" in self.arrays), "wgan")
         self.layout = torch_layout.layout(METHODS[self.kind])
 
     def __contains__(self, key: str) -> bool:
@@ -45,7 +53,7 @@ class Recording:
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self.arrays:
-            raise UserError(f"{self.path}: key {key!r} is missing from the recording")
+            raise UserError(f"{self.path}: key {self.at + key!r} is missing from the recording")
         return self.arrays[key]
 
     def option(self, name: str) -> float:
@@ -55,10 +63,19 @@ class Recording:
             raise UserError(f"{self.path}: config/{name} is {value.dtype} of shape {value.shape}, expected one number")
         return value.item()
 
+    def stage(self, name: str, method: type[Framework]) -> Self:
+        """What is recorded of one of STAGES, and of the whole, as a recording of its own, with the networks of `method`."""
+        found = copy.copy(self)
+        shared = {key: array for key, array in self.arrays.items() if key.partition("/")[0] not in STAGES}
+        at = f"{name}/"
+        own = {key.removeprefix(at): array for key, array in self.arrays.items() if key.startswith(at)}
+        found.arrays, found.at, found.layout = shared | own, at, torch_layout.layout(method)
+        return found
+
     def shaped(self, key: str, *shape: int) -> np.ndarray:
         """The array of `key`, which must have this shape."""
         if self[key].shape != shape:
-            raise UserError(f"{self.path}: {key} has shape {self[key].shape}, the recorded options make it {shape}")
+            raise UserError(f"{self.path}: {self.at}{key} has shape {self[key].shape}, the recorded options make it {shape}")
         return self[key]
 
     def has(self, prefix: str) -> bool:

@@ -48,7 +48,7 @@ class Phases:
             draws: our name of a draw -> the recorded one.
         """
         recording, setup, out = self.recording, self.setup, self.out
-        batch = read_batch(recording, setup, name, out)
+        batch = self.read_batch(name)
         given = {
             ours: jnp.asarray(recording.shaped(f"{name}/noise/{draws[ours]}", setup.batch_size, *draw.shape))
             for ours, draw in phase.draws.items()
@@ -62,8 +62,24 @@ class Phases:
         epoch = self.epoch
         rates = {group: float(setup.optimization.learning_rate(group, epoch)) for group in setup.objective.groups}
         after = {group: tree for group, tree in self.state.params.items() if self._has(f"{name}/after/", group)}
-        compare_groups(recording, setup, "parameters", f"{name}/after/", after, NETWORK, rates, out)
+        self.compare_parameters(f"{name}/after/", after, rates)
         return Done(terms, fakes)
+
+    def compare_parameters(self, prefix: str, after: Params, rates: dict[str, float]) -> None:
+        """Parameters by group, after an update, against those recorded under `prefix`."""
+        compare_groups(self.recording, self.setup, "parameters", prefix, after, NETWORK, rates, self.out)
+
+    def read_batch(self, name: str) -> Batch:
+        """The recorded batch of a step."""
+        recording, out, classes = self.recording, self.out, self.setup.classes
+        rows, features = self.setup.batch_size, self.setup.objective.framework.sizes.features
+        labels = read_labels(recording, f"{name}/batch/label", rows, classes)
+        found = recording.shaped(f"{name}/batch/features", rows, features)
+        out.add("batch semantics", f"{name}/batch/att", classes.semantics[labels], recording[f"{name}/batch/att"], EXACT)
+        if f"{name}/batch/index" in recording:
+            index = recording.shaped(f"{name}/batch/index", rows)
+            out.add("batch rows", f"{name}/batch/index", recording["data/train_feature"][index], found, EXACT)
+        return Batch(features=jnp.asarray(found), labels=labels, teacher=None)
 
     def _has(self, prefix: str, group: str) -> bool:
         return prefix + self.recording.layout[group][0].key in self.recording
@@ -72,18 +88,6 @@ class Phases:
         """Ends an outer step with these terms of its phases."""
         method = self.setup.objective.framework.next_state(self.state.method, terms)
         self.state = self.state.replace(step=self.state.step + 1, method=method)
-
-
-def read_batch(recording: Recording, setup: Setup, name: str, out: Comparison) -> Batch:
-    """The recorded batch of a step."""
-    rows, features = setup.batch_size, setup.objective.framework.sizes.features
-    labels = read_labels(recording, f"{name}/batch/label", rows, setup.classes)
-    found = recording.shaped(f"{name}/batch/features", rows, features)
-    out.add("batch semantics", f"{name}/batch/att", setup.classes.semantics[labels], recording[f"{name}/batch/att"], EXACT)
-    if f"{name}/batch/index" in recording:
-        index = recording.shaped(f"{name}/batch/index", rows)
-        out.add("batch rows", f"{name}/batch/index", recording["data/train_feature"][index], found, EXACT)
-    return Batch(features=jnp.asarray(found), labels=labels, teacher=None)
 
 
 def _turn(
