@@ -7,6 +7,7 @@ classifier. Nothing is published for D3, nor for CE-GZSL. On WGAN-GP the final c
 not in its paper: settings are those the code of LisGAN (Li et al. 2019) is run with. TF-VAEGAN (2003.07833) has no script for
 aPY: its settings, and f-VAEGAN-D2's (1903.10132), are those of AWA2. CADA-VAE (1812.01784) chose its classifier's epochs by
 benchmark and has none for aPY.
+ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2.
 """
 
 from ml_collections import ConfigDict
@@ -24,6 +25,7 @@ FRAMEWORKS = {
         tfvaegan__feedback_learning_rate=1e-4, tfvaegan__freeze_decoder=True, tfvaegan__feedback_training=0.01,
         tfvaegan__feedback_synthesis=0.01,
     ),
+    "zerodiff": recipes.zerodiff(n_syn=5400),
 }
 """What differs by framework, as values by dotted field."""
 

@@ -6,6 +6,7 @@ Papers: arXiv 2402.11424 (D3GZSL, AAAI 2024), 1712.00981 (f-CLSWGAN, CVPR 2018),
 PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On WGAN-GP the final classifier's settings are those of
 f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. There is no
 script of TF-VAEGAN (2003.07833) for AWA1: its settings, and f-VAEGAN-D2's (1903.10132), are those of AWA2. CADA-VAE: 1812.01784.
+ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2.
 """
 
 from ml_collections import ConfigDict
@@ -25,6 +26,7 @@ FRAMEWORKS = {
         tfvaegan__feedback_synthesis=0.01,
     ),
     "cadavae": recipes.cadavae(classifier_epochs=33, zsl_epochs=25),
+    "zerodiff": recipes.zerodiff(n_syn=5400),
 }
 """What differs by framework, as values by dotted field."""
 

@@ -7,6 +7,8 @@ PUBLISHED, without D3 by the final classifier. On WGAN-GP the final classifier's
 later than f-CLSWGAN, whose settings are those of AWA1; epochs of CE-GZSL: where the authors stop.
 f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose script for this benchmark is followed; CADA-VAE:
 1812.01784.
+ZeroDiff (2406.02929) has the settings of its scripts, which are for this benchmark alone; its figures are on fine-tuned features
+(--config.data.feature_file=ce_ce.mat --config.data.representation_file=con_paco.mat of its authors), not on those of ResNet-101.
 """
 
 from ml_collections import ConfigDict
@@ -26,6 +28,7 @@ FRAMEWORKS = {
         tfvaegan__feedback_synthesis=0.01,
     ),
     "cadavae": recipes.cadavae(classifier_epochs=29, zsl_epochs=39),
+    "zerodiff": recipes.zerodiff(n_syn=5400),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -36,6 +39,7 @@ PUBLISHED = {
     "fvaegan,base": Figures(57.6, 70.6, 63.5, "quoted by later papers, H by Narayan et al. 2020"),
     "tfvaegan,base": Figures(59.8, 75.1, 66.6, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(55.8, 75.0, 63.9, "quoted by later papers"),
+    "zerodiff,base": Figures(74.7, 89.3, 81.4, "Ye et al. 2025, on fine-tuned features"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

@@ -7,6 +7,8 @@ PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On W
 f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. They give no
 batch size for FLO: it is that of AWA. TF-VAEGAN (2003.07833) as its script for FLO; f-VAEGAN-D2 (1903.10132) as that. FLO is no
 benchmark of CADA-VAE's paper (1812.01784): epochs of its classifiers are those for CUB.
+ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2 with as many synthesized rows
+as TF-VAEGAN here.
 """
 
 from ml_collections import ConfigDict
@@ -28,6 +30,7 @@ FRAMEWORKS = {
         tfvaegan__feedback_synthesis=0.5,
     ),
     "cadavae": recipes.cadavae(classifier_epochs=23, zsl_epochs=22),
+    "zerodiff": recipes.zerodiff(n_syn=1200),
 }
 """What differs by framework, as values by dotted field."""
 

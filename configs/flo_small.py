@@ -23,6 +23,14 @@ def small_vaegan(name: str) -> dict[str, Any]:
     return recipe(n_syn=300, epochs=epochs, learning_rate=1e-3, train__batch_size=128, eval__every_epochs=epochs // 4, **further)
 
 
+def small_zerodiff() -> dict[str, Any]:
+    """ZeroDiff, small: narrow networks, 64 noise dimensions, batches of 128, larger rates for fewer epochs than published."""
+    return recipes.zerodiff(
+        n_syn=300, train__batch_size=128, train__epochs=40, train__learning_rate=1e-3, zerodiff__decoder_learning_rate=1e-3,
+        zerodiff_representation__decoder_learning_rate=1e-3, eval__every_epochs=10,
+    )  # fmt: skip
+
+
 FRAMEWORKS = {
     "wgan": {"data.normalize_semantics": True},
     "fvaegan": small_vaegan("fvaegan"),
@@ -32,6 +40,7 @@ FRAMEWORKS = {
         cadavae__semantic_encoder_hidden=512, cadavae__feature_decoder_hidden=512, cadavae__semantic_decoder_hidden=512,
         eval__every_epochs=25,
     ),
+    "zerodiff": small_zerodiff(),
 }  # fmt: skip
 """What differs by framework, as values by dotted field."""
 

@@ -7,6 +7,8 @@ PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On W
 f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop.
 f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose script for this benchmark is followed; CADA-VAE:
 1812.01784.
+ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2 with as many synthesized rows
+as TF-VAEGAN here. Its figures are on fine-tuned features, not on those of ResNet-101.
 """
 
 from ml_collections import ConfigDict
@@ -32,6 +34,7 @@ FRAMEWORKS = {
         tfvaegan__feedback_training=0.1, tfvaegan__feedback_synthesis=0.01,
     ),
     "cadavae": recipes.cadavae(classifier_epochs=21, zsl_epochs=30),
+    "zerodiff": recipes.zerodiff(n_syn=400),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -41,6 +44,7 @@ PUBLISHED = {
     "fvaegan,base": Figures(45.1, 38.0, 41.3, "quoted by later papers, H by Narayan et al. 2020"),
     "tfvaegan,base": Figures(45.6, 40.7, 43.0, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(47.2, 35.7, 40.6, "Schönfeld et al. 2019"),
+    "zerodiff,base": Figures(63.0, 56.9, 59.8, "Ye et al. 2025, on fine-tuned features"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

@@ -65,6 +65,19 @@ def fvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> 
     return tfvaegan(n_syn=n_syn, epochs=epochs, learning_rate=learning_rate, **fields)
 
 
+def zerodiff(*, n_syn: int, **fields: Any) -> dict[str, Any]:
+    """ZeroDiff: both stages for 300 epochs with batches of 64, constant learning rates, unit semantics, noise as wide as these, T1 by
+    a softmax of its own. Its code uses one number for the synthesized rows of a class and for the final classifier's batch. Options
+    of its own: those of its scripts, which are for AWA2 alone. Weights of D3: nothing is published; see docs/choosing.md.
+
+    Args:
+        n_syn: that number.
+        fields: further ones, with __ for the dot.
+    """
+    recipe = tfvaegan(n_syn=n_syn, epochs=300, learning_rate=5e-4)
+    return recipe | _dotted(fields)
+
+
 def cadavae(*, classifier_epochs: int, zsl_epochs: int, **fields: Any) -> dict[str, Any]:
     """CADA-VAE: the same settings for all benchmarks but for the epochs of its classifiers, which its authors chose on a validation
     split. Weights of D3: nothing is published; see docs/choosing.md.

@@ -58,6 +58,9 @@ class Framework:
     first_stage_groups: ClassVar[Mapping[str, str]] = {}
     """What is taken from it and frozen: a group of this method -> the group of the first stage that it is."""
 
+    first_stage_options: ClassVar[tuple[str, ...]] = ()
+    """Options that both have and that must be equal."""
+
     # What is trained, and how.
 
     @property

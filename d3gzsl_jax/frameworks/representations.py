@@ -29,6 +29,6 @@ def split_rows(params: Params, rows: jax.Array, features: int) -> tuple[jax.Arra
 
 def encode(encoder: Params, features: jax.Array) -> jax.Array:
     """Representations (..., dr) of scaled features (..., dx), within [0, 1] on the rows that the scaling was fitted to."""
-    scale = encoder["scale"]
-    embedding = networks.apply(networks.Embedding(width=scale.shape[0]), encoder["embedding"], features)
-    return jax.lax.stop_gradient(embedding * scale + encoder["offset"])
+    embedding = networks.embed(encoder["scale"].shape[0], encoder["embedding"], features)
+    scale, offset = (encoder[name].reshape((1,) * (features.ndim - 1) + (-1,)) for name in ("scale", "offset"))
+    return jax.lax.stop_gradient(embedding * scale + offset)

@@ -51,6 +51,7 @@ class ZeroDiff(DenoisingGAN):
     takes_representations: ClassVar[bool] = True
     first_stage: ClassVar[str] = "zerodiff_representation"
     first_stage_groups: ClassVar[Mapping[str, str]] = {FROZEN: "generator"}
+    first_stage_options: ClassVar[tuple[str, ...]] = ("timesteps",)
     judged: ClassVar[Mapping[str, tuple[str, str]]] = {**DenoisingGAN.judged, "xc": ("rows", "fake")}
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generator": ("noise", "semantics", "representation", "noised", "level"),

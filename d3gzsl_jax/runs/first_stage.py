@@ -20,7 +20,7 @@ from d3gzsl_jax.runs import model_files, resume
 from d3gzsl_jax.runs.contents import FIRST_STAGE
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
-from d3gzsl_jax.training.build import first_stage_options, first_stage_shapes
+from d3gzsl_jax.training.build import first_stage_shapes
 
 BY_TEACHER = "embedding of the frozen teacher"
 """What results call the representations of data that has none."""
@@ -37,7 +37,6 @@ def config_of(run: Run) -> ConfigDict:
     settings = run.settings
     config = settings.config.copy_and_resolve_references()
     stage, later = run.model.objective.framework.first_stage, config[config.framework]
-    config[stage].update(first_stage_options(config))
     # What validation chose for the run, a number of epochs among it, says nothing of its first stage.
     config.train.epochs = later.representation_epochs or settings.recorded["train"]["epochs"]
     config.framework, config.data.representation_file, config.train.resume = stage, "", "auto"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -132,18 +131,20 @@ def build_objective(config: ConfigDict, classes: Classes, features: int, represe
 
 
 def build_first_stage(config: ConfigDict, framework: Framework) -> Framework | None:
-    """The method that is trained before `framework`, on representations as its features; None where there is none."""
+    """The method that is trained before `framework`, on representations as its features; None where there is none.
+
+    Raises:
+        UserError: an option differs that both must have alike.
+    """
     if not (name := framework.first_stage):
         return None
+    check_options(name)
+    options = config.get(name, {})
+    for option in framework.first_stage_options:
+        if options[option] != (needed := getattr(framework, option)):
+            raise UserError(f"config.{name}.{option}={options[option]}: must be {needed}, as config.{config.framework}.{option} is")
     sizes = dataclasses.replace(framework.sizes, features=framework.sizes.representation, representation=0)
-    weight = config.train.gradient_penalty_weight
-    return FRAMEWORKS[name](sizes=sizes, gradient_penalty_weight=weight, **first_stage_options(config))
-
-
-def first_stage_options(config: ConfigDict) -> dict[str, Any]:
-    """The options of the method that is trained first: its own, but for those that the framework of the run has, too."""
-    own, later = (config.get(name, {}) for name in (FRAMEWORKS[config.framework].first_stage, config.framework))
-    return {name: later.get(name, value) for name, value in own.items()}
+    return FRAMEWORKS[name](sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **options)
 
 
 def first_stage_shapes(stage: Framework | None, objective: Objective, represented: bool) -> Params:
