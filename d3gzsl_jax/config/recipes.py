@@ -66,9 +66,9 @@ def fvaegan(*, n_syn: int, epochs: int, learning_rate: float, **fields: Any) -> 
 
 
 def zerodiff(*, n_syn: int, **fields: Any) -> dict[str, Any]:
-    """ZeroDiff: both stages for 300 epochs with batches of 64, constant learning rates, unit semantics, noise as wide as these, T1 by
-    a softmax of its own. Its code uses one number for the synthesized rows of a class and for the final classifier's batch. Options
-    of its own: those of its scripts, which are for AWA2 alone. Weights of D3: nothing is published; see docs/choosing.md.
+    """ZeroDiff: both stages for 300 epochs with batches of 64, constant learning rates, unit semantics, noise as wide as these, T1
+    by a softmax of its own. Its code uses one number for the synthesized rows of a class and for the final classifier's batch.
+    Options of its own: those of its scripts, which are for AWA2 alone. Weights of D3: nothing is published; see docs/choosing.md.
 
     Args:
         n_syn: that number.
