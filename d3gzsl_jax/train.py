@@ -11,7 +11,8 @@ What is handed on:
     Group       runs whose outer steps are one program: their states, and a Tally of the losses since the last evaluation
 
 The configuration ends in `_build`; below it, objects have typed fields. Initial values come in this order: the teacher (fitted
-once, then read), what a base method fits and freezes, then the newest checkpoint that is whole, else fresh ones.
+once, then read), what a base method fits and freezes (ZeroDiff's first stage goes through this page itself), then the newest
+checkpoint that is whole, else fresh ones.
 
 Nearly always there is one run, and every list here has one item. Several seeds that differ in nothing else go through the page
 together, an item a seed, and are one compiled program. Folds of a validation, lists of seeds and studies are laid around it
