@@ -57,6 +57,10 @@ def _diffusion(name: str, of: str) -> tuple[Field, ...]:
         Field(f"{name}.weight_x0", 1.0, f"Weight of the critic of {of}.", low=0.0),
         Field(f"{name}.weight_xt", 1.0, f"Weight of the critic of {of} at a noise level.", low=0.0),
         Field(f"{name}.decoder_learning_rate", 1e-4, "Learning rate of the semantic decoder.", low=0.0, closed=False),
+        Field(
+            f"{name}.embedding_width", 0,
+            "Width of what noise levels and representations are embedded in, by every network; 0: as wide as semantics.", low=0,
+        ),
     )  # fmt: skip
 
 

@@ -55,6 +55,7 @@ class DenoisingGAN(Framework):
         beta_min, beta_max: rate of the noise in the beginning and in the end.
         weight_x0, weight_xt: gamma_0 and gamma_t, of the critic of rows and of the critic of rows at a noise level.
         decoder_learning_rate: of the semantic decoder.
+        embedding_width: of the embeddings of levels and representations in every network; 0: as wide as semantics.
     """
 
     unit_semantics: ClassVar[bool] = True
@@ -69,11 +70,17 @@ class DenoisingGAN(Framework):
     weight_x0: float = 1.0
     weight_xt: float = 1.0
     decoder_learning_rate: float = 1e-4
+    embedding_width: int = 0
 
     @property
     def diffusion(self) -> Diffusion:
         """The noise of each level."""
         return Diffusion(self.timesteps, self.beta_min, self.beta_max)
+
+    @property
+    def embedded(self) -> int:
+        """Width of the embedded inputs."""
+        return self.embedding_width or self.sizes.semantics
 
     @property
     def critic_weights(self) -> dict[str, float]:
@@ -92,15 +99,15 @@ class DenoisingGAN(Framework):
         sizes, inputs = self.sizes, self.inputs[group]
         if group == "generator":
             return ConditionedGenerator(
-                hidden=sizes.generator_hidden, inputs=inputs, embedding=sizes.semantics, features=sizes.features
+                hidden=sizes.generator_hidden, inputs=inputs, embedding=self.embedded, features=sizes.features
             )
-        return ConditionedCritic(hidden=sizes.critic_hidden, inputs=inputs, embedding=sizes.semantics)
+        return ConditionedCritic(hidden=sizes.critic_hidden, inputs=inputs, embedding=self.embedded)
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of generator, critics and 'decoder'."""
         sizes = self.sizes
         widths = {
-            "features": sizes.features, "noised": sizes.features, "semantics": sizes.semantics, "level": sizes.semantics,
+            "features": sizes.features, "noised": sizes.features, "semantics": sizes.semantics, "level": self.embedded,
             "noise": sizes.noise, "representation": sizes.representation,
         }  # fmt: skip
         zeros = {name: jnp.zeros((1, width)) for name, width in widths.items()}
@@ -148,7 +155,7 @@ class DenoisingGAN(Framework):
 
     def level(self, of: jax.Array | int) -> Input:
         """The level input of rows (...), t in 0..T-1, or of all rows alike: a network sees each level once."""
-        table = time_embedding(self.timesteps, self.sizes.semantics)
+        table = time_embedding(self.timesteps, self.embedded)
         if isinstance(of, int):
             return lambda term: term(jnp.asarray(table[of : of + 1]))
         return lambda term: take_rows(term(jnp.asarray(table)), of.reshape(-1)).reshape(*of.shape, -1)

@@ -51,7 +51,7 @@ class ZeroDiff(DenoisingGAN):
     takes_representations: ClassVar[bool] = True
     first_stage: ClassVar[str] = "zerodiff_representation"
     first_stage_groups: ClassVar[Mapping[str, str]] = {FROZEN: "generator"}
-    first_stage_options: ClassVar[tuple[str, ...]] = ("timesteps",)
+    first_stage_options: ClassVar[tuple[str, ...]] = ("timesteps", "embedding_width")
     judged: ClassVar[Mapping[str, tuple[str, str]]] = {**DenoisingGAN.judged, "xc": ("rows", "fake")}
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generator": ("noise", "semantics", "representation", "noised", "level"),
@@ -88,7 +88,7 @@ class ZeroDiff(DenoisingGAN):
     def first(self) -> ZeroDiffRepresentation:
         """The first stage, whose generator makes representations."""
         sizes = dataclasses.replace(self.sizes, features=self.sizes.representation)
-        return ZeroDiffRepresentation(sizes, timesteps=self.timesteps)
+        return ZeroDiffRepresentation(sizes, timesteps=self.timesteps, embedding_width=self.embedding_width)
 
     def phases(self, number: int) -> tuple[Phase, ...]:
         """'critic', n_critic times, which trains all critics and the decoder, then 'generator', which trains the encoder too."""
