@@ -1,0 +1,1 @@
+"""Figures of the pages, drawn from run folders."""
