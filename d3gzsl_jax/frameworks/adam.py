@@ -85,9 +85,13 @@ def adam_directions(state: AdamState, beta1: float, beta2: float, epsilon: float
     def correction(beta: float) -> jax.Array:
         return -jnp.expm1(state.count.astype(jnp.float32) * (math.log(beta) if beta > 0 else -math.inf))
 
-    nu = state.nu_max if isinstance(state, AmsgradState) else state.nu
     scale1, scale2 = 1.0 / correction(beta1), jax.lax.rsqrt(correction(beta2))
-    return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, nu)
+    return jax.tree.map(lambda m, v: scale1 * m / (jnp.sqrt(v) * scale2 + epsilon), state.mu, divided_by(state))
+
+
+def divided_by(state: AdamState) -> optax.Updates:
+    """The second moments, not corrected yet, that the directions of Adam or AMSGrad are divided by the roots of."""
+    return state.nu_max if isinstance(state, AmsgradState) else state.nu
 
 
 def descend(

@@ -12,6 +12,7 @@ from d3gzsl_jax.training.step import update
 from tools.parity_parts.comparison import EXACT, GRADIENT, LOSS, Comparison, Tolerance
 from tools.parity_parts.recording import Recording
 from tools.parity_parts.replay_steps import Setup, compare_groups, compiled, initial_state, read_labels
+from tools.parity_parts.rounding import Rounding
 
 NETWORK = Tolerance(0.002, 0.0, "0.002 lr")
 """Of parameters: what these recordings allow, whose batches are powers of two (0.0002 was reached)."""
@@ -34,6 +35,7 @@ class Phases:
     def __init__(self, recording: Recording, setup: Setup, out: Comparison) -> None:
         self.recording, self.setup, self.out = recording, setup, out
         self.state = initial_state(recording, setup)
+        self.rounding = Rounding(recording, setup.optimization, out)
 
     @property
     def epoch(self) -> int:
@@ -61,6 +63,7 @@ class Phases:
             compare_groups(recording, setup, "gradient", f"{name}/grad/", gradients, GRADIENT, {}, out)
         epoch = self.epoch
         rates = {group: float(setup.optimization.learning_rate(group, epoch)) for group in setup.objective.groups}
+        self.state = self.rounding.take_over(name, gradients, self.state, rates)
         after = {group: tree for group, tree in self.state.params.items() if self._has(f"{name}/after/", group)}
         self.compare_parameters(f"{name}/after/", after, rates)
         return Done(terms, fakes)

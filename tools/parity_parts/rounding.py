@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.frameworks.adam import divided_by
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.training.optimizers import Optimization
 from tools.parity_parts.comparison import PARAMETER, Comparison, Tolerance
@@ -61,7 +62,7 @@ class Rounding:
                 # A single number has no others to be small against.
                 return np.asarray((d.size > 1) & (d <= ROUNDING * jnp.abs(t).max()) & (moved > NOTICEABLE))
 
-            masks = jax.tree.map(decided, difference, self.first[group], theirs, adam.nu)
+            masks = jax.tree.map(decided, difference, self.first[group], theirs, divided_by(adam))
             for mask, found, expected in zip(*map(jax.tree.leaves, (masks, params[group], recorded)), strict=True):
                 for entry in np.argwhere(mask):
                     at = tuple(entry)
