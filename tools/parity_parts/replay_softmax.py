@@ -1,4 +1,8 @@
-"""Replays a recorded softmax classifier: its rows as given, its batches in the recorded order, its accuracies after every epoch."""
+"""Replays a recorded softmax classifier: its batches, of the recorded rows in the recorded order, its accuracies after every epoch.
+
+Our rows are compared with the recorded ones, which the classifier then is fitted to: a column that is small in all rows has small
+gradients, Adam divides them by their size, and an error of rounding in the rows, of all rows alike, becomes one of its parameters.
+"""
 
 import functools
 
@@ -25,7 +29,7 @@ def replay_softmax(
     Args:
         at: prefix of its keys.
         softmax: how it is fitted.
-        rows, labels: what to: (n, width) as represented, and (n,) numbers of outputs.
+        rows, labels: what to, by us: (n, width) as represented, and (n,) numbers of outputs.
         test: 'seen' and 'unseen', or one of them, -> test rows as represented.
         outputs: class id of each output.
     """
@@ -42,7 +46,8 @@ def replay_softmax(
     fresh = jax.eval_shape(functools.partial(softmax.init, width=rows.shape[1]), jax.random.key(0))
     begin = recording.load("final_classifier", f"{at}init/", fresh)
     order = order.reshape(softmax.epochs, -1, softmax.batch_size)
-    fitted, predicted = _fit(softmax, begin, rows, jnp.asarray(labels), jnp.asarray(order), tuple(test.values()))
+    recorded = jnp.asarray(recording.shaped(f"{at}train_feature", *rows.shape))
+    fitted, predicted = _fit(softmax, begin, recorded, jnp.asarray(labels), jnp.asarray(order), tuple(test.values()))
     for key, ours, theirs in recording.pairs("final_classifier", f"{at}after/", fitted):
         out.add(f"{quantity} parameters", key, ours, theirs, PARAMETER, softmax.learning_rate)
     found = np.stack([_accuracies(recording, split, outputs[np.asarray(of)]) for split, of in zip(test, predicted, strict=True)], 1)
