@@ -125,7 +125,7 @@ def train_open(
     Args:
         opened: of `open_runs`.
         plans: what validation chose, one an unfinished run; () where it was not asked.
-        overrides: which fields of the configurations were set by hand, for the record.
+        overrides: which fields of the configurations were set by hand: for the record, and to tell of those that mean nothing.
 
     Raises:
         DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint.
@@ -137,7 +137,7 @@ def train_open(
         setup = None
         for opened_run, plan in zip(unfinished, plans or [None] * len(unfinished), strict=True):
             config = plan.settle(opened_run.start.config) if plan else opened_run.start.config
-            setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(unfinished))
+            setup = setup or Setup(config, opened.data, opened.model, opened.sharding, len(unfinished), overrides)
             run = _build(setup, opened_run, config, plan, opened.is_fold)
             runs.append(run)
             asked = opened_run.start.config.to_dict()

@@ -94,7 +94,7 @@ class Objective:
         made = self.make(phase, params, teacher, classes, batch, draws, state) if made is None else made
         features = self.framework.sizes.features
         real = batch.features if batch.features.shape[-1] == features else batch.features[..., :features]
-        real_embedding, fake_embedding, student = self._embeddings(update, params, real, made)
+        real_embedding, fake_embedding, student = self._embeddings(update, params, real, made, active)
         inputs = UpdateInputs(
             classes=classes, batch=batch, fakes=made.fakes, draws=draws, state=state, epoch=epoch, real_embedding=real_embedding,
             fake_embedding=fake_embedding,
@@ -107,12 +107,12 @@ class Objective:
         return total, found | distilled_terms | {"distillation": distilled, "loss": total}
 
     def _embeddings(
-        self, update: Update, params: Params, real: jax.Array, made: Synthesized
+        self, update: Update, params: Params, real: jax.Array, made: Synthesized, active: bool
     ) -> tuple[jax.Array | None, jax.Array | None, jax.Array | None]:
-        """Embeddings of real rows, of synthesized rows of their classes, and (unseen, then real rows) the student's."""
+        """Embeddings of real rows, of synthesized rows of their classes, and (unseen, then real rows) the student's; `active`:
+        whether D3 is, in this update."""
         unseen = made.unseen
         if self.own_embedding:
-            active = self.distillation.active and update.distilled
             return None, None, self.distillation.embed(params, jnp.concatenate([unseen, real])) if active else None
         if set(self.framework.embedding_groups) & set(update.groups):  # it learns from all it sees here: one weight gradient
             student = self.framework.embed(params, jnp.concatenate([unseen, real]))

@@ -47,6 +47,9 @@ class Framework:
 
     unit_semantics: ClassVar[bool] = False
     """Whether the method takes semantics for unit vectors, as config.data.normalize_semantics makes them."""
+    unread_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields of the configuration, dotted, of those all methods share ('networks.noise'), that mean nothing to the method: to set
+    one by hand is told."""
     embedding_groups: ClassVar[tuple[str, ...]] = ()
     """The groups of `embed`, where that is a network of the method, sizes.embedding wide like the teacher's: D3's student then
     shares it. What `fakes` returns must then be features (..., B, dx)."""
@@ -112,6 +115,11 @@ class Framework:
         return getattr(self, f"{name}_loss")(params, inputs)
 
     # What is synthesized in training.
+
+    @property
+    def hidden_per_row(self) -> int:
+        """Numbers in the hidden layers that a synthesized row goes through, at the least: what memory is planned by."""
+        return self.sizes.generator_hidden
 
     def unseen_draws(self) -> Draws:
         """The draws that `unseen` needs for a row."""

@@ -1,6 +1,7 @@
 """CADA-VAE (Schönfeld et al. 2019, arXiv 1812.01784): two variational autoencoders with one latent space, and no adversary."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,11 @@ class CADAVAE(Framework):
         reconstruction: 'l1', sums of absolute differences, or 'l2', of squares.
         seen_rows: real rows of each seen class the final classifier is fitted to.
     """
+
+    unread_fields: ClassVar[tuple[str, ...]] = (
+        "networks.noise", "networks.generator_hidden", "networks.critic_hidden", "train.n_critic",
+        "train.gradient_penalty_weight", "train.critic_factor",
+    )  # fmt: skip
 
     latent: int = 64
     feature_encoder_hidden: int = 1560
@@ -136,6 +142,11 @@ class CADAVAE(Framework):
         """f of 'kl', 'cross' or 'distance' in an epoch, () float32."""
         factor, start, end = (getattr(self, f"{name}_{part}") for part in ("factor", "start", "end"))
         return warm_up(epoch, factor, start, end)
+
+    @property
+    def hidden_per_row(self) -> int:
+        """D_x's hidden layer."""
+        return self.feature_decoder_hidden
 
     def unseen_draws(self) -> Draws:
         """eps."""

@@ -56,9 +56,8 @@ def parts_of_classes(
 ) -> Iterator[np.ndarray]:
     """What `synthesize_classes` makes, in parts (n, dx) one after another, for any number of rows: never more than _PART_BYTES are
     there at once. Arguments as there; `labels` are on the host."""
-    sizes = framework.sizes
     noise = sum(math.prod(draw.shape) for draw in framework.synthesis_draws().values())
-    class_bytes = 4 * count * (noise + sizes.generator_hidden + sizes.features)
+    class_bytes = 4 * count * (noise + framework.hidden_per_row + framework.sizes.features)
     labels = np.asarray(labels, np.int32)
     if class_bytes <= _PART_BYTES:  # whole classes, as many as are made together anyway, or a multiple of that
         together = max(_CHUNK_ROWS // count, 1)

@@ -1,6 +1,7 @@
 """What runs that differ in their seed alone have in common, made once: data, scaled rows, networks, evaluation, compiled loop."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 from jax.stages import Compiled
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import schema
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.data_warnings import find_doubts
@@ -15,6 +17,7 @@ from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.structures import Inputs
+from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Loop
@@ -38,9 +41,13 @@ class Setup:
         model: their networks, sized by the data.
         sharding: over which devices.
         runs: how many they are; several sample their rows on the device, whatever config.data.pipeline says (the same batches).
+        overrides: which fields of the configuration were set by hand.
     """
 
-    def __init__(self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, runs: int = 1) -> None:
+    def __init__(
+        self, config: ConfigDict, data: GZSLData, model: Model, sharding: Sharding, runs: int = 1,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
         self.data, self.model, self.sharding = data, model, sharding
         self.arrays = scale_splits(data, model.objective.framework.takes_representations)
         self.mode = "device" if runs > 1 else batches.resolve_mode(config.data.pipeline)
@@ -51,12 +58,14 @@ class Setup:
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
+        self._framework, self._overrides = config.framework, overrides or {}
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
     @functools.cached_property
     def warnings(self) -> list[str]:
-        """What of the test rows could be learned from training rows, and what of the data will hardly do, a line each."""
-        return find_leaks(self.data) + find_doubts(self.data, self.arrays) + self._not_unit_semantics()
+        """What of the test rows could be learned from training rows, what of the data will hardly do, and what was set and means
+        nothing, a line each."""
+        return find_leaks(self.data) + find_doubts(self.data, self.arrays) + self._not_unit_semantics() + self._unread()
 
     def _not_unit_semantics(self) -> list[str]:
         """What to say where the base method takes semantics for unit vectors, and they are not."""
@@ -65,6 +74,17 @@ class Setup:
         if np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max() < 1e-3:
             return []
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
+
+    def _unread(self) -> list[str]:
+        """Fields set by hand to something else than their default that the base method does not read: those it names, and the
+        options of the others. A file may have settings for several methods, and is not asked."""
+        fields, others = schema.by_name(), {*schema.framework_names()} - {self._framework}
+        unread = self.model.objective.framework.unread_fields
+        return [
+            f"config.{name}={shortened(value)}: means nothing to {self._framework}; leave it out"
+            for name, value in self._overrides.items()
+            if (field := fields.get(name)) and (name in unread or field.group in others) and value != field.default
+        ]
 
     @functools.cached_property
     def rows(self) -> jax.Array:

@@ -20,6 +20,7 @@ from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
@@ -74,7 +75,7 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     for phase in phases:
         count, further = phase.count(train.n_critic), framework.unseen_draws() if phase.distilled else {}
         step += count * (train.batch_size * _per_row(phase.draws) + objective.unseen_rows(classes) * _per_row(further))
-        step += count * per_update * (width + networks.generator_hidden) if phase.made_ahead else 0
+        step += count * per_update * (width + framework.hidden_per_row) if phase.made_ahead else 0
     step = step // devices + batches * rows  # and a random number for every row
     if mode == "index":  # row numbers of a call, which ends where the run is evaluated
         most = min(train.epochs, config.eval.every_epochs) * framework.passes * math.ceil(rows / train.batch_size)
@@ -135,7 +136,10 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
     """The field that asks for most of what is needed, with its value."""
     left = {"parallel.seeds": needed(config, data, 1, devices)} if runs > 1 else {}
     options = {field.name: int(field.low or 0) for field in FRAMEWORKS[config.framework].fields if type(field.default) is int}
+    unread = registry.FRAMEWORKS[config.framework].unread_fields
     for field, small in (_FIELDS | options).items():
+        if field in unread:
+            continue
         other = config.copy_and_resolve_references()
         with other.unlocked():
             other.update_from_flattened_dict({field: small})

@@ -51,6 +51,44 @@ def test_parameters_stay_far_inside_their_tolerance(name):
             assert row.in_units < 0.5 * row.tolerance.absolute, key
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_these_recordings_is_left_to_rounding(name):
+    assert "entries left to rounding" not in compared(name).rows
+
+
+def vanishing(gradient, bias=-8.0):
+    """The first update of CADA-VAE where a hidden unit sees no row, so that ours of its bias is 0, and the recorded one is this share
+    of the tensor's largest: our bias after it, the recorded one, and the comparison."""
+    recording, unit, out = Recording(golden("cadavae")), 3, Comparison()
+    of = "encoder_features/fc1.bias"
+    for key in (f"init/{of}", f"step000/grad/{of}", f"step000/after/{of}"):
+        recording.arrays[key] = recording.arrays[key].copy()
+    gradients = recording.arrays[f"step000/grad/{of}"]
+    gradients[unit] = gradient * np.abs(gradients).max()
+    recording.arrays[f"init/{of}"][unit] = bias
+    after = recording.arrays[f"step000/after/{of}"]
+    after[unit] = bias - recording.option("lr_gen_model") * gradients[unit] / (gradients[unit] + 1e-8)
+    found = replay_cadavae.Replay(
+        recording, build(recording, read_data(recording), "cadavae", replay_cadavae.fields_of(recording)), out
+    )
+    (phase,) = found.setup.objective.framework.phases(0)
+    found.go_through("step000", phase, {draw: draw for draw in phase.draws})
+    (ours,) = (ours for key, ours, _ in recording.pairs("feature_encoder", "step000/after/", found.state.params["feature_encoder"]) if key.endswith(of))
+    return float(ours[unit]), float(after[unit]), out
+
+
+def test_what_a_vanishing_gradient_leaves_to_rounding_is_taken_over():
+    ours, recorded, out = vanishing(1e-8)
+    assert ours == recorded != -8.0
+    assert out.rows["entries left to rounding"].count == 1 and out.rows["entries left to rounding"].in_units > 0.3
+
+
+def test_a_gradient_that_only_one_side_has_is_not_rounding():
+    ours, recorded, out = vanishing(1e-5)
+    assert ours == -8.0 != recorded and "entries left to rounding" not in out.rows
+    assert "parameters feature_encoder" in "".join(out.failures)
+
+
 @pytest.mark.parametrize("name", ["fvaegan", "tfvaegan", "tfvaegan_prior"])
 def test_nothing_recorded_of_tfvaegan_is_left_out(name):
     counts = {key: row.count for key, row in compared(name).rows.items()}

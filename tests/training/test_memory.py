@@ -71,6 +71,16 @@ def test_the_field_that_asks_for_most_is_named(data, field, value):
     memory.check(config(**{field.replace(".", "__"): value, "guards__memory": False}), data)
 
 
+def test_what_the_method_does_not_read_is_not_blamed(data):
+    of = config("flo_small:cadavae", train__batch_size=10, teacher__batch_size=10)
+    large = config("flo_small:cadavae", train__batch_size=10, teacher__batch_size=10, networks__generator_hidden=10**9)
+    assert memory.needed(of, data) == memory.needed(large, data)
+    of.cadavae.feature_decoder_hidden = 10**10 // 8
+    of.networks.generator_hidden = of.networks.critic_hidden = of.train.n_critic = 10**8
+    with pytest.raises(UserError, match=r"^config\.cadavae\.feature_decoder_hidden=1250000000: "):
+        memory.check(of, data)
+
+
 def test_folds_and_seeds_that_do_not_fit_are_named(data, monkeypatch):
     with pytest.raises(UserError, match=r"config.eval.folds=1000000000: "):
         memory.check(config(eval__selection="validation", eval__folds=10**9), data)

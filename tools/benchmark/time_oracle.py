@@ -33,8 +33,9 @@ except ModuleNotFoundError:
 
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
-from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Options, Oracle
+from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Oracle
 from tools.parity_parts.torch_oracle_networks import Sizes, TeacherOutputs, initial_arrays
+from tools.parity_parts.torch_oracle_options import Options
 
 SIDE = 2048  # of the matrix product that is timed
 
@@ -91,7 +92,7 @@ def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **op
         n_critic: critic updates in an outer step.
         repeats: rounds, after a first step that is told apart (compilation).
         threads: of PyTorch; 0 leaves its own choice.
-        options: of tools/parity_parts/torch_oracle.py's Options: compile=True, explicit_penalty=True.
+        options: of tools/parity_parts/torch_oracle_options.py's Options: compile=True, explicit_penalty=True.
     """
     if threads:
         torch.set_num_threads(threads)

@@ -43,6 +43,7 @@ except ImportError:
 from tools.parity_parts import torch_oracle
 from tools.parity_parts.oracle_case import Case
 from tools.parity_parts.torch_oracle_networks import Sizes, array_names
+from tools.parity_parts.torch_oracle_options import Options
 
 # Ours -> the oracle's optimiser.
 OPTIMIZERS = {
@@ -171,10 +172,10 @@ class Lockstep:
         self.state = TrainState(step=jnp.int32(0), params=params, opt_state=self.ours.optimization.init(params))
         self.state = self.state.replace(method=self.ours.objective.framework.initial_state())
 
-    def _oracle_options(self) -> torch_oracle.Options:
+    def _oracle_options(self) -> Options:
         case = self.case
         factors = {f"factor_{group}": factor for group, factor in FACTORS.items()}
-        return torch_oracle.Options(
+        return Options(
             base=case.base, n_syn=case.n_syn, variant=case.variant, score=case.score, target=case.target,
             temperature=case.temperature, learning_rate=case.learning_rate, decay_every=case.decay_every,
             comparator_gradient=case.comparator_gradient, **case.weights, **factors, **FRAMEWORK_WEIGHTS,
@@ -182,12 +183,11 @@ class Lockstep:
 
     def _random_arrays(self, sizes: Sizes) -> dict[str, np.ndarray]:
         """Initial parameters: weights N(0, 1 / inputs), so that activations are of size 1 at any width, biases N(0, 0.01)."""
-        built = self.oracle_class.build(self.case.base, self.case.d3, sizes)
-        shapes = {name: tuple(p.shape) for name, p in array_names(built).items()}
+        built = array_names(self.oracle_class.build(self.case.base, self.case.d3, sizes))
+        shapes = {name: tuple(parameter.shape) for name, parameter in built.items()}
         scales = {name: shape[1] ** -0.5 if len(shape) == 2 else 0.1 for name, shape in shapes.items()}
-        arrays = {
-            name: (scales[name] * self._rng.standard_normal(shape)).astype(self._dtype) for name, shape in sorted(shapes.items())
-        }
+        normal = lambda name: (scales[name] * self._rng.standard_normal(shapes[name])).astype(self._dtype)  # noqa: E731
+        arrays = {name: normal(name) for name in sorted(shapes)}
         return arrays | ({"confidence/weight": self._dtype(1.1), "confidence/offset": self._dtype(0.3)} if self.case.d3 else {})
 
     def draw(self) -> dict[str, np.ndarray]:

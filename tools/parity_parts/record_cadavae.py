@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tools.parity_parts import script_cadavae
-from tools.parity_parts.recorder import Recorder
+from tools.parity_parts.recorder import Recorder, watch_accuracies
 from tools.parity_parts.reference_script import Enough, import_torch, watch_steps
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
@@ -72,7 +72,6 @@ class CADAVAERecorder(Recorder):
         self.permutation = np.zeros(0, int)
         self.noise: list[Any] = []
         self.rows: list[int] = []
-        self.accuracies: list[list[float]] = []
 
     def put_networks(self, prefix: str, names: tuple[str, ...] = (), gradients: bool = False) -> None:
         """The parameters of all networks, or their gradients."""
@@ -183,25 +182,18 @@ def watch(recorder: CADAVAERecorder) -> None:
         recorder.classifier_ends()
 
     model.__init__, model.train_classifier = watched_init, watched_train_classifier
-    classifier_init, val_gzsl, item = final.CLASSIFIER.__init__, final.CLASSIFIER.val_gzsl, final.TrainDataset.__getitem__
+    classifier_init, item = final.CLASSIFIER.__init__, final.TrainDataset.__getitem__
 
     def watched_classifier_init(self: Any, *args: Any, **kwargs: Any) -> None:
         recorder.classifier_begins(*args[:7])
         classifier_init(self, *args, **kwargs)
 
-    def watched_val_gzsl(self: Any, features: Any, label: Any, classes: Any) -> Any:
-        found = val_gzsl(self, features, label, classes)
-        if classes is self.seenclasses:
-            recorder.accuracies.append([])
-        recorder.accuracies[-1].append(float(found))
-        return found
-
     def watched_item(self: Any, index: int) -> Any:
         recorder.rows.append(index)
         return item(self, index)
 
-    final.CLASSIFIER.__init__, final.CLASSIFIER.val_gzsl = watched_classifier_init, watched_val_gzsl
-    final.TrainDataset.__getitem__ = watched_item
+    final.CLASSIFIER.__init__, final.TrainDataset.__getitem__ = watched_classifier_init, watched_item
+    watch_accuracies(recorder, final.CLASSIFIER)
 
 
 def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str, np.ndarray]:

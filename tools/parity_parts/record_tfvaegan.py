@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tools.parity_parts import script_tfvaegan
-from tools.parity_parts.recorder import Recorder
+from tools.parity_parts.recorder import Recorder, watch_accuracies
 from tools.parity_parts.reference_script import Enough, import_torch, is_variable, variable, watch_steps
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
@@ -50,7 +50,6 @@ class TFVAEGANRecorder(Recorder):
         self.index = np.zeros(0, int)
         self.order = np.zeros(0, int)
         self.batches: list[np.ndarray] = []
-        self.accuracies: list[list[float]] = []
 
     def begin(self) -> None:
         """Before the first draw of all: options, data, initial parameters."""
@@ -226,8 +225,7 @@ def _watch_rows(recorder: TFVAEGANRecorder) -> None:
 
 def _watch_classifier(recorder: TFVAEGANRecorder) -> None:
     classifier = importlib.import_module("classifiers.classifier_images").CLASSIFIER
-    fit, fit_zsl, next_batch = classifier.fit, classifier.fit_zsl, classifier.next_batch
-    val, val_gzsl = classifier.val, classifier.val_gzsl
+    fit, fit_zsl, next_batch, val = classifier.fit, classifier.fit_zsl, classifier.next_batch, classifier.val
 
     def watched_fit(self: Any) -> Any:
         recorder.classifier_begins(self)
@@ -252,15 +250,9 @@ def _watch_classifier(recorder: TFVAEGANRecorder) -> None:
         recorder.accuracies.append([float(found)])
         return found
 
-    def watched_val_gzsl(self: Any, features: Any, label: Any, classes: Any) -> Any:
-        found = val_gzsl(self, features, label, classes)
-        if classes is self.seenclasses:
-            recorder.accuracies.append([])
-        recorder.accuracies[-1].append(float(found))
-        return found
-
     classifier.fit, classifier.fit_zsl, classifier.next_batch = watched_fit, watched_fit_zsl, watched_next_batch
-    classifier.val, classifier.val_gzsl = watched_val, watched_val_gzsl
+    classifier.val = watched_val
+    watch_accuracies(recorder, classifier)
 
 
 def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ class Recorder:
         arrays: what was recorded so far.
         updates: number of critic and generator updates so far.
         name: of the update under way, 'stepNNN'.
+        accuracies: those of the final classifier under way, a row an epoch; see `watch_accuracies`.
     """
 
     networks: dict[str, str]
@@ -24,6 +25,7 @@ class Recorder:
         self.arrays: dict[str, np.ndarray] = {}
         self.updates = 0
         self.drawn: dict[str, Any] = {}
+        self.accuracies: list[list[float]] = []
 
     @property
     def name(self) -> str:
@@ -86,6 +88,21 @@ class Recorder:
         self.put_networks(f"{self.name}/after/")
         self.drawn.clear()
         self.updates += 1
+
+
+def watch_accuracies(recorder: Recorder, classifier: Any) -> None:
+    """Hooks the recorder into `val_gzsl` of a script's class of final classifiers, which is asked of seen and then of unseen
+    classes after every epoch."""
+    plain = classifier.val_gzsl
+
+    def val_gzsl(self: Any, features: Any, label: Any, classes: Any) -> Any:
+        found = plain(self, features, label, classes)
+        if classes is self.seenclasses:
+            recorder.accuracies.append([])
+        recorder.accuracies[-1].append(float(found))
+        return found
+
+    classifier.val_gzsl = val_gzsl
 
 
 def rate(optimizer: str) -> float:

@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from tools.parity_parts import torch_oracle_losses as losses
 from tools.parity_parts import torch_oracle_networks
-from tools.parity_parts.torch_oracle import Batch, Options, Oracle, Terms
+from tools.parity_parts.torch_oracle import Batch, Oracle, Terms
 from tools.parity_parts.torch_oracle_networks import SLOPE, Sizes
+from tools.parity_parts.torch_oracle_options import Options
 
 
 def _leaky(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The plots of a run, plots/*.png, drawn from what its folder holds. matplotlib is imported where a figure is made, not before."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # parameter groups and single classes, has Tol's muted ones.
 SEEN, UNSEEN, SYNTHESIZED = "#0072B2", "#D55E00", "#009E73"
 _METRICS = {"unseen": ("U", UNSEEN, "-"), "seen": ("S", SEEN, "-"), "harmonic": ("H", "black", "-"), "zsl": ("T1", "#CC79A7", "--")}
-_PHASES = {"critic": ("#E69F00", "-"), "generator": ("#56B4E9", "--")}
+_PHASES = {"critic": ("#E69F00", "-"), "generator": ("#56B4E9", "--")}  # others: see `_style_of_phase`
 _PREDICTORS = {"student": ("#332288", "-"), "classifier": ("#AA4499", "--")}
 _MUTED = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#777777", "#DDCC77")
 _DASHES = ("-", "--", "-.", ":")
@@ -69,7 +69,7 @@ def losses(run: Recorded) -> "Figure | None":
     figure, panels = panels_of(len(terms) + bool(spread), columns=3, height=2.0)
     for axes, term in zip(panels, terms, strict=False):
         for phase in run.names("losses"):
-            colour, dash = _PHASES.get(phase, ("black", ":"))
+            colour, dash = _style_of_phase(phase, run.names("losses"))
             line(axes, *run.series("losses", phase, term), label=f"{phase} phase", color=colour, linestyle=dash)
         finish(axes, title=_TERMS.get(term) or plain(term), log_over=50)
     for name, dash in zip(spread, _DASHES, strict=False):
@@ -80,6 +80,14 @@ def losses(run: Recorded) -> "Figure | None":
     legend_above(figure, panels[: len(terms)])
     label_bottom(panels, 3, "epoch")
     return figure
+
+
+def _style_of_phase(phase: str, phases: Sequence[str]) -> tuple[str, str]:
+    """Colour and dashes of a phase of a run: those of its name, or, for the phases of no such name, one after another."""
+    if phase in _PHASES:
+        return _PHASES[phase]
+    position = [other for other in phases if other not in _PHASES].index(phase)
+    return _MUTED[position % len(_MUTED)], _DASHES[position % len(_DASHES)]
 
 
 def metrics(run: Recorded) -> "Figure | None":

@@ -229,6 +229,17 @@ def test_a_base_method_interrupted_at_its_first_evaluation(tmp_path):
     assert "WGAN-GP without D3" in text and "interrupted after epoch 1 of 3" in text and ">Teacher<" not in text
 
 
+def test_any_phase_has_a_colour_of_its_own(tmp_path):
+    names = ("autoencoders", "critic", "refiner", "generator", *"abcdefghij")
+    losses = {name: {"loss": 0.1 * place} for place, name in enumerate(names)}
+    folder = record(tmp_path, lines=[one_line(1, losses=losses), one_line(2, losses=losses)])
+    found = plots.losses(Recorded.read(folder)).axes[0].lines
+    styles = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in found}
+    assert set(styles) == {f"{name} phase" for name in names} and len(set(styles.values())) == len(names)
+    assert styles["critic phase"] == ("#E69F00", "-") and styles["generator phase"] == ("#56B4E9", "--")
+    assert "black" not in {colour for colour, _ in styles.values()}
+
+
 def test_numbers_that_are_null_or_not_finite(tmp_path):
     unknown = dict.fromkeys(("unseen", "seen", "harmonic", "zsl"))
     holes = one_line(3, metrics=None, predictions={"student": unknown}, losses={"critic": {"loss": None, "kl": float("nan")}, "odd": None})

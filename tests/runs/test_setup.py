@@ -1,0 +1,51 @@
+"""What a run is warned of before it is trained."""
+
+import pytest
+
+from configs import default
+from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.training.build import build
+from d3gzsl_jax.training.sharding import Sharding
+
+
+@pytest.fixture
+def warned(mat_folder):
+    """The warnings about fields of a run on a framework whose fields were set by hand so."""
+
+    def of(framework, overrides):
+        data, config = validate(read_xlsa17(mat_folder, "CUB")), default.get_config("base")
+        config.update_from_flattened_dict({"framework": framework, "train.batch_size": 8, "networks.generator_hidden": 7} | overrides)
+        found = Setup(config, data, build(config, data), Sharding(), overrides=overrides).warnings
+        return [line for line in found if line.startswith("config.")]
+
+    return of
+
+
+SET = {
+    "networks.noise": 9, "networks.generator_hidden": 21, "networks.critic_hidden": 22, "train.n_critic": 3,
+    "train.gradient_penalty_weight": 7.0, "train.critic_factor": 1.2,
+}  # fmt: skip
+
+
+def test_what_cadavae_does_not_read_is_told_where_it_was_set_by_hand(warned):
+    assert warned("cadavae", SET) == [
+        f"config.{name}={value!r}: means nothing to cadavae; leave it out" for name, value in SET.items()
+    ]
+
+
+def test_what_a_file_says_is_not_told(warned):
+    assert warned("cadavae", {}) == []
+
+
+def test_defaults_and_what_is_read_are_not_told(warned):
+    assert warned("cadavae", {"train.n_critic": 5, "train.learning_rate": 1e-3, "cadavae.latent": 8, "train.epochs": 3}) == []
+    assert warned("wgan", SET) == []
+
+
+def test_options_of_another_method_are_told(warned):
+    assert warned("wgan", {"cadavae.latent": 8, "cegzsl.projection": 31}) == [
+        "config.cadavae.latent=8: means nothing to wgan; leave it out",
+        "config.cegzsl.projection=31: means nothing to wgan; leave it out",
+    ]
