@@ -205,8 +205,7 @@ def _first_stage(run: Run, embedding: Params) -> Params:
         return {}
     if earlier := first_stage.of_earlier_run(run):
         return earlier
-    start = Start(first_stage.config_of(run), str(first_stage.folder(run)), f"{run.title}first stage: ")
-    with open_runs(first_stage.data_of(run, embedding), [start], run.display, run.is_fold) as opened:
+    with open_runs(first_stage.data_of(run, embedding), [first_stage.asked(run)], run.display, run.is_fold) as opened:
         ((_, results),) = opened.results(train_open(opened))
     if results["interrupted"]:
         raise KeyboardInterrupt

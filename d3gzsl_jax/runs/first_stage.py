@@ -18,6 +18,7 @@ from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs import model_files, resume
 from d3gzsl_jax.runs.contents import FIRST_STAGE
+from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.build import first_stage_shapes
@@ -30,6 +31,11 @@ _ROWS = 4096  # embedded at a time
 def folder(run: Run) -> Path:
     """Where the first stage of a run is trained."""
     return run.folder.path / FIRST_STAGE
+
+
+def asked(run: Run) -> Start:
+    """The first stage of a run, as a run that is asked for."""
+    return Start(config_of(run), str(folder(run)), f"{run.title}first stage: ")
 
 
 def config_of(run: Run) -> ConfigDict:
