@@ -78,8 +78,9 @@ class Setup:
     def _unread(self) -> list[str]:
         """Fields set by hand to something else than their default that the base method does not read: those it names, and the
         options of the others. A file may have settings for several methods, and is not asked."""
-        fields, others = schema.by_name(), {*schema.framework_names()} - {self._framework}
-        unread = self.model.objective.framework.unread_fields
+        framework = self.model.objective.framework
+        fields, others = schema.by_name(), {*schema.framework_names()} - {self._framework, framework.first_stage}
+        unread = framework.unread_fields
         return [
             f"config.{name}={shortened(value)}: means nothing to {self._framework}; leave it out"
             for name, value in self._overrides.items()

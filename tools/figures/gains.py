@@ -30,7 +30,7 @@ def harmonics(folder: Path) -> dict[tuple[str, bool, str], dict[int, float]]:
     """H in percent by seed, of (framework, with D3, predictor); the predictor is `CHOSEN`, or D3's student."""
     found: dict[tuple[str, bool, str], dict[int, float]] = {}
     for path in find([folder]):
-        results = json.loads(path.read_text())
+        results = json.loads(path.read_text(encoding="utf-8"))
         if "seed" not in results or results["framework"] not in FRAMEWORKS:
             continue
         name, with_d3, seed = results["framework"], bool(results["distillation"]), results["seed"]
@@ -86,7 +86,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = {name: gains(Path(folder)) for name, _, folder in (of.partition("=") for of in arguments.runs)}
     arguments.output.write_bytes(svg(draw(found)))
-    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _COLOURS = ("#332288", "#88CCEE", "#117733", "#999933", "#DDCC77", "#CC6677", "#
 def lines(folder: Path) -> list[dict[str, Any]]:
     """The evaluations in a run folder's metrics.jsonl."""
     path = folder / "metrics.jsonl"
-    found = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
     return [line for line in found if line.get("kind") == "epoch"]
 
 
@@ -35,7 +35,7 @@ def curves(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """By framework, (minutes, H in percent) of each evaluation of the fold."""
     found = {}
     for config in sorted(folder.glob("*/config.json")):
-        name, fold = json.loads(config.read_text())["framework"], config.parent / "validation" / "fold-0"
+        name, fold = json.loads(config.read_text(encoding="utf-8"))["framework"], config.parent / "validation" / "fold-0"
         before = lines(fold / "first_stage")
         spent = before[-1]["clock"]["seconds"] if before else 0.0
         found[name] = [
@@ -67,7 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = {name: curves(Path(folder)) for name, _, folder in (of.partition("=") for of in arguments.runs)}
     arguments.output.write_bytes(svg(draw(found)))
-    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
