@@ -138,4 +138,10 @@ def test_a_fold_trains_its_own(base, tmp_path):
     config = config_of(**fields)
     d3.train(config, workdir=tmp_path / "run")
     stage = d3.load_model(tmp_path / "run" / "validation" / "fold-0" / "first_stage")
+    # A run after it takes that of the same fold.
+    fields["zerodiff__representation_run"] = str(tmp_path / "run")
+    d3.train(config_of("d3", **fields), workdir=tmp_path / "later")
+    later = d3.load_model(tmp_path / "later" / "validation" / "fold-0")
+    same(later, d3.load_model(tmp_path / "run" / "validation" / "fold-0"), ("representation", "representation_encoder"))
+    assert not (tmp_path / "later" / "validation" / "fold-0" / "first_stage").exists()
     assert len(stage.unseen) > 0 and len(stage.class_names) == len(d3.load_data(config).seen_classes)

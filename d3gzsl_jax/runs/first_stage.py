@@ -20,7 +20,7 @@ from d3gzsl_jax.runs import model_files, resume
 from d3gzsl_jax.runs.contents import FIRST_STAGE
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.run import Run
-from d3gzsl_jax.system import processes
+from d3gzsl_jax.system import paths, processes
 from d3gzsl_jax.training.build import first_stage_shapes
 
 BY_TEACHER = "embedding of the frozen teacher"
@@ -103,14 +103,15 @@ def trained(run: Run) -> Params:
 def of_earlier_run(run: Run) -> Params:
     """What is frozen of the first stage of an earlier run, and of its encoder, where config names one; {} where it does not.
 
-    A fold takes none: what an earlier run was trained on holds the classes that the fold holds out.
+    Of several seeds each takes its own. A fold takes that of the same fold, or none: what a whole run was trained on holds the
+    classes that the fold holds out.
 
     Raises:
         UserError: there is no such run, or it is of other data, or of other networks.
     """
     settings = run.settings
     given = settings.config[settings.framework].representation_run
-    if not given or run.is_fold:
+    if not given:
         return {}
     option = f"config.{settings.framework}.representation_run={given}"
     shapes = first_stage_shapes(run.model.first_stage, run.model.objective, not run.encodes)
@@ -118,10 +119,15 @@ def of_earlier_run(run: Run) -> Params:
     def read() -> Params | None:
         if not processes.is_first():
             return None
-        fields = model_files.read(given)
+        place = _place_in(paths.clean(given, f"--config.{settings.framework}.representation_run"), run)
+        if run.is_fold and not place.is_dir():
+            return {}
+        fields = model_files.read(place)
         if fields["config"].framework != settings.framework:
             raise UserError(f"{option}: holds a {fields['config'].framework} model; name a {settings.framework} run")
         if fields["data_digest"] != resume.digest(run.data):
+            if run.is_fold:
+                return {}
             raise UserError(f"{option}: was trained on other data; leave it out, and the first stage is trained anew")
         found = {group: fields["params"].get(group, {}) for group in shapes}
         described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
@@ -129,7 +135,16 @@ def of_earlier_run(run: Run) -> Params:
             raise UserError(f"{option}: its first stage has networks of other sizes; leave it out, or give the sizes it has")
         return found
 
-    return processes.arrays_of_first(processes.agreed(read), shapes)
+    found = processes.agreed(read)
+    there = processes.told_by_first(bool(found))
+    return processes.arrays_of_first(found, shapes) if there else {}
+
+
+def _place_in(earlier: Path, run: Run) -> Path:
+    """The folder of an earlier run, or runs of several seeds, that this run takes from: its own seed's, and its own fold's."""
+    of_seed = earlier / f"seed-{run.settings.seed}"
+    place = of_seed if of_seed.is_dir() else earlier
+    return place / "validation" / run.folder.path.name if run.is_fold else place
 
 
 def named(data: GZSLData, takes: bool) -> GZSLData:
