@@ -8,6 +8,8 @@ not in its paper: settings are those the code of LisGAN (Li et al. 2019) is run 
 aPY: its settings, and f-VAEGAN-D2's (1903.10132), are those of AWA2. CADA-VAE (1812.01784) chose its classifier's epochs by
 benchmark and has none for aPY.
 ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2.
+FREE (2107.13807) has no script for this benchmark either: its settings are those for AWA2, with the nearest other centre as in its
+code.
 """
 
 from ml_collections import ConfigDict
@@ -26,6 +28,10 @@ FRAMEWORKS = {
         tfvaegan__feedback_synthesis=0.01,
     ),
     "zerodiff": recipes.zerodiff(n_syn=5400),
+    "free": recipes.free(
+        n_syn=4600, epochs=401, learning_rate=1e-5, seed=9182, free__center_other="nearest", free__center_margin=50.0,
+        free__center_own_share=0.5, free__freeze_refiner=True,
+    ),
 }
 """What differs by framework, as values by dotted field."""
 

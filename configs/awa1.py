@@ -7,6 +7,7 @@ PUBLISHED, without D3 by the final classifier. Nothing is published for D3. On W
 f-CLSWGAN, whose settings are those its code is run with for this benchmark; epochs of CE-GZSL: where the authors stop. There is no
 script of TF-VAEGAN (2003.07833) for AWA1: its settings, and f-VAEGAN-D2's (1903.10132), are those of AWA2. CADA-VAE: 1812.01784.
 ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2.
+FREE (2107.13807) as its script for this benchmark.
 """
 
 from ml_collections import ConfigDict
@@ -27,6 +28,10 @@ FRAMEWORKS = {
     ),
     "cadavae": recipes.cadavae(classifier_epochs=33, zsl_epochs=25),
     "zerodiff": recipes.zerodiff(n_syn=5400),
+    "free": recipes.free(
+        n_syn=4600, epochs=301, learning_rate=1e-5, seed=9182, free__center_other="nearest", free__center_margin=50.0,
+        free__center_own_share=0.1, free__freeze_refiner=True,
+    ),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -34,6 +39,7 @@ PUBLISHED = {
     "fclswgan,base": Figures(57.9, 61.4, 59.6, "Xian et al. 2018"),
     "cegzsl,base": Figures(65.3, 73.4, 69.1, "Han et al. 2021"),
     "cadavae,base": Figures(57.3, 72.8, 64.1, "Schönfeld et al. 2019"),
+    "free,base": Figures(62.9, 69.4, 66.0, "Chen et al. 2021; from memory"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

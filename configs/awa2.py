@@ -9,6 +9,7 @@ f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose scrip
 1812.01784.
 ZeroDiff (2406.02929) has the settings of its scripts, which are for this benchmark alone; its figures are on fine-tuned features
 (--config.data.feature_file=ce_ce.mat --config.data.representation_file=con_paco.mat of its authors), not on those of ResNet-101.
+FREE (2107.13807) as its script for this benchmark.
 """
 
 from ml_collections import ConfigDict
@@ -29,6 +30,10 @@ FRAMEWORKS = {
     ),
     "cadavae": recipes.cadavae(classifier_epochs=29, zsl_epochs=39),
     "zerodiff": recipes.zerodiff(n_syn=5400),
+    "free": recipes.free(
+        n_syn=4600, epochs=401, learning_rate=1e-5, seed=9182, free__center_other="nearest", free__center_margin=50.0,
+        free__center_own_share=0.5, free__freeze_refiner=True,
+    ),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -40,6 +45,7 @@ PUBLISHED = {
     "tfvaegan,base": Figures(59.8, 75.1, 66.6, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(55.8, 75.0, 63.9, "quoted by later papers"),
     "zerodiff,base": Figures(74.7, 89.3, 81.4, "Ye et al. 2025, on fine-tuned features"),
+    "free,base": Figures(60.4, 75.4, 67.1, "Chen et al. 2021; from memory"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

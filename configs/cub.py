@@ -11,6 +11,7 @@ f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose scrip
 1812.01784.
 ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2 with as many synthesized rows
 as TF-VAEGAN here. Its figures are on fine-tuned features, not on those of ResNet-101.
+FREE (2107.13807) as its script for this benchmark.
 """
 
 from ml_collections import ConfigDict
@@ -27,6 +28,7 @@ FRAMEWORKS = {
     "tfvaegan": recipes.tfvaegan(n_syn=300, epochs=300, learning_rate=1e-4, seed=3483),
     "cadavae": recipes.cadavae(classifier_epochs=23, zsl_epochs=22),
     "zerodiff": recipes.zerodiff(n_syn=300),
+    "free": recipes.free(n_syn=700, epochs=501, seed=3483),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -42,6 +44,7 @@ PUBLISHED = {
     "tfvaegan,base": Figures(52.8, 64.7, 58.1, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(51.6, 53.5, 52.4, "Schönfeld et al. 2019"),
     "zerodiff,base": Figures(80.0, 83.2, 81.6, "Ye et al. 2025, on fine-tuned features"),
+    "free,base": Figures(55.7, 59.9, 57.7, "Chen et al. 2021; from memory"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

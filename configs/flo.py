@@ -9,6 +9,7 @@ batch size for FLO: it is that of AWA. TF-VAEGAN (2003.07833) as its script for 
 benchmark of CADA-VAE's paper (1812.01784): epochs of its classifiers are those for CUB.
 ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2 with as many synthesized rows
 as TF-VAEGAN here.
+FREE (2107.13807) as its script for this benchmark.
 """
 
 from ml_collections import ConfigDict
@@ -31,6 +32,9 @@ FRAMEWORKS = {
     ),
     "cadavae": recipes.cadavae(classifier_epochs=23, zsl_epochs=22),
     "zerodiff": recipes.zerodiff(n_syn=1200),
+    "free": recipes.free(
+        n_syn=2400, epochs=501, seed=806, train__batch_size=256, train__n_critic=5, free__critic_latents="prior",
+    ),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -39,6 +43,7 @@ PUBLISHED = {
     "cegzsl,base": Figures(69.0, 78.7, 73.5, "Han et al. 2021"),
     "fvaegan,base": Figures(56.8, 74.9, 64.6, "quoted by later papers, H by Narayan et al. 2020"),
     "tfvaegan,base": Figures(62.5, 84.1, 71.7, "quoted by later papers, H by Narayan et al. 2020"),
+    "free,base": Figures(67.4, 84.5, 75.0, "Chen et al. 2021; from memory"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

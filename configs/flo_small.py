@@ -15,11 +15,15 @@ from d3gzsl_jax.config import recipes, variants
 
 
 def small_vaegan(name: str) -> dict[str, Any]:
-    """f-VAEGAN-D2 or TF-VAEGAN, small: narrow networks, 64 noise dimensions, batches of 128, a larger rate for fewer epochs than
-    published; all else by TF-VAEGAN's script for CUB."""
-    further = {"tfvaegan__feedback_learning_rate": 1e-4, "tfvaegan__decoder_learning_rate": 1e-3} if name == "tfvaegan" else {}
-    recipe = {"fvaegan": recipes.fvaegan, "tfvaegan": recipes.tfvaegan}[name]
-    epochs = {"fvaegan": 40, "tfvaegan": 20}[name]  # as many outer steps: an epoch of TF-VAEGAN has two passes
+    """f-VAEGAN-D2, TF-VAEGAN or FREE, small: narrow networks, 64 noise dimensions, batches of 128, a larger rate for fewer epochs
+    than published; all else by TF-VAEGAN's or FREE's script for CUB."""
+    further = {
+        "fvaegan": {},
+        "tfvaegan": {"tfvaegan__feedback_learning_rate": 1e-4, "tfvaegan__decoder_learning_rate": 1e-3},
+        "free": {"free__refiner_learning_rate": 1e-3},
+    }[name]
+    recipe = {"fvaegan": recipes.fvaegan, "tfvaegan": recipes.tfvaegan, "free": recipes.free}[name]
+    epochs = 40 if name == "fvaegan" else 20  # as many outer steps: an epoch of the others has two passes
     return recipe(n_syn=300, epochs=epochs, learning_rate=1e-3, train__batch_size=128, eval__every_epochs=epochs // 4, **further)
 
 
@@ -42,6 +46,7 @@ FRAMEWORKS = {
         eval__every_epochs=25,
     ),
     "zerodiff": small_zerodiff(),
+    "free": small_vaegan("free"),
 }  # fmt: skip
 """What differs by framework, as values by dotted field."""
 

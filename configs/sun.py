@@ -9,6 +9,7 @@ f-VAEGAN-D2 (1903.10132) has the settings of TF-VAEGAN (2003.07833), whose scrip
 1812.01784.
 ZeroDiff (2406.02929) has no script for this benchmark: its settings are by analogy, those for AWA2 with as many synthesized rows
 as TF-VAEGAN here. Its figures are on fine-tuned features, not on those of ResNet-101.
+FREE (2107.13807) as its script for this benchmark.
 """
 
 from ml_collections import ConfigDict
@@ -35,6 +36,10 @@ FRAMEWORKS = {
     ),
     "cadavae": recipes.cadavae(classifier_epochs=21, zsl_epochs=30),
     "zerodiff": recipes.zerodiff(n_syn=400),
+    "free": recipes.free(
+        n_syn=300, epochs=601, learning_rate=2e-4, seed=4115, train__batch_size=512, classifier__learning_rate=5e-4,
+        free__weight_critic=1.0, free__weight_adversarial=1.0, free__weight_semantic=0.1, free__center_margin=120.0,
+    ),
 }
 """What differs by framework, as values by dotted field."""
 
@@ -45,6 +50,7 @@ PUBLISHED = {
     "tfvaegan,base": Figures(45.6, 40.7, 43.0, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(47.2, 35.7, 40.6, "Schönfeld et al. 2019"),
     "zerodiff,base": Figures(63.0, 56.9, 59.8, "Ye et al. 2025, on fine-tuned features"),
+    "free,base": Figures(47.4, 37.2, 41.7, "Chen et al. 2021; from memory"),
 }
 """By variant, what a paper has; of a variant that is not here nothing is published."""
 

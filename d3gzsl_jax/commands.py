@@ -50,9 +50,10 @@ a folder of <network>.pt; or an .npz file of arrays 'generator/fc1.weight', whic
 and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2 = H), confidence (weight,
 offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
 comparator; on f-VAEGAN-D2 and TF-VAEGAN encoder (fc1, fc3, linear_means, linear_log_var), a generator of fc1
-and fc3, decoder (fc1, fc3) and feedback; on CADA-VAE encoder_features and encoder_semantics (fc1, mu, logvar),
-decoder_features and decoder_semantics; fc, the final classifier, and zsl (fc), T1's own softmax where the run has
-one. The released student head's fc3, which nothing uses, is dropped, so the way back to that class is
+and fc3, decoder (fc1, fc3) and feedback; on FREE refiner (fc1, fc3) and centers (centers) in the place of the last
+two; on CADA-VAE encoder_features and encoder_semantics (fc1, mu, logvar), decoder_features and decoder_semantics;
+fc, the final classifier, and zsl (fc), T1's own softmax where the run has one. What nothing uses is dropped, the
+released student head's fc3, the refiner's discriminator and classifier: the way back to those classes is
 load_state_dict(..., strict=False).
 
 --config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on

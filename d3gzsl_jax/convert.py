@@ -38,7 +38,8 @@ from d3gzsl_jax.training.states import initial_state
 
 _OPTIONAL = {torch_layout.FINAL: tuple(torch_layout.CLASSIFIERS), torch_layout.FINAL_ZSL: (torch_layout.FINAL_ZSL,)}
 """Groups that a file may leave out: wanted where it has an array of one of these."""
-_UNUSED = "student_head/fc3."
+_UNUSED = ("student_head/fc3.", "refiner/discriminator.", "refiner/classifier.")
+"""Layers that the published code has and neither trains nor reads: how their keys begin."""
 
 
 def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layout) -> Params:
@@ -190,8 +191,8 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, config, part, display)
-    dropped = any(key.startswith(_UNUSED) for key in arrays)
-    said = "; student_head/fc3, which nothing uses, was dropped" if dropped else ""
+    dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) for key in arrays))
+    said = f"; {dropped}, which nothing uses, was dropped" if dropped else ""
     display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")
 
 

@@ -109,6 +109,7 @@ OPTIONS = {
         "semantic_decoder_hidden": 9, "kl_end": 2, "cross_start": 0, "cross_end": 2, "distance_start": 0, "distance_end": 1,
         "seen_rows": 15,
     },
+    "free": {"center_margin": 4.0, "weight_semantic": 0.3},
 }
 
 

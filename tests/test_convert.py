@@ -280,7 +280,7 @@ def test_other_base_methods_are_refused(tmp_path, capsys):
     (tmp_path / "small.py").write_text(CONFIG.format(framework="fclswgan", variant="d3"))
     np.savez(tmp_path / "weights.npz", **{"fc.bias": np.zeros(3, np.float32)})
     assert convert("--torch", tmp_path / "weights.npz", "--config", tmp_path / "small.py", "--output", tmp_path / "out") == 2
-    assert "config.framework=fclswgan: weights of wgan, cegzsl, fvaegan, tfvaegan, cadavae can be converted" in capsys.readouterr().err
+    assert "config.framework=fclswgan: weights of wgan, cegzsl, fvaegan, tfvaegan, cadavae, zerodiff_representation, zerodiff, free can be converted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wished", [True, False])

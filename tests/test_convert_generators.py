@@ -1,4 +1,4 @@
-"""Weights of f-VAEGAN-D2, TF-VAEGAN and CADA-VAE in PyTorch's layout become runs of ours, and come back, bit for bit."""
+"""Weights of f-VAEGAN-D2, TF-VAEGAN, CADA-VAE and FREE in PyTorch's layout become runs of ours, and come back, bit for bit."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,12 +23,13 @@ def get_config():
     config.framework = {framework!r}
     config.networks.noise, config.networks.embedding = 5, 24
     config.networks.generator_hidden, config.networks.critic_hidden = 16, 20
+    config.free.refiner_noise = "described"
     config.classifier.zsl, config.log.report = {zsl!r}, False
     config.cadavae.latent, config.cadavae.feature_encoder_hidden, config.cadavae.semantic_encoder_hidden = 6, 11, 12
     config.cadavae.feature_decoder_hidden, config.cadavae.semantic_decoder_hidden = 13, 14
     return config
 """
-KINDS = {"fvaegan": ("base", "restricted"), "tfvaegan": ("d3", "own"), "cadavae": ("base", "own")}
+KINDS = {"fvaegan": ("base", "restricted"), "tfvaegan": ("d3", "own"), "cadavae": ("base", "own"), "free": ("base", "restricted")}
 FEATURES, SEMANTICS = 64, 21
 VAEGAN = {
     "encoder/fc1": (16, FEATURES + SEMANTICS), "encoder/fc3": (10, 16), "encoder/linear_means": (5, 10),
@@ -51,6 +52,9 @@ SHAPES = {
         "decoder_features/fc1": (13, 6), "decoder_features/fc2": (FEATURES, 13), "decoder_semantics/fc1": (14, 6),
         "decoder_semantics/fc2": (SEMANTICS, 14), "fc": (10, 6), "zsl/fc": (3, 6),
     },
+    "free": VAEGAN | {
+        "refiner/fc1": (16, FEATURES), "refiner/fc3": (2 * SEMANTICS, 16), "fc": (10, FEATURES + 16 + SEMANTICS),
+    },
 }  # fmt: skip
 """Layers of PyTorch's networks, (out, in)."""
 
@@ -65,6 +69,7 @@ def arrays(kind):
     rng, found = np.random.default_rng(4), {}
     for layer, shape in SHAPES[kind].items():
         found |= {f"{layer}.weight": rng.normal(0, 0.3, shape).astype(np.float32), f"{layer}.bias": rng.normal(0, 0.3, shape[0]).astype(np.float32)}
+    found |= {"centers/centers": rng.normal(size=(7, SEMANTICS)).astype(np.float32)} if kind == "free" else {}
     return found | ({"confidence/weight": np.array([1.5], np.float32), "confidence/offset": np.array([-0.25], np.float32)} if kind == "tfvaegan" else {})
 
 
@@ -113,6 +118,9 @@ def synthesized(kind, arrays, noise, semantics):
 def represented(kind, arrays, x):
     if kind == "cadavae":
         return linear(arrays, "encoder_features/mu", np.maximum(linear(arrays, "encoder_features/fc1", x), 0))
+    if kind == "free":
+        hidden = leaky(linear(arrays, "refiner/fc1", x))
+        return np.concatenate([x, hidden, 1 / (1 + np.exp(-linear(arrays, "refiner/fc3", hidden)[:, :SEMANTICS]))], axis=1)
     return np.concatenate([x, *decoded(arrays, x)], axis=1) if kind == "tfvaegan" else x
 
 
@@ -162,7 +170,17 @@ def test_a_layout_has_every_array_that_was_recorded(kind):
         recorded = {key.removeprefix("init/") for key in recording.files if key.startswith("init/")}
     named = {leaf.key for leaves in FRAMEWORKS[kind].torch_layout().values() for leaf in leaves}
     left = recorded - named
-    assert named <= recorded and all(key.startswith(("feedback/", "decoder/")) for key in left) and (kind == "fvaegan" or not left)
+    unused = {"fvaegan": ("feedback/", "decoder/"), "free": ("refiner/discriminator.", "refiner/classifier.")}.get(kind, ())
+    assert named <= recorded and all(key.startswith(unused) for key in left)
+
+
+@pytest.mark.parametrize("kind", ["free"], indirect=True)
+def test_layers_that_nothing_uses_are_dropped(kind, run_folder, arrays, tmp_path, capsys):
+    more = {"refiner/discriminator.weight": np.zeros((1, SEMANTICS), np.float32), "refiner/classifier.bias": np.zeros(7, np.float32)}
+    np.savez(tmp_path / "weights.npz", **arrays, **more)
+    assert convert("--torch", tmp_path / "weights.npz", "--like", run_folder, "--output", tmp_path / "model") == 0
+    assert "refiner/discriminator, refiner/classifier, which nothing uses, was dropped" in capsys.readouterr().out
+    assert_same(convert_torch.dump(d3.load_model(tmp_path / "model")), arrays)
 
 
 def test_of_most_methods_weights_can_be_converted():

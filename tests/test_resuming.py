@@ -83,6 +83,7 @@ def killed_at(monkeypatch, config, folder, step):
         ("fclswgan", "device", "base", (10,)),
         ("tfvaegan", "device", "d3", (25,)),  # in the second pass of an epoch, its penalty's weight adapted
         ("cadavae", "index", "d3", (9,)),
+        ("free", "device", "d3", (20,)),  # its centres' gradient runs on through all of training
     ],
 )
 def test_killed_and_resumed_is_never_killed(alone, tmp_path, monkeypatch, framework, mode, variant, steps):

@@ -5,6 +5,7 @@
     python tools/parity.py --cegzsl DIR       # DIR: a checkout of Hanzy1996/CE-GZSL
     python tools/parity.py --tfvaegan DIR     # DIR: a checkout of akshitac8/tfvaegan
     python tools/parity.py --cadavae DIR      # DIR: a checkout of edgarschnfld/CADA-VAE-PyTorch
+    python tools/parity.py --free DIR         # DIR: a checkout of shiming-chen/FREE
     python tools/parity.py --oracle           # our own PyTorch implementation, in lockstep, on random data
 
 A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
@@ -82,6 +83,11 @@ def check_cadavae(arguments: argparse.Namespace) -> Checked:
     return _check_checkout("cadavae", arguments.cadavae, arguments)
 
 
+def check_free(arguments: argparse.Namespace) -> Checked:
+    """The public FREE loop of a checkout."""
+    return _check_checkout("free", arguments.free, arguments)
+
+
 def check_oracle(arguments: argparse.Namespace) -> Checked:
     """The PyTorch oracle.
 
@@ -124,7 +130,7 @@ def _replayed(path: str, precision: str) -> Comparison:
 # Option that names a source -> what checks against it. Exactly one of them is given.
 SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
     "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl, "tfvaegan": check_tfvaegan,
-    "cadavae": check_cadavae, "oracle": check_oracle,
+    "cadavae": check_cadavae, "free": check_free, "oracle": check_oracle,
 }  # fmt: skip
 
 
@@ -137,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("--cegzsl", metavar="DIR", help="a checkout of Hanzy1996/CE-GZSL")
     sources.add_argument("--tfvaegan", metavar="DIR", help="a checkout of akshitac8/tfvaegan")
     sources.add_argument("--cadavae", metavar="DIR", help="a checkout of edgarschnfld/CADA-VAE-PyTorch")
+    sources.add_argument("--free", metavar="DIR", help="a checkout of shiming-chen/FREE")
     sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle (parity_parts/torch_oracle.py), in lockstep")
     run = parser.add_argument_group("what is run")
     run.add_argument("--size", help="small (default) or medium; with --oracle also cub")

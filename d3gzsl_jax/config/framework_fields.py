@@ -215,4 +215,42 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             ),
         ),
     ),
+    "free": FrameworkFields(
+        "FREE", "FREE (Chen et al. 2021)",
+        (
+            *_vaegan("free", critic_latents="encoded"),
+            Field("free.passes", 2, "Passes over the data in an epoch, all alike.", low=1),
+            Field("free.weight_semantic", 0.001, "Weight of the reconstruction error of semantics, in both phases.", low=0.0),
+            Field("free.weight_center", 0.5, "Weight of the centre loss.", low=0.0),
+            Field("free.center_margin", 200.0, "Margin of the centre loss.", low=0.0),
+            Field(
+                "free.center_own_share", 0.8,
+                "Share w in the centre loss, w times the distance to the centre of the row's own class less 1 - w times that to "
+                "another.", low=0.0, high=1.0,
+            ),
+            Field(
+                "free.center_other", "random",
+                "The other centre: random, of any seen class, the row's own included (as published for CUB, FLO and SUN); "
+                "random_other, of any but its own; nearest, the nearest but its own (as published for AWA).",
+                words=("random", "random_other", "nearest"),
+            ),
+            Field(
+                "free.center_gradient", "released",
+                "The centres' gradient: released, summed since training began, as the published code never zeroes it; fresh, of "
+                "each update alone.", words=("released", "fresh"),
+            ),
+            Field("free.refiner_learning_rate", 1e-4, "Learning rate of the refiner.", low=0.0, closed=False),
+            Field("free.freeze_refiner", False, "Whether the refiner rests in the generator phase."),
+            Field(
+                "free.refiner_noise", "released",
+                "The noise in the refined semantics the final classifier sees: released, N(0, I), for a real row always the same; "
+                "described, none.", words=("released", "described"),
+            ),
+            Field(
+                "free.semantic_loss", "released",
+                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
+                words=("released", "described"),
+            ),
+        ),
+    ),
 }  # fmt: skip

@@ -96,6 +96,24 @@ def cadavae(*, classifier_epochs: int, zsl_epochs: int, **fields: Any) -> dict[s
     }  # fmt: skip
 
 
+def free(*, n_syn: int, epochs: int, learning_rate: float = 1e-4, **fields: Any) -> dict[str, Any]:
+    """FREE: constant learning rates, unit semantics, noise as wide as these, one critic update an outer step. Its code uses one
+    number for the synthesized rows of a class and for the final classifier's batch. Here an epoch is two passes. Weights of D3:
+    nothing is published; see docs/choosing.md.
+
+    Args:
+        n_syn: that number.
+        epochs: of training.
+        learning_rate: of all but the refiner.
+        fields: further ones, with __ for the dot.
+    """
+    return {
+        "data.normalize_semantics": True, "train.batch_size": 64, "train.n_critic": 1, "train.epochs": epochs,
+        "train.learning_rate": learning_rate, "train.generator_factor": 1.0, "train.critic_factor": 1.0, "classifier.epochs": 25,
+        "classifier.n_syn": n_syn, "classifier.batch_size": n_syn, "eval.every_epochs": 5, **_distilled(1.0), **_dotted(fields),
+    }  # fmt: skip
+
+
 def _factors(value: float) -> dict[str, float]:
     return {f"train.{name}_factor": value for name in _FACTORS}
 

@@ -4,6 +4,7 @@ from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.cadavae import CADAVAE
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
+from d3gzsl_jax.frameworks.free import FREE
 from d3gzsl_jax.frameworks.fvaegan import FVAEGAN
 from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -19,4 +20,5 @@ FRAMEWORKS: dict[str, type[Framework]] = {
     "cadavae": CADAVAE,
     "zerodiff_representation": ZeroDiffRepresentation,
     "zerodiff": ZeroDiff,
+    "free": FREE,
 }

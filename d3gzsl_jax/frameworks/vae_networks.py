@@ -1,10 +1,13 @@
 """Flax Linen modules of the generators with a variational autoencoder: sizes in, arrays out; no losses and no configuration here.
 
-Of f-VAEGAN-D2 (Xian et al. 2019, arXiv 1903.10132) and TF-VAEGAN (Narayan et al. 2020, arXiv 2003.07833): encoder, generator,
-semantic decoder and feedback, LReLU with slope 0.2, weights N(0, 0.02^2), biases 0; their critic is `networks.Critic`. Of CADA-VAE
+Of f-VAEGAN-D2 (Xian et al. 2019, arXiv 1903.10132), TF-VAEGAN (Narayan et al. 2020, arXiv 2003.07833) and FREE (Chen et al. 2021,
+arXiv 2107.13807): encoder, generator, semantic decoder, feedback and refiner, LReLU with slope 0.2, weights N(0, 0.02^2), biases 0;
+their critic is `networks.Critic`. Of CADA-VAE
 (Schönfeld et al. 2019, arXiv 1812.01784): encoders and decoders of one latent space, ReLU, weights U(-b, b) with
 b = 0.5 sqrt(6 / (inputs + outputs)), biases 0.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +105,48 @@ class Feedback(nn.Module):
 
     def __call__(self, hidden: jax.Array) -> jax.Array:
         return _leaky(self.output(_leaky(self.hidden(hidden))))
+
+
+class Refined(NamedTuple):
+    """What `Refiner` makes of rows: mean and deviation (n, da) of their semantics before the sigmoid, and its hidden layer s
+    (n, width)."""
+
+    mean: jax.Array
+    deviation: jax.Array
+    hidden: jax.Array
+
+    def semantics(self, noise: jax.Array | float) -> jax.Array:
+        """q = sigmoid(mean + noise * deviation), (n, da) in [0, 1], for noise (n, da) or 0."""
+        return nn.sigmoid(self.mean + noise * self.deviation)
+
+
+class Refiner(nn.Module):
+    """FR(x): features (n, dx) to s = LReLU(Linear(x)), (n, width), and [mu, u] = Linear(s), deviation sigmoid(u)."""
+
+    width: int
+    semantics: int
+
+    def setup(self) -> None:
+        self.hidden = dense(self.width)
+        self.output = dense(2 * self.semantics)
+
+    def __call__(self, features: jax.Array) -> Refined:
+        hidden = _leaky(self.hidden(features))
+        mean, raw = jnp.split(self.output(hidden), 2, axis=-1)
+        return Refined(mean=mean, deviation=nn.sigmoid(raw), hidden=hidden)
+
+
+class Centers(nn.Module):
+    """A point for each class, (classes, width), N(0, I) at first."""
+
+    classes: int
+    width: int
+
+    def setup(self) -> None:
+        self.centers = self.param("centers", nn.initializers.normal(1.0), (self.classes, self.width))
+
+    def __call__(self) -> jax.Array:
+        return self.centers
 
 
 class LatentEncoder(nn.Module):

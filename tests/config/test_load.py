@@ -26,7 +26,7 @@ def test_overrides_by_dotted_field():
         ("cu:base", {}, "--config=cu: no configuration of that name; did you mean cub. There are apy, .*, sun; a file is given by its path"),
         ("nothing", {}, "--config=nothing: no configuration of that name; there are apy, awa1"),
         ("/nowhere/cub.py", {}, "--config=/nowhere/cub.py: no such configuration file; --config=cub is the one that comes with the package"),
-        ("cub:bse", {}, "unknown variant 'bse' after the colon, expected one of d3, base, wgan, fclswgan, cegzsl, fvaegan, tfvaegan, cadavae, att, sent; did you mean 'base'"),
+        ("cub:bse", {}, "unknown variant 'bse' after the colon, expected one of d3, base, wgan, fclswgan, cegzsl, fvaegan, tfvaegan, cadavae, zerodiff, free, att, sent; did you mean 'base'"),
         ("", {}, "--config: is empty"),
         ("x" * 3000 + ".py", {}, r"--config=x+ \.\.\. x+.py: no such configuration file"),
         (CUB, {"x" * 3000: 1}, r"config.x+ \.\.\. x+: no such field"),

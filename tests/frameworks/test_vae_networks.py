@@ -10,12 +10,13 @@ N, FEATURES, SEMANTICS, WIDTH, LATENT = 5, 7, 3, 6, 4
 ENCODER = vae_networks.FeatureEncoder(WIDTH, LATENT)
 GENERATOR = vae_networks.SigmoidGenerator(LATENT, SEMANTICS, WIDTH, FEATURES)
 DECODER = vae_networks.SemanticDecoder(WIDTH, SEMANTICS)
+REFINER = vae_networks.Refiner(WIDTH, SEMANTICS)
 FEEDBACK = vae_networks.Feedback(WIDTH)
 LATENT_ENCODER = vae_networks.LatentEncoder(WIDTH, LATENT)
 LATENT_DECODER = vae_networks.LatentDecoder(WIDTH, FEATURES)
 NETWORKS = {
     "encoder": (ENCODER, (FEATURES, SEMANTICS)), "generator": (GENERATOR, (LATENT, SEMANTICS)), "decoder": (DECODER, (FEATURES,)),
-    "feedback": (FEEDBACK, (WIDTH,)), "latent encoder": (LATENT_ENCODER, (FEATURES,)), "latent decoder": (LATENT_DECODER, (LATENT,)),
+    "feedback": (FEEDBACK, (WIDTH,)), "refiner": (REFINER, (FEATURES,)), "latent encoder": (LATENT_ENCODER, (FEATURES,)), "latent decoder": (LATENT_DECODER, (LATENT,)),
 }
 
 
@@ -58,6 +59,12 @@ def fed(p, s):
     return leaky(linear(p, "output", leaky(linear(p, "hidden", s))))
 
 
+def refined(p, x):
+    hidden = leaky(linear(p, "hidden", x))
+    out = linear(p, "output", hidden)
+    return vae_networks.Refined(out[:, :SEMANTICS], 1 / (1 + np.exp(-out[:, SEMANTICS:])), hidden)
+
+
 def latent_encoded(p, x):
     h = np.maximum(linear(p, "hidden", x), 0)
     return linear(p, "mean", h), linear(p, "log_variance", h)
@@ -68,8 +75,8 @@ def latent_decoded(p, z):
 
 
 FORWARD = {
-    "encoder": encoded, "generator": generated, "decoder": decoded, "feedback": fed, "latent encoder": latent_encoded,
-    "latent decoder": latent_decoded,
+    "encoder": encoded, "generator": generated, "decoder": decoded, "feedback": fed, "refiner": refined,
+    "latent encoder": latent_encoded, "latent decoder": latent_decoded,
 }
 
 
@@ -85,7 +92,7 @@ def test_forward_pass_against_numpy(name):
 def test_shapes(name):
     outputs = {
         "encoder": [(N, LATENT)] * 2, "generator": [(N, FEATURES)], "decoder": [(N, SEMANTICS), (N, WIDTH)], "feedback": [(N, WIDTH)],
-        "latent encoder": [(N, LATENT)] * 2, "latent decoder": [(N, FEATURES)],
+        "refiner": [(N, SEMANTICS), (N, SEMANTICS), (N, WIDTH)], "latent encoder": [(N, LATENT)] * 2, "latent decoder": [(N, FEATURES)],
     }
     network, widths = NETWORKS[name]
     made = jax.eval_shape(lambda key: network.init_with_output(key, *arrays(*widths))[0], jax.random.key(0))
@@ -101,6 +108,7 @@ def test_initial_distributions(xavier):
         networks = [
             (vae_networks.FeatureEncoder(120, 60), (200, 50)), (vae_networks.SigmoidGenerator(40, 50, 120, 200), (40, 50)),
             (vae_networks.SemanticDecoder(120, 50), (200,)), (vae_networks.Feedback(120), (120,)),
+            (vae_networks.Refiner(120, 50), (200,)),
         ]
     for network, widths in networks:
         tree = network.init(jax.random.key(1), *arrays(*widths))["params"]
@@ -117,6 +125,22 @@ def test_initial_distributions(xavier):
 def test_the_encoders_second_hidden_layer_is_twice_as_wide_as_the_latent():
     tree = large(*NETWORKS["encoder"])["params"]
     assert tree["latent_hidden"]["kernel"].shape == (WIDTH, 2 * LATENT) and tree["mean"]["kernel"].shape == (2 * LATENT, LATENT)
+
+
+def test_refined_semantics_lie_about_their_mean():
+    rows = refined(large(*NETWORKS["refiner"])["params"], np.asarray(arrays(FEATURES)[0]))
+    (noise,) = arrays(SEMANTICS)
+    expected = 1 / (1 + np.exp(-(rows.mean + np.asarray(noise) * rows.deviation)))
+    np.testing.assert_allclose(vae_networks.Refined(*map(jnp.asarray, rows)).semantics(noise), expected, rtol=1e-5)
+    np.testing.assert_allclose(vae_networks.Refined(*map(jnp.asarray, rows)).semantics(0.0), 1 / (1 + np.exp(-rows.mean)), rtol=1e-5)
+
+
+def test_centers_are_standard_normal_points():
+    centers = vae_networks.Centers(200, 60)
+    params = centers.init(jax.random.key(0))
+    points = np.asarray(apply(centers, params))
+    assert points.shape == (200, 60) and abs(points.mean()) < 0.03 and abs(points.std() - 1) < 0.03
+    np.testing.assert_array_equal(points, params["params"]["centers"])
 
 
 def test_a_second_pass_with_feedback_shares_the_first_layer():

@@ -94,6 +94,16 @@ def semantic_reconstruction(predicted, semantics, variant):
     return total / len(semantics)
 
 
+def center_loss(points, table, own, other, margin, share):
+    """`other` None: the nearest centre of another class."""
+    total = 0.0
+    for i, (m, y) in enumerate(zip(points, own, strict=True)):
+        distances = [sum((a - b) ** 2 for a, b in zip(m, c, strict=True)) for c in table]
+        far = min(d for k, d in enumerate(distances) if k != y) if other is None else distances[other[i]]
+        total += max(0.0, margin + share * distances[y] - (1 - share) * far)
+    return total / len(points)
+
+
 def summed_difference(reconstructed, given, power):
     return sum(abs(p - x) ** power for p, x in zip(np.ravel(reconstructed), np.ravel(given), strict=True))
 

@@ -15,7 +15,7 @@ QUICK = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", ["fvaegan", "tfvaegan", "cadavae"])
+@pytest.mark.parametrize("framework", ["fvaegan", "tfvaegan", "cadavae", "free"])
 def test_it_predicts_as_evaluated_synthesizes_and_learns_a_class(tmp_path, framework):
     config = d3.load_config(ROOT / "configs" / "digits.py", QUICK | {"framework": framework})
     run = d3.train(config, workdir=tmp_path / "run")

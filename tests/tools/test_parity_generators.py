@@ -1,4 +1,4 @@
-"""The recordings of TF-VAEGAN's and of CADA-VAE's loops replayed in full, and proof that these replays can fail."""
+"""The recordings of TF-VAEGAN's, CADA-VAE's and FREE's loops replayed in full, and proof that these replays can fail."""
 
 import dataclasses
 import functools
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.cadavae import CADAVAE
 from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule
@@ -17,7 +18,7 @@ from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tests.tools.test_parity import bump, catches
 from tools import parity
-from tools.parity_parts import replay, replay_cadavae, replay_steps, replay_vaegan
+from tools.parity_parts import replay, replay_cadavae, replay_free, replay_steps, replay_vaegan
 from tools.parity_parts.comparison import LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
 from tools.parity_parts.replay_model import build
@@ -26,7 +27,7 @@ from tools.parity_parts.replay_preprocessing import read_data
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("fvaegan", "tfvaegan", "tfvaegan_prior", "cadavae")
+NAMES = ("fvaegan", "tfvaegan", "tfvaegan_prior", "cadavae", "free")
 
 
 def golden(name):
@@ -118,6 +119,20 @@ def test_nothing_recorded_of_cadavae_is_left_out():
     assert counts["classifier parameters"] == 2 and counts["accuracies"] == 1
 
 
+def test_nothing_recorded_of_free_is_left_out():
+    counts = {key: row.count for key, row in compared("free").rows.items()}
+    # 16 outer steps of 2 critic updates and 1 generator update, in 2 epochs of two passes; all parameters after each.
+    assert counts["critic loss"] == counts["term critic_real"] == counts["term critic_fake"] == counts["term gradient_penalty"] == 32
+    assert counts["term center"] == counts["term semantic_real"] == 32 and counts["term semantic_fake"] == 16
+    assert counts["generator loss"] == counts["term reconstruction"] == counts["term kl"] == counts["term adversarial"] == 16
+    assert counts["mean penalty"] == 16 and counts["penalty weight"] == 48 and counts["batch semantics"] == 48
+    assert counts["parameters critic"] == 32 * 5 and counts["parameters generator"] == 16 * 4
+    assert counts["parameters encoder"] == 16 * 8 and counts["parameters refiner"] == 48 * 4 and counts["parameters centers"] == 32
+    assert counts["gradient centers"] == 2 and counts["gradient refiner"] == 12
+    assert counts["synthesis"] == 4 and counts["accuracies"] == 4 and counts["classifier parameters"] == 4
+    assert counts["classifier rows"] == 8 and "T1 classifier parameters" not in counts
+
+
 def number(value):
     return lambda _: np.array(value)
 
@@ -169,6 +184,63 @@ CADA = {
     "classifier epochs": ({"config/cls_train_steps": number(8)}, "counts: classifier/batch_index"),
     "an accuracy": ({"classifier/accuracies": bump(0.01)}, "accuracies: classifier/accuracies"),
 }  # fmt: skip
+
+
+FREE_CASES = {
+    "a refiner weight": ({"init/refiner/fc3.weight": bump(1e-2, 5)}, "parameters refiner: step000/after/refiner/fc1.weight"),
+    "a centre": ({"init/centers/centers": bump(1e-2, 5)}, "parameters centers: step000/after/centers/centers"),
+    "another class": ({"step003/other": lambda other: np.roll(other, 1)}, "term center: step003/term/center"),
+    "noise of the refiner": ({"step003/noise/refiner": backwards}, "term semantic_real: step003/term/semantic_real"),
+    "noise of the refiner in a generator update": ({"step005/noise/refiner": backwards}, "term semantic_fake: step005/term/semantic_fake"),
+    "latents": ({"step004/noise/latent": lambda noise: 3 * noise}, "parameters critic: step004/after/critic"),
+    "draws alpha": ({"step007/noise/interp": backwards}, "parameters critic: step007/after/critic"),
+    "a place among the seen classes": ({"step003/batch/seen_label": lambda labels: np.roll(labels, 1)}, "batch rows: step003/batch/seen_label"),
+    "weight of the centre loss": ({"config/center_weight": number(0.51)}, "gradient centers: step000/grad/centers"),
+    "margin": ({"config/center_margin": number(4.1)}, "term center: step000/term/center"),
+    "share of the own centre": ({"config/incenter_weight": number(0.81)}, "term center: step000/term/center"),
+    "weight of the semantic error": ({"config/recons_weight": number(0.31)}, "term semantic_real: step000"),
+    "learning rate of the refiner": ({"config/dec_lr": number(5.1e-4)}, "parameters refiner: step000/after/refiner"),
+    "a refiner at rest": ({"config/freeze_dec": number(True)}, "parameters refiner: step002/after/refiner"),
+    "the nearest other centre": ({"config/dataset": number("AWA2")}, "term center: step000/term/center"),
+    "passes": ({"config/loop": number(1)}, "counts: updates: ours 24, recorded 48"),
+    "noise of a training row": ({"classifier1/noise/train": bump(1.0)}, "classifier rows: classifier1/train_feature"),
+    "noise of a test row": ({"classifier1/noise/test_unseen": bump(1.0)}, "classifier rows: classifier1/test_unseen_feature"),
+    "a classifier batch": ({"classifier1/batch_index": bump(1, 30)}, "classifier parameters: classifier1/after"),
+    "an accuracy": ({"classifier1/accuracies": bump(0.01)}, "accuracies: classifier1/accuracies"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FREE_CASES)
+def test_a_perturbation_of_free_is_caught(case):
+    catches(golden("free"), *FREE_CASES[case])
+
+
+def test_free_of_an_unknown_dataset_is_refused(tmp_path):
+    arrays = dict(np.load(golden("free"))) | {"config/dataset": np.array("birds")}
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(UserError, match="config/dataset is 'birds', expected one of CUB, FLO, SUN, AWA1, AWA2, APY"):
+        replay.replay(Recording(tmp_path / "other.npz"))
+
+
+# The published code never zeroes the centres' gradient, draws its other class from all of them, and weights the semantic error.
+@pytest.mark.parametrize(
+    ("option", "value", "where"),
+    [
+        ("center_gradient", "fresh", "gradient centers: step001/grad/centers/centers"),
+        ("center_other", "random_other", "term center: step000/term/center"),
+        ("penalty_rule", "described", "penalty weight: step002/penalty_weight"),
+        ("semantic_loss", "described", "term semantic_real: step000/term/semantic_real"),
+    ],
+)
+def test_other_options_are_not_what_was_recorded_of_free(option, value, where, monkeypatch):
+    fields_of = replay_free.fields_of
+    monkeypatch.setattr(replay_free, "fields_of", lambda *given: fields_of(*given) | {f"free.{option}": value})
+    catches(golden("free"), {}, where)
+
+
+def test_the_encoder_of_free_forgets_more_slowly_than_the_rest(monkeypatch):
+    monkeypatch.setattr(ConditionalVAEGAN, "adam", lambda self, group: AdamRule())
+    catches(golden("free"), {}, "parameters encoder: step005/after/encoder")
 
 
 @pytest.mark.parametrize("case", VAEGAN)
@@ -275,6 +347,35 @@ def test_the_fused_step_replays_tfvaegan_too():
         for key, ours, theirs in recording.pairs(group, "synthesis1/params/", state.params[group]):
             out.add("parameters", key, ours, theirs, PARAMETER, setup.optimization.learning_rates[group])
     assert out.failures == [] and int(state.step) == 16 and out.rows["parameters"].count == 25
+
+
+def test_the_fused_step_replays_free_too():
+    """train_step on whole outer steps, rows made ahead, ends at the recorded parameters; refiner and critic may change places."""
+    recording = Recording(golden("free"))
+    setup = build(recording, read_data(recording, normalized=True), "free", replay_free.fields_of(recording))
+    names, updates, seen = recording.steps(), setup.n_critic + 1, np.asarray(setup.classes.seen)
+    given, generated = setup.objective.framework.phases(0)
+    for order in (given, dataclasses.replace(given, updates=given.updates[::-1])):
+        state, step, out = Phases(recording, setup, Comparison()).state, step_of(setup, (order, generated)), Comparison()
+        for first in range(0, len(names), updates):
+            critic, generator = names[first : first + updates - 1], names[first + updates - 1]
+            own = np.stack([np.searchsorted(seen, recording[f"{name}/batch/label"]) for name in critic])
+            draws = (
+                {
+                    "latent": stacked(recording, critic, "noise/latent"), "interpolation": stacked(recording, critic, "noise/interp"),
+                    "refiner_noise": stacked(recording, critic, "noise/refiner"),
+                    "other": ((stacked(recording, critic, "other") - own) % len(seen)).astype(jnp.int32),
+                },
+                {ours: jnp.asarray(recording[f"{generator}/noise/{key}"]) for ours, key in (("latent", "latent"), ("refiner_noise", "refiner"))},
+            )
+            state, terms = step(state, {}, setup.classes, batches(recording, critic), draws)
+            for i, name in enumerate(critic):
+                out.add("center", f"{name}/term/center", terms["critic"]["center"][i], recording[f"{name}/term/center"], LOSS)
+            out.add("generator loss", f"{generator}/loss", terms["generator"]["loss"], recording[f"{generator}/loss"], LOSS)
+        for group in setup.objective.groups:
+            for key, ours, theirs in recording.pairs(group, "synthesis1/params/", state.params[group]):
+                out.add("parameters", key, ours, theirs, PARAMETER, setup.optimization.learning_rates[group])
+        assert out.failures == [] and int(state.step) == 16 and out.rows["parameters"].count == 22
 
 
 def test_the_fused_step_replays_cadavae_too():

@@ -1,4 +1,4 @@
-"""What times and records the public TF-VAEGAN and CADA-VAE loops. No checkout and no torch is needed: stand-ins take their places."""
+"""What times and records the public TF-VAEGAN, CADA-VAE and FREE loops. No checkout and no torch is needed: stand-ins take their places."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from tools.benchmark import time_public
 from tools.benchmark.time_public import Turns
-from tools.parity_parts import script_tfvaegan
+from tools.parity_parts import script_free, script_tfvaegan
 from tools.parity_parts.record_tfvaegan import TFVAEGANRecorder
 from tools.parity_parts.reference_script import Enough
 from tools.simulated.mat_files import MatSize
@@ -27,6 +27,7 @@ class Tensor:
     def reshape(self, shape): return Tensor()
     def __getitem__(self, index): raise IndexError(index)
     def dim(self): return 0
+    def addmm_(self, *given, **named): return given, named
 class One(Tensor): shape = (1,)
 class Module:
     to = Tensor.to
@@ -57,6 +58,16 @@ for feedback in (False, True):
             time.sleep(0.02 if feedback else 0.01)
 raise AssertionError("the rounds are over before the passes are")
 """
+STUB_FREE = """
+import sys, torch
+given = dict(zip(sys.argv[1:], sys.argv[2:]))
+assert given["--ngh"] == "64" and sys.argv[-1] == "results" and given["--latensize"] == "32" and given["--nclass_seen"] == "6"
+assert torch.nn.Linear(8, 4096).outputs == 64
+torch.Tensor().backward(torch.One())
+assert torch.Tensor().addmm_(1, -2, "a", "b") == (("a", "b"), {"beta": 1, "alpha": -2}) and torch.Tensor().addmm_("a", "b")[1] == {}
+while True:
+    torch.randperm(3)
+"""
 STUB_CADAVAE = """
 import torch, vaemodel
 values = {"batch_size": 50}
@@ -72,6 +83,7 @@ FILES = {
         "datasets/image_util.py": "class DATA_LOADER:\n    def __init__(self, options): self.read_matdataset(options)\n    def read_matdataset(self, options): self.ntrain = 7057\n",
         "classifiers/classifier_images.py": "class CLASSIFIER:\n    def __init__(self, dec_hidden_size): self.width = dec_hidden_size\n",
     },
+    "free": {"train_free.py": STUB_FREE},
     "cadavae": {
         "model/single_experiment.py": STUB_CADAVAE,
         "model/data_loader.py": "class DATA_LOADER:\n    ntrain = 7\n",
@@ -90,7 +102,7 @@ def checkout(folder, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "passes"), [("tfvaegan", [0, 0, 1, 1]), ("cadavae", [0, 0])])
+@pytest.mark.parametrize(("kind", "passes"), [("tfvaegan", [0, 0, 1, 1]), ("cadavae", [0, 0]), ("free", [0, 0])])
 def test_a_round_begins_with_a_line_and_ends_with_its_seconds(kind, passes, tmp_path):
     env = checkout(tmp_path, kind)
     command = [sys.executable, str(ROOT / "tools/benchmark/time_public.py"), kind, str(tmp_path), "--size", "tiny", "--wait"]
@@ -124,6 +136,7 @@ def test_rounds_lie_between_first_draws_of_rows(passes, draws, rounds, steps, ca
 @pytest.mark.parametrize(("message", "arguments"), [
     ("holds no train_images.py; name a checkout of akshitac8/tfvaegan", ["tfvaegan", "{0}"]),
     ("holds no model/single_experiment.py", ["cadavae", "{0}"]),
+    ("holds no train_free.py; name a checkout of shiming-chen/FREE", ["free", "{0}"]),
     ("--rounds and --steps must be at least 1", ["cadavae", "{0}", "--rounds", "0"]),
     ("--rounds 30 --steps 4: together at most 108 outer steps of a pass", ["tfvaegan", "{0}", "--rounds", "30", "--steps", "4"]),
 ])  # fmt: skip
@@ -138,6 +151,13 @@ def test_switches_are_given_or_left_out():
     words = script_tfvaegan.command_line(MatSize(5, 3, 4, 2, 20, 9, 7), {"a1": 0.5, "freeze_dec": True, "encoded_noise": False})
     assert words[:3] == ["--a1", "0.5", "--freeze_dec"] and "--encoded_noise" not in words
     assert words[words.index("--nclass_all") + 1] == "6" and words[words.index("--attSize") + 1] == "3"
+
+
+def test_the_dataset_of_free_decides_and_its_widths_belong_together():
+    words = script_free.command_line(MatSize(5, 3, 4, 2, 20, 9, 7), {"dataset": "AWA2", "ngh": 36, "freeze_dec": True})
+    value = lambda name: words[len(words) - 1 - words[::-1].index(name) + 1]  # noqa: E731  # the last counts
+    assert (value("--dataset"), value("--ngh"), value("--latensize"), value("--nclass_seen")) == ("AWA2", "36", "18", "4")
+    assert "--freeze_dec" in words
 
 
 def test_rows_of_the_final_classifiers_batches_are_told_from_its_shuffles():

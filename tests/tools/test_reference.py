@@ -139,6 +139,7 @@ PARITY = {
     "no CE-GZSL": (["--cegzsl", "{0}/none"], "holds no CE_GZSL.py; name a checkout of Hanzy1996/CE-GZSL"),
     "no TF-VAEGAN": (["--tfvaegan", "{0}"], "holds no train_images.py; name a checkout of akshitac8/tfvaegan"),
     "no CADA-VAE": (["--cadavae", "{0}"], "holds no model/single_experiment.py; name a checkout of edgarschnfld/CADA-VAE-PyTorch"),
+    "no FREE": (["--free", "{0}"], "holds no train_free.py; name a checkout of shiming-chen/FREE"),
     "size": (["--cegzsl", "{0}", "--size", "cub"], "--size cub: a checkout is run at small or medium"),
     "epochs": (["--cegzsl", "{0}", "--epochs", "0"], "--epochs 0: must be at least 1"),
     "seed": (["--cegzsl", "{0}", "--seed", "-1"], "--seed -1: must be 0 to"),

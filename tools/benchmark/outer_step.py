@@ -5,14 +5,16 @@
     python tools/benchmark/outer_step.py --size cegzsl_cub --cegzsl DIR                     # of Hanzy1996/CE-GZSL
     python tools/benchmark/outer_step.py --size tfvaegan_cub --tfvaegan DIR --steps 1       # of akshitac8/tfvaegan
     python tools/benchmark/outer_step.py --size cadavae_cub --cadavae DIR --steps 50        # of edgarschnfld/CADA-VAE-PyTorch
+    python tools/benchmark/outer_step.py --size free_cub --free DIR --steps 2               # of shiming-chen/FREE
 
-An outer step is 5 critic updates and 1 generator update on random data, of CADA-VAE one update of its networks. Of TF-VAEGAN,
-whose second pass over the data has feedback, an outer step of each pass is timed, and their mean is the size's figure. What is
-compared takes turns in one run with the same number of threads: this framework's float32 matrix-multiply rate (2048 x 2048 x
-2048), our step, the oracle's (in a process of its own, tools/parity_parts/torch_oracle.py on the CPU), the public TF-VAEGAN's or
-CADA-VAE's (likewise, tools/benchmark/time_public.py; without D3, which they know nothing of), and, in every second round, that of
-the other published loops (tools/benchmark/time_reference.py). Of CE-GZSL's loop two critic updates are timed and 5 of them taken
-for a step, its generator update left out.
+An outer step is 5 critic updates and 1 generator update on random data, of CADA-VAE one update of its networks, of FREE on CUB,
+as published, 1 critic update and 1 generator update. Of TF-VAEGAN, whose second pass over the data has feedback, an outer step
+of each pass is timed, and their mean is the size's figure. What is compared takes turns in one run with the same number of
+threads: this framework's float32 matrix-multiply rate (2048 x 2048 x 2048), our step, the oracle's (in a process of its own,
+tools/parity_parts/torch_oracle.py on the CPU), the public TF-VAEGAN's, CADA-VAE's or FREE's (likewise,
+tools/benchmark/time_public.py; without D3, which they know nothing of), and, in every second round, that of the other published
+loops (tools/benchmark/time_reference.py). Of CE-GZSL's loop two critic updates are timed and 5 of them taken for a step, its
+generator update left out.
 
 Printed: medians; the matrix-multiply FLOPs of our step (from its jaxpr, dead code left out), and our rate of them as a share of the
 machine's; first call, compilation included; peak resident memory; ratios of theirs to ours, each the median over the rounds.
@@ -53,15 +55,15 @@ class Ours:
     """Our outer step at a size, in index mode, `steps` of them a call.
 
     Attributes:
-        passes: over the data in an epoch; their outer steps differ.
+        passes: over the data in an epoch, those alike counted once.
         flops: of the matrix products of an outer step, by pass.
         cpu_seconds: of all threads, an outer step of the last call.
     """
 
     def __init__(self, of: Size, steps: int) -> None:
         self._loop, self._state, self._constants = build(of)
-        self.passes = self._loop.objective.framework.passes
-        self._steps_per_pass = self._loop.optimization.steps_per_epoch // self.passes
+        self.passes = len(self._loop.different_phases)
+        self._steps_per_pass = self._loop.optimization.steps_per_epoch // self._loop.objective.framework.passes
         root = self._constants.root
         self._inputs = jnp.stack([sample_rows(root, s, of.rows, self._loop.batches, of.batch) for s in range(steps)])
         self._tally = self._loop.empty_tally(self._state, self._constants, self._inputs)
@@ -232,6 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cegzsl", metavar="DIR", help="also time the public CE-GZSL loop there (sizes on CE-GZSL)")
     parser.add_argument("--tfvaegan", metavar="DIR", help="also time the public TF-VAEGAN loop there (sizes on TF-VAEGAN)")
     parser.add_argument("--cadavae", metavar="DIR", help="also time the public CADA-VAE loop there (sizes on CADA-VAE)")
+    parser.add_argument("--free", metavar="DIR", help="also time the public FREE loop there (sizes on FREE)")
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch (h5py, scikit-learn, scipy)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--output", metavar="FILE", help="also write the JSON to a file")

@@ -13,7 +13,7 @@ _TOOLS = Path(__file__).resolve().parent
 
 
 ORACLES = ("eager", "explicit", "compiled")
-PUBLIC = ("tfvaegan", "cadavae")
+PUBLIC = ("tfvaegan", "cadavae", "free")
 """Base methods whose public loop waits for its turns."""
 
 

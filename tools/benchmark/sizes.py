@@ -33,6 +33,7 @@ class Size(NamedTuple):
     n_syn: int
     unseen_per_step: int = 0
     head: str = "all"
+    n_critic: int = N_CRITIC
 
 
 SIZES = {
@@ -48,10 +49,13 @@ SIZES = {
     "tfvaegan_cub_d3": Size("tfvaegan", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 5),
     "cadavae_cub": Size("cadavae", 7057, 2048, 312, 150, 50, 0, 2048, 50, 0),
     "cadavae_cub_d3": Size("cadavae", 7057, 2048, 312, 150, 50, 0, 2048, 50, 5),
+    "free_cub": Size("free", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 0, n_critic=1),
+    "free_cub_d3": Size("free", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 5, n_critic=1),
     "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "tfvaegan_tiny": Size("tfvaegan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cadavae_tiny": Size("cadavae", 200, 32, 8, 6, 4, 0, 32, 16, 2),
+    "free_tiny": Size("free", 200, 32, 8, 6, 4, 64, 32, 16, 2, n_critic=1),
 }
 
 
@@ -86,4 +90,4 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     state = TrainState(
         step=jnp.int32(0), params=params, opt_state=optimization.init(params), method=framework.initial_state()
     )
-    return Loop(objective, optimization, N_CRITIC, of.batch), state, constants
+    return Loop(objective, optimization, of.n_critic, of.batch), state, constants

@@ -1,12 +1,14 @@
-"""Times the public TF-VAEGAN and CADA-VAE loops, run unmodified from a checkout, turn by turn. Needs torch, not JAX.
+"""Times the public TF-VAEGAN, CADA-VAE and FREE loops, run unmodified from a checkout, turn by turn. Needs torch, not JAX.
 
     python tools/benchmark/time_public.py tfvaegan DIR --size cub --rounds 5 --steps 1   # DIR: a checkout of akshitac8/tfvaegan
     python tools/benchmark/time_public.py cadavae DIR --size cub --rounds 5 --steps 50   # DIR: of edgarschnfld/CADA-VAE-PyTorch
+    python tools/benchmark/time_public.py free DIR --size cub --rounds 5 --steps 2       # DIR: of shiming-chen/FREE
 
-Options are those of the script's run on CUB; data are simulated, in a process of their own, so that peak memory is the loop's. An
-outer step is what lies between one first draw of rows and the next: 5 critic updates and 1 generator update of TF-VAEGAN, one
-update of CADA-VAE. TF-VAEGAN is given as many rows to go through as the turns take, so that its pass with feedback comes after
-them. The first outer step of a pass is not timed: it is the one in which optimisers make their states.
+Options are those of the script's run on CUB; data are simulated, in a process of their own, so that peak memory is the loop's.
+An outer step is what lies between one first draw of rows and the next: 5 critic updates and 1 generator update of TF-VAEGAN,
+one update of CADA-VAE, a critic and a generator update of FREE, whose passes are alike. TF-VAEGAN is given as many rows to go
+through as the turns take, so that its pass with feedback comes after them. The first outer step of a pass is not timed: it is
+the one in which optimisers make their states.
 
 Prints a JSON object a round, pass after pass: 'pass', 'seconds' an outer step, 'cpu_seconds' of all threads, 'peak_resident_gib'.
 --wait: a round begins when a line comes by standard input, so that another program can have its turn in between.
@@ -33,7 +35,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
-from tools.parity_parts import script_cadavae, script_tfvaegan
+from tools.parity_parts import script_cadavae, script_free, script_tfvaegan
 from tools.parity_parts.reference_script import Enough, import_torch
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
@@ -41,6 +43,7 @@ from tools.simulated.mat_files import MatSize
 ROWS = {"cub": MatSize(2048, 312, 150, 50, 7057, 1764, 2967), "tiny": MatSize(32, 8, 6, 4, 200, 20, 20)}
 TFVAEGAN = {"cub": {}, "tiny": {"ngh": 64, "ndh": 64, "batch_size": 16}}
 CADAVAE = {"cub": {}, "tiny": {"batch_size": 16}}
+FREE = TFVAEGAN
 
 
 def _clocks() -> tuple[float, float]:
@@ -88,7 +91,7 @@ class Turns:
 
 
 def _watch(turns: Turns) -> None:
-    """Both scripts draw rows by torch.randperm, and nothing else until their classifiers."""
+    """All scripts draw rows by torch.randperm, and nothing else until their classifiers."""
     torch = import_torch()
     plain = torch.randperm
 
@@ -135,10 +138,15 @@ def time_cadavae(checkout: Path, size: str, turns: Turns) -> None:
     script_cadavae.run(checkout, ROWS[size], CADAVAE[size], _write(ROWS[size]), lambda: _watch(turns))
 
 
+def time_free(checkout: Path, size: str, turns: Turns) -> None:
+    """The rounds of the FREE script, in its first pass."""
+    script_free.run(checkout, ROWS[size], script_free.CUB | FREE[size], _write(ROWS[size]), lambda: _watch(turns))
+
+
 def main() -> int:
     """Prints the rounds; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("tfvaegan", "cadavae"))
+    parser.add_argument("kind", choices=("tfvaegan", "cadavae", "free"))
     parser.add_argument("checkout", type=Path, help="folder of the published code")
     parser.add_argument("--size", choices=ROWS, default="cub")
     parser.add_argument("--rounds", type=int, default=5, help="of a pass")
@@ -146,13 +154,15 @@ def main() -> int:
     parser.add_argument("--wait", action="store_true", help="for a line of standard input before each round")
     arguments = parser.parse_args()
     wait = sys.stdin.readline if arguments.wait else lambda: None
-    passes, draws, run = {"tfvaegan": (2, 5, time_tfvaegan), "cadavae": (1, 1, time_cadavae)}[arguments.kind]
+    passes, draws, run = {
+        "tfvaegan": (2, 5, time_tfvaegan), "cadavae": (1, 1, time_cadavae), "free": (1, 1, time_free),
+    }[arguments.kind]  # fmt: skip
     try:
         if min(arguments.rounds, arguments.steps) < 1:
             raise UserError("--rounds and --steps must be at least 1")
         turns = Turns(passes, draws, arguments.rounds, arguments.steps, wait)
-        batch = (script_tfvaegan.CUB | TFVAEGAN[arguments.size])["batch_size"]
-        if arguments.kind == "tfvaegan" and turns.steps_per_pass * batch > ROWS[arguments.size].train:
+        batch = (script_tfvaegan.CUB | TFVAEGAN[arguments.size])["batch_size"]  # FREE's is the same
+        if arguments.kind != "cadavae" and turns.steps_per_pass * batch > ROWS[arguments.size].train:
             most = ROWS[arguments.size].train // batch - 2
             raise UserError(f"--rounds {arguments.rounds} --steps {arguments.steps}: together at most {most} outer steps of a pass")
         run(arguments.checkout, arguments.size, turns)

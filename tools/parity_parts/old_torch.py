@@ -38,3 +38,17 @@ def devices() -> None:
 
         kind.to = to
     torch.cuda.FloatTensor, torch.cuda.LongTensor = torch.FloatTensor, torch.LongTensor
+
+
+def factors_before_matrices() -> None:
+    """`a.addmm_(beta, alpha, b, c)`: the two factors come first."""
+    torch = import_torch()
+    plain = torch.Tensor.addmm_
+
+    def addmm_(self: Any, *given: Any, **named: Any) -> Any:
+        if len(given) != 4:
+            return plain(self, *given, **named)
+        beta, alpha, left, right = given
+        return plain(self, left, right, beta=beta, alpha=alpha)
+
+    torch.Tensor.addmm_ = addmm_

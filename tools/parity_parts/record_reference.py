@@ -4,6 +4,7 @@
     python tools/parity_parts/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
     python tools/parity_parts/record_reference.py tfvaegan DIR --output FILE.npz  # DIR: a checkout of akshitac8/tfvaegan
     python tools/parity_parts/record_reference.py cadavae DIR --output FILE.npz   # DIR: of edgarschnfld/CADA-VAE-PyTorch
+    python tools/parity_parts/record_reference.py free DIR --output FILE.npz      # DIR: a checkout of shiming-chen/FREE
 
 The file has the layout of tests/golden/README.md; tools/parity.py replays it. Prints one JSON object: what was run, and versions.
 """
@@ -23,10 +24,12 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
-from tools.parity_parts import record_cadavae, record_cegzsl, record_tfvaegan, record_wgan
+from tools.parity_parts import record_cadavae, record_cegzsl, record_free, record_tfvaegan, record_wgan
 from tools.parity_parts.reference_script import import_torch
 
-KINDS = {"wgan": record_wgan, "cegzsl": record_cegzsl, "tfvaegan": record_tfvaegan, "cadavae": record_cadavae}
+KINDS = {
+    "wgan": record_wgan, "cegzsl": record_cegzsl, "tfvaegan": record_tfvaegan, "cadavae": record_cadavae, "free": record_free,
+}  # fmt: skip
 
 
 def main() -> int:

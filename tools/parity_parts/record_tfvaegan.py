@@ -88,16 +88,20 @@ class TFVAEGANRecorder(Recorder):
             self.take("noise/latent" if variable("opt").encoded_noise else "noise/prior", "noise/interp")
             self.update("critic")
         elif is_variable(optimizer, "optimizer"):
-            means, log_variances = variable("means"), variable("log_var")
-            kl = -0.5 * (1 + log_variances - means.pow(2) - log_variances.exp()).sum() / means.size(0)
-            self.put(f"{at}/term/kl", kl)
-            self.put(f"{at}/term/adversarial", variable("G_cost"))
-            self.put(f"{at}/term/semantic_fake", variable("R_cost"))
-            self.put(f"{at}/loss", variable("errG"))
-            self.put(f"{at}/mean_penalty", variable("gp_sum"))
-            self.take("term/reconstruction", "noise/latent", *(() if variable("opt").encoded_noise else ("noise/prior",)))
+            self.put_generator_terms()
             self.update("generator")
             self.pending = True
+
+    def put_generator_terms(self) -> None:
+        """Loss, terms and draws of a generator update."""
+        at, means, log_variances = self.name, variable("means"), variable("log_var")
+        kl = -0.5 * (1 + log_variances - means.pow(2) - log_variances.exp()).sum() / means.size(0)
+        self.put(f"{at}/term/kl", kl)
+        self.put(f"{at}/term/adversarial", variable("G_cost"))
+        self.put(f"{at}/term/semantic_fake", variable("R_cost"))
+        self.put(f"{at}/loss", variable("errG"))
+        self.put(f"{at}/mean_penalty", variable("gp_sum"))
+        self.take("term/reconstruction", "noise/latent", *(() if variable("opt").encoded_noise else ("noise/prior",)))
 
     def update(self, kind: str) -> None:
         """What both kinds of update have."""
@@ -114,6 +118,10 @@ class TFVAEGANRecorder(Recorder):
         """The critic is the last to step in its update."""
         if is_variable(optimizer, "optimizerD"):
             self.end_update()
+
+    def uniform(self, drawn: Any, caller: str) -> None:
+        """U[0, 1) has been drawn."""
+        self.draw("noise/interp", drawn)
 
     def normal(self, drawn: Any, caller: str) -> None:
         """A tensor has been filled with N(0, 1)."""
@@ -171,15 +179,21 @@ class TFVAEGANRecorder(Recorder):
                 raise Enough
 
 
-def watch(recorder: TFVAEGANRecorder) -> None:
-    """Hooks the recorder into torch and into the script's modules, which can be imported but have not been."""
+def watch(
+    recorder: TFVAEGANRecorder, loader: str = "datasets.image_util", classifier: str = "classifiers.classifier_images"
+) -> None:
+    """Hooks the recorder into torch and into the script's modules, which can be imported but have not been.
+
+    Args:
+        loader, classifier: the modules of DATA_LOADER and CLASSIFIER.
+    """
     torch = import_torch()
     watch_steps(recorder.before_step, recorder.after_step)
     plain = {name: getattr(torch, name) for name in ("rand", "randn", "randperm")}
 
     def rand(*args: Any, **kwargs: Any) -> Any:
         drawn = plain["rand"](*args, **kwargs)
-        recorder.draw("noise/interp", drawn)
+        recorder.uniform(drawn, sys._getframe(1).f_code.co_name)
         return drawn
 
     def randn(*args: Any, **kwargs: Any) -> Any:
@@ -206,12 +220,12 @@ def watch(recorder: TFVAEGANRecorder) -> None:
         return loss
 
     torch.Tensor.normal_, torch.nn.functional.binary_cross_entropy = normal_, binary_cross_entropy
-    _watch_rows(recorder)
-    _watch_classifier(recorder)
+    _watch_rows(recorder, loader)
+    _watch_classifier(recorder, classifier)
 
 
-def _watch_rows(recorder: TFVAEGANRecorder) -> None:
-    loader = importlib.import_module("datasets.image_util").DATA_LOADER
+def _watch_rows(recorder: TFVAEGANRecorder, module: str) -> None:
+    loader = importlib.import_module(module).DATA_LOADER
     plain = loader.next_seen_batch
 
     def next_seen_batch(self: Any, size: int) -> Any:
@@ -223,8 +237,8 @@ def _watch_rows(recorder: TFVAEGANRecorder) -> None:
     loader.next_seen_batch = next_seen_batch
 
 
-def _watch_classifier(recorder: TFVAEGANRecorder) -> None:
-    classifier = importlib.import_module("classifiers.classifier_images").CLASSIFIER
+def _watch_classifier(recorder: TFVAEGANRecorder, module: str) -> None:
+    classifier = importlib.import_module(module).CLASSIFIER
     fit, fit_zsl, next_batch, val = classifier.fit, classifier.fit_zsl, classifier.next_batch, classifier.val
 
     def watched_fit(self: Any) -> Any:

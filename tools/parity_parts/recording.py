@@ -12,17 +12,21 @@ from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.cadavae import CADAVAE
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
+from d3gzsl_jax.frameworks.free import FREE
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.frameworks.zerodiff import ZeroDiff
 from d3gzsl_jax.runs import torch_layout
 
-METHODS = {"wgan": WGAN, "cegzsl": CEGZSL, "vaegan": TFVAEGAN, "cadavae": CADAVAE, "zerodiff": ZeroDiff}
+METHODS = {
+    "wgan": WGAN, "cegzsl": CEGZSL, "vaegan": TFVAEGAN, "cadavae": CADAVAE, "zerodiff": ZeroDiff, "free": FREE,
+}  # fmt: skip
 """By kind of recording, the base method whose networks it has: 'vaegan' is TF-VAEGAN's loop, with which f-VAEGAN-D2 is recorded
 too."""
 _MARKS = {
     "cegzsl": "init/comparator", "vaegan": "init/feedback", "cadavae": "init/encoder_features", "zerodiff": "drg/init/generator",
+    "free": "init/refiner",
 }  # fmt: skip
 """By kind, a network that no other has; the rest is 'wgan'."""
 STAGES = ("drg", "dfg")

@@ -1,12 +1,13 @@
 """Replays a recording of a published PyTorch loop, of whichever kind, through the package's own functions."""
 
 from d3gzsl_jax.precision import scope
-from tools.parity_parts import replay_cadavae, replay_cegzsl, replay_vaegan, replay_wgan, replay_zerodiff
+from tools.parity_parts import replay_cadavae, replay_cegzsl, replay_free, replay_vaegan, replay_wgan, replay_zerodiff
 from tools.parity_parts.comparison import Comparison
 from tools.parity_parts.recording import Recording
 
 REPLAYS = {
     "wgan": replay_wgan, "cegzsl": replay_cegzsl, "vaegan": replay_vaegan, "cadavae": replay_cadavae, "zerodiff": replay_zerodiff,
+    "free": replay_free,
 }  # fmt: skip
 """By kind of recording, what replays it."""
 

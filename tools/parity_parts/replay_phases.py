@@ -42,18 +42,21 @@ class Phases:
         """The epoch of the outer step that comes next."""
         return int(self.setup.optimization.epoch(self.state.step))
 
-    def go_through(self, name: str, phase: Phase, draws: dict[str, str]) -> Done:
+    def go_through(
+        self, name: str, phase: Phase, draws: dict[str, str], further: dict[str, jax.Array] | None = None
+    ) -> Done:
         """One recorded step as one turn of a phase: its updates on its batch, their gradients, the parameters after them.
 
         Args:
             name: of the step.
             draws: our name of a draw -> the recorded one.
+            further: draws themselves, by our name, where they were recorded in another form.
         """
         recording, setup, out = self.recording, self.setup, self.out
-        batch = self.read_batch(name)
-        given = {
+        batch, further = self.read_batch(name), further or {}
+        given = further | {
             ours: jnp.asarray(recording.shaped(f"{name}/noise/{draws[ours]}", setup.batch_size, *draw.shape))
-            for ours, draw in phase.draws.items()
+            for ours, draw in phase.draws.items() if ours not in further
         }  # fmt: skip
         turn = compiled(setup, f"turn {phase}", functools.partial(_turn, setup, phase))
         self.state, terms, gradients, fakes = turn(self.state, setup.classes, batch, given)
@@ -112,7 +115,9 @@ def _turn(
             epoch = optimization.epoch(state.step)
             return objective.loss(phase, of, state.params | trained, *inputs, state.method, epoch, made)[0]
 
-        gradients |= jax.grad(loss)({group: state.params[group] for group in objective.groups_of(of)})
-        state, found = update(phase, of, objective, optimization, state, *inputs, made=made)
-        terms |= found
+        found = jax.grad(loss)({group: state.params[group] for group in objective.groups_of(of)})
+        state, of_update = update(phase, of, objective, optimization, state, *inputs, made=made)
+        # What the recorded loop had in .grad.
+        gradients |= {group: optimization.gradient_taken(group, tree, state.opt_state) for group, tree in found.items()}
+        terms |= of_update
     return state, terms, gradients, fakes

@@ -28,6 +28,8 @@ from tools.parity_parts.replay_steps import Setup, compiled
 KL = Tolerance(5e-8, 1e-5, "1e-5 rel + 5e-8 abs")  # it starts near 1e-7
 CRITIC_DRAWS = {"interpolation": "interp"}
 GENERATOR_DRAWS = {"latent": "latent", "prior": "prior"}
+FIRST_UPDATE = ("semantic_real", "center")
+"""Terms of the update before the critic's, called as recorded."""
 TERMS = {"reconstruction": "reconstruction", "kl_prior": "kl", "adversarial": "adversarial", "semantic_fake": "semantic_fake"}
 
 
@@ -101,17 +103,17 @@ class Replay(Phases):
                 raise UserError(f"{recording.path}: {name}/kind is {kind!r}, expected 'critic' or 'generator'")
             is_critic = name != names[-1]
             out.add("order of updates", f"{name}/kind (1: {kind})", is_critic == (kind == "critic"), True, EXACT)
-            out.add("order of updates", f"{name}/feedback", number % 2, recording[f"{name}/feedback"], EXACT)
+            self.compare_pass(name, number)
             if is_critic:
                 params = self.state.params
-                done = self.go_through(name, critic, CRITIC_DRAWS | latent)
+                done = self.turn(name, critic, CRITIC_DRAWS | latent)
                 self.compare_critic(name, params, done)
                 found.append(done.terms)
                 continue
             for key in ("features", "att", "label"):
                 key = f"batch/{key}"
                 out.add("batch rows", f"{name}/{key}", recording[f"{names[-2]}/{key}"], recording[f"{name}/{key}"], EXACT)
-            done = self.go_through(name, generator, GENERATOR_DRAWS)
+            done = self.turn(name, generator, GENERATOR_DRAWS)
             for ours, theirs in TERMS.items():
                 if ours in done.terms:
                     key = f"{name}/term/{theirs}"
@@ -123,6 +125,14 @@ class Replay(Phases):
             weight = penalty_weight(framework.gradient_penalty_weight, self.state.method["penalty_exponent"])
             out.add("penalty weight", f"{name}/penalty_weight", weight, recording[f"{name}/penalty_weight"], RATE)
 
+    def compare_pass(self, name: str, number: int) -> None:
+        """Whether a step is one of pass `number`."""
+        self.out.add("order of updates", f"{name}/feedback", number % 2, self.recording[f"{name}/feedback"], EXACT)
+
+    def turn(self, name: str, phase: Phase, draws: dict[str, str]) -> Done:
+        """One step; `draws`: our name of a draw -> the recorded one."""
+        return self.go_through(name, phase, draws)
+
     def compare_critic(self, name: str, params: Params, done: Done) -> None:
         """The terms of a critic update; `params` are those before it."""
         recording, out, terms = self.recording, self.out, done.terms
@@ -132,7 +142,7 @@ class Replay(Phases):
         scores = compiled(self.setup, "scores", lambda *inputs: _scores(self.setup, *inputs))
         real, fake = scores(params, self.setup.classes, batch, done.fakes)
         ours = {"critic_real": gamma * real, "critic_fake": gamma * fake, "gradient_penalty": gamma * terms["gradient_penalty"]}
-        for key, value in (ours | {key: value for key, value in terms.items() if key == "semantic_real"}).items():
+        for key, value in (ours | {key: value for key, value in terms.items() if key in FIRST_UPDATE}).items():
             out.add(f"term {key}", f"{name}/term/{key}", value, recording[f"{name}/term/{key}"], LOSS)
         key = f"{name}/penalty_weight"
         out.add("penalty weight", key, terms["penalty_weight"], recording[key], RATE)

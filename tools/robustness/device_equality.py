@@ -83,7 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="configs/digits.py")
     parser.add_argument("--layouts", default="2,4,8,2x2")
-    parser.add_argument("--frameworks", default="wgan,cegzsl,fvaegan,tfvaegan,cadavae")
+    parser.add_argument("--frameworks", default="wgan,cegzsl,fvaegan,tfvaegan,cadavae,free")
     parser.add_argument("further", nargs="*", help="for every run, after --")
     args = parser.parse_args()
     worst = 0.0
