@@ -149,8 +149,9 @@ def compare_schedule(recording: Recording, out: Comparison) -> None:
     diffusion = Diffusion(steps, float(recording.option("ddpmbeta1")), float(recording.option("ddpmbeta2")))
     of_clean, of_noised, log_variance = diffusion.posterior_tables
     tables = {
-        "sqrt_alphas_bar": diffusion.signal, "sigmas_bar": diffusion.noise, "sqrt_alphas": diffusion.kept, "sigmas": diffusion.added,
-        "posterior_mean_coef1": of_clean, "posterior_mean_coef2": of_noised, "posterior_log_variance_clipped": log_variance,
+        "sqrt_alphas_bar": diffusion.signal, "sigmas_bar": diffusion.noise, "sqrt_alphas": diffusion.kept,
+        "sigmas": diffusion.added, "posterior_mean_coef1": of_clean, "posterior_mean_coef2": of_noised,
+        "posterior_log_variance_clipped": log_variance,
         "time_embedding": time_embedding(steps, int(recording.option("dim_t"))),
     }  # fmt: skip
     for name, table in tables.items():
