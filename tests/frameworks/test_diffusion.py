@@ -81,6 +81,8 @@ def test_leading_axes_and_one_level_for_all(rng):
     stacked = lambda *arrays: [jnp.stack([of, of]) for of in arrays]  # noqa: E731
     both = DIFFUSION.posterior(*stacked(clean, noised, level, noise))
     np.testing.assert_array_equal(both[1], DIFFUSION.posterior(clean, noised, level, noise))
+    alike = DIFFUSION.posterior(clean, noised, jnp.int32(2), noise)
+    np.testing.assert_array_equal(alike, DIFFUSION.posterior(clean, noised, jnp.full(N, 2), noise))
     np.testing.assert_array_equal(DIFFUSION.signal_at(jnp.asarray([0, 3])), DIFFUSION.signal[[0, 3]])
 
 
