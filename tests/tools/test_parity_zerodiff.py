@@ -144,7 +144,7 @@ def test_a_decoder_that_learns_in_the_generators_phase_is_caught():
     """Its gradients there were never recorded."""
     changed = Recording(ZERODIFF)
     changed.arrays["config/freeze_dec"] = np.array(False)
-    with pytest.raises(UserError, match="key 'dfg/step002/grad/decoder/fc1\\.weight' is missing"):
+    with pytest.raises(UserError, match=r"key 'dfg/step002/grad/decoder/fc1\.weight' is missing"):
         replay.replay(changed)
 
 
