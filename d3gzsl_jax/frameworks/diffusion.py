@@ -22,7 +22,7 @@ Table = np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class Diffusion:
-    """Tables of the schedule, and what is made by them. Rows are (..., d), their levels (...) int32.
+    """Tables of the schedule, and what is made by them. Rows are (..., d), their levels (...) int32, or () for all alike.
 
     Attributes:
         steps: T.
@@ -92,7 +92,8 @@ class Diffusion:
 
 
 def _at(table: Table, level: jax.Array) -> jax.Array:
-    return jnp.asarray(table)[level][..., None]
+    found = jnp.asarray(table)[level]
+    return found[..., None] if found.ndim else found
 
 
 def time_embedding(steps: int, width: int) -> np.ndarray:

@@ -85,6 +85,16 @@ def binary_cross_entropy(reconstructed, features):
     return -sum(x * log(p) + (1 - x) * log(1 - p) for p, x in cells) / len(features)
 
 
+def mean_squared(predicted, semantics):
+    entries = [(x - y) ** 2 for p, a in zip(predicted, semantics, strict=True) for x, y in zip(p, a, strict=True)]
+    return sum(entries) / len(entries)
+
+
+def mutual_learning(w0, wt, wc, u):
+    rows = [2 * (k * ((a - b) ** 2 + (c - b) ** 2) + (a - c) ** 2) for a, b, c, k in zip(w0, wt, wc, u, strict=True)]
+    return sum(rows) / len(rows)
+
+
 def semantic_reconstruction(predicted, semantics, variant):
     total = 0.0
     for p, a in zip(predicted, semantics, strict=True):

@@ -77,3 +77,59 @@ def test_linear_critic_has_the_closed_form_penalty(rng):
     tree = positive["params"]
     w = tree["hidden_features"]["kernel"] @ tree["output"]["kernel"][:, 0]
     np.testing.assert_allclose(terms["gradient_penalty"], 10 * (np.linalg.norm(w) - 1) ** 2, rtol=1e-4)
+
+
+def _two_layers(rng, rows=8, features=6, hidden=7):
+    array = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    share = jnp.asarray(rng.uniform(size=(rows, 1)), jnp.float32)
+    return array(features, hidden), array(rows, hidden), array(hidden), array(hidden), array(2, rows, features), share
+
+
+def _plain_differences(kernel, conditioned, bias, output, pairs, share):
+    def critic(x, c):
+        u = x @ kernel + c + bias
+        return jnp.where(u > 0, u, 0.2 * u) @ output
+
+    with jax.numpy_rank_promotion("allow"):
+        mixed = share * pairs[0] + (1 - share) * pairs[1]
+        gradients = jax.vmap(jax.grad(critic))(mixed, conditioned)
+        penalty = jnp.mean((jnp.linalg.norm(gradients, axis=1) - 1) ** 2)
+        return jax.vmap(critic)(pairs[0], conditioned) - jax.vmap(critic)(pairs[1], conditioned), penalty
+
+
+def test_differences_row_by_row_are_those_of_the_definition(rng):
+    """Values, and derivatives by everything where each row pulls with a weight of its own."""
+    arrays, pulls = _two_layers(rng), jnp.asarray(rng.normal(size=8), jnp.float32)
+
+    def pulled(function):
+        def loss(*arrays):
+            rows, penalty = function(*arrays)
+            return rows @ pulls + 0.7 * jnp.square(penalty)
+
+        return jax.value_and_grad(loss, argnums=range(5))(*arrays)
+
+    ours = lambda *arrays: adversarial.two_layer_critic_differences(0.2, *arrays)  # noqa: E731
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), ours(*arrays), _plain_differences(*arrays))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5), pulled(ours), pulled(_plain_differences))
+
+
+def test_differences_have_the_means_of_the_loss(rng):
+    arrays = _two_layers(rng)
+    rows, penalty = adversarial.two_layer_critic_differences(0.2, *arrays)
+    loss, same = adversarial.two_layer_critic_loss(0.2, *arrays)
+    np.testing.assert_allclose(-rows.mean(), loss, rtol=1e-5)
+    assert penalty == same
+
+
+def test_what_cancels_is_exactly_zero(rng):
+    """Units that real and synthesized rows activate alike move neither bias nor conditions, whatever the rows pull with."""
+    kernel, conditioned, bias, output, pairs, share = _two_layers(rng)
+    conditioned = conditioned.at[:, :3].add(100.0).at[:, 3:5].add(-100.0)
+    pulls = jnp.asarray(rng.normal(size=8), jnp.float32)
+
+    def loss(conditioned, bias):
+        return adversarial.two_layer_critic_differences(0.2, kernel, conditioned, bias, output, pairs, share)[0] @ pulls
+
+    of_conditions, of_bias = jax.jit(jax.grad(loss, argnums=(0, 1)))(conditioned, bias)
+    assert np.all(np.asarray(of_conditions)[:, :5] == 0.0) and np.all(np.asarray(of_bias)[:5] == 0.0)
+    assert np.any(np.asarray(of_bias)[5:] != 0.0)

@@ -113,3 +113,10 @@ def test_summed_differences_against_oracle_and_closed_form(rng, loss, power):
     np.testing.assert_allclose(value, 30 * 0.5**power)
     assert (np.asarray(gradient) == 1.0).all()
     assert (np.asarray(jax.grad(loss)(jnp.ones((2, 3)), jnp.ones((2, 3)))) == 0).all()
+
+
+def test_mean_squared_against_oracle_and_closed_form(rng):
+    p, a = rng.normal(size=(2, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(reconstruction.mean_squared(p, a), oracles.mean_squared(p, a), rtol=1e-6)
+    np.testing.assert_allclose(reconstruction.mean_squared(jnp.full((4, 3), 0.5), jnp.full((4, 3), -1.0)), 2.25)
+    check_grads(reconstruction.mean_squared, (jnp.asarray(p), jnp.asarray(a)), 1, ["rev"], 1e-2, 1e-2)

@@ -36,7 +36,7 @@ def test_two_and_eight_devices_train_as_one_does():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", ["wgan", "cegzsl", "tfvaegan", "cadavae", "free"])
+@pytest.mark.parametrize("framework", ["wgan", "cegzsl", "tfvaegan", "cadavae", "zerodiff", "free"])
 def test_what_is_left_is_rounding(framework):
     """In double precision the distance is that of double precision. In single, CE-GZSL's comparator has gradients that are zero but
     for rounding, of which Adam makes steps: its distance says nothing. CADA-VAE's terms are sums of absolute differences over rows

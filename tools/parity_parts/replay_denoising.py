@@ -25,8 +25,8 @@ LEFT_TO_ROUNDING = ("drg/", "critic_xt", "fc1")
 """A layer some of whose derivatives cancel: here they are 0, in PyTorch at times rounding, which Adam makes a step of."""
 ROUNDING = Tolerance(0.05, 0.0, "0.05 lr")
 GENERATOR_TERMS = {
-    "reconstruction": "reconstruction", "kl_prior": "kl", "semantic_fake": "semantic", "adversarial_x0": "x0", "adversarial_xt": "xt",
-    "adversarial_xc": "xc",
+    "reconstruction": "reconstruction", "kl_prior": "kl", "semantic_fake": "semantic", "adversarial_x0": "x0",
+    "adversarial_xt": "xt", "adversarial_xc": "xc",
 }  # fmt: skip
 
 
@@ -113,15 +113,15 @@ class Stage(Phases):
     def compare_critic(self, name: str, phase: Phase, params: Params, done: Done) -> None:
         """The terms of a critic update; `params` are those before it."""
         recording, out, terms, framework = self.recording, self.out, done.terms, self.setup.objective.framework
+        draws = {ours: jnp.asarray(recording[f"{name}/noise/{DRAWS[ours]}"]) for ours in phase.draws}
         inputs = UpdateInputs(
-            classes=self.setup.classes, batch=self.batch_of(name), fakes=done.fakes,
-            draws={ours: jnp.asarray(recording[f"{name}/noise/{DRAWS[ours]}"]) for ours in phase.draws}, state={}, epoch=jnp.int32(0),
-        )  # fmt: skip
+            classes=self.setup.classes, batch=self.batch_of(name), fakes=done.fakes, draws=draws, state={}, epoch=jnp.int32(0)
+        )
         real, fake = compiled(self.setup, "scores", lambda *given: _scores(self.setup, *given))(params, inputs)
-        gamma = getattr(framework, "weight_adversarial", 1.0)
-        weight = self.weight
+        gamma, weight = getattr(framework, "weight_adversarial", 1.0), self.weight
         ours = {
-            "semantic": terms["semantic_real"], "real": -gamma * real, "fake": gamma * fake, "penalty": gamma * terms["gradient_penalty"],
+            "semantic": terms["semantic_real"], "real": -gamma * real, "fake": gamma * fake,
+            "penalty": gamma * terms["gradient_penalty"],
             **{key: weight * value for key, value in terms.items() if key.startswith("penalty_x")},
             **{key: value for key, value in terms.items() if key == "mutual"},
         }  # fmt: skip
@@ -164,7 +164,8 @@ class Stage(Phases):
     def batch_of(self, name: str) -> Batch:
         """The recorded batch of a step, nothing compared."""
         labels = read_labels(self.recording, f"{name}/batch/label", self.setup.batch_size, self.setup.classes)
-        return Batch(features=jnp.asarray(self.rows(f"{name}/batch/features", f"{name}/batch/contrastive")), labels=labels, teacher=None)
+        rows = self.rows(f"{name}/batch/features", f"{name}/batch/contrastive")
+        return Batch(features=jnp.asarray(rows), labels=labels, teacher=None)
 
     def rows(self, features: str, representations: str) -> np.ndarray:
         """Recorded rows as the method takes them, by the keys of both arrays."""

@@ -24,8 +24,8 @@ def read_data(
     rows = lambda key: recording[f"mat/{key}"].ravel().astype(np.int64) - 1  # noqa: E731
     of_classes = np.asarray(recording[f"mat/{semantics}"].T, np.float32)
     data = GZSLData(
-        name="recording", features=recording["mat/features"].T if features is None else features,
-        labels=rows("labels"), semantics=of_classes, class_names=tuple(map(str, range(len(of_classes)))), trainval=rows("trainval_loc"),
+        name="recording", features=recording["mat/features"].T if features is None else features, labels=rows("labels"),
+        semantics=of_classes, class_names=tuple(map(str, range(len(of_classes)))), trainval=rows("trainval_loc"),
         test_seen=rows("test_seen_loc"), test_unseen=rows("test_unseen_loc"),
     )
     return dataclasses.replace(data, semantics=normalize_semantics(data)) if normalized else data

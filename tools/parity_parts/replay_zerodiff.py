@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.frameworks.diffusion import Diffusion, time_embedding
-from d3gzsl_jax.frameworks.zerodiff import FROZEN
+from d3gzsl_jax.frameworks.zerodiff import FROZEN, ZeroDiff
 from d3gzsl_jax.frameworks.zerodiff_representation import ZeroDiffRepresentation
 from tools.parity_parts.comparison import EXACT, Comparison
-from tools.parity_parts.recording import METHODS, Recording
+from tools.parity_parts.recording import Recording
 from tools.parity_parts.replay_denoising import Stage, StageComparison
 from tools.parity_parts.replay_model import build
 from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
@@ -149,8 +149,9 @@ def compare_schedule(recording: Recording, out: Comparison) -> None:
     diffusion = Diffusion(steps, float(recording.option("ddpmbeta1")), float(recording.option("ddpmbeta2")))
     of_clean, of_noised, log_variance = diffusion.posterior_tables
     tables = {
-        "sqrt_alphas_bar": diffusion.signal, "sigmas_bar": diffusion.noise, "sqrt_alphas": diffusion.kept, "sigmas": diffusion.added,
-        "posterior_mean_coef1": of_clean, "posterior_mean_coef2": of_noised, "posterior_log_variance_clipped": log_variance,
+        "sqrt_alphas_bar": diffusion.signal, "sigmas_bar": diffusion.noise, "sqrt_alphas": diffusion.kept,
+        "sigmas": diffusion.added, "posterior_mean_coef1": of_clean, "posterior_mean_coef2": of_noised,
+        "posterior_log_variance_clipped": log_variance,
         "time_embedding": time_embedding(steps, int(recording.option("dim_t"))),
     }  # fmt: skip
     for name, table in tables.items():
@@ -160,24 +161,15 @@ def compare_schedule(recording: Recording, out: Comparison) -> None:
 def replay(recording: Recording, out: Comparison) -> None:
     """The whole recording."""
     compare_schedule(recording, out)
-    raw = {key: recording[f"mat/{key}"] for key in ("ce_ce", "con_paco")}
+    raw = {key: recording[f"mat/{key}"] for key in ("ce_ce", "con_paco")}  # a row a sample, unlike mat/features
     stages = (
         ("drg", ZeroDiffRepresentation, "zerodiff_representation", FirstStage, raw["con_paco"], "contrastive"),
-        ("dfg", METHODS["zerodiff"], "zerodiff", SecondStage, raw["ce_ce"], "feature"),
+        ("dfg", ZeroDiff, "zerodiff", SecondStage, raw["ce_ce"], "feature"),
     )
     for prefix, method, name, stage, features, called in stages:
         part, found = recording.stage(prefix, method), StageComparison(out, prefix)
         data = read_data(part, normalized=True, features=features, semantics="original_att")
+        if method.takes_representations:
+            data = dataclasses.replace(data, representations=raw["con_paco"])
         replay_preprocessing(part, data, found, called)
-        setup = build(part, data, name, fields_of(part, name))
-        stage(part, with_representations(setup, raw["con_paco"].shape[1]), found).steps()
-
-
-def with_representations(setup: Setup, size: int) -> Setup:
-    """The same objects for rows with representations of this size, where the method takes any."""
-    framework = setup.objective.framework
-    if not framework.takes_representations:
-        return setup
-    framework = dataclasses.replace(framework, sizes=dataclasses.replace(framework.sizes, representation=size))
-    final = dataclasses.replace(setup.final_classifier, framework=framework)
-    return dataclasses.replace(setup, objective=dataclasses.replace(setup.objective, framework=framework), final_classifier=final)
+        stage(part, build(part, data, name, fields_of(part, name)), found).steps()
