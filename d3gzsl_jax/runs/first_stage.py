@@ -34,8 +34,8 @@ def folder(run: Run) -> Path:
 
 
 def asked(run: Run) -> Start:
-    """The first stage of a run, as a run that is asked for."""
-    return Start(config_of(run), str(folder(run)), f"{run.title}first stage: ")
+    """The first stage of a run, as a run that is asked for; what it says has the title of the run before it."""
+    return Start(config_of(run), str(folder(run)), "first stage: ")
 
 
 def config_of(run: Run) -> ConfigDict:
