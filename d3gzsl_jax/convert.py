@@ -18,6 +18,7 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import ZSL
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.frameworks.torch_layout import Layout, networks
 from d3gzsl_jax.runs import torch_files, torch_layout
@@ -38,8 +39,17 @@ from d3gzsl_jax.training.states import initial_state
 
 _OPTIONAL = {torch_layout.FINAL: tuple(torch_layout.CLASSIFIERS), torch_layout.FINAL_ZSL: (torch_layout.FINAL_ZSL,)}
 """Groups that a file may leave out: wanted where it has an array of one of these."""
-_UNUSED = ("student_head/fc3.", "refiner/discriminator.", "refiner/classifier.")
+_UNUSED = (
+    "student_head/fc3.", "refiner/discriminator.", "refiner/classifier.", "representation/con_emb_layers.",
+    "generator/con_emb_layers.",  # of ZeroDiff's first stage; that of the second has a place
+)  # fmt: skip
 """Layers that the published code has and neither trains nor reads: how their keys begin."""
+
+
+_NO_ENCODER = (
+    "PyTorch's layout has no place for representations that the teacher makes; weights of runs with "
+    "--config.data.representation_file can be converted"
+)
 
 
 def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layout) -> Params:
@@ -58,13 +68,14 @@ def convert(path: str, arrays: dict[str, np.ndarray], like: Params, layout: Layo
         UserError: an array is missing, has another shape, or has no place; file and key are named.
     """
     keys = {group: {leaf.key for leaf in layout[group]} for group in like}
-    given = {key for key in arrays if not key.startswith(_UNUSED)}
+    places = set().union(*keys.values())
+    given = {key for key in arrays if key in places or not key.startswith(_UNUSED)}
     has = {group for group, wished in keys.items() if wished & given}
     wanted = [group for group in like if group not in _OPTIONAL or has & set(_OPTIONAL[group])]
     for group in wanted:
         for key in sorted(keys[group] - given):
             raise UserError(f"{path}: {key} is missing; the configuration asks for it ({group})")
-    for key in sorted(given - set().union(*keys.values())):
+    for key in sorted(given - places):
         raise UserError(f"{path}: {key} has no place in this model; another configuration, or leave it out")
     sized = "the configuration and data make"
     return {group: torch_layout.load(layout[group], arrays, "", like[group], path, sized) for group in wanted}
@@ -77,6 +88,8 @@ def dump(model: TrainedModel) -> dict[str, np.ndarray]:
         UserError: its base method has no counterpart there.
     """
     layout = _layout(model.config)
+    if ENCODER in model.params:
+        raise UserError(f"config.framework={model.config.framework}: {_NO_ENCODER}")
     arrays: dict[str, np.ndarray] = {}
     for group, tree in _groups(model.params, model.teacher, model.classifier).items():
         arrays |= torch_layout.dump(layout[group], tree)
@@ -137,8 +150,10 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     layout, data = _layout(config), load(config.dataset, config.data)
     model = model_module.build(config, data)
     objective, key = model.objective, jax.random.key(0)
-    represented = data.representations is not None
-    like = dict(jax.eval_shape(objective.init, key)) | model_module.first_stage_shapes(model.first_stage, objective, represented)
+    if objective.framework.takes_representations and data.representations is None:
+        raise UserError(f"config.framework={config.framework}: {_NO_ENCODER}")
+    frozen = model_module.first_stage_shapes(model.first_stage, objective, represented=True)
+    like = dict(jax.eval_shape(objective.init, key)) | frozen
     if objective.distillation.active:
         shapes = jax.eval_shape(lambda: model.teacher.init(key, data.feature_size))
         like |= {f"teacher.{part}": tree for part, tree in shapes.items()}
@@ -191,7 +206,8 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, config, part, display)
-    dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) for key in arrays))
+    places = {leaf.key for leaves in _layout(model.config).values() for leaf in leaves}
+    dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) and key not in places for key in arrays))
     said = f"; {dropped}, which nothing uses, was dropped" if dropped else ""
     display.say(f"wrote {target}: {model.config.framework}, predicts by {' and '.join(model.predictors)}{said}")
 
