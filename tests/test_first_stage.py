@@ -10,6 +10,7 @@ import pytest
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.first_stage import BY_TEACHER
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.studies.tables.command import find
 from tests.conftest import ROOT
 
@@ -86,6 +87,34 @@ def test_a_run_that_stopped_after_it_goes_on_to_the_same_bits(base, tmp_path):
     further = d3.train(config_of(train__epochs=2), workdir=folder)
     same(base.model, further.model, ("representation", "representation_encoder"))
     assert not (folder / "first_stage").exists()
+
+
+class Killed(Exception):
+    """Stands in for kill -9: nothing of the run's own handles it."""
+
+
+@pytest.mark.parametrize("stage", ["zerodiff_representation", "zerodiff"])
+def test_killed_in_either_stage_and_resumed_is_never_killed(base, tmp_path, monkeypatch, stage):
+    plain = Run.checkpoint
+
+    def checkpoint(self, state, tally, at, *arguments, **options):
+        done = plain(self, state, tally, at, *arguments, **options)
+        if self.settings.framework == stage:
+            self.checkpoints.close()
+            raise Killed
+        return done
+
+    fields = {"checkpoint__every_minutes": 0.0, "train__steps_per_call": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "checkpoint", checkpoint)
+        with pytest.raises(Killed):
+            d3.train(config_of(**fields), workdir=tmp_path / "run")
+    again = d3.train(config_of(**fields), workdir=tmp_path / "run")
+    same(base.model, again.model)
+    assert again.results["metrics"] == base.results["metrics"]
+    folder = again.folder / "first_stage" if stage != "zerodiff" else again.folder
+    starts = json.loads((folder / "environment.json").read_text())["starts"]
+    assert len(starts) == 2 and starts[1]["from_step"] > 0
 
 
 def test_a_later_run_takes_it_from_an_earlier_one_with_d3_too(base, tmp_path):
