@@ -81,7 +81,7 @@ def simulate(size: MatSize, seed: int, dtype: type = np.float64) -> dict[str, np
     sample, each unlike the features of the other file, and semantics unlike `att`."""
     raw = mat_files.simulate(size, seed, dtype)
     rows = raw["features"].T
-    return raw | {"original_att": 3.0 * raw["att"] + 5.0, "ce_ce": np.sqrt(rows), "con_paco": rows[:, ::-1] ** 2}
+    return raw | {"original_att": 3.0 * raw["att"] + 5.0, "ce_ce": np.sqrt(rows), "con_paco": (rows / (1 + rows))[:, ::-1]}
 
 
 def write(folder: Path, raw: dict[str, np.ndarray]) -> None:
