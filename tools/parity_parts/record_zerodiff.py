@@ -35,7 +35,7 @@ SIZES: dict[str, tuple[MatSize, dict[str, Any]]] = {
     ),
     "medium": (
         MatSize(features=64, semantics=15, seen=14, unseen=6, train=150, test_seen=50, test_unseen=90),
-        {"ngh": 96, "ndh": 112, "batch_size": 32, "critic_iter": 3, "syn_num": 20, "nepoch": 1, "noiseSize": 11,
+        {"ngh": 96, "ndh": 112, "batch_size": 32, "critic_iter": 3, "syn_num": 20, "nepoch": 1, "noiseSize": 11, "n_T": 3,
          "gamma_x0": 0.7, "gamma_xt": 1.2, "gamma_recons": 0.5, "gamma_ADV": 5, "gamma_VAE": 0.8, "gamma_dist": 2.0,
          "factor_dist": 1.0, "freeze_dec": False},
     ),
@@ -259,8 +259,8 @@ def record(checkout: Path, size: str, seed: int, epochs: int | None) -> dict[str
 
     Args:
         checkout: of FouriYe/ZeroDiff_ICLR25.
-        size: 'small' (the options for AWA2, sizes apart) or 'medium' (other weights, an odd embedding of time, the decoder steps in
-            the generator's updates too).
+        size: 'small' (the options for AWA2, sizes apart) or 'medium' (other weights, three noise levels, an odd embedding of time,
+            the decoder steps in the generator's updates too).
         seed: of the simulated data and of the scripts.
         epochs: of training, of each stage; None: those of the size.
 
