@@ -145,5 +145,8 @@ def run(
 
     with tempfile.TemporaryDirectory() as folder:
         copy_changed(checkout, Path(folder), size.features, chosen["ngh"])
-        run_script(Path(folder) / SCRIPTS[stage], command_line(size, chosen), write_data, prepare)
+        try:
+            run_script(Path(folder) / SCRIPTS[stage], command_line(size, chosen), write_data, prepare)
+        except UserError as error:
+            raise UserError(str(error).replace(folder, str(checkout))) from None
     return saved
