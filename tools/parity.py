@@ -6,11 +6,13 @@
     python tools/parity.py --tfvaegan DIR     # DIR: a checkout of akshitac8/tfvaegan
     python tools/parity.py --cadavae DIR      # DIR: a checkout of edgarschnfld/CADA-VAE-PyTorch
     python tools/parity.py --free DIR         # DIR: a checkout of shiming-chen/FREE
+    python tools/parity.py --zerodiff DIR     # DIR: a checkout of FouriYe/ZeroDiff_ICLR25; both of its stages
     python tools/parity.py --oracle           # our own PyTorch implementation, in lockstep, on random data
 
 A recording holds every batch and draw of a PyTorch loop; all of them are replayed through the package's own functions, at the
 sizes, option values and number of epochs it has. --golden takes one from a file; the options with a checkout make one first, by
 running its published script unmodified in a process of its own (tools/parity_parts/record_reference.py; torch is needed there).
+ZeroDiff's scripts do not run unmodified; what is changed in a copy says tools/parity_parts/script_zerodiff.py.
 --oracle trains both sides update by update, at any size and with any option of the method (tools/parity_parts/oracle.py). Printed
 is a table: per quantity the largest absolute and relative deviation, for parameters the largest in units of the learning rate, the
 tolerance and the verdict; --json prints the same as one JSON object. Exit 0: all within tolerance. 1: something outside (quantity,
@@ -88,6 +90,11 @@ def check_free(arguments: argparse.Namespace) -> Checked:
     return _check_checkout("free", arguments.free, arguments)
 
 
+def check_zerodiff(arguments: argparse.Namespace) -> Checked:
+    """The two public ZeroDiff loops of a checkout."""
+    return _check_checkout("zerodiff", arguments.zerodiff, arguments)
+
+
 def check_oracle(arguments: argparse.Namespace) -> Checked:
     """The PyTorch oracle.
 
@@ -130,7 +137,7 @@ def _replayed(path: str, precision: str) -> Comparison:
 # Option that names a source -> what checks against it. Exactly one of them is given.
 SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
     "golden": check_golden, "reference": check_reference, "cegzsl": check_cegzsl, "tfvaegan": check_tfvaegan,
-    "cadavae": check_cadavae, "free": check_free, "oracle": check_oracle,
+    "cadavae": check_cadavae, "free": check_free, "zerodiff": check_zerodiff, "oracle": check_oracle,
 }  # fmt: skip
 
 
@@ -144,6 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
     sources.add_argument("--tfvaegan", metavar="DIR", help="a checkout of akshitac8/tfvaegan")
     sources.add_argument("--cadavae", metavar="DIR", help="a checkout of edgarschnfld/CADA-VAE-PyTorch")
     sources.add_argument("--free", metavar="DIR", help="a checkout of shiming-chen/FREE")
+    sources.add_argument("--zerodiff", metavar="DIR", help="a checkout of FouriYe/ZeroDiff_ICLR25: both of its stages")
     sources.add_argument("--oracle", action="store_true", help="the PyTorch oracle (parity_parts/torch_oracle.py), in lockstep")
     run = parser.add_argument_group("what is run")
     run.add_argument("--size", help="small (default) or medium; with --oracle also cub")

@@ -65,7 +65,7 @@ def test_the_step_needs_what_the_method_says():
 @pytest.mark.slow
 def test_the_benchmark_runs(capsys, tmp_path):
     output = tmp_path / "found.json"
-    sizes = ["cegzsl_tiny", "cadavae_tiny", "tfvaegan_tiny", "tiny", "free_tiny"]
+    sizes = ["cegzsl_tiny", "cadavae_tiny", "tfvaegan_tiny", "tiny", "free_tiny", "zerodiff_tiny", "zerodiff_representation_tiny"]
     assert outer_step.main(["--size", *sizes, "--repeats", "1", "--steps", "1", "--output", str(output)]) == 0
     table = capsys.readouterr().out
     assert "| cegzsl_tiny |" in table and "| tiny |" in table
@@ -75,6 +75,7 @@ def test_the_benchmark_runs(capsys, tmp_path):
     plain, fed = (one["matmul_flops_per_step"] for one in found[2]["passes"])
     assert fed > 1.2 * plain and found[2]["matmul_flops_per_step"] == (plain + fed) / 2
     assert "| free_tiny |" in table and found[4]["passes"] == []  # two, alike
+    assert found[5]["matmul_flops_per_step"] > found[6]["matmul_flops_per_step"]  # the second stage has an encoder, a critic more
     assert "| tfvaegan_tiny, pass 1 |" in table and "| tfvaegan_tiny, mean |" in table
 
 
@@ -101,6 +102,8 @@ def test_the_mean_of_passes_has_the_ratio_of_their_sums():
     (["--size", "cub", "--tfvaegan", "x"], "--tfvaegan is not for --size cub"),
     (["--size", "tfvaegan_cub", "--cadavae", "x"], "--cadavae is not for --size tfvaegan_cub"),
     (["--size", "cub", "--free", "x"], "--free is not for --size cub"),
+    (["--size", "free_cub", "--zerodiff", "x"], "--zerodiff is not for --size free_cub"),
+    (["--size", "zerodiff_awa2", "--free", "x"], "--free is not for --size zerodiff_awa2"),
     (["--size", "cadavae_cub", "--oracle", "eager"], "--oracle is not for --size cadavae_cub"),
     (["--size", "cub", "--cegzsl", "x"], "--cegzsl is not for --size cub"),
     (["--size", "cegzsl_cub", "--reference", "x"], "--reference is not for --size cegzsl_cub"),

@@ -212,3 +212,10 @@ def test_the_fused_step_replays_it_too(stage):
             tolerance = ROUNDING if stage == "drg" and "critic_xt/fc1" in key else PARAMETER
             out.add(f"parameters {key}", key, ours, theirs, tolerance, setup.optimization.learning_rates[group])
     assert out.failures == [] and int(state.step) == 8 and (FROZEN in state.params) == (stage == "dfg")
+
+
+def test_both_stages_have_the_recorded_number_of_noise_levels():
+    recording = Recording(ZERODIFF).stage("dfg", ZeroDiff)
+    recording.arrays["config/n_T"] = np.array(3)
+    fields = replay_zerodiff.fields_of(recording, "zerodiff")
+    assert fields["zerodiff.timesteps"] == fields["zerodiff_representation.timesteps"] == 3

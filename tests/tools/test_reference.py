@@ -17,7 +17,15 @@ from d3gzsl_jax.training.optimizers import Optimization
 from tests.conftest import ROOT
 from tools import parity
 from tools.benchmark import time_reference
-from tools.parity_parts import record_cadavae, record_cegzsl, record_tfvaegan, record_wgan, recording_process, reference_script
+from tools.parity_parts import (
+    record_cadavae,
+    record_cegzsl,
+    record_tfvaegan,
+    record_wgan,
+    record_zerodiff,
+    recording_process,
+    reference_script,
+)
 from tools.parity_parts.comparison import LOSS, Comparison
 from tools.parity_parts.recorder import Recorder
 from tools.parity_parts.rounding import Rounding
@@ -187,7 +195,7 @@ def test_simulated_files_are_read_by_the_package_too(tmp_path):
     assert not np.array_equal(arrays["features"], mat_files.simulate(SIZE, 4)["features"])
 
 
-@pytest.mark.parametrize("module", [record_wgan, record_cegzsl, record_tfvaegan, record_cadavae])
+@pytest.mark.parametrize("module", [record_wgan, record_cegzsl, record_tfvaegan, record_cadavae, record_zerodiff])
 def test_sizes_differ_from_the_recordings_in_the_repository(module):
     golden = np.load(ROOT / "tests" / "golden" / f"{module.__name__.rsplit('_')[-1]}.npz")
     for dimensions, _ in module.SIZES.values():

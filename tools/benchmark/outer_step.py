@@ -6,15 +6,16 @@
     python tools/benchmark/outer_step.py --size tfvaegan_cub --tfvaegan DIR --steps 1       # of akshitac8/tfvaegan
     python tools/benchmark/outer_step.py --size cadavae_cub --cadavae DIR --steps 50        # of edgarschnfld/CADA-VAE-PyTorch
     python tools/benchmark/outer_step.py --size free_cub --free DIR --steps 2               # of shiming-chen/FREE
+    python tools/benchmark/outer_step.py --size zerodiff_awa2 --zerodiff DIR --steps 1      # of FouriYe/ZeroDiff_ICLR25
 
 An outer step is 5 critic updates and 1 generator update on random data, of CADA-VAE one update of its networks, of FREE on CUB,
-as published, 1 critic update and 1 generator update. Of TF-VAEGAN, whose second pass over the data has feedback, an outer step
-of each pass is timed, and their mean is the size's figure. What is compared takes turns in one run with the same number of
-threads: this framework's float32 matrix-multiply rate (2048 x 2048 x 2048), our step, the oracle's (in a process of its own,
-tools/parity_parts/torch_oracle.py on the CPU), the public TF-VAEGAN's, CADA-VAE's or FREE's (likewise,
-tools/benchmark/time_public.py; without D3, which they know nothing of), and, in every second round, that of the other published
-loops (tools/benchmark/time_reference.py). Of CE-GZSL's loop two critic updates are timed and 5 of them taken for a step, its
-generator update left out.
+as published, 1 critic update and 1 generator update; ZeroDiff's two stages are sizes of their own. Of TF-VAEGAN, whose second
+pass over the data has feedback, an outer step of each pass is timed, and their mean is the size's figure. What is compared takes
+turns in one run with the same number of threads: this framework's float32 matrix-multiply rate (2048 x 2048 x 2048), our step, the
+oracle's (in a process of its own, tools/parity_parts/torch_oracle.py on the CPU), the public TF-VAEGAN's, CADA-VAE's, FREE's or
+ZeroDiff's (likewise, tools/benchmark/time_public.py; without D3, which they know nothing of), and, in every second round, that of
+the other published loops (tools/benchmark/time_reference.py). Of CE-GZSL's loop two critic updates are timed and 5 of them taken
+for a step, its generator update left out.
 
 Printed: medians; the matrix-multiply FLOPs of our step (from its jaxpr, dead code left out), and our rate of them as a share of the
 machine's; first call, compilation included; peak resident memory; ratios of theirs to ours, each the median over the rounds.
@@ -150,8 +151,8 @@ def measure(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
     ours = Ours(of, arguments.steps)
     first = ours.step() * arguments.steps
     rivals: list[Oracle | PublicLoop] = [Oracle(python, name, kind, threads) for kind in arguments.oracle]
-    if (checkout := getattr(arguments, of.framework, None)) and of.framework in PUBLIC:
-        size = name.split("_")[1]
+    if of.framework in PUBLIC and (checkout := getattr(arguments, PUBLIC[of.framework])):
+        size = name.removeprefix(f"{of.framework}_").split("_")[0]
         rivals.append(PublicLoop(python, of.framework, checkout, size, threads, arguments.repeats, arguments.steps))
     passes = []
     for number in range(ours.passes):
@@ -235,6 +236,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tfvaegan", metavar="DIR", help="also time the public TF-VAEGAN loop there (sizes on TF-VAEGAN)")
     parser.add_argument("--cadavae", metavar="DIR", help="also time the public CADA-VAE loop there (sizes on CADA-VAE)")
     parser.add_argument("--free", metavar="DIR", help="also time the public FREE loop there (sizes on FREE)")
+    parser.add_argument("--zerodiff", metavar="DIR", help="also time the public ZeroDiff loop there (sizes on either stage)")
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch (h5py, scikit-learn, scipy)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--output", metavar="FILE", help="also write the JSON to a file")
@@ -243,9 +245,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--repeats and --steps must be at least 1")
     if (arguments.reference or arguments.cegzsl) and arguments.repeats < 2:
         parser.error("--reference and --cegzsl have their turn in every second round: give at least 2 --repeats")
-    checkouts = {"reference": "wgan", "cegzsl": "cegzsl"} | {framework: framework for framework in PUBLIC}
-    for option, framework in checkouts.items():
-        wrong = [size for size in arguments.size if SIZES[size].framework != framework]
+    options = {"wgan": "reference", "cegzsl": "cegzsl"} | PUBLIC
+    for option in dict.fromkeys(options.values()):
+        wrong = [size for size in arguments.size if options.get(SIZES[size].framework) != option]
         if getattr(arguments, option) and wrong:
             parser.error(f"--{option} is not for --size {wrong[0]}, which is another base method")
     without = [size for size in arguments.size if SIZES[size].framework in PUBLIC]

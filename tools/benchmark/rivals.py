@@ -13,8 +13,10 @@ _TOOLS = Path(__file__).resolve().parent
 
 
 ORACLES = ("eager", "explicit", "compiled")
-PUBLIC = ("tfvaegan", "cadavae", "free")
-"""Base methods whose public loop waits for its turns."""
+PUBLIC = {
+    "tfvaegan": "tfvaegan", "cadavae": "cadavae", "free": "free", "zerodiff": "zerodiff", "zerodiff_representation": "zerodiff",
+}  # fmt: skip
+"""Base methods whose public loop waits for its turns -> the option that names its checkout."""
 
 
 class Oracle:

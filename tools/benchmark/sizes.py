@@ -1,5 +1,6 @@
 """The sizes that are timed, and the objects of a run at one of them, on random data."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -8,9 +9,9 @@ import jax.numpy as jnp
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.distillation.terms import Distillation
-from d3gzsl_jax.frameworks.base import Sizes
+from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
-from d3gzsl_jax.frameworks.structures import Batch, Classes, TrainState
+from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.loop import Constants, Loop
 from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
@@ -19,7 +20,8 @@ N_CRITIC = 5
 
 
 class Size(NamedTuple):
-    """Sizes of a benchmark; n_syn 0 leaves D3 out, and unseen_per_step and head are those of config.distillation."""
+    """Sizes of a benchmark, representations as wide as features; n_syn 0 leaves D3 out, and unseen_per_step and head are those of
+    config.distillation."""
 
     framework: str
     rows: int
@@ -51,11 +53,16 @@ SIZES = {
     "cadavae_cub_d3": Size("cadavae", 7057, 2048, 312, 150, 50, 0, 2048, 50, 5),
     "free_cub": Size("free", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 0, n_critic=1),
     "free_cub_d3": Size("free", 7057, 2048, 312, 150, 50, 4096, 2048, 64, 5, n_critic=1),
+    "zerodiff_awa2": Size("zerodiff", 23527, 2048, 85, 40, 10, 4096, 2048, 64, 0),
+    "zerodiff_awa2_d3": Size("zerodiff", 23527, 2048, 85, 40, 10, 4096, 2048, 64, 5),
+    "zerodiff_representation_awa2": Size("zerodiff_representation", 23527, 2048, 85, 40, 10, 4096, 2048, 64, 0),
     "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "tfvaegan_tiny": Size("tfvaegan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cadavae_tiny": Size("cadavae", 200, 32, 8, 6, 4, 0, 32, 16, 2),
     "free_tiny": Size("free", 200, 32, 8, 6, 4, 64, 32, 16, 2, n_critic=1),
+    "zerodiff_tiny": Size("zerodiff", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "zerodiff_representation_tiny": Size("zerodiff_representation", 200, 32, 8, 6, 4, 64, 32, 16, 0),
 }
 
 
@@ -63,8 +70,10 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     """Loop, state and constants at a size, with random data."""
     root, count = root_key(0), of.seen + of.unseen
     teacher = Teacher(seen=of.seen, embedding_width=of.embedding)
-    framework = FRAMEWORKS[of.framework](
-        Sizes(of.features, of.semantics, of.semantics, of.seen, of.hidden, of.hidden, of.embedding)
+    method = FRAMEWORKS[of.framework]
+    representation = of.features if method.takes_representations else 0
+    framework = method(
+        Sizes(of.features, of.semantics, of.semantics, of.seen, of.hidden, of.hidden, of.embedding, representation)
     )
     weight = 1e-4 if of.n_syn else 0.0
     objective = Objective(
@@ -80,14 +89,25 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
         steps_per_epoch=framework.passes * -(-of.rows // of.batch),
         rules=objective.rules,
     )
-    x = jax.random.uniform(root, (of.rows, of.features))
+    x = jax.random.uniform(root, (of.rows, of.features + representation))
     labels = jax.random.randint(root, (of.rows,), 0, of.seen)
     teacher_params = teacher.init(root, of.features)
     ids = jnp.arange(count)
     classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
-    table = Batch(features=x, labels=labels, teacher=jax.jit(teacher.outputs)(teacher_params, x))
+    outputs = jax.jit(lambda params, x: teacher.outputs(params, x[:, : of.features]))
+    table = Batch(features=x, labels=labels, teacher=outputs(teacher_params, x))
     constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
     state = TrainState(
-        step=jnp.int32(0), params=params, opt_state=optimization.init(params), method=framework.initial_state()
-    )
+        step=jnp.int32(0), params=params | first_stage(framework, root), opt_state=optimization.init(params),
+        method=framework.initial_state(),
+    )  # fmt: skip
     return Loop(objective, optimization, of.n_critic, of.batch), state, constants
+
+
+def first_stage(framework: Framework, root: jax.Array) -> Params:
+    """The groups that the first stage leaves behind, with fresh parameters, for rows that have representations; {} for most."""
+    if not framework.first_stage:
+        return {}
+    sizes = dataclasses.replace(framework.sizes, features=framework.sizes.representation, representation=0)
+    made = FRAMEWORKS[framework.first_stage](sizes).init(root)
+    return {ours: made[theirs] for ours, theirs in framework.first_stage_groups.items()}

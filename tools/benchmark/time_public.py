@@ -1,14 +1,17 @@
-"""Times the public TF-VAEGAN, CADA-VAE and FREE loops, run unmodified from a checkout, turn by turn. Needs torch, not JAX.
+"""Times the public TF-VAEGAN, CADA-VAE, FREE and ZeroDiff loops, run from a checkout, turn by turn. Needs torch, not JAX.
 
     python tools/benchmark/time_public.py tfvaegan DIR --size cub --rounds 5 --steps 1   # DIR: a checkout of akshitac8/tfvaegan
     python tools/benchmark/time_public.py cadavae DIR --size cub --rounds 5 --steps 50   # DIR: of edgarschnfld/CADA-VAE-PyTorch
     python tools/benchmark/time_public.py free DIR --size cub --rounds 5 --steps 2       # DIR: of shiming-chen/FREE
+    python tools/benchmark/time_public.py zerodiff DIR --size awa2 --rounds 5 --steps 1  # DIR: of FouriYe/ZeroDiff_ICLR25
+    python tools/benchmark/time_public.py zerodiff_representation DIR --size awa2        # its first stage
 
-Options are those of the script's run on CUB; data are simulated, in a process of their own, so that peak memory is the loop's.
-An outer step is what lies between one first draw of rows and the next: 5 critic updates and 1 generator update of TF-VAEGAN,
-one update of CADA-VAE, a critic and a generator update of FREE, whose passes are alike. TF-VAEGAN is given as many rows to go
-through as the turns take, so that its pass with feedback comes after them. The first outer step of a pass is not timed: it is
-the one in which optimisers make their states.
+Options are those of the script's run on CUB, or AWA2; data are simulated, in a process of their own, so that peak memory is the
+loop's. An outer step is what lies between one first draw of rows and the next: 5 critic updates and 1 generator update of TF-VAEGAN
+and of either stage of ZeroDiff, one update of CADA-VAE, a critic and a generator update of FREE, whose passes are alike. TF-VAEGAN
+is given as many rows to go through as the turns take, so that its pass with feedback comes after them. ZeroDiff's critics are
+spared the scores of test rows that each of their updates adds to a log. The first outer step of a pass is not timed: it is the
+one in which optimisers make their states.
 
 Prints a JSON object a round, pass after pass: 'pass', 'seconds' an outer step, 'cpu_seconds' of all threads, 'peak_resident_gib'.
 --wait: a round begins when a line comes by standard input, so that another program can have its turn in between.
@@ -23,7 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -35,15 +38,20 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
-from tools.parity_parts import script_cadavae, script_free, script_tfvaegan
+from tools.parity_parts import script_cadavae, script_free, script_tfvaegan, script_zerodiff
 from tools.parity_parts.reference_script import Enough, import_torch
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
 
-ROWS = {"cub": MatSize(2048, 312, 150, 50, 7057, 1764, 2967), "tiny": MatSize(32, 8, 6, 4, 200, 20, 20)}
-TFVAEGAN = {"cub": {}, "tiny": {"ngh": 64, "ndh": 64, "batch_size": 16}}
-CADAVAE = {"cub": {}, "tiny": {"batch_size": 16}}
+ROWS = {
+    "cub": MatSize(2048, 312, 150, 50, 7057, 1764, 2967), "awa2": MatSize(2048, 85, 40, 10, 23527, 5882, 7913),
+    "tiny": MatSize(32, 8, 6, 4, 200, 20, 20),
+}  # fmt: skip
+TINY = {"ngh": 64, "ndh": 64, "batch_size": 16}
+TFVAEGAN: dict[str, dict[str, Any]] = {"cub": {}, "tiny": TINY}
+CADAVAE: dict[str, dict[str, Any]] = {"cub": {}, "tiny": {"batch_size": 16}}
 FREE = TFVAEGAN
+ZERODIFF: dict[str, dict[str, Any]] = {"awa2": {}, "tiny": TINY}
 
 
 def _clocks() -> tuple[float, float]:
@@ -102,12 +110,12 @@ def _watch(turns: Turns) -> None:
     torch.randperm = randperm
 
 
-def _write(rows: MatSize) -> Callable[[Path], None]:
-    """Writes simulated data into a folder, in a process of its own."""
+def _write(rows: MatSize, files: Any = mat_files) -> Callable[[Path], None]:
+    """Writes simulated data into a folder, in a process of its own; `files`: the module that knows how."""
 
     def write(folder: Path) -> None:
         process = multiprocessing.get_context("fork").Process(
-            target=lambda: mat_files.write(folder, mat_files.simulate(rows, 0, np.float32))
+            target=lambda: files.write(folder, files.simulate(rows, 0, np.float32))
         )
         process.start()
         process.join()
@@ -143,29 +151,75 @@ def time_free(checkout: Path, size: str, turns: Turns) -> None:
     script_free.run(checkout, ROWS[size], script_free.CUB | FREE[size], _write(ROWS[size]), lambda: _watch(turns))
 
 
+def time_zerodiff(checkout: Path, size: str, turns: Turns, stage: str = "dfg") -> None:
+    """The rounds of the ZeroDiff script of a stage; the second stage is given a fresh generator of representations."""
+
+    def watch() -> None:
+        torch, tools = import_torch(), importlib.import_module("zerodiff_tools")
+        for of in (tools.DFG_Discriminator_x0, tools.DFG_Discriminator_xt, tools.DFG_Discriminator_xc):
+            plain = of.forward
+
+            def forward(self: Any, rows: Any, *given: Any, plain: Any = plain) -> Any:
+                # Without a gradient critics are asked for the log alone.
+                return plain(self, rows, *given) if torch.is_grad_enabled() else rows.new_zeros(len(rows), 1)
+
+            of.forward = forward
+        _watch(turns)
+
+    chosen = script_zerodiff.AWA2 | ZERODIFF[size]
+    script_zerodiff.run(checkout, stage, ROWS[size], chosen, _write(ROWS[size], script_zerodiff), watch)
+
+
+def time_zerodiff_representation(checkout: Path, size: str, turns: Turns) -> None:
+    """The rounds of ZeroDiff's first stage."""
+    time_zerodiff(checkout, size, turns, "drg")
+
+
+class Kind(NamedTuple):
+    """A public loop: what times it, its sizes with the options of each, passes over the rows, draws of rows in an outer step, and
+    the options of its script; rows of the data are no limit where these are None."""
+
+    run: Callable[[Path, str, Turns], None]
+    sizes: dict[str, dict[str, Any]]
+    passes: int
+    draws: int
+    options: dict[str, Any] | None
+
+
+KINDS = {
+    "tfvaegan": Kind(time_tfvaegan, TFVAEGAN, 2, 5, script_tfvaegan.CUB),
+    "cadavae": Kind(time_cadavae, CADAVAE, 1, 1, None),
+    "free": Kind(time_free, FREE, 1, 1, script_free.CUB),
+    "zerodiff": Kind(time_zerodiff, ZERODIFF, 1, 10, script_zerodiff.AWA2),  # five of them of test rows
+    "zerodiff_representation": Kind(time_zerodiff_representation, ZERODIFF, 1, 5, script_zerodiff.AWA2),
+}
+
+
 def main() -> int:
     """Prints the rounds; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("tfvaegan", "cadavae", "free"))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("checkout", type=Path, help="folder of the published code")
-    parser.add_argument("--size", choices=ROWS, default="cub")
+    parser.add_argument("--size", choices=ROWS, help="default: that of its script's run")
     parser.add_argument("--rounds", type=int, default=5, help="of a pass")
     parser.add_argument("--steps", type=int, default=1, help="outer steps of a round")
     parser.add_argument("--wait", action="store_true", help="for a line of standard input before each round")
     arguments = parser.parse_args()
     wait = sys.stdin.readline if arguments.wait else lambda: None
-    passes, draws, run = {
-        "tfvaegan": (2, 5, time_tfvaegan), "cadavae": (1, 1, time_cadavae), "free": (1, 1, time_free),
-    }[arguments.kind]  # fmt: skip
+    kind = KINDS[arguments.kind]
+    size = arguments.size or next(iter(kind.sizes))
     try:
+        if size not in kind.sizes:
+            raise UserError(f"--size {size}: {arguments.kind} is timed at {' or '.join(kind.sizes)}")
         if min(arguments.rounds, arguments.steps) < 1:
             raise UserError("--rounds and --steps must be at least 1")
-        turns = Turns(passes, draws, arguments.rounds, arguments.steps, wait)
-        batch = (script_tfvaegan.CUB | TFVAEGAN[arguments.size])["batch_size"]  # FREE's is the same
-        if arguments.kind != "cadavae" and turns.steps_per_pass * batch > ROWS[arguments.size].train:
-            most = ROWS[arguments.size].train // batch - 2
-            raise UserError(f"--rounds {arguments.rounds} --steps {arguments.steps}: together at most {most} outer steps of a pass")
-        run(arguments.checkout, arguments.size, turns)
+        turns = Turns(kind.passes, kind.draws, arguments.rounds, arguments.steps, wait)
+        if kind.options is not None:
+            most = ROWS[size].train // (kind.options | kind.sizes[size])["batch_size"] - 2
+            if turns.steps_per_pass > most + 2:
+                given = f"--rounds {arguments.rounds} --steps {arguments.steps}"
+                raise UserError(f"{given}: together at most {most} outer steps of a pass")
+        kind.run(arguments.checkout, size, turns)
     except UserError as error:
         print(f"time_public: {error}", file=sys.stderr)
         return 2

@@ -1,17 +1,20 @@
-"""Records a run of a published PyTorch training script from a checkout, unmodified, at a small size. Needs torch, not JAX.
+"""Records a run of a published PyTorch training script from a checkout, at a small size. Needs torch, not JAX.
 
     python tools/parity_parts/record_reference.py wgan DIR --output FILE.npz      # DIR: a checkout of PJBQ/D3GZSL
     python tools/parity_parts/record_reference.py cegzsl DIR --output FILE.npz    # DIR: a checkout of Hanzy1996/CE-GZSL
     python tools/parity_parts/record_reference.py tfvaegan DIR --output FILE.npz  # DIR: a checkout of akshitac8/tfvaegan
     python tools/parity_parts/record_reference.py cadavae DIR --output FILE.npz   # DIR: of edgarschnfld/CADA-VAE-PyTorch
     python tools/parity_parts/record_reference.py free DIR --output FILE.npz      # DIR: a checkout of shiming-chen/FREE
+    python tools/parity_parts/record_reference.py zerodiff DIR --output FILE.npz  # DIR: a checkout of FouriYe/ZeroDiff_ICLR25
 
 The file has the layout of tests/golden/README.md; tools/parity.py replays it. Prints one JSON object: what was run, and versions.
+Of ZeroDiff's scripts a changed copy is run (script_zerodiff.py), the others as they are.
 """
 
 import argparse
 import json
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -24,12 +27,14 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.system.terminal import run_command
-from tools.parity_parts import record_cadavae, record_cegzsl, record_free, record_tfvaegan, record_wgan
+from tools.parity_parts import record_cadavae, record_cegzsl, record_free, record_tfvaegan, record_wgan, record_zerodiff
 from tools.parity_parts.reference_script import import_torch
 
 KINDS = {
     "wgan": record_wgan, "cegzsl": record_cegzsl, "tfvaegan": record_tfvaegan, "cadavae": record_cadavae, "free": record_free,
+    "zerodiff": record_zerodiff,
 }  # fmt: skip
+UPDATE = re.compile(r"(\w+/)?step\d+(?=/)")  # at the beginning of a key; ZeroDiff has them by stage
 
 
 def main() -> int:
@@ -50,7 +55,7 @@ def main() -> int:
         return 2
     with replacing(output, "wb") as file:
         np.savez(file, **arrays)
-    updates = sum(key.startswith("step") and key.endswith("/loss") for key in arrays)
+    updates = len({found.group() for found in map(UPDATE.match, arrays) if found})
     versions = {"torch": import_torch().__version__, "numpy": np.__version__, "python": platform.python_version()}
     print(json.dumps({"script": KINDS[arguments.kind].SCRIPT, "updates": updates, "recorded_with": versions}))
     return 0

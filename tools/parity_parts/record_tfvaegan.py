@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tools.parity_parts import script_tfvaegan
-from tools.parity_parts.recorder import Recorder, watch_accuracies
+from tools.parity_parts.recorder import Recorder, mean_accuracy, watch_accuracies
 from tools.parity_parts.reference_script import Enough, import_torch, is_variable, variable, watch_steps
 from tools.simulated import mat_files
 from tools.simulated.mat_files import MatSize
@@ -123,6 +123,10 @@ class TFVAEGANRecorder(Recorder):
         """U[0, 1) has been drawn."""
         self.draw("noise/interp", drawn)
 
+    def latent(self, drawn: Any) -> None:
+        """N(0, 1) has been drawn."""
+        self.draw("noise/latent", drawn)
+
     def normal(self, drawn: Any, caller: str) -> None:
         """A tensor has been filled with N(0, 1)."""
         if caller == "generate_syn_feature":
@@ -198,7 +202,7 @@ def watch(
 
     def randn(*args: Any, **kwargs: Any) -> Any:
         drawn = plain["randn"](*args, **kwargs)
-        recorder.draw("noise/latent", drawn)
+        recorder.latent(drawn)
         return drawn
 
     def randperm(*args: Any, **kwargs: Any) -> Any:
@@ -261,7 +265,7 @@ def _watch_classifier(recorder: TFVAEGANRecorder, module: str) -> None:
 
     def watched_val(self: Any, *args: Any) -> Any:
         found = val(self, *args)
-        recorder.accuracies.append([float(found)])
+        recorder.accuracies.append([mean_accuracy(found)])
         return found
 
     classifier.fit, classifier.fit_zsl, classifier.next_batch = watched_fit, watched_fit_zsl, watched_next_batch

@@ -90,6 +90,11 @@ class Recorder:
         self.updates += 1
 
 
+def mean_accuracy(found: Any) -> float:
+    """What a script's evaluation gives back: the mean accuracy, or those of all classes before it."""
+    return float(found[-1] if isinstance(found, tuple) else found)
+
+
 def watch_accuracies(recorder: Recorder, classifier: Any) -> None:
     """Hooks the recorder into `val_gzsl` of a script's class of final classifiers, which is asked of seen and then of unseen
     classes after every epoch."""
@@ -99,7 +104,7 @@ def watch_accuracies(recorder: Recorder, classifier: Any) -> None:
         found = plain(self, features, label, classes)
         if classes is self.seenclasses:
             recorder.accuracies.append([])
-        recorder.accuracies[-1].append(float(found))
+        recorder.accuracies[-1].append(mean_accuracy(found))
         return found
 
     classifier.val_gzsl = val_gzsl

@@ -46,7 +46,7 @@ def fields_of(recording: Recording, name: str) -> dict[str, Any]:
         "classifier.n_syn": size("syn_num"), "classifier.batch_size": int(recording[f"{classifier}/batch_size"]),
         "classifier.epochs": len(recording[f"{classifier}/accuracies"]),
         "classifier.learning_rate": float(recording[f"{classifier}/lr"]), "classifier.zsl": "own",
-        **{f"{name}.{field}": value for field, value in own.items()},
+        "zerodiff_representation.timesteps": size("n_T"), **{f"{name}.{field}": value for field, value in own.items()},
     }  # fmt: skip
 
 
