@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from d3gzsl_jax import api as d3
+from tests.conftest import ROOT
 from tools.figures import gains, training_time
 
 
@@ -32,24 +34,40 @@ def test_gains_are_paired_by_seed(tmp_path):
     np.testing.assert_allclose(rows["fvaegan"][gains.STUDENT]["difference"], -20.0)
 
 
-def test_a_curve_counts_the_first_stage(tmp_path):
-    run, line = tmp_path / "run", '{"kind": "epoch", "clock": {"seconds": %d}, "predictions": {"classifier": {"harmonic": %s}}}\n'
-    fold = run / "validation" / "fold-0"
-    (fold / "first_stage").mkdir(parents=True)
-    (run / "config.json").write_text('{"framework": "zerodiff"}')
-    (fold / "first_stage" / "metrics.jsonl").write_text(line % (30, 0.1) + line % (60, 0.2))
-    (fold / "metrics.jsonl").write_text(line % (30, 0.5) + line % (60, 0.6))
-    assert training_time.curves(tmp_path) == {"zerodiff": [(1.5, 50.0), (2.0, 60.0)]}
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two runs that stopped after validation."""
+    folder = tmp_path_factory.mktemp("runs")
+    for framework in ("wgan", "zerodiff"):
+        fields = {"framework": framework, "eval.selection": "validation", "eval.folds": 1, "eval.retrain": False, "train.epochs": 1}
+        fields |= {"networks.generator_hidden": 16, "networks.critic_hidden": 16, "networks.embedding": 24, "teacher.epochs": 1}
+        fields |= {"classifier.fit": "every", "classifier.epochs": 1, "data.pipeline": "device", "log.report": False}
+        d3.train(d3.load_config(f"{ROOT / 'configs' / 'digits.py'}:base", fields), workdir=folder / framework)
+    return folder
 
 
-@pytest.mark.parametrize("tool", ["gains", "training_time"])
-def test_they_are_drawn(tmp_path, monkeypatch, tool):
-    if tool == "gains":
-        test_gains_are_paired_by_seed(tmp_path / "runs")
-    else:
-        (tmp_path / "runs").mkdir()
-        test_a_curve_counts_the_first_stage(tmp_path / "runs")
+@pytest.mark.slow
+def test_a_curve_counts_the_steps_of_both_stages(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_time, "seconds_per_step", lambda config, data: {"wgan": 6.0, "zerodiff": 60.0}.get(config.framework, 600.0))
+    found = training_time.curves(runs)
+    steps = {name: training_time.lines(runs / name / "validation" / "fold-0")[0]["step"] for name in ("wgan", "zerodiff")}
+    assert list(found) == ["wgan", "zerodiff"]
+    assert found["wgan"][0][0] == pytest.approx(steps["wgan"] / 10)
+    assert found["zerodiff"][0][0] == pytest.approx(11 * steps["zerodiff"])
+    monkeypatch.setattr("sys.argv", ["training_time", f"--output={tmp_path / 'figure.svg'}", f"Digits={runs}"])
+    training_time.main()
+    assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+@pytest.mark.slow
+def test_a_step_is_timed(runs):
+    """Both stages of a run, on its own data."""
+    assert training_time.curve(runs / "zerodiff")[1][0][0] > 0
+
+
+def test_gains_are_drawn(tmp_path, monkeypatch):
+    test_gains_are_paired_by_seed(tmp_path / "runs")
     target = tmp_path / "figure.svg"
-    monkeypatch.setattr("sys.argv", [tool, f"--output={target}", f"Some data={tmp_path / 'runs'}"])
-    {"gains": gains, "training_time": training_time}[tool].main()
+    monkeypatch.setattr("sys.argv", ["gains", f"--output={target}", f"Some data={tmp_path / 'runs'}"])
+    gains.main()
     assert target.read_text(encoding="utf-8").startswith("<?xml") and json.loads(target.with_suffix(".json").read_text())["Some data"]
