@@ -30,9 +30,9 @@ def small_vaegan(name: str) -> dict[str, Any]:
 def small_zerodiff() -> dict[str, Any]:
     """ZeroDiff, small: narrow networks, 64 noise dimensions, batches of 128, larger rates for fewer epochs than published."""
     return recipes.zerodiff(
-        n_syn=300, train__batch_size=128, train__epochs=15, train__learning_rate=1e-3, zerodiff__decoder_learning_rate=1e-3,
+        n_syn=300, train__batch_size=128, train__epochs=40, train__learning_rate=1e-3, zerodiff__decoder_learning_rate=1e-3,
         zerodiff__embedding_width=64, zerodiff_representation__embedding_width=64,
-        zerodiff_representation__decoder_learning_rate=1e-3, eval__every_epochs=5,
+        zerodiff_representation__decoder_learning_rate=1e-3, eval__every_epochs=10,
     )  # fmt: skip
 
 
