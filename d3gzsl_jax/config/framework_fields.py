@@ -19,6 +19,24 @@ class FrameworkFields(NamedTuple):
     fields: tuple[Field, ...] = ()
 
 
+def _penalty_rule(name: str) -> Field:
+    """Of methods whose penalty weight may adapt."""
+    return Field(
+        f"{name}.penalty_rule", "released",
+        "The weight of the gradient penalty: released, 1.1 times larger after an outer step with a mean penalty over 1.05, "
+        "smaller under 1.001; described, constant.", words=("released", "described"),
+    )  # fmt: skip
+
+
+def _semantic_loss(name: str) -> Field:
+    """Of methods that reconstruct semantics."""
+    return Field(
+        f"{name}.semantic_loss", "released",
+        "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
+        words=("released", "described"),
+    )
+
+
 def _vaegan(name: str, critic_latents: str) -> tuple[Field, ...]:
     """The options that f-VAEGAN-D2 and TF-VAEGAN share, of which one differs in its default."""
     return (
@@ -29,11 +47,7 @@ def _vaegan(name: str, critic_latents: str) -> tuple[Field, ...]:
         ),
         Field(f"{name}.weight_critic", 10.0, "Weight of all that the critic minimises.", low=0.0),
         Field(f"{name}.weight_adversarial", 10.0, "Weight of the critic's verdict beside reconstruction error and KL.", low=0.0),
-        Field(
-            f"{name}.penalty_rule", "released",
-            "The weight of the gradient penalty: released, 1.1 times larger after an outer step with a mean penalty over 1.05, "
-            "smaller under 1.001; described, constant.", words=("released", "described"),
-        ),
+        _penalty_rule(name),
     )  # fmt: skip
 
 
@@ -126,11 +140,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "With critic_latents=prior, the feedback to such rows in the generator phase: released, from the refined "
                 "reconstruction; described, from a first pass on the same latents.", words=("released", "described"),
             ),
-            Field(
-                "tfvaegan.semantic_loss", "released",
-                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
-                words=("released", "described"),
-            ),
+            _semantic_loss("tfvaegan"),
         ),
     ),
     "cadavae": FrameworkFields(
@@ -182,16 +192,8 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "zerodiff.mutual_exponent", 1.5,
                 "The critic of noised features counts there by what is left of a row at its noise level, to this power.", low=0.0,
             ),
-            Field(
-                "zerodiff.penalty_rule", "released",
-                "The weight of the gradient penalty: released, 1.1 times larger after an outer step with a mean penalty over 1.05, "
-                "smaller under 1.001; described, constant.", words=("released", "described"),
-            ),
-            Field(
-                "zerodiff.semantic_loss", "released",
-                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
-                words=("released", "described"),
-            ),
+            _penalty_rule("zerodiff"),
+            _semantic_loss("zerodiff"),
             Field("zerodiff.freeze_decoder", True, "Whether the semantic decoder rests in the generator phase."),
             Field(
                 "zerodiff.synthesis", "single", f"How rows are made for the final classifier: {_SAMPLING}",
@@ -246,11 +248,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "The noise in the refined semantics the final classifier sees: released, N(0, I), for a real row always the same; "
                 "described, none.", words=("released", "described"),
             ),
-            Field(
-                "free.semantic_loss", "released",
-                "Reconstruction error of semantics: released, an L1 distance weighted by the squared differences; described, L1.",
-                words=("released", "described"),
-            ),
+            _semantic_loss("free"),
         ),
     ),
 }  # fmt: skip

@@ -74,8 +74,7 @@ def zerodiff(*, n_syn: int, **fields: Any) -> dict[str, Any]:
         n_syn: that number.
         fields: further ones, with __ for the dot.
     """
-    recipe = tfvaegan(n_syn=n_syn, epochs=300, learning_rate=5e-4)
-    return recipe | _dotted(fields)
+    return tfvaegan(n_syn=n_syn, epochs=300, learning_rate=5e-4) | _dotted(fields)
 
 
 def cadavae(*, classifier_epochs: int, zsl_epochs: int, **fields: Any) -> dict[str, Any]:
@@ -107,11 +106,8 @@ def free(*, n_syn: int, epochs: int, learning_rate: float = 1e-4, **fields: Any)
         learning_rate: of all but the refiner.
         fields: further ones, with __ for the dot.
     """
-    return {
-        "data.normalize_semantics": True, "train.batch_size": 64, "train.n_critic": 1, "train.epochs": epochs,
-        "train.learning_rate": learning_rate, "train.generator_factor": 1.0, "train.critic_factor": 1.0, "classifier.epochs": 25,
-        "classifier.n_syn": n_syn, "classifier.batch_size": n_syn, "eval.every_epochs": 5, **_distilled(1.0), **_dotted(fields),
-    }  # fmt: skip
+    recipe = tfvaegan(n_syn=n_syn, epochs=epochs, learning_rate=learning_rate)
+    return recipe | {"train.n_critic": 1, "classifier.zsl": "restricted", **_dotted(fields)}
 
 
 def _factors(value: float) -> dict[str, float]:

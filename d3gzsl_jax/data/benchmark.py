@@ -70,6 +70,10 @@ class GZSLData:
         """dr; 0 without representations."""
         return 0 if self.representations is None else self.representations.shape[1]
 
+    def representations_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """(n, dr) of rows (n,); None without representations."""
+        return None if self.representations is None else self.representations[rows]
+
     @property
     def semantic_size(self) -> int:
         """da."""

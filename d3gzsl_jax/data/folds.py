@@ -71,7 +71,7 @@ def hold_out(data: GZSLData, held_out: np.ndarray, rows: float, seed: int, name:
             data,
             name=name or data.name,
             features=data.features[data.trainval],
-            representations=None if data.representations is None else data.representations[data.trainval],
+            representations=data.representations_of(data.trainval),
             labels=labels,
             semantics=data.semantics[classes],
             class_names=tuple(data.class_names[c] for c in classes),

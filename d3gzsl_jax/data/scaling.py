@@ -155,12 +155,11 @@ def scaled_rows(
 def scale_splits(data: GZSLData, represented: bool = False) -> SplitArrays:
     """The three splits of validated data, scaled as trainval asks for; `represented`: with the representations of the data."""
     scaling, further = Scaling.fit(data.features[data.trainval]), None
-    representations = data.representations if represented else None
-    if representations is not None:
-        further = Scaling.fit(representations[data.trainval])
+    if represented and data.representations is not None:
+        further = Scaling.fit(data.representations[data.trainval])
     labels = data.labels.astype(np.int32)
     arrays: dict[str, np.ndarray] = {}
     for name, rows in (("train", data.trainval), ("test_seen", data.test_seen), ("test_unseen", data.test_unseen)):
-        own = None if representations is None else representations[rows]
-        arrays |= {f"{name}_rows": scaled_rows(scaling, further, data.features[rows], own), f"{name}_labels": labels[rows]}
+        scaled = scaled_rows(scaling, further, data.features[rows], data.representations_of(rows))
+        arrays |= {f"{name}_rows": scaled, f"{name}_labels": labels[rows]}
     return SplitArrays(**arrays, scaling=scaling, representation_scaling=further)

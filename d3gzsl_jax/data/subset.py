@@ -59,7 +59,7 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
     return dataclasses.replace(
         data,
         features=data.features[kept_rows],
-        representations=None if data.representations is None else data.representations[kept_rows],
+        representations=data.representations_of(kept_rows),
         labels=new_class[data.labels[kept_rows]],
         semantics=data.semantics[~out],
         class_names=tuple(name for name, gone in zip(data.class_names, out, strict=True) if not gone),

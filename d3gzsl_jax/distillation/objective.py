@@ -92,8 +92,7 @@ class Objective:
         """
         active = self.distillation.active and update.distilled
         made = self.make(phase, params, teacher, classes, batch, draws, state) if made is None else made
-        features = self.framework.sizes.features
-        real = batch.features if batch.features.shape[-1] == features else batch.features[..., :features]
+        real = batch.features[..., : self.framework.sizes.features]
         real_embedding, fake_embedding, student = self._embeddings(update, params, real, made, active)
         inputs = UpdateInputs(
             classes=classes, batch=batch, fakes=made.fakes, draws=draws, state=state, epoch=epoch, real_embedding=real_embedding,

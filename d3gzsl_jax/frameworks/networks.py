@@ -123,7 +123,7 @@ class Embedding(nn.Module):
 def embed(width: int, params: Any, rows: jax.Array) -> jax.Array:
     """E(x) (n, width) of rows (n, d) that begin with the features (n, dx): what stands behind these is not looked at."""
     features = params["params"]["linear"]["kernel"].shape[0]
-    return apply(Embedding(width=width), params, rows if rows.shape[-1] == features else rows[..., :features])
+    return apply(Embedding(width=width), params, rows[..., :features])
 
 
 class Projection(nn.Module):

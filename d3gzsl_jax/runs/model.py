@@ -251,7 +251,7 @@ class TrainedModel:
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
         """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""
-        own = None if data.representations is None else data.representations[data.trainval]
+        own = data.representations_of(data.trainval)
         features = scaled_rows(self.scaling, self.representation_scaling, data.features[data.trainval], own)
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)

@@ -7,7 +7,7 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from tests.conftest import ROOT
-from tools.figures import gains, training_time
+from tools.figures import command, gains, training_time
 
 
 def write(folder, framework, distillation, seed, harmonic, student=None):
@@ -55,7 +55,7 @@ def test_a_curve_counts_the_steps_of_both_stages(runs, tmp_path, monkeypatch):
     assert found["wgan"][0][0] == pytest.approx(steps["wgan"] / 10)
     assert found["zerodiff"][0][0] == pytest.approx(11 * steps["zerodiff"])
     monkeypatch.setattr("sys.argv", ["training_time", f"--output={tmp_path / 'figure.svg'}", f"Digits={runs}"])
-    training_time.main()
+    command.run("", training_time.curves, training_time.draw)
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
@@ -69,5 +69,5 @@ def test_gains_are_drawn(tmp_path, monkeypatch):
     test_gains_are_paired_by_seed(tmp_path / "runs")
     target = tmp_path / "figure.svg"
     monkeypatch.setattr("sys.argv", ["gains", f"--output={target}", f"Some data={tmp_path / 'runs'}"])
-    gains.main()
+    command.run("", gains.gains, gains.draw)
     assert target.read_text(encoding="utf-8").startswith("<?xml") and json.loads(target.with_suffix(".json").read_text())["Some data"]

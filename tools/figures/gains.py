@@ -7,7 +7,6 @@ predictor that validation chose; hollow ones: D3's student. Bars are 95 % t-inte
 the same figures is written beside the SVG.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -19,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.evaluation.statistics import paired
-from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of, svg
+from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of
 from d3gzsl_jax.studies.tables.command import find
+from tools.figures.command import run
 
 CHOSEN, STUDENT = "chosen on validation", "student"
 _COLOURS = {CHOSEN: "#332288", STUDENT: "#AA4499"}
@@ -78,16 +78,5 @@ def draw(of_benchmarks: dict[str, dict[str, dict[str, Any]]]) -> Any:
     return figure
 
 
-def main() -> None:
-    """Draws what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--output", required=True, type=Path)
-    arguments = parser.parse_args()
-    found = {name: gains(Path(folder)) for name, _, folder in (of.partition("=") for of in arguments.runs)}
-    arguments.output.write_bytes(svg(draw(found)))
-    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", gains, draw)

@@ -9,7 +9,6 @@ threads, so that other programs disturb it little), without evaluation and teach
 count. A JSON of the same figures is written beside the SVG.
 """
 
-import argparse
 import dataclasses
 import json
 import math
@@ -32,12 +31,13 @@ from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.keys import root_key
-from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of, svg
+from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.training.build import build, first_stage_shapes
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
+from tools.figures.command import run
 
 STEPS = 20  # that are timed
 _COLOURS = ("#332288", "#88CCEE", "#117733", "#999933", "#DDCC77", "#CC6677", "#AA4499", "#882255", "#000000")
@@ -85,9 +85,9 @@ def of_first_stage(config: ConfigDict, data: GZSLData) -> tuple[int, float]:
     return steps, seconds_per_step(own, dataclasses.replace(data, features=array, representations=None))
 
 
-def curve(run: Path) -> tuple[str, Curve]:
+def curve(folder: Path) -> tuple[str, Curve]:
     """The framework of a run, or of runs of several seeds, and its curve."""
-    seeds = sorted(run.glob("seed-*")) or [run]
+    seeds = sorted(folder.glob("seed-*")) or [folder]
     found = json.loads((seeds[0] / "config.json").read_text(encoding="utf-8"))
     config = saved_config.configuration(saved_config.nested(found, seeds[0]), seeds[0])
     whole = load(config.dataset, config.data)
@@ -103,7 +103,7 @@ def curve(run: Path) -> tuple[str, Curve]:
 
 def curves(folder: Path) -> dict[str, Curve]:
     """By framework, in the order of the registry, the curve of each run in a folder."""
-    found = dict(curve(run) for run in sorted(folder.iterdir()) if run.is_dir())
+    found = dict(curve(place) for place in sorted(folder.iterdir()) if place.is_dir())
     return {name: found[name] for name in FRAMEWORKS if name in found}
 
 
@@ -122,16 +122,5 @@ def draw(of_benchmarks: dict[str, dict[str, Curve]]) -> Any:
     return figure
 
 
-def main() -> None:
-    """Draws what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--output", required=True, type=Path)
-    arguments = parser.parse_args()
-    found = {name: curves(Path(folder)) for name, _, folder in (of.partition("=") for of in arguments.runs)}
-    arguments.output.write_bytes(svg(draw(found)))
-    arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", curves, draw)
