@@ -22,6 +22,7 @@ from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import paths, processes
 from d3gzsl_jax.training.build import first_stage_shapes
+from d3gzsl_jax.training.states import same_shapes
 
 BY_TEACHER = "embedding of the frozen teacher"
 """What results call the representations of data that has none."""
@@ -130,8 +131,7 @@ def of_earlier_run(run: Run) -> Params:
                 return {}
             raise UserError(f"{option}: was trained on other data; leave it out, and the first stage is trained anew")
         found = {group: fields["params"].get(group, {}) for group in shapes}
-        described = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
-        if described(found) != described(shapes):
+        if not same_shapes(found, shapes):
             raise UserError(f"{option}: its first stage has networks of other sizes; leave it out, or give the sizes it has")
         return found
 

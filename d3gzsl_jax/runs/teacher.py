@@ -14,6 +14,7 @@ from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Signals
+from d3gzsl_jax.training.states import same_shapes
 
 _REMEDY = "put a copy of that folder back, or remove it: it is fitted anew then, to the same bits on the same machine"
 
@@ -113,7 +114,6 @@ def _read(run: Run, path: Path) -> tuple[Params, dict[str, float]]:
     except UserError as error:
         raise UserError(f"{error}; {_REMEDY}") from None
     json_files.checked(figures, file_schemas.Numbers, path, _REMEDY)
-    shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree)  # noqa: E731
-    if shapes(found) != shapes(_shapes(run)):
+    if not same_shapes(found, _shapes(run)):
         raise UserError(f"{path}: not the teacher of this run: its arrays are of other shapes; {_REMEDY}")
     return found, figures

@@ -24,6 +24,12 @@ def initial_state(objective: Objective, optimization: Optimization, frozen: Para
     )
 
 
+def same_shapes(one: Params, other: Params) -> bool:
+    """Whether two trees have the same structure, and their leaves the same shapes and dtypes."""
+    described = [jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree) for tree in (one, other)]
+    return described[0] == described[1]
+
+
 class Beginning(NamedTuple):
     """What a run goes on from: its constants, a tally of no steps, its state, its tally so far, and the outer steps it has done."""
 
