@@ -71,7 +71,7 @@ lines of a class are averaged), or class and numbers. Classes with pictures are 
 killed goes on with the pictures that are not done.
 """
 _IMAGE_SPECS = (
-    "resnet101, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER (default: resnet101, a download of 171 MB)"
+    "resnet101, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER (default: resnet101, a download of 178 MB)"
 )
 _TEXT_SPECS = (
     "sentence-transformers:NAME_OR_FOLDER or clip:NAME_OR_FOLDER (default: the clip of --image-encoder, else all-MiniLM-L6-v2, a "

@@ -115,6 +115,7 @@ def test_a_run_that_was_ended_goes_on(birds, monkeypatch, capsys):
         (lambda of: write_pictures(of / "pictures" / "aa", 1), (), "did you mean 'a'"),
         (lambda of: None, ("--holdout=1",), "expected a share, 0 to below 1, not 1"),
         (lambda of: None, ("--holdout=x",), "expected a share"),
+        (lambda of: write_pictures(of / "pictures" / "c", 1), (), "every class has pictures, and none is unseen"),
         (lambda of: None, ("--unseen=z",), "--unseen: there is no class 'z'"),
         (lambda of: None, ("--unseen=a", "--unseen-share=0.5"), "give one of them"),
         (lambda of: None, ("--bad=drop",), "expected one of refuse, skip, not drop"),
