@@ -100,6 +100,8 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         raise UserError(f"{cache}: holds other things than features kept there, which stay; move it, or name another output")
     if os.path.lexists(listing) and not _is_listing(listing):
         raise UserError(f"{listing}: is no list of skipped pictures, and stays; move it, or name another output")
+    with display.doing(f"loading the image encoder {asked.image_encoder}"):
+        image = images.image_encoder(asked.image_encoder)
     text_notes = None
     if table.descriptions is not None:
         with display.doing(f"loading the text encoder {asked.text_encoder}"):
@@ -114,8 +116,6 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         del text
     else:
         semantics = class_semantics(table, None)
-    with display.doing(f"loading the image encoder {asked.image_encoder}"):
-        image = images.image_encoder(asked.image_encoder)
     found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
     labels = _numbers(found.pictures, asked.labels)
     split = drawn_split(labels, table.names, **asked.options)

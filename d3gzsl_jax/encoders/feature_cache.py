@@ -55,7 +55,7 @@ class FeatureCache:
         self._folder, self._size = folder, size
         apart = {name: value for name, value in notes.items() if name not in ("spec", "name")}  # wherever it lies
         self._name = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:16]
-        paths.make_folder(folder, "cache")
+        paths.make_folder(folder, "folder for features")
         self._places: dict[str, tuple[Path, int]] = {}
         self._process, self._next = secrets.token_hex(4), 0
         for path in sorted(folder.glob(f"features-{self._name}-*.npz")):

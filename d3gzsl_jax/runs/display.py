@@ -162,7 +162,7 @@ class Display:
         if isinstance(what, str) and self.console.is_terminal:
             what = wrapped(what, self.console.width)
         try:
-            self.console.print(what, markup=False)
+            self.console.print(what, markup=False, emoji=False)
         except OSError as error:
             self.console.quiet = True
             print(f"standard output cannot be written ({error.strerror}); nothing more is printed there", file=sys.stderr)
