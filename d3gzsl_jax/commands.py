@@ -216,7 +216,9 @@ def _embed_parser() -> Parser:
         "holdout": {"metavar": "SHARE", "type": share(), "default": 0.2, "help": "of each seen class, to test with; 0 for none"},
         "unseen": {"metavar": "NAMES", "default": "", "help": "classes with pictures to test with as unseen ones: okapi,zebra"},
         "unseen_share": {"metavar": "SHARE", "type": share(), "default": 0.0, "help": "of the classes, drawn, if no --unseen"},
-        "bad": {"metavar": "refuse|skip", "type": one_of("refuse", "skip"), "default": "refuse", "help": "pictures that cannot be read"},
+        "bad": {
+            "metavar": "refuse|skip", "type": one_of("refuse", "skip"), "default": "refuse", "help": "pictures that cannot be read",
+        },
         "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of what is drawn (default: 0)"},
         "batch": {"metavar": "N", "type": whole(1, 2**16), "default": 32, "help": "pictures at once"},
     }
