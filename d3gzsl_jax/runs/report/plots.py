@@ -206,8 +206,8 @@ def projection(run: Recorded) -> "Figure | None":
 
 
 def confusion(run: Recorded) -> "Figure | None":
-    """What seen and unseen rows are taken for, as shares of their rows with counts, a panel a predictor; a side without test rows is
-    left out."""
+    """What seen and unseen rows are taken for, as shares of their rows with counts, a panel a predictor; without a side that has no
+    test rows."""
     names = [name for name in run.diagnosed("confusion") if run.diagnostics[f"confusion/{name}"].sum() > 0]
     if not names:
         return None
