@@ -39,8 +39,8 @@ class GZSLData:
     semantics: np.ndarray
     class_names: tuple[str, ...]
     trainval: np.ndarray
-    test_seen: np.ndarray
-    test_unseen: np.ndarray
+    test_seen: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    test_unseen: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     extra_roles: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     declared_unseen: np.ndarray | None = None
     provenance: Mapping[str, object] = dataclasses.field(default_factory=dict)

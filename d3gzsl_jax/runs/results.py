@@ -107,7 +107,7 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     rows = []
     for name, found in results["predictions"].items():
         rows.append((name, ended, found["metrics"]))
-        if at := found.get("calibrated"):
+        if (at := found.get("calibrated")) and (is_known(at["unseen"]) or is_known(at["seen"])):
             rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
         if selected := found.get("test_selected"):
             rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))

@@ -21,7 +21,7 @@ def is_known(value: Any) -> bool:
 def lacks_unseen(predicted: Mapping[str, Any]) -> bool:
     """Whether no test row of an unseen class was there to evaluate a predictor on: its U is unknown. `predicted`: its entry in
     results.json, or the file itself, which has the same keys."""
-    metrics = predicted.get("metrics")
+    metrics = predicted.get("metrics") or {}
     return bool(metrics) and predicted.get("selection") != FOLDS_ONLY and not is_known(metrics.get("unseen"))
 
 

@@ -83,3 +83,10 @@ def test_an_ablation_without_folds_says_what_it_does_not_know(config, tmp_path):
     with (output / "ablation.csv").open() as file:
         assert all(line["unseen"] == line["harmonic"] == "" != line["seen"] for line in csv.DictReader(file))
     assert "nan" not in (output / "ablation.md").read_text()
+
+
+def test_an_ablation_that_would_pick_by_unknown_figures_is_refused_before_anything_is_trained(config, tmp_path, capsys):
+    command = ["--config", config, "--set", "eval.selection=test", "--set", "classifier.fit=every", "--output", str(tmp_path / "out")]
+    assert program.main(["ablate", *command]) == 2
+    said = capsys.readouterr().err
+    assert "cell 'quick': config.eval.selection='test': picks by H" in said and said.count("\n") == 1 and not (tmp_path / "out").exists()

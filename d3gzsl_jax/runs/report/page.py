@@ -82,6 +82,7 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
         notes.append(texts.CHANCE)
     if guess_of_folds := comparison.chance_of_folds(run) if folds else None:
         rows.append([f"chance, {FOLDS}", *_metrics(guess_of_folds)])
+    rows = [row for row in rows if not folds or {*row[1:]} != {UNKNOWN}]  # without any test rows there are those of folds alone
     if found and not references:
         notes.append(texts.NO_BASELINE)
     return {
