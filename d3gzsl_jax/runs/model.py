@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,7 @@ class TrainedModel:
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
+        encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
     """
 
     name: str
@@ -71,6 +73,7 @@ class TrainedModel:
     step: int
     data_digest: str
     representation_scaling: Scaling | None = None
+    encoders: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
