@@ -24,11 +24,13 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "data_root": {"metavar": "FOLDER", "default": "", "help": "where the run's data is now, if it was moved"},
     "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
     "images": {"metavar": "FOLDER", "default": "", "help": "pictures: a folder, a picture, or a CSV of file,class"},
-    "image_encoder": {"metavar": "SPEC", "default": "", "help": "for a model that does not know its own: resnet101, timm:NAME, onnx:FILE"},
+    "image_encoder": {
+        "metavar": "SPEC", "default": "", "help": "resnet101, timm:NAME, onnx:FILE ..., for a model that does not know its own",
+    },
     "bad": {"type": one_of("refuse", "skip"), "default": "refuse", "help": "a picture that cannot be read: refuse it, or skip it"},
     "names": {"metavar": "FILE", "default": "", "help": "names of the rows of --input, a line each, or a CSV of file,class"},
     "gallery": {"metavar": "FILE.html", "default": "", "help": "a page of the pictures with their predictions to write"},
-    "accuracy": {"metavar": "FILE.json", "default": "", "help": "accuracies and confusion matrix to write, where classes are known"},
+    "accuracy": {"metavar": "FILE.json", "default": "", "help": "accuracies and confusion matrix, where classes are known"},
     "output": {"metavar": "FILE", "default": "", "help": "where to write"},
     "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
     "representations": {
@@ -143,12 +145,11 @@ MODES: Mapping[str, Mode] = {
     "predict": Mode(
         _predict, ("workdir", "output"),
         (
-            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder", "names", "key",
-            "representations",
+            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder",
+            "names", "key", "representations",
         ),
-        "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or JSON by its name; a file of features need not\n"
-        "fit into memory. Where pictures lie in folders named like classes, or a file says of which class its rows are, the\n"
-        "accuracy is told, too.\n\n"
+        "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or as JSON by the file's name. Where pictures\n"
+        "lie in folders named like classes, or a file says of which class its rows are, the accuracy is told, too.\n\n"
         "    d3gzsl predict --workdir=runs/mine --images=pictures --output=classes.csv --gallery=predictions.html\n"
         "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
         _OF_MODEL | {"output": "the CSV or .json to write"}, ("images", "input"),

@@ -15,6 +15,7 @@ from d3gzsl_jax.text import clean_name
 
 _MATRIX = 30  # a confusion matrix of more classes is no table to read
 _CONFUSIONS = 12  # the largest that are listed
+_MEAN = "mean over classes"
 _SKIPPED = 50  # names of pictures left out
 _SCRIPT = Path(__file__).with_name("script.js")
 
@@ -91,8 +92,9 @@ def _card(shown: Shown, card: Card, thumbnail: str, is_tiny: bool) -> dict[str, 
         for label, value in zip(card.classes, card.probabilities, strict=True)
     ]  # fmt: skip
     return {
-        "row": card.row, "file": card.file, "best": best, "label": card.classes[0], "name": best[0]["name"], "kind": best[0]["kind"],
-        "sure": f"{card.probabilities[0]:.6g}", "truth": clean_name(card.truth_name), "truth_label": card.truth,
+        "row": card.row, "file": card.file, "best": best, "label": card.classes[0], "name": best[0]["name"],
+        "kind": best[0]["kind"], "sure": f"{card.probabilities[0]:.6g}",
+        "truth": clean_name(card.truth_name), "truth_label": card.truth,
         "is_wrong": bool(card.truth_name) and card.truth != card.classes[0], "is_strange": bool(card.truth_name) and card.truth < 0,
         "image": thumbnail, "is_tiny": is_tiny,
     }  # fmt: skip
@@ -133,9 +135,9 @@ def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
         if count and label != other
     ]
     pairs.sort(key=lambda pair: (-pair[0], -pair[1], pair[3], pair[4]))
-    tiles = [(name, percent(value)) for name, value in figures.items()] if are_both else [("mean over classes", percent(of.by_class))]
+    tiles = [(name, percent(value)) for name, value in (figures if are_both else {_MEAN: of.by_class}).items()]
     return {
-        "tiles": [*tiles, ("of all rows", percent(of.right / of.rows))], "main": "H" if are_both else "mean over classes",
+        "tiles": [*tiles, ("of all rows", percent(of.right / of.rows))], "main": "H" if are_both else _MEAN,
         "meanings": [(name, MEANINGS[name]) for name in figures] if are_both else [], "right": of.right, "rows": of.rows,
         "trained_on": "" if math.isnan(of.seen) else TRAINED_ON,
         "strangers": said_of_strangers(of.strangers) if of.strangers else "",
@@ -156,8 +158,8 @@ def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
 def _matrix(of: Accuracy, called: dict[int, str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of the matrix: the class, and its cells."""
     for label, counts in zip(of.classes.tolist(), of.confusion.tolist(), strict=True):
-        total = sum(counts)
-        yield called[label], [
-            {"count": count, "share": f"{count / total:.3f}", "is_right": other == label, "of": f"{called[label]} as {called[other]}"}
+        total, name = sum(counts), called[label]
+        yield name, [
+            {"count": count, "share": f"{count / total:.3f}", "is_right": other == label, "of": f"{name} as {called[other]}"}
             for other, count in zip(of.predicted.tolist(), counts, strict=True)
         ]
