@@ -173,11 +173,12 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
 
 def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, gallery: Gallery | None, best: np.ndarray) -> None:
     """Says and writes how good the predictions are, and makes the gallery."""
+    things = "pictures" if rows.pictures else "rows"
     measured = accuracy.accuracy_of(best, rows.truth, model.unseen) if rows.truth else None
     if rows.truth and rows.truth.strangers:
-        display.say(accuracy.said_of_strangers(rows.truth.strangers))
+        display.say(accuracy.said_of_strangers(rows.truth.strangers, things))
     if measured:
-        display.say(measured.said())
+        display.say(measured.said(things))
         if to.accuracy:
             accuracy.write_accuracy(measured, model.class_names, model.unseen, to.accuracy)
             display.say(f"wrote {to.accuracy}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MARK = "<!-- d3gzsl gallery of predictions -->"
 """Is in every page, by which it is known."""
 
-_LONGEST = 4096  # bytes in which it is looked for
+_LONGEST = 2**16  # bytes in which it is looked for: it comes after the style
 
 
 def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
