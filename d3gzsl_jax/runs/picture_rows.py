@@ -1,8 +1,8 @@
 """Pictures to predict: which are meant, which encoder a model takes, the feature rows it makes of them, and their classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,10 +16,38 @@ from d3gzsl_jax.text import shortened
 
 if TYPE_CHECKING:
     from d3gzsl_jax.encoders.images import ImageEncoder
-    from d3gzsl_jax.runs.model import TrainedModel
 
 Source = str | Path | Sequence[str | Path]
 """A folder, a picture, a CSV of file,class, or paths of pictures."""
+
+
+class Model(Protocol):
+    """What of a `TrainedModel` is used here."""
+
+    @property
+    def encoders(self) -> Mapping[str, Any] | None:
+        """Notes of what made its features."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """By id."""
+
+    @property
+    def feature_size(self) -> int:
+        """dx."""
+
+    @property
+    def representation_size(self) -> int:
+        """0 where it takes none."""
+
+    def check_predictor(self, predictor: str = "") -> str:
+        """Refuses one that is not there."""
+
+    def check_top(self, top: int) -> None:
+        """Refuses more classes than there are."""
+
+    def predict(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
+        """The best classes of feature rows."""
 
 
 class PictureRows(NamedTuple):
@@ -58,7 +86,7 @@ def pictures_of(source: Source, option: str = "--images") -> list[Picture]:
     return found
 
 
-def encoder_of(model: "TrainedModel", spec: str = "") -> "ImageEncoder":
+def encoder_of(model: Model, spec: str = "") -> "ImageEncoder":
     """The encoder that makes of pictures what the model takes.
 
     Args:
@@ -111,7 +139,7 @@ def picture_rows(
 
 
 def predicted(
-    model: "TrainedModel", source: Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
+    model: Model, source: Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
     display: Display | None = None,
 ) -> Predictions:
     """The `top` classes of pictures, with their names and, where it is known, of which classes they are.

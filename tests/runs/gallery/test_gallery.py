@@ -163,7 +163,7 @@ def test_in_a_browser(model, tmp_path, pictures):
             field.fill(value) if name == "search" else field.select_option(value)
             assert rows() == expected, (name, value)
             page.click("button[type=reset]")
-            page.wait_for_function("document.getElementById('count').textContent === '5 of 5 shown'")
+            playwright.expect(page.locator("#count")).to_have_text("5 of 5 shown")
         page.focus("[name=search]")
         page.keyboard.press("Tab")
         page.keyboard.press("ArrowDown")
