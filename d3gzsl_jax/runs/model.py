@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,9 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import model_files, model_rows
+from d3gzsl_jax.runs import model_files, model_rows, picture_rows
+from d3gzsl_jax.runs.best_classes import best_classes
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
@@ -55,6 +58,7 @@ class TrainedModel:
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
+        encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
     """
 
     name: str
@@ -71,6 +75,7 @@ class TrainedModel:
     step: int
     data_digest: str
     representation_scaling: Scaling | None = None
+    encoders: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -140,6 +145,16 @@ class TrainedModel:
         joined = (None if column[0] is None else np.concatenate([np.asarray(of) for of in column]) for column in columns)
         return Predictions.of([None if array is None else array[: len(features)] for array in joined], self.class_names)
 
+    def predict_images(
+        self, pictures: picture_rows.Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
+        display: Display | None = None,
+    ) -> Predictions:
+        """The `top` classes of pictures, with their names and, where it is known, of which classes they are.
+
+        Arguments and errors: see `picture_rows.predicted`.
+        """
+        return picture_rows.predicted(self, pictures, top, predictor, encoder, bad, display)
+
     def predict_chunk(
         self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features",
         representations: np.ndarray | None = None,
@@ -161,7 +176,7 @@ class TrainedModel:
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
         final = self._final if name == "classifier" else None
         parameters = self.params, self.teacher, self.classifier or {}
-        found = _predict(self._objective, final, top, *parameters, self._classes.seen, padded)
+        found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
     def check_top(self, top: int) -> None:
@@ -273,19 +288,6 @@ class TrainedModel:
     def write(self, folder: Path) -> None:
         """`save`, to a folder that is known to be free, or to hold what may go."""
         model_files.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _predict(
-    objective: Objective, final: FinalClassifier | None, top: int, params: Params, teacher: Params, classifier: Params,
-    seen: jax.Array, features: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """The arrays of `Predictions`, by the final classifier, or by the student where that is None."""
-    logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
-    probabilities = jax.nn.softmax(logits)
-    best, classes = jax.lax.top_k(probabilities, top)
-    like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1) if teacher else None
-    return classes, best, probabilities[:, seen].sum(axis=-1), like
 
 
 def load_model(folder: str | Path) -> TrainedModel:
