@@ -10,7 +10,7 @@ PACKAGE = ROOT / "d3gzsl_jax"
 OWN = "d3gzsl_jax"
 # The rooms of the package, ground floor first: a room may import those of floors below its own, and on the ground each other.
 FLOORS = (
-    ("errors", "text", "keys", "precision", "system"), ("config", "losses", "data"), ("frameworks",), ("distillation",),
+    ("errors", "text", "keys", "precision", "system"), ("config", "losses", "data"), ("frameworks", "encoders"), ("distillation",),
     ("training",), ("evaluation",), ("runs",), ("train", "convert"), ("studies",), ("api",), ("commands",), ("main",), ("__main__",),
 )  # fmt: skip
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -30,6 +30,8 @@ class GZSLData:
         file_rows: (N,) and
         file_classes: (C,) which row and class of the files, counted from 0, each of these is; None where all are there in order.
         representations: (N, dr) a further array per row, raw as features are, for methods that take one; None where there is none.
+        row_names: (N,) text, a name for each row, as of the picture's file; None where there are none.
+        descriptions: C texts, what each class looks like in words, several joined by line breaks; None where there are none.
     """
 
     name: str
@@ -48,6 +50,8 @@ class GZSLData:
     file_rows: np.ndarray | None = None
     file_classes: np.ndarray | None = None
     representations: np.ndarray | None = None
+    row_names: np.ndarray | None = None
+    descriptions: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         """One line, also of arrays that are not validated yet."""

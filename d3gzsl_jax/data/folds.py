@@ -72,6 +72,8 @@ def hold_out(data: GZSLData, held_out: np.ndarray, rows: float, seed: int, name:
             name=name or data.name,
             features=data.features[data.trainval],
             representations=data.representations_of(data.trainval),
+            row_names=None if data.row_names is None else data.row_names[data.trainval],
+            descriptions=None if data.descriptions is None else tuple(data.descriptions[c] for c in classes),
             labels=labels,
             semantics=data.semantics[classes],
             class_names=tuple(data.class_names[c] for c in classes),

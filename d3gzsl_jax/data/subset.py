@@ -1,6 +1,7 @@
 """A benchmark without some of its classes, or with some declared unseen."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -68,4 +69,6 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
         file_rows=of_file(data.file_rows, kept_rows),
         file_classes=of_file(data.file_classes, np.flatnonzero(~out)),
+        row_names=of_file(data.row_names, kept_rows),
+        descriptions=None if data.descriptions is None else tuple(itertools.compress(data.descriptions, ~out)),
     )

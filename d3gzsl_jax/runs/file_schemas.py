@@ -246,6 +246,7 @@ class ModelNotes(Struct):
     step: Count
     data_sha256: str
     representation_scaling: Scaling | None = None
+    encoders: dict[str, Any] | None = None
 
 
 class History(Struct):

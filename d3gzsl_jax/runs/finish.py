@@ -1,12 +1,14 @@
 """What a run leaves behind besides its results: the model, the arrays of its plots, the report."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import curves
 from d3gzsl_jax.frameworks.structures import Params, TrainState
@@ -29,8 +31,14 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
         name=data.name, config=settings.config, semantics=data.semantics, class_names=data.class_names,
         seen=data.seen_classes, unseen=data.unseen_classes, scaling=run.arrays.scaling, params=state.params, teacher=teacher,
         classifier=classifier, prediction=settings.prediction, step=int(state.step), data_digest=digest(data),
-        representation_scaling=run.arrays.representation_scaling,
+        representation_scaling=run.arrays.representation_scaling, encoders=_encoders(data),
     )
+
+
+def _encoders(data: GZSLData) -> Mapping[str, Any] | None:
+    """What made the features and the semantics, where the data says so."""
+    found = data.provenance.get("encoders")
+    return found if isinstance(found, Mapping) else None
 
 
 def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +24,12 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import model_files, model_rows
+from d3gzsl_jax.runs import model_files, model_rows, picture_rows
+from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.runs.truth import truth_of
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
@@ -55,6 +58,7 @@ class TrainedModel:
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
+        encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
     """
 
     name: str
@@ -71,6 +75,7 @@ class TrainedModel:
     step: int
     data_digest: str
     representation_scaling: Scaling | None = None
+    encoders: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -139,6 +144,28 @@ class TrainedModel:
         columns = zip(*(part.arrays for part in parts), strict=True)
         joined = (None if column[0] is None else np.concatenate([np.asarray(of) for of in column]) for column in columns)
         return Predictions.of([None if array is None else array[: len(features)] for array in joined], self.class_names)
+
+    def predict_images(
+        self, pictures: picture_rows.Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
+        display: Display | None = None,
+    ) -> Predictions:
+        """The `top` classes of pictures, with their names, and with the classes they are known to be of.
+
+        Args:
+            pictures: a folder, with a folder a class or not, a picture, a CSV of file,class, or paths of pictures.
+            top, predictor: see `predict`.
+            encoder: names one, as in 'resnet101' or 'onnx:FILE', for a model that does not know what made its features.
+            bad: 'refuse' or 'skip' a picture that cannot be read.
+            display: where progress goes; None for nowhere.
+
+        Raises:
+            UserError: as of `predict`; or there is no encoder, or no picture.
+        """
+        self.check_predictor(predictor)
+        self.check_top(top)
+        found = picture_rows.picture_rows(pictures, picture_rows.encoder_of(self, encoder), display or Display(quiet=True), bad)
+        names, truth = tuple(one.name for one in found.pictures), truth_of(found.classes, self.class_names)
+        return self.predict(found.features, top, predictor)._replace(row_names=names, truth=truth)
 
     def predict_chunk(
         self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features",

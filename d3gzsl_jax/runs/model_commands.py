@@ -23,6 +23,12 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "checkpoint": {"metavar": "STEP", "default": "", "help": "which checkpoint: last, best, or an outer step"},
     "data_root": {"metavar": "FOLDER", "default": "", "help": "where the run's data is now, if it was moved"},
     "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
+    "images": {"metavar": "FOLDER", "default": "", "help": "pictures: a folder, a picture, or a CSV of file,class"},
+    "image_encoder": {"metavar": "SPEC", "default": "", "help": "for a model that does not know its own: resnet101, timm:NAME, onnx:FILE"},
+    "bad": {"type": one_of("refuse", "skip"), "default": "refuse", "help": "a picture that cannot be read: refuse it, or skip it"},
+    "names": {"metavar": "FILE", "default": "", "help": "names of the rows of --input, a line each, or a CSV of file,class"},
+    "gallery": {"metavar": "FILE.html", "default": "", "help": "a page of the pictures with their predictions to write"},
+    "accuracy": {"metavar": "FILE.json", "default": "", "help": "accuracies and confusion matrix to write, where classes are known"},
     "output": {"metavar": "FILE", "default": "", "help": "where to write"},
     "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
     "representations": {
@@ -37,12 +43,17 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
 }
 
 
+_GOES_WITH = {"image_encoder": "images", "bad": "images", "names": "input", "key": "input", "representations": "input"}
+"""Options that mean something with one other alone."""
+
+
 class Mode(NamedTuple):
     """What is done with a run or a model after training.
 
     Attributes:
         do: called with the options and a display.
         needs, takes: names of the options it must have, and of those it may have.
+        either: of `takes`, the options of which it must have one.
         about: an example and what it does.
         help: of options, where it is not that of `OPTIONS`.
     """
@@ -52,6 +63,7 @@ class Mode(NamedTuple):
     takes: tuple[str, ...]
     about: str
     help: Mapping[str, str] = {}
+    either: tuple[str, ...] = ()
 
 
 def _evaluate(options: dict[str, Any], display: "Display") -> None:
@@ -61,14 +73,23 @@ def _evaluate(options: dict[str, Any], display: "Display") -> None:
 
 
 def _predict(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.runs.predict_file import output_file, predict_file
+    from d3gzsl_jax.runs import picture_rows
+    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures
 
-    of = options
-    output_file(of["output"], "--output", [Path(of["input"]), Path(of["workdir"])])
-    model = _model(of, display, classifier=of["predictor"] != "student")
-    predict_file(
-        model, of["input"], of["output"], display, of["top"], of["predictor"] or "", of["key"], of["representations"]
-    )
+    of, predictor = options, options["predictor"] or ""
+    source = Path(of["images"] or of["input"])
+    to = outputs(of["output"], of["accuracy"], of["gallery"], [source, Path(of["workdir"])])
+    pictures = picture_rows.pictures_of(source) if of["images"] else []
+    model = _model(of, display, classifier=predictor != "student")
+    if not pictures:
+        further = of["representations"], of["names"], of["accuracy"], of["gallery"]
+        predict_file(model, source, of["output"], display, of["top"], predictor, of["key"], *further)
+        return
+    model.check_predictor(predictor)
+    model.check_top(of["top"])
+    encoder = picture_rows.encoder_of(model, of["image_encoder"])
+    found = picture_rows.picture_rows(pictures, encoder, display, of["bad"])
+    predict_pictures(model, found, to, display, of["top"], predictor)
 
 
 def _synthesize(options: dict[str, Any], display: "Display") -> None:
@@ -120,10 +141,17 @@ MODES: Mapping[str, Mode] = {
         {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
     ),
     "predict": Mode(
-        _predict, ("workdir", "input", "output"), ("checkpoint", "data_root", "predictor", "top", "key", "representations"),
-        "Classes of raw feature rows, with probabilities, as CSV; neither file has to fit into memory.\n\n"
+        _predict, ("workdir", "output"),
+        (
+            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder", "names", "key",
+            "representations",
+        ),
+        "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or JSON by its name; a file of features need not\n"
+        "fit into memory. Where pictures lie in folders named like classes, or a file says of which class its rows are, the\n"
+        "accuracy is told, too.\n\n"
+        "    d3gzsl predict --workdir=runs/mine --images=pictures --output=classes.csv --gallery=predictions.html\n"
         "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
-        _OF_MODEL | {"output": "the CSV to write"},
+        _OF_MODEL | {"output": "the CSV or .json to write"}, ("images", "input"),
     ),
     "synthesize": Mode(
         _synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
@@ -181,12 +209,13 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in of.needs:
         if not options[name]:
             raise UserError(f"--{name} is missing")
+    _check_either(of, options)
     remote = paths.scheme_of(options["workdir"]) in paths.BUCKETS
-    given = [name for name in ("workdir", "data_root", "input", "semantics") if options.get(name)]
+    given = [name for name in ("workdir", "data_root", "input", "images", "names", "semantics") if options.get(name)]
     sources = {name: paths.clean(options[name], f"--{name}") for name in given if not (remote and name == "workdir")}
     for name, path in sources.items():
         if not os.path.lexists(path):
-            what = {"workdir": "folder", "data_root": "file or folder"}.get(name, "file")
+            what = {"workdir": "folder", "data_root": "file or folder", "images": "file or folder"}.get(name, "file")
             raise UserError(f"--{name}={path}: no such {what}")
     if not remote:
         if options.get("checkpoint") or mode in ("evaluate", "add_classes"):
@@ -198,6 +227,19 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
     else:
         known = {}
     return dict(options) | {name: str(path) for name, path in (sources | known).items()}
+
+
+def _check_either(of: Mode, options: Mapping[str, Any]) -> None:
+    """Refuses none and several of the options of which a mode needs one, and those that go with another of them."""
+    if not of.either:
+        return
+    given = [name for name in of.either if options.get(name)]
+    if len(given) != 1:
+        both = " and ".join(f"--{name}" for name in given)
+        raise UserError(f"{both}: give one of them" if given else f"{' or '.join(f'--{name}' for name in of.either)} is missing")
+    for name, where in _GOES_WITH.items():
+        if name in of.takes and options.get(name) not in (None, "", OPTIONS[name]["default"]) and where not in given:
+            raise UserError(f"--{name.replace('_', '-')} goes with --{where}, not with --{given[0]}; leave it out")
 
 
 def run_mode(mode: str, options: Mapping[str, Any], display: "Display") -> None:

@@ -44,6 +44,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
         **({} if (further := fields["representation_scaling"]) is None else {"representation_scaling": further.notes()}),
+        **({} if fields["encoders"] is None else {"encoders": plain(dict(fields["encoders"]))}),
     }  # fmt: skip
     arrays = {name: fields[name] for name in _ARRAYS}
     save_once(folder, {name: part for name, part in arrays.items() if part is not None and len(part)}, notes)
@@ -78,7 +79,7 @@ def read(folder: str | Path) -> dict[str, Any]:
         "seen": np.asarray(notes["seen"], np.int32), "unseen": np.asarray(notes["unseen"], np.int32), "scaling": scaling,
         "params": arrays["params"], "teacher": arrays.get("teacher", {}), "classifier": arrays.get("classifier"),
         "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
-        "representation_scaling": None if further is None else Scaling.from_notes(further),
+        "representation_scaling": None if further is None else Scaling.from_notes(further), "encoders": notes.get("encoders"),
     }  # fmt: skip
 
 

@@ -1,59 +1,100 @@
-"""From a file of features to a CSV of predictions, chunk by chunk: neither has to fit into memory."""
+"""From features or pictures to a file of predictions, chunk by chunk: neither file of features nor predictions has to fit memory."""
 
-import csv
 import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from d3gzsl_jax.data.formats import feature_files
+from d3gzsl_jax.data.formats.row_names import row_names
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents, model_rows
+from d3gzsl_jax.runs import accuracy, model_rows, prediction_files
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.gallery.write import Gallery
 from d3gzsl_jax.runs.model import TrainedModel
-from d3gzsl_jax.runs.predictions import Predictions, column_names
-from d3gzsl_jax.system import atomic
-from d3gzsl_jax.text import csv_row
+from d3gzsl_jax.runs.picture_rows import PictureRows
+from d3gzsl_jax.runs.predictions import Predictions
+from d3gzsl_jax.runs.truth import Truth, truth_of
+from d3gzsl_jax.system import paths
 
 CHUNK_ROWS = 4096
 
 
-def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
-    """Where predictions may be written: nothing is there, or predictions are; see `paths.clean_output`."""
-    return contents.output(target, option, _is_predictions, "predictions", inputs)
+class Outputs(NamedTuple):
+    """What is written of predictions.
+
+    Attributes:
+        table: of all rows, CSV or, by its name, JSON.
+        accuracy: JSON of accuracies and of the confusion matrix, where the classes of rows are known; None for none.
+        gallery: a page; None for none.
+    """
+
+    table: Path
+    accuracy: Path | None = None
+    gallery: Path | None = None
 
 
-def _is_predictions(path: Path) -> bool:
-    """Whether a file begins as the CSV of predictions does."""
-    begin = ",".join(column_names(1)[:4]).encode()
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(begin)) == begin
-    except OSError:
-        return False
+class Rows(NamedTuple):
+    """Rows to predict.
+
+    Attributes:
+        blocks: of features, and of representations where there are some, in order.
+        count: how many rows; None where only reading tells.
+        source: what messages call them.
+        names: of the rows; None where they have none.
+        truth: what is known of their classes.
+        pictures: that they are of, and names of those left out with the reason; for a gallery.
+    """
+
+    blocks: Iterator[tuple[np.ndarray, np.ndarray | None]]
+    count: int | None
+    source: str
+    names: tuple[str, ...] | None
+    truth: Truth | None
+    pictures: Sequence[Path] = ()
+    skipped: Sequence[tuple[str, str]] = ()
+
+
+def outputs(table: str | Path, accuracies: str | Path = "", gallery: str | Path = "", inputs: Sequence[Path] = ()) -> Outputs:
+    """Where predictions go, refused before anything is computed where something would be lost.
+
+    Raises:
+        UserError: something else is there, two are the same, or a folder does not exist or cannot be written.
+    """
+    from d3gzsl_jax.runs.gallery.write import output_file as page_file
+
+    kinds = {"--output": (table, prediction_files.output_file), "--accuracy": (accuracies, accuracy.output_file), "--gallery": (gallery, page_file)}
+    found: dict[str, Path | None] = {option: check(given, option, inputs) if given else None for option, (given, check) in kinds.items()}
+    for one, other in itertools.combinations([option for option in found if found[option]], 2):
+        if paths.same_file(found[one], found[other]):  # type: ignore[arg-type] # neither is None
+            raise UserError(f"{other}={found[other]}: is what {one} names, too; give another place to write to")
+    assert found["--output"] is not None
+    return Outputs(found["--output"], found["--accuracy"], found["--gallery"])
 
 
 def predict_file(
     model: TrainedModel, source: str | Path, target: str | Path, display: Display, top: int = 1, predictor: str = "", key: str = "",
-    representations: str | Path = "",
+    representations: str | Path = "", names: str | Path = "", accuracies: str | Path = "", gallery: str | Path = "",
 ) -> int:
     """Predicts every row of `source` and writes `target`, whole or not at all.
 
-    Columns: row (from 0); class, name and probability of the best class; seen_probability, all seen classes together;
-    in_distribution, the teacher's largest probability of a seen class (empty for a model without D3); then class_2, name_2,
-    probability_2 and so on, up to `top`. A name that a spreadsheet would run as a formula has an apostrophe before it.
+    Columns: see `Predictions.columns`; a name that a spreadsheet would run as a formula has an apostrophe before it.
 
     Args:
         model: what predicts.
-        source: raw features, in a format of data/formats/feature_files.py.
-        target: the CSV.
+        source: raw features, in a format of data/formats/feature_files.py; with names and classes as row_names.py reads them.
+        target: the CSV; or JSON with an object a row, by its name.
         display: where progress goes.
         top: classes per row.
         predictor: 'student' or 'classifier', '' for the run's own choice.
         key: which array of the file.
         representations: a file of the same rows in the same order, for a model that was trained with representations.
+        names: a list of the rows' names, '' for what the file has.
+        accuracies: a JSON file of accuracies and of the confusion matrix to write, '' for none.
+        gallery: a page to write, '' for none.
 
     Returns:
         The number of rows.
@@ -68,52 +109,94 @@ def predict_file(
         raise UserError(f"{further.path}: {further.rows} rows for {features.rows} rows of {features.path}; give one for each")
     model.check_predictor(predictor)
     model.check_top(top)
-    target = output_file(target, "--output", [features.path, *([further.path] if further else [])])
-    began, rows = time.monotonic(), 0
-    display.start("predicting", features.rows or 0)
+    beside = paths.clean(names, "--names") if names else None
+    inputs = [features.path, *([further.path] if further else []), *([beside] if beside else [])]
+    to = outputs(target, accuracies, gallery, inputs)
+    named = row_names(features, beside)
+    if named.note:
+        display.say(f"no accuracy: {named.note}")
+    blocks = feature_files.chunks(features, CHUNK_ROWS)
+    other = feature_files.chunks(further, CHUNK_ROWS) if further else itertools.repeat(None)
+    truth = truth_of(named.classes, model.class_names)
+    rows = Rows(zip(blocks, other, strict=False), features.rows, str(source), named.names, truth)
+    return _predict(model, rows, to, display, top, predictor)
+
+
+def predict_pictures(
+    model: TrainedModel, found: PictureRows, to: Outputs, display: Display, top: int = 1, predictor: str = ""
+) -> int:
+    """Predicts pictures whose features are there, see picture_rows.py; arguments and errors as of `predict_file`."""
+    count = len(found.features)
+    blocks = ((found.features[start : start + CHUNK_ROWS], None) for start in range(0, count, CHUNK_ROWS))
+    rows = Rows(
+        blocks, count, "pictures", tuple(one.name for one in found.pictures), truth_of(found.classes, model.class_names),
+        [one.path for one in found.pictures], found.skipped,
+    )  # fmt: skip
+    return _predict(model, rows, to, display, top, predictor)
+
+
+def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top: int, predictor: str) -> int:
+    truth = rows.truth
+    if to.accuracy and (truth is None or (truth.ids < 0).all()):
+        strangers = f"; it knows none of {len(truth.strangers)} classes there" if truth else ""
+        raise UserError(f"--accuracy={to.accuracy}: the class of no row is known to the model{strangers}; leave it out")
+    shown = max(top, min(Gallery.CLASSES, len(model.class_names))) if to.gallery else top
+    gallery = Gallery(model, rows.pictures, rows.skipped) if to.gallery else None
+    best: list[np.ndarray] = []
+    began, done = time.monotonic(), 0
+    display.start("predicting", rows.count or 0)
     try:
-        with atomic.replacing(target) as file:
-            writer = csv.writer(file)
-            writer.writerow(column_names(top))
-            names = tuple(csv_row(model.class_names))
-            blocks = feature_files.chunks(features, CHUNK_ROWS)
-            beside = feature_files.chunks(further, CHUNK_ROWS) if further else itertools.repeat(None)
-            for found in _ahead(model, zip(blocks, beside, strict=False), top, predictor, str(source)):
-                writer.writerows(zip(*_cells(found._replace(class_names=names), rows), strict=True))
-                rows += len(found.classes)
+        with prediction_files.opened(
+            to.table, top, rows.names is not None, truth is not None, model.class_names, model.seen
+        ) as write:
+            for found in _ahead(model, rows, shown, predictor):
+                end = done + len(found.classes)
+                part = found._replace(
+                    row_names=None if rows.names is None else rows.names[done:end], truth=truth and truth.part(done, end)
+                )
+                if rows.names is not None and len(part.row_names or ()) < len(found.classes):
+                    raise UserError(f"{rows.source}: has more than {len(rows.names)} rows, for which there are names; give one for each")
+                write(part, done)
+                best.append(np.asarray(found.classes)[:, 0] if truth else np.zeros(0, np.int32))
+                if gallery:
+                    gallery.add(part)
+                done = end
                 display.advance(len(found.classes))
+            if rows.names is not None and done < len(rows.names):
+                raise UserError(f"{rows.source}: has {done} rows, for which there are {len(rows.names)} names; give one for each")
     finally:
         display.stop()
     seconds = time.monotonic() - began
-    display.say(f"wrote {target}: {rows} rows in {seconds:.1f} s, {rows / max(seconds, 1e-9):.0f} rows a second")
-    return rows
+    display.say(f"wrote {to.table}: {done} rows in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second")
+    _conclude(model, rows, to, display, gallery, np.concatenate(best) if best else np.zeros(0, np.int32))
+    return done
 
 
-def _ahead(
-    model: TrainedModel, blocks: Iterator[tuple[np.ndarray, np.ndarray | None]], top: int, predictor: str, source: str
-) -> Iterator[Predictions]:
-    """Predictions of the blocks of features, and of representations where there are some, each handed out while the next is
-    computed; `source`: what messages call the file."""
-    waiting, rows = None, 0
-    for block, beside in blocks:
+def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, gallery: Gallery | None, best: np.ndarray) -> None:
+    """Says and writes how good the predictions are, and makes the gallery."""
+    measured = accuracy.accuracy_of(best, rows.truth, model.unseen) if rows.truth else None
+    if rows.truth and rows.truth.strangers:
+        display.say(accuracy.said_of_strangers(rows.truth.strangers))
+    if measured:
+        display.say(measured.said())
+        if to.accuracy:
+            accuracy.write_accuracy(measured, model.class_names, model.unseen, to.accuracy)
+            display.say(f"wrote {to.accuracy}")
+    if gallery and to.gallery:
+        display.say(gallery.write(to.gallery, measured, display))
+
+
+def _ahead(model: TrainedModel, rows: Rows, top: int, predictor: str) -> Iterator[Predictions]:
+    """Predictions of the blocks of rows, each handed out while the next is computed."""
+    waiting, done = None, 0
+    for block, beside in rows.blocks:
         if beside is not None and len(beside) != len(block):
-            ends = f"ends at row {rows + min(len(block), len(beside))}, and the other does not"
-            raise UserError(f"{source} and its representations: one of them {ends}; give equally many rows")
-        started = model.predict_chunk(block, top, predictor, rows, source, beside)
-        rows += len(block)
+            ends = f"ends at row {done + min(len(block), len(beside))}, and the other does not"
+            raise UserError(f"{rows.source} and its representations: one of them {ends}; give equally many rows")
+        started = model.predict_chunk(block, top, predictor, done, rows.source, beside)
+        done += len(block)
         if waiting is not None:
             yield waiting
         waiting = started
     if waiting is not None:
         yield waiting
-
-
-def _cells(found: Predictions, first: int) -> list[list]:
-    """The columns of the CSV: numbers as text of six digits, nothing where there is none."""
-
-    def cells(column: np.ndarray) -> list:
-        if column.dtype.kind != "f":
-            return column.tolist()
-        return np.where(np.isnan(column), "", np.char.mod("%.6g", column)).tolist()
-
-    return [cells(column) for column in found.columns(first).values()]

@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,61 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import shortened
 
+NAME_HEADINGS = ("file", "row_names")
+"""How a column of names of rows may be headed; any heading will do where the names are no numbers."""
 
-def parse(path: Path, lines: list[tuple[int, str]], columns: int) -> np.ndarray:
-    """Numbered lines of a file as (lines, columns) float64.
+
+def numbered_rows(path: Path, file: Iterable[str], columns: int) -> tuple[bool, Iterator[tuple[int, str]]]:
+    """The lines of a file that are rows, with their numbers, from 1, and whether each has a name before its `columns` numbers.
+
+    Args:
+        path: of the file, for messages.
+        file: its lines; a header and blank ones are passed over.
+        columns: numbers of a row.
+
+    Raises:
+        UserError: the first line has another number of cells, or there is no row.
+    """
+    lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
+    number, line = next(lines, (0, ""))
+    first, at = cells(line), number
+    is_wider = len(first) == columns + 1
+
+    def refused(hint: str) -> UserError:
+        return UserError(f"{path}: line {at} has {len(first)} values, but the model takes {columns} features a row{hint}")
+
+    if len(first) not in (0, columns) and not is_wider:
+        transposed = 1 + sum(1 for _ in itertools.islice(lines, columns)) == columns > 1
+        raise refused("; it looks transposed" if transposed else "; values must be separated by commas" if len(first) == 1 else "")
+    if is_header(first[is_wider:]):
+        number, line = next(lines, (0, ""))
+    if not line:
+        raise UserError(f"{path}: holds no rows")
+    are_named = is_wider and (first[0].strip() in NAME_HEADINGS or not is_number(split_name(line)[0]))
+    if is_wider and not are_named:
+        raise refused(f"; a column of names of rows is the first one, headed {NAME_HEADINGS[0]}")
+    return are_named, itertools.chain([(number, line)], lines)
+
+
+def split_name(line: str) -> tuple[str, str]:
+    """The first cell of a line, and the line after it."""
+    if not line.lstrip().startswith('"'):
+        name, _, rest = line.partition(",")
+        return name, rest
+    name, *others = cells(line) or [""]
+    return name, ",".join(others)
+
+
+def parse(path: Path, lines: list[tuple[int, str]], columns: int, are_named: bool = False) -> np.ndarray:
+    """Numbered lines of a file as (lines, columns) float64; `are_named`: with a name before the numbers, which is passed over.
 
     Raises:
         UserError: a line is no row of so many numbers.
     """
     if not lines:
         return np.empty((0, columns))
+    if are_named:
+        lines = [(number, split_name(line)[1]) for number, line in lines]
     with contextlib.suppress(ValueError):
         block = np.loadtxt([line for _, line in lines], delimiter=",", comments=None, quotechar='"', ndmin=2)
         if block.shape == (len(lines), columns):
@@ -26,7 +74,7 @@ def parse(path: Path, lines: list[tuple[int, str]], columns: int) -> np.ndarray:
         found = cells(line)
         if len(found) != columns:
             raise UserError(f"{path}: line {number} has {len(found)} values, a row has {columns} features; correct it or drop it")
-        for column, cell in enumerate(found, 1):
+        for column, cell in enumerate(found, 1 + are_named):
             if not is_number(cell):
                 where = f"{path}: line {number}, column {column}"
                 raise UserError(f"{where}: {shortened(cell)} is no number; correct it or drop the line")

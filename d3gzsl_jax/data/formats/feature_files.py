@@ -8,6 +8,7 @@
 | `.h5`, `.hdf5` | yes | the dataset `key`, or `features`, or the only matrix; (N, columns) or (columns, N) |
 | `.mat` 5 | no | loaded whole; the format itself ends at 2 GB a variable |
 | `.csv`, `.txt` | yes | commas, UTF-8; a first line of different cells, none a number, is a header; blank lines are skipped |
+| | | a further column before the others names the rows, see row_names.py |
 
 Any real or integer type and byte order is read: as float32 or, where that would lose digits, float64. A `.mat` matrix of
 (columns, N) holds one row in each of its columns, as in the xlsa17 files; so does a square one. Rows and dimensions in messages
@@ -27,7 +28,7 @@ import numpy as np
 import scipy.io
 
 from d3gzsl_jax.data.formats import hdf5_files, npy_files
-from d3gzsl_jax.data.formats.csv_rows import cells, is_header, parse
+from d3gzsl_jax.data.formats.csv_rows import numbered_rows, parse
 from d3gzsl_jax.data.formats.mat_files import read_variables
 from d3gzsl_jax.data.formats.not_found import unreadable
 from d3gzsl_jax.data.formats.sizes import check_fits
@@ -261,19 +262,8 @@ def _open_mat(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
 @contextlib.contextmanager
 def _open_text(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
     with open(path, encoding="utf-8-sig") as file:
-        lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
-        number, line = next(lines, (0, ""))
-        width = len(cells(line))
-        if width not in (0, columns):
-            transposed = 1 + sum(1 for _ in itertools.islice(lines, columns)) == columns > 1
-            hint = "; it looks transposed" if transposed else "; values must be separated by commas" if width == 1 else ""
-            raise UserError(f"{path}: line {number} has {width} values, but the model takes {columns} features a row{hint}")
-        if is_header(cells(line)):
-            number, line = next(lines, (0, ""))
-        if not line:
-            raise UserError(f"{path}: holds no rows")
-        rest = itertools.chain([(number, line)], lines)
-        yield "", None, lambda start, stop: parse(path, list(itertools.islice(rest, stop - start)), columns)
+        are_named, lines = numbered_rows(path, file, columns)
+        yield "", None, lambda start, stop: parse(path, list(itertools.islice(lines, stop - start)), columns, are_named)
 
 
 _OPENERS = {

@@ -2,10 +2,12 @@
 
 Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_unseen` (row numbers, or masks of N values), and
 optionally `test_seen` (without which this is plain zero-shot learning), `class_names` (C,), `unseen_classes` (class ids or names;
-classes that only have semantics are listed here), `representations` (N, dr), which some methods take beside the features, and
-`name`. With `class_names`, labels may be names. More forms: `forms`.
+classes that only have semantics are listed here), `representations` (N, dr), which some methods take beside the features,
+`row_names` (N,), as of the pictures' files, `descriptions` (C,), the classes in words, `encoders`, a JSON object of what made the
+features and semantics (`d3gzsl embed` writes it), and `name`. With `class_names`, labels may be names. More forms: `forms`.
 """
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,10 @@ from d3gzsl_jax.data.formats.not_found import missing_file
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.text import clean_name, clean_names, listed
+from d3gzsl_jax.text import clean_name, clean_names, listed, shortened
 
 REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")
-OPTIONAL = ("test_seen", "class_names", "unseen_classes", "representations", "name")
+OPTIONAL = ("test_seen", "class_names", "unseen_classes", "representations", "row_names", "descriptions", "encoders", "name")
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:
@@ -35,6 +37,10 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
     path = paths.clean_output(path, "write_npz", is_npz, "benchmark in this format")
     extra: dict[str, Any] = {} if data.declared_unseen is None else {"unseen_classes": np.asarray(data.declared_unseen, np.int64)}
     extra |= {} if data.representations is None else {"representations": data.representations}
+    extra |= {} if data.row_names is None else {"row_names": np.array(list(map(str, data.row_names)), str)}
+    extra |= {} if data.descriptions is None else {"descriptions": np.array(data.descriptions, str)}
+    if "encoders" in data.provenance:
+        extra["encoders"] = np.array(json.dumps(data.provenance["encoders"], sort_keys=True))
     with atomic.replacing(path, "wb") as file:
         np.savez_compressed(
             file, name=clean_name(data.name), features=data.features, labels=data.labels, semantics=data.semantics,
@@ -83,6 +89,8 @@ def read_npz(path: str | Path) -> GZSLData:
         role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows)
         for role in ("trainval", "test_seen", "test_unseen")
     }
+    texts = _texts(arrays.get("descriptions"), classes, where["descriptions"])
+    encoders = _encoders(arrays["encoders"], where["encoders"]) if "encoders" in arrays else None
     return GZSLData(
         name=clean_name(arrays.get("name")) or clean_name(path.stem),
         features=features,
@@ -92,10 +100,42 @@ def read_npz(path: str | Path) -> GZSLData:
         **roles,
         declared_unseen=declared,
         representations=representations,
+        row_names=_texts(arrays.get("row_names"), len(labels), where["row_names"]),
+        descriptions=None if texts is None else tuple(texts.tolist()),
         provenance={
             "source": "npz", "feature_file": clean_name(path.name), "semantics": "npz",
             "sha256": {clean_name(path.name): sha256(path)},
             **({} if representations is None else {"representations": clean_name(path.name)}),
+            **({} if encoders is None else {"encoders": encoders}),
         },
         keys=where | {"declared_unseen": where["unseen_classes"]},
     )  # fmt: skip
+
+
+def _texts(value: np.ndarray | None, count: int, where: str) -> np.ndarray | None:
+    """(count,) text of an array of text, or of bytes in UTF-8; None where there is none.
+
+    Raises:
+        UserError: it is of something else, or of another length.
+    """
+    if value is None:
+        return None
+    if value.shape != (count,) or value.dtype.kind not in "USO":
+        raise UserError(f"{where}: need {count} texts, found {value.dtype} of shape {value.shape}")
+    return np.array([text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text) for text in value], str)
+
+
+def _encoders(value: np.ndarray, where: str) -> dict[str, Any]:
+    """What made the features, of its JSON.
+
+    Raises:
+        UserError: it is none.
+    """
+    text = value.item() if value.ndim == 0 else ""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{where}: need the JSON object that d3gzsl embed writes, found {shortened(text)}")
+    return found

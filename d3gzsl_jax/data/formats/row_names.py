@@ -1,0 +1,121 @@
+"""Names of the rows of a file of features, and the classes they are known to be of.
+
+| where | names | classes |
+|---|---|---|
+| `.npz`, `.h5`, `.hdf5` | `row_names` (N,) | `labels` (N,): names of classes, or ids, by `class_names` (C,) where that is there |
+| `.csv`, `.txt` | a first column of text, or one headed `file` or `row_names` | |
+| a list beside any file | a line each; or a CSV with a column `file` | a column `class`, empty where it is not known |
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from d3gzsl_jax.data.formats import forms, hdf5_files, npy_files
+from d3gzsl_jax.data.formats.csv_rows import numbered_rows, split_name
+from d3gzsl_jax.data.formats.feature_files import FeatureFile
+from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.text import clean_name
+
+_KEYS = ("row_names", "labels", "class_names")
+
+
+class RowNames(NamedTuple):
+    """Of the rows of a file, in order.
+
+    Attributes:
+        names: of the rows; None where the file has none.
+        classes: a name or an id each, None for a row of which it is not known; None where the file has none.
+        note: why classes that are there are of no use, '' where they are.
+    """
+
+    names: tuple[str, ...] | None = None
+    classes: tuple[str | int | None, ...] | None = None
+    note: str = ""
+
+
+def row_names(features: FeatureFile, beside: Path | None = None) -> RowNames:
+    """Names and classes of the rows of a checked file.
+
+    Args:
+        features: the file.
+        beside: a list of names; None for what the file itself has.
+
+    Raises:
+        UserError: they cannot be read, or are not one a row.
+    """
+    if beside is not None:
+        return _require_one_each(_listed(beside), features.rows, str(beside))
+    suffix = features.path.suffix.lower()
+    if suffix in (".csv", ".txt"):
+        return RowNames(_first_column(features))
+    if suffix in (".npz", ".h5", ".hdf5"):
+        return _of_arrays(features)
+    return RowNames()
+
+
+def _first_column(features: FeatureFile) -> tuple[str, ...] | None:
+    with open(features.path, encoding="utf-8-sig") as file:
+        are_named, lines = numbered_rows(features.path, file, features.columns)
+        return tuple(clean_name(split_name(line)[0]) for _, line in lines) if are_named else None
+
+
+def _of_arrays(features: FeatureFile) -> RowNames:
+    path = features.path
+    reader = npy_files if path.suffix.lower() == ".npz" else hdf5_files
+    _, found = reader.read_arrays(path, _KEYS)
+    names = forms.name_list(found["row_names"], f"{path}: 'row_names'") if "row_names" in found else None
+    _require_one_each(RowNames(names), features.rows, f"{path}: 'row_names'")
+    if "labels" not in found:
+        return RowNames(names)
+    if np.size(found["labels"]) != features.rows:
+        return RowNames(names, None, f"{path}: 'labels' holds {np.size(found['labels'])} values for {features.rows} rows")
+    try:
+        return RowNames(names, _classes(found, f"{path}: 'labels'", f"{path}: 'class_names'"))
+    except UserError as error:  # rows can be predicted whatever is said of their classes
+        return RowNames(names, None, str(error))
+
+
+def _classes(found: dict[str, np.ndarray], where: str, where_names: str) -> tuple[str | int, ...]:
+    """Names of classes where the file has any, else ids."""
+    labels, known = found["labels"], None
+    if labels.dtype.kind in "US":
+        return forms.name_list(labels, where)
+    if "class_names" in found:
+        known = forms.name_list(found["class_names"], where_names)
+    ids = forms.label_list(labels, where, known)
+    if known is None:
+        return tuple(ids.tolist())
+    if len(ids) and not 0 <= ids.min() <= ids.max() < len(known):
+        raise UserError(f"{where}: ids go from {ids.min()} to {ids.max()}, and there are {len(known)} class_names")
+    return tuple(known[label] for label in ids)
+
+
+def _listed(path: Path) -> RowNames:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [cells for cells in csv.reader(file, skipinitialspace=True) if any(map(str.strip, cells))]
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
+    headings = [cell.strip().casefold() for cell in lines[0]] if lines else []
+    if "file" not in headings:
+        return RowNames(tuple(clean_name(cells[0]) for cells in lines))
+    names = _column(lines[1:], headings.index("file"))
+    if "class" not in headings:
+        return RowNames(names)
+    return RowNames(names, tuple(name or None for name in _column(lines[1:], headings.index("class"))))
+
+
+def _column(lines: Sequence[Sequence[str]], place: int) -> tuple[str, ...]:
+    return tuple(clean_name(cells[place]) if place < len(cells) else "" for cells in lines)
+
+
+def _require_one_each(found: RowNames, rows: int | None, where: str) -> RowNames:
+    if found.names is not None and rows not in (None, len(found.names)):
+        raise UserError(f"{where}: {len(found.names)} names for {rows} rows; give one for each")
+    return found

@@ -1,0 +1,1 @@
+"""From pictures and words to feature rows and semantic vectors."""

@@ -1,0 +1,163 @@
+"""From many pictures to feature rows: in batches, with progress, resumable, and with the broken ones refused or named."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from d3gzsl_jax.encoders.feature_cache import FeatureCache, key
+from d3gzsl_jax.encoders.images import ImageEncoder
+from d3gzsl_jax.encoders.pictures import Picture, bad_ones, check_picture, open_picture
+from d3gzsl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BATCH = 32
+_KEEP_EVERY = 20.0  # seconds, of which at most that much work is lost
+_KEEP_ROWS = 2048
+
+
+class Screen(Protocol):
+    """What of a display is used here: `d3gzsl_jax.runs.display.Display`."""
+
+    def start(self, phase: str, total: int, done: int = 0) -> None:
+        """Begins a phase."""
+
+    def advance(self, units: int) -> None:
+        """Some of it is done."""
+
+    def stop(self) -> None:
+        """Ends it."""
+
+    def say(self, text: str) -> None:
+        """One line."""
+
+    def doing(self, what: str, logged: bool = True) -> AbstractContextManager[None]:
+        """Says what is going on within it."""
+
+
+class Embedded(NamedTuple):
+    """`features` (n, d) float32 of the `pictures` that could be read; `skipped`: name of each other one, and why."""
+
+    features: np.ndarray
+    pictures: list[Picture]
+    skipped: list[tuple[str, str]]
+
+
+def embed_pictures(
+    pictures: Sequence[Picture], encoder: ImageEncoder, display: Screen, on_bad: str = "refuse",
+    cache: str | os.PathLike[str] | None = None, batch: int = BATCH,
+) -> Embedded:
+    """Feature rows of pictures, in their order.
+
+    Args:
+        pictures: of `find_pictures`.
+        encoder: of `image_encoder`.
+        display: where progress goes.
+        on_bad: 'refuse' pictures that cannot be read, or 'skip' them.
+        cache: a folder for what is done: the same call goes on from it. None to keep nothing.
+        batch: how many pictures the encoder gets at once.
+
+    Raises:
+        UserError: no picture can be read; or with 'refuse', one cannot.
+    """
+    if on_bad not in ("refuse", "skip"):
+        raise ValueError(f"on_bad={on_bad!r}: 'refuse' or 'skip'")
+    bad = _seen_bad(pictures, display)
+    _refuse(bad, len(pictures), on_bad)
+    store = FeatureCache(Path(cache), encoder.notes(), encoder.size) if cache is not None else None
+    reasons = dict(bad)
+    good = [picture for picture in pictures if picture.name not in reasons]
+    keys = {picture.name: key(picture) for picture in good}
+    waiting = {picture.name for picture in good if store is None or keys[picture.name] not in store}
+    rows = _Rows(store, encoder.size)
+    if store is not None and len(waiting) < len(good):
+        display.say(f"{len(good) - len(waiting)} of {len(good)} pictures were done before")
+    display.start("reading pictures", len(good), len(good) - len(waiting))
+    try:
+        for place in range(0, len(good), batch):  # the same batches however often the run was cut: so are the last bits
+            wanted = [picture for picture in good[place : place + batch] if picture.name in waiting]
+            if not wanted:
+                continue
+            done: list[Picture] = []
+            broken: list[tuple[str, str]] = []
+            found = encoder.encode(_opened(wanted, done, broken))
+            rows.add([keys[picture.name] for picture in done], found)
+            reasons |= dict(broken)
+            if broken and on_bad == "refuse":
+                rows.keep()
+                _refuse(list(reasons.items()), len(pictures), on_bad)
+            display.advance(len(done) + len(broken))
+    except BaseException:
+        rows.keep()  # ctrl-C, or a full disk: what is done is done
+        raise
+    finally:
+        display.stop()
+    rows.keep()
+    skipped = [(picture.name, reasons[picture.name]) for picture in pictures if picture.name in reasons]
+    good = [picture for picture in good if picture.name not in reasons]
+    if not good:
+        raise UserError(f"none of {len(pictures)} pictures can be read: {bad_ones(skipped)}")
+    return Embedded(rows.of([keys[picture.name] for picture in good]), good, skipped)
+
+
+class _Rows:
+    """Feature rows by key, in memory, or where there is a cache in that, from time to time."""
+
+    def __init__(self, store: FeatureCache | None, size: int) -> None:
+        self._store, self._size = store, size
+        self._keys: list[str] = []
+        self._blocks: list[np.ndarray] = []
+        self._since = time.monotonic()
+
+    def add(self, keys: list[str], rows: np.ndarray) -> None:
+        self._keys += keys
+        self._blocks.append(rows)
+        if time.monotonic() - self._since > _KEEP_EVERY or len(self._keys) >= _KEEP_ROWS:
+            self.keep()
+
+    def keep(self) -> None:
+        if self._store is not None and self._keys:
+            self._store.add(self._keys, np.concatenate(self._blocks))
+            self._keys, self._blocks = [], []
+        self._since = time.monotonic()
+
+    def of(self, keys: list[str]) -> np.ndarray:
+        if self._store is not None:
+            return self._store.rows(keys)
+        places = {name: row for row, name in enumerate(self._keys)}
+        return np.concatenate(self._blocks)[[places[name] for name in keys]]
+
+
+def _seen_bad(pictures: Sequence[Picture], display: Screen) -> list[tuple[str, str]]:
+    """Names of those that can be seen to be no pictures by their first bytes, and why."""
+    found = []
+    with display.doing("looking at the pictures", logged=False):
+        for picture in pictures:
+            try:
+                check_picture(picture.path, picture.name)
+            except UserError as error:
+                found.append((picture.name, str(error)))
+    return found
+
+
+def _refuse(bad: list[tuple[str, str]], total: int, on_bad: str) -> None:
+    if bad and on_bad == "refuse":
+        raise UserError(f"{len(bad)} of {total} pictures cannot be read: {bad_ones(bad)}; mend or remove them, or --bad=skip")
+
+
+def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple[str, str]]) -> "Iterator[Image]":
+    """The pixels of one after another; which they are goes into `done`, and what cannot be read into `broken`."""
+    for picture in pictures:
+        try:
+            pixels = open_picture(picture.path, picture.name)
+        except UserError as error:
+            broken.append((picture.name, str(error)))
+            continue
+        done.append(picture)
+        yield pixels

@@ -1,0 +1,211 @@
+"""Pictures on the disk: which there are, of which class, and each as upright RGB pixels, or the reason why it is none."""
+
+import csv
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from d3gzsl_jax.encoders.libraries import library
+from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import clean_name, listed, shortened
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "icon\r")
+
+
+class Picture(NamedTuple):
+    """A file: `name` is relative to the folder (or as the CSV has it), with '/'; `class_name` None where it is not known."""
+
+    path: Path
+    name: str
+    class_name: str | None
+
+
+def find_pictures(source: str | os.PathLike[str], option: str = "--images") -> list[Picture]:
+    """The pictures of a folder or a CSV, by name in order; they are not opened.
+
+    Args:
+        source: a folder with a subfolder for each class (deeper ones belong to it), or with pictures directly in it, which have no
+            class; or a CSV with the columns `file` (relative to the CSV's folder) and `class`, which may be left out. Hidden files
+            and what systems leave behind are passed over.
+        option: what it was given for.
+
+    Raises:
+        UserError: it is neither, holds no file, or a row names a file that is not there or is named twice.
+    """
+    path, advice = paths.clean(source, option), "give a folder with a subfolder for each class, or a CSV of file,class"
+    if path.is_dir():
+        found = sorted(_in_folder(path), key=lambda picture: picture.name.split("/"))
+    elif path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
+        found = list(_in_csv(path))
+    else:
+        what = "is no folder, and no .csv" if path.exists() else "no such folder or file"
+        raise UserError(f"{option}={path}: {what}; {advice}")
+    if not found:
+        raise UserError(f"{option}={path}: holds no pictures; {advice}")
+    return found
+
+
+def _in_folder(folder: Path) -> Iterator[Picture]:
+    done = {os.path.realpath(folder)}
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except OSError as error:
+            raise cannot_read(here, error) from None
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
+                continue
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real not in done:  # a link back to a folder above
+                    done.add(real)
+                    waiting.append(Path(entry.path))
+                continue
+            parts = Path(entry.path).relative_to(folder).parts
+            yield Picture(Path(entry.path), _name("/".join(parts)), clean_name(_name(parts[0])) if len(parts) > 1 else None)
+
+
+def _in_csv(path: Path) -> Iterator[Picture]:
+    lines = read_csv(path)
+    header = [cell.strip().casefold() for cell in lines[0][1]]
+    if "file" not in header or set(header) - {"file", "class"} or len(set(header)) < len(header):
+        raise UserError(f"{path}: its first line is {shortened(','.join(lines[0][1]))}; need the columns file and class")
+    column, label, named = header.index("file"), header.index("class") if "class" in header else None, set()
+    for line, cells in lines[1:]:
+        where = f"{path}: line {line}"
+        if len(cells) != len(header):
+            raise UserError(f"{where} has {len(cells)} cells, needs {len(header)} ({', '.join(header)})")
+        name = cells[column].strip()
+        if not name or "\0" in name:
+            raise UserError(f"{where} names no file")
+        if name in named:
+            raise UserError(f"{where}: {shortened(name)} is named twice; name every file once")
+        named.add(name)
+        file = path.parent / name
+        if not os.path.lexists(file):
+            raise UserError(f"{where}: {shortened(name)}: there is no such file; files count from {path.parent}/")
+        yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
+
+
+def read_csv(path: Path) -> list[tuple[int, list[str]]]:
+    """Lines that hold something, as (number, cells); at least the header.
+
+    Raises:
+        UserError: it cannot be read, is no text in UTF-8, or is empty.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, "excel-tab" if path.suffix.lower() == ".tsv" else "excel", skipinitialspace=True)
+            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
+    if not lines:
+        raise UserError(f"{path}: is empty; it needs a first line with the names of its columns")
+    return lines
+
+
+def open_picture(path: Path, name: str = "") -> "Image":
+    """RGB pixels, turned upright as EXIF says; of an animation the first frame, of transparent ones on white; 16 bits become 8.
+
+    Args:
+        path: the file.
+        name: what messages call it; its path if ''.
+
+    Raises:
+        UserError: it is no whole picture, in one line.
+    """
+    pillow, exif = library("PIL.Image", "images", "pictures"), library("PIL.ImageOps", "images", "pictures")
+    name = name or str(path)
+    _require_file(path, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd EXIF and of large pictures, which are seen to here
+        try:
+            with pillow.open(path) as picture:
+                picture.load()
+                return _rgb(_upright(picture, exif), pillow)
+        except Exception as error:  # a broken file makes Pillow raise nearly anything
+            raise _refusal(name, error, path) from None
+
+
+def check_picture(path: Path, name: str) -> None:
+    """Refuses what can be seen to be no picture without reading its pixels.
+
+    Raises:
+        UserError: as `open_picture`.
+    """
+    pillow = library("PIL.Image", "images", "pictures")
+    _require_file(path, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pillow.open(path).close()
+        except Exception as error:
+            raise _refusal(name, error, path) from None
+
+
+def _require_file(path: Path, name: str) -> None:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise cannot_read(name, error) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise UserError(f"{name}: is no file; remove it")
+    if not found.st_size:
+        raise UserError(f"{name}: is empty; copy it again, or remove it")
+
+
+def _refusal(name: str, error: Exception, path: Path) -> UserError:
+    """What is said of a picture that cannot be read."""
+    kind = type(error).__name__
+    if isinstance(error, MemoryError) or kind == "DecompressionBombError":
+        return UserError(f"{name}: has more pixels than are read (179 million); make it smaller, or remove it")
+    if isinstance(error, OSError) and error.errno:
+        return cannot_read(name, error)
+    why = "no format that Pillow knows" if kind == "UnidentifiedImageError" else reason(error).replace(str(path), path.name)
+    return UserError(f"{name}: is no whole picture ({why}); copy it again, or remove it")
+
+
+def _upright(picture: "Image", exif: Any) -> "Image":
+    try:
+        return exif.exif_transpose(picture)
+    except Exception:  # EXIF that is broken says nothing; the pixels are whole
+        return picture
+
+
+def _rgb(picture: "Image", pillow: Any) -> "Image":
+    """RGB, of whatever mode."""
+    if picture.mode.startswith("I"):  # 16 bits of grey, and those of 32 that hold no more
+        import numpy as np
+
+        values = np.asarray(picture).astype(np.int64)
+        high = 255 if picture.mode == "I" and values.size and values.min() >= 0 and values.max() <= 255 else 65535
+        picture = pillow.fromarray(np.rint(np.clip(values, 0, high) * (255 / high)).astype(np.uint8))
+    elif picture.mode == "F":
+        raise ValueError("pixels that are floating-point numbers, whose range nothing tells")
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        ground = pillow.new("RGBA", picture.size, (255, 255, 255, 255))
+        return pillow.alpha_composite(ground, picture).convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _name(name: str) -> str:
+    """A file's name as text that any encoding takes: bytes that are no UTF-8 as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def bad_ones(bad: list[tuple[str, str]]) -> str:
+    """What a message says of pictures (name, reason) that cannot be used."""
+    first = "; ".join(why for _, why in bad[:3])
+    return first + (f"; and {len(bad) - 3} more: {listed(name for name, _ in bad[3:])}" if len(bad) > 3 else "")

@@ -1,0 +1,74 @@
+"""The classes that rows to predict are known to be of, by the ids of a model."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from d3gzsl_jax.text import clean_name
+
+
+class Truth(NamedTuple):
+    """Of n rows.
+
+    Attributes:
+        ids: (n,) int32; -1 where nothing is known, or the model does not know the class.
+        names: of the classes, as the model has them, or as they are given where it does not know them; '' where nothing is known.
+    """
+
+    ids: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def ids_or_nan(self) -> np.ndarray:
+        """`ids` for a table: float64, NaN where there is none."""
+        return np.where(self.ids < 0, np.nan, self.ids)
+
+    @property
+    def strangers(self) -> dict[str, int]:
+        """Classes that the model does not know, each with its number of rows."""
+        found: dict[str, int] = {}
+        for label, name in zip(self.ids.tolist(), self.names, strict=True):
+            if label < 0 and name:
+                found[name] = found.get(name, 0) + 1
+        return found
+
+    def part(self, start: int, stop: int) -> "Truth":
+        """Of some of the rows."""
+        return Truth(self.ids[start:stop], self.names[start:stop])
+
+    def of(self, rows: np.ndarray) -> "Truth":
+        """Of the rows of these numbers."""
+        return Truth(self.ids[rows], tuple(self.names[row] for row in rows))
+
+
+def truth_of(classes: Sequence[str | int | None] | None, class_names: Sequence[str]) -> Truth | None:
+    """What is known of rows; None where that is nothing.
+
+    Args:
+        classes: a name or an id each, None where it is not known. A name may differ from that of the model in case, and in what
+            stands between its words, as the names of folders do, where only one class is then meant.
+        class_names: of the model, by id.
+    """
+    if classes is None or all(given is None for given in classes):
+        return None
+    exact = {clean_name(name): label for label, name in enumerate(class_names)}
+    like: dict[str, int] = {}
+    for label, name in enumerate(class_names):
+        like[_plain(name)] = -1 if _plain(name) in like else label
+    known: dict[str | int | None, tuple[int, str]] = {None: (-1, "")}
+    for given in set(classes) - {None}:
+        if isinstance(given, str):
+            name = clean_name(given)
+            label = exact[name] if name in exact else like.get(_plain(name), -1)
+        else:
+            name, label = f"class {given}", int(given or 0) if 0 <= int(given or 0) < len(class_names) else -1
+        known[given] = (label, class_names[label] if label >= 0 else name)
+    found = [known[given] for given in classes]
+    return Truth(np.array([label for label, _ in found], np.int32), tuple(name for _, name in found))
+
+
+def _plain(name: str) -> str:
+    """The words of a name, in small letters."""
+    return re.sub(r"[\W_]+", " ", clean_name(name).casefold()).strip()
