@@ -5,7 +5,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import model_files, model_rows, picture_rows
+from d3gzsl_jax.runs import described_classes, model_files, model_rows, picture_rows
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
@@ -34,6 +34,9 @@ from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
+
+if TYPE_CHECKING:
+    from d3gzsl_jax.encoders.texts import TextEncoder
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096
@@ -275,6 +278,17 @@ class TrainedModel:
             unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
         )
         return grown.fit_classifier(data)
+
+    def add_described_classes(
+        self, classes: described_classes.Described, data: GZSLData, encoder: "TextEncoder | None" = None
+    ) -> "TrainedModel":
+        """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV; by `encoder`, None for the model's own.
+
+        Raises:
+            UserError: as there; or the model was trained with another kind of semantics.
+        """
+        table = described_classes.check_fits(self, described_classes.table_of(classes))
+        return self.add_classes(described_classes.described_semantics(self, table, encoder), table.names, data)
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
         """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""
