@@ -3,7 +3,7 @@
     from d3gzsl_jax import api as d3
 
     config = d3.load_config("configs/digits.py", {"train.epochs": 10})
-    data = d3.load_data(config)
+    data = d3.load_data(config)                       # or d3.embed("pictures", "classes.csv", "birds.npz")
     run = d3.train(config, data)                      # run.results, run.model, run.folder
     found = run.model.predict(features, top=3)        # classes, names, probabilities, seen, in_distribution
     found.to_dataframe()                              # a pandas table of them
@@ -26,6 +26,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.open_npz import write_npz
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.encoders import embed as embedding
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import model as model_module
 from d3gzsl_jax.runs.display import METRICS, Display, percent
@@ -39,7 +40,7 @@ from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.system.startup import configure
 
 __all__ = [
-    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "load_config", "load_data",
+    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "embed", "load_config", "load_data",
     "load_model", "train", "validate", "write_npz",
 ]  # fmt: skip
 
@@ -71,6 +72,33 @@ def load_data(config: ConfigDict) -> GZSLData:
     """
     check.check(config)
     return load(config.dataset, config.data)
+
+
+def embed(
+    images: str | Path, classes: str | Path, output: str | Path, *, image_encoder: str = embedding.IMAGE_ENCODER,
+    text_encoder: str = "", holdout: float = 0.2, unseen: str = "", unseen_share: float = 0.0, bad: str = "refuse", seed: int = 0,
+    batch: int = embedding.BATCH, display: Display | None = None,
+) -> GZSLData:
+    """Makes a benchmark of pictures and of words about their classes, and writes it: what `d3gzsl embed` does.
+
+    Args:
+        images: a folder with a subfolder of pictures for each class, or a CSV of file,class.
+        classes: a CSV of class,description or of class and numbers. Classes without pictures are unseen.
+        output: the .npz to write.
+        image_encoder, text_encoder: see `d3gzsl_jax.encoders.images` and `texts`.
+        holdout: share of each seen class's pictures to test with.
+        unseen: names of classes with pictures that are held out as unseen, 'okapi,zebra'; or
+        unseen_share: the share of classes to hold out, drawn.
+        bad: 'refuse' pictures that cannot be read, or 'skip' them.
+        seed: of what is drawn.
+        batch: pictures an encoder gets at once.
+        display: where progress goes; standard output if None.
+
+    Raises:
+        UserError: files, options or pictures are wrong; the message says which.
+    """
+    asked = embedding.plan(images, classes, output, image_encoder, text_encoder, holdout, unseen, unseen_share, seed)
+    return embedding.embed(asked, display or Display(), bad, batch)
 
 
 def train(

@@ -13,7 +13,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
 from d3gzsl_jax.system import joining, paths
-from d3gzsl_jax.system.options import Parser, whole
+from d3gzsl_jax.system.options import Parser, one_of, share, whole
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -60,6 +60,23 @@ load_state_dict(..., strict=False).
 from it, and the final classifier is fitted anew where the file has none. --like writes a model alone
 (predict, synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
 """
+
+_EMBED = """\
+Makes a benchmark, to train on, of pictures of some classes and words about all of them.
+
+    d3gzsl embed --images=pictures --classes=classes.csv --output=birds.npz
+
+pictures/ has a folder of pictures for each class, called as in classes.csv, whose columns are class and description (several
+lines of a class are averaged), or class and numbers. Classes with pictures are seen, those with words only unseen. A run that was
+killed goes on with the pictures that are not done.
+"""
+_IMAGE_SPECS = (
+    "resnet101, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER (default: resnet101, a download of 171 MB)"
+)
+_TEXT_SPECS = (
+    "sentence-transformers:NAME_OR_FOLDER or clip:NAME_OR_FOLDER (default: the clip of --image-encoder, else all-MiniLM-L6-v2, a "
+    "download of 91 MB)"
+)
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -168,6 +185,46 @@ def _convert_parser() -> Parser:
     return parser
 
 
+def embed(arguments: Sequence[str]) -> int:
+    """A benchmark of pictures and descriptions."""
+    options = vars(_embed_parser().parse_args(arguments))
+    for name in ("images", "classes"):
+        if not os.path.lexists(path := paths.clean(options[name], f"--{name}")):
+            raise UserError(f"--{name}={path}: no such file{' or folder' if name == 'images' else ''}")
+    contents.output(options["output"], "--output", lambda path: True, "")
+    from d3gzsl_jax.encoders.embed import embed as embedded
+    from d3gzsl_jax.encoders.embed import plan
+    from d3gzsl_jax.runs.display import Display
+
+    on_bad, batch, source = options.pop("bad"), options.pop("batch"), options.pop("images")
+    embedded(plan(source, **options), Display(), on_bad, batch)
+    return 0
+
+
+def _embed_parser() -> Parser:
+    parser = Parser("d3gzsl embed", description=_EMBED, exit_codes=f"{_CODES}, 130 ended by ctrl-C (the same command goes on).")
+    files: Mapping[str, tuple[str, str]] = {
+        "images": ("FOLDER|CSV", "a subfolder of pictures for each class, or a CSV of file,class"),
+        "classes": ("CSV", "class,description; or class and columns of numbers"),
+        "output": ("FILE.npz", "the benchmark to write"),
+    }
+    for name, (metavar, text) in files.items():
+        parser.add_argument(f"--{name}", required=True, metavar=metavar, help=text)
+    further: Mapping[str, dict[str, Any]] = {
+        "image_encoder": {"metavar": "SPEC", "default": "resnet101", "help": _IMAGE_SPECS},
+        "text_encoder": {"metavar": "SPEC", "default": "", "help": _TEXT_SPECS},
+        "holdout": {"metavar": "SHARE", "type": share(), "default": 0.2, "help": "of each seen class, to test with; 0 for none"},
+        "unseen": {"metavar": "NAMES", "default": "", "help": "classes with pictures to test with as unseen ones: okapi,zebra"},
+        "unseen_share": {"metavar": "SHARE", "type": share(), "default": 0.0, "help": "of the classes, drawn, if no --unseen"},
+        "bad": {"type": one_of("refuse", "skip"), "default": "refuse", "help": "pictures that cannot be read: refuse or skip"},
+        "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of what is drawn (default: 0)"},
+        "batch": {"metavar": "N", "type": whole(1, 2**16), "default": 32, "help": "pictures at once"},
+    }
+    for name, of in further.items():
+        parser.add_argument(f"--{name}", **of)
+    return parser
+
+
 def _in(module: str) -> Callable[[Sequence[str]], int]:
     """The command whose options and work have a room of their own."""
     return lambda arguments: importlib.import_module(f"d3gzsl_jax.{module}").main(list(arguments))
@@ -182,6 +239,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "train": Command(train, "train a model, or go on with a run"),
+    "embed": Command(embed, "a benchmark of your own pictures and descriptions"),
     "evaluate": Command(of_mode("evaluate"), "figures of a run's checkpoint, anew"),
     "predict": Command(of_mode("predict"), "classes of a file of features, as CSV"),
     "synthesize": Command(of_mode("synthesize"), "features the generator makes of classes"),

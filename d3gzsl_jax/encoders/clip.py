@@ -143,7 +143,7 @@ def _transform(fields: dict[str, Any]) -> Transform:
     crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
     crops = fields.get("do_center_crop", "shortest_edge" in size) and "shortest_edge" in size
     sides = (crop or {"height": size["shortest_edge"], "width": size["shortest_edge"]}) if crops else size
-    height, width = int(sides.get("height", size.get("shortest_edge"))), int(sides.get("width", size.get("shortest_edge")))
+    height, width = (int(sides.get(side, size.get("shortest_edge", 224))) for side in ("height", "width"))
     mean, std = (0.0,) * 3, (1.0,) * 3
     if fields.get("do_normalize", True):
         mean, std = tuple(fields["image_mean"]), tuple(fields["image_std"])

@@ -142,7 +142,7 @@ def _seen_bad(pictures: Sequence[Picture], display: Screen) -> list[tuple[str, s
             try:
                 check_picture(picture.path, picture.name)
             except UserError as error:
-                found.append((picture.name, str(error)))
+                found.append((picture.name, _why(error, picture)))
     return found
 
 
@@ -157,7 +157,12 @@ def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple
         try:
             pixels = open_picture(picture.path, picture.name)
         except UserError as error:
-            broken.append((picture.name, str(error)))
+            broken.append((picture.name, _why(error, picture)))
             continue
         done.append(picture)
         yield pixels
+
+
+def _why(error: UserError, picture: Picture) -> str:
+    """The reason alone: name and advice are said once for all."""
+    return str(error).removeprefix(f"{picture.name}: ").rpartition("; ")[0] or str(error)

@@ -78,7 +78,8 @@ class FeatureCache:
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
         """(n, d) of pictures that are all done."""
-        found, files = np.zeros((len(keys), self._size), np.float32), {}
+        found = np.zeros((len(keys), self._size), np.float32)
+        files: dict[Path, list[tuple[int, int]]] = {}
         for place, name in enumerate(keys):
             files.setdefault(self._places[name][0], []).append((place, self._places[name][1]))
         for path, pairs in files.items():

@@ -207,5 +207,5 @@ def _name(name: str) -> str:
 
 def bad_ones(bad: list[tuple[str, str]]) -> str:
     """What a message says of pictures (name, reason) that cannot be used."""
-    first = "; ".join(why for _, why in bad[:3])
-    return first + (f"; and {len(bad) - 3} more: {listed(name for name, _ in bad[3:])}" if len(bad) > 3 else "")
+    first = ", ".join(f"{shortened(name)} {why}" for name, why in bad[:3])
+    return first + (f", and {len(bad) - 3} more ({listed(name for name, _ in bad[3:])})" if len(bad) > 3 else "")

@@ -137,6 +137,21 @@ def whole(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
     return read
 
 
+def share() -> Callable[[str], float]:
+    """The type of an option that is a share: 0 or more, and below 1."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < 1:
+            raise argparse.ArgumentTypeError(f"expected a share, 0 to below 1, not {cut(text)}")
+        return value
+
+    return read
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """The type of an option that is one of some words."""
 

@@ -8,6 +8,7 @@ own, as the fine-tuned features of ZeroDiff (`ce_ce.mat`, rows first), has those
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def read_xlsa17(root: str | Path, name: str, feature_file: str | Path = "res101.
     features = arrays["features"].T
     if features_path.suffix.lower() in HDF5 or labels_path != features_path:
         features = forms.rows_first(features, len(labels), keys["features"])
-    rows = {
+    rows: dict[str, Any] = {
         role: forms.row_list(splits[key], f"{splits_path}: {key!r}", len(features), first=1)
         for role, key in (ROLE_KEYS | EXTRA_KEYS).items() if key in splits
     }  # fmt: skip
