@@ -49,7 +49,10 @@ def check_fits(model: "TrainedModel", table: ClassTable) -> ClassTable:
         UserError: the model was trained with another kind of semantics, with other attributes, or knows a class of that name.
     """
     where = f"{table.path}: " if table.path else ""
-    new_names(table.names, model.class_names)
+    try:
+        new_names(table.names, model.class_names)
+    except UserError as error:
+        raise UserError(f"{where}{error}") from None
     notes = model.encoders or {}
     known = tuple(notes.get("attribute_names") or ())
     if table.descriptions is not None:
