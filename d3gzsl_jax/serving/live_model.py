@@ -179,7 +179,7 @@ def numbers(text: str, size: int) -> np.ndarray:
             value = float(part)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+        if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
             raise UserError(f"{cut(part, 40)} is no finite number; this model takes {size} numbers of a class")
         found.append(value)
     if len(found) != size:
