@@ -83,12 +83,19 @@ def _check(options: "argparse.Namespace") -> None:
             continue
         inputs.append(path := paths.clean(given, f"--{name}"))
         if not path.exists():
-            raise UserError(f"--{name}={path}: no such folder")
+            raise UserError(f"--{name.replace('_', '-')}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
         setattr(options, name, str(path))
-        if name == "workdir":
-            contents.model_folder(path)
+    if not bucket.is_in_one(options.workdir):
+        _require_model(Path(options.workdir))
     if options.save:
         options.save = contents.output(options.save, "--save", contents.is_model, "saved model", inputs, parents=True)
+
+
+def _require_model(folder: Path) -> None:
+    try:
+        contents.model_folder(folder)
+    except UserError:  # which names an option that other commands have
+        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
 
 
 def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel":

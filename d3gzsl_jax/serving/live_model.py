@@ -49,6 +49,7 @@ class LiveModel:
     ) -> None:
         self._model, self._images, self._save, self._inputs = model, images, save, inputs
         self._known = self._saved = len(model.class_names)
+        self._began_with = model.prediction
         self._text_encoder, self._data = _once(text_encoder), _once(data)
         self._predicting, self._growing = threading.Lock(), threading.Lock()
 
@@ -64,7 +65,7 @@ class LiveModel:
         names = tuple(notes.get("attribute_names") or ())
         return {
             "title": f"{method(model.config)} on {clean_name(model.name)}",
-            "predictor": model.prediction,
+            "predictor": model.prediction, "began_with": self._began_with,
             "classes": [{"name": clean_name(name), "kind": self._kind(label)} for label, name in enumerate(model.class_names)],
             "takes": "description" if notes.get("text") else "numbers",
             "attributes": [clean_name(name) for name in names], "size": int(model.semantics.shape[1]),

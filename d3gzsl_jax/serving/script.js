@@ -25,8 +25,8 @@
   }
 
   function percent(value) {
-    if (value < 0.005) return "< 1 %";
-    return value > 0.995 && value < 1 ? "> 99 %" : `${Math.round(100 * value)} %`;
+    const text = value < 0.005 ? "< 1" : value > 0.995 && value < 1 ? "> 99" : `${Math.round(100 * value)}`;
+    return `${text} %`.replaceAll(" ", "\u00a0");
   }
 
   function badge(kind) {
@@ -62,7 +62,7 @@
     answers.replaceChildren(answer, list);
     answers.append(make("p", "", `All seen classes together: ${percent(found.seen_probability)}.`));
     if (found.words) {
-      const text = `It ${found.words} (${percent(found.in_distribution)} sure of one of them).`;
+      const text = `It ${found.words}: the teacher is ${percent(found.in_distribution)} sure of one of them.`;
       answers.append(make("p", "words", text));
     }
     card.classList.remove("waiting");
@@ -80,6 +80,7 @@
       } catch (error) {
         entry.card.classList.remove("waiting");
         entry.card.querySelector(".answers").replaceChildren(make("p", "error", error.message));
+        entry.image.hidden = !entry.image.naturalWidth;
         entry.failed = true;
       }
     }
@@ -116,8 +117,9 @@
     at("keeping").hidden = !state.added;
     const many = state.added > 1 ? "The new classes live" : "The new class lives";
     const until = state.unsaved ? " until the server stops" : " in the saved model";
-    const how = state.unsaved && !state.save ? "; started with --save=FOLDER, the server can save them." : ".";
-    at("lives").textContent = many + until + how;
+    const how = state.unsaved && !state.save ? "; start it with --save=FOLDER to keep what joins." : ".";
+    const other = state.predictor === state.began_with ? "" : " The final classifier predicts now: the student knows no new classes.";
+    at("lives").textContent = many + until + how + other;
   }
 
   for (const name of ["dragenter", "dragover"]) {

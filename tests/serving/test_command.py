@@ -30,7 +30,7 @@ def test_bad_options(tmp_path, capsys, monkeypatch):
     refused(capsys, [f"--workdir={tmp_path}"], "holds no saved model")
     refused(capsys, [f"--workdir={tmp_path}", "--port=x"], "expected a whole number, 0 to 65535, not x")
     refused(capsys, [f"--workdir={tmp_path}", "--prot=1"], "did you mean --port?")
-    refused(capsys, [f"--workdir={tmp_path}", "--data-root=/no/such"], "--data_root=/no/such: no such folder")
+    refused(capsys, [f"--workdir={tmp_path}", "--data-root=/no/such"], "--data-root=/no/such: no such file or folder")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
     refused(capsys, [f"--workdir={tmp_path}"], "serve needs uvicorn: pip install 'd3gzsl-jax[serve]'")
 
