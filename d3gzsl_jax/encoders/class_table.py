@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from d3gzsl_jax.encoders.texts import TextEncoder
 
 _KEY, _WORDS = "class", "description"
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class ClassTable(NamedTuple):
@@ -111,7 +112,7 @@ def _numbered(path: Path, header: Sequence[str], folded: Sequence[str], lines: S
         if name in found:
             raise UserError(f"{path}: line {line}: class {shortened(name)} is there twice; of numbers a class has one line")
         for place in places:
-            if not is_number(cells[place]) or not math.isfinite(float(np.float32(float(cells[place])))):
+            if not is_number(cells[place]) or not abs(float(cells[place])) <= _LARGEST:  # NaN is not either
                 hint = "is it the description? call the column so" if len(places) == 1 else "correct it or drop the column"
                 where = f"{path}: line {line}, column {header[place]}"
                 raise UserError(f"{where}: {shortened(cells[place])} is no finite number; {hint}")

@@ -14,7 +14,7 @@ from d3gzsl_jax.system import atomic
 from d3gzsl_jax.text import listed
 
 _LONGEST = 2**26  # bytes of a file that is looked into
-TRAINED_ON = "S says nothing new of rows that the model was trained on."
+TRAINED_ON = "S says nothing new of what the model was trained on."
 
 
 class Accuracy(NamedTuple):
@@ -43,13 +43,13 @@ class Accuracy(NamedTuple):
     confusion: np.ndarray
     strangers: dict[str, int]
 
-    def said(self) -> str:
+    def said(self, things: str = "rows") -> str:
         """In a line, percent."""
         both = not np.isnan([self.unseen, self.seen]).any()
         figures = {"U": self.unseen, "S": self.seen, "H": self.harmonic} if both else {"accuracy, mean over classes": self.by_class}
         kind = "" if both else f" ({'seen' if np.isnan(self.unseen) else 'unseen'} classes only)"
         told = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items())
-        return f"{self.right} of {self.rows} rows are recognised: {told} percent{kind}"
+        return f"{self.right} of {self.rows} {things} are recognised: {told} percent{kind}"
 
 
 def accuracy_of(predicted: np.ndarray, truth: Truth, unseen: np.ndarray) -> Accuracy | None:
@@ -117,10 +117,11 @@ def write_accuracy(found: Accuracy, class_names: Sequence[str], unseen: np.ndarr
         },
         "unknown_classes": found.strangers,
     }  # fmt: skip
-    atomic.write_text(target, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
+    atomic.write_text(target, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def said_of_strangers(found: dict[str, int]) -> str:
+def said_of_strangers(found: dict[str, int], things: str = "rows") -> str:
     """Classes that the model does not know, in a line."""
-    rows = sum(found.values())
-    return f"the model does not know {listed(found)}: {rows} row{'s' if rows > 1 else ''}, which count in no accuracy"
+    count = sum(found.values())
+    return f"the model does not know {listed(found)}: {count} {things if count > 1 else things[:-1]}, which count in no accuracy"

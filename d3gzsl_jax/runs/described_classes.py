@@ -97,8 +97,16 @@ def text_encoder_for(model: "TrainedModel", spec: str = "") -> "TextEncoder":
     return found
 
 
-def described_semantics(model: "TrainedModel", table: ClassTable, encoder: "TextEncoder | None" = None) -> np.ndarray:
-    """(k, da) float32, raw, of the classes of a table that `check_fits`; `encoder`: the model's, None to load it where needed."""
-    if table.descriptions is not None and encoder is None:
-        encoder = text_encoder_for(model)
-    return class_semantics(table, encoder)
+def new_semantics(model: "TrainedModel", classes: Described, encoder: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
+    """Vectors (k, da) float32, raw, and names of new classes for a model.
+
+    Args:
+        model: that is to know them.
+        classes: with descriptions, for a model that was trained on such, or with its attributes.
+        encoder: says where the model's text encoder is now, '' for where it was.
+
+    Raises:
+        UserError: they do not fit the model, or its text encoder is not there.
+    """
+    table = check_fits(model, table_of(classes))
+    return class_semantics(table, None if table.descriptions is None else text_encoder_for(model, encoder)), table.names

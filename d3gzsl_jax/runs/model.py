@@ -5,7 +5,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,18 +25,15 @@ from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs import described_classes, model_files, model_rows, picture_rows
+from d3gzsl_jax.runs.best_classes import best_classes
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
-from d3gzsl_jax.runs.truth import truth_of
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
-
-if TYPE_CHECKING:
-    from d3gzsl_jax.encoders.texts import TextEncoder
 
 PREDICTORS = ("student", "classifier")
 _CHUNK_ROWS = 4096
@@ -152,23 +149,11 @@ class TrainedModel:
         self, pictures: picture_rows.Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
         display: Display | None = None,
     ) -> Predictions:
-        """The `top` classes of pictures, with their names, and with the classes they are known to be of.
+        """The `top` classes of pictures, with their names and, where it is known, of which classes they are.
 
-        Args:
-            pictures: a folder, with a folder a class or not, a picture, a CSV of file,class, or paths of pictures.
-            top, predictor: see `predict`.
-            encoder: names one, as in 'resnet101' or 'onnx:FILE', for a model that does not know what made its features.
-            bad: 'refuse' or 'skip' a picture that cannot be read.
-            display: where progress goes; None for nowhere.
-
-        Raises:
-            UserError: as of `predict`; or there is no encoder, or no picture.
+        Arguments and errors: see `picture_rows.predicted`.
         """
-        self.check_predictor(predictor)
-        self.check_top(top)
-        found = picture_rows.picture_rows(pictures, picture_rows.encoder_of(self, encoder), display or Display(quiet=True), bad)
-        names, truth = tuple(one.name for one in found.pictures), truth_of(found.classes, self.class_names)
-        return self.predict(found.features, top, predictor)._replace(row_names=names, truth=truth)
+        return picture_rows.predicted(self, pictures, top, predictor, encoder, bad, display)
 
     def predict_chunk(
         self, features: np.ndarray, top: int = 1, predictor: str = "", first: int = 0, source: str = "features",
@@ -191,7 +176,7 @@ class TrainedModel:
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
         final = self._final if name == "classifier" else None
         parameters = self.params, self.teacher, self.classifier or {}
-        found = _predict(self._objective, final, top, *parameters, self._classes.seen, padded)
+        found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
     def check_top(self, top: int) -> None:
@@ -279,16 +264,9 @@ class TrainedModel:
         )
         return grown.fit_classifier(data)
 
-    def add_described_classes(
-        self, classes: described_classes.Described, data: GZSLData, encoder: "TextEncoder | None" = None
-    ) -> "TrainedModel":
-        """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV; by `encoder`, None for the model's own.
-
-        Raises:
-            UserError: as there; or the model was trained with another kind of semantics.
-        """
-        table = described_classes.check_fits(self, described_classes.table_of(classes))
-        return self.add_classes(described_classes.described_semantics(self, table, encoder), table.names, data)
+    def add_described_classes(self, classes: described_classes.Described, data: GZSLData, encoder: str = "") -> "TrainedModel":
+        """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV: see `described_classes.new_semantics`."""
+        return self.add_classes(*described_classes.new_semantics(self, classes, encoder), data)
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
         """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""
@@ -314,19 +292,6 @@ class TrainedModel:
     def write(self, folder: Path) -> None:
         """`save`, to a folder that is known to be free, or to hold what may go."""
         model_files.write(folder, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _predict(
-    objective: Objective, final: FinalClassifier | None, top: int, params: Params, teacher: Params, classifier: Params,
-    seen: jax.Array, features: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """The arrays of `Predictions`, by the final classifier, or by the student where that is None."""
-    logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
-    probabilities = jax.nn.softmax(logits)
-    best, classes = jax.lax.top_k(probabilities, top)
-    like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1) if teacher else None
-    return classes, best, probabilities[:, seen].sum(axis=-1), like
 
 
 def load_model(folder: str | Path) -> TrainedModel:

@@ -24,11 +24,13 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "data_root": {"metavar": "FOLDER", "default": "", "help": "where the run's data is now, if it was moved"},
     "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
     "images": {"metavar": "FOLDER", "default": "", "help": "pictures: a folder, a picture, or a CSV of file,class"},
-    "image_encoder": {"metavar": "SPEC", "default": "", "help": "for a model that does not know its own: resnet101, timm:NAME, onnx:FILE"},
+    "image_encoder": {
+        "metavar": "SPEC", "default": "", "help": "resnet101, timm:NAME, onnx:FILE ..., for a model that does not know its own",
+    },
     "bad": {"type": one_of("refuse", "skip"), "default": "refuse", "help": "a picture that cannot be read: refuse it, or skip it"},
     "names": {"metavar": "FILE", "default": "", "help": "names of the rows of --input, a line each, or a CSV of file,class"},
     "gallery": {"metavar": "FILE.html", "default": "", "help": "a page of the pictures with their predictions to write"},
-    "accuracy": {"metavar": "FILE.json", "default": "", "help": "accuracies and confusion matrix to write, where classes are known"},
+    "accuracy": {"metavar": "FILE.json", "default": "", "help": "accuracies and confusion matrix, where classes are known"},
     "output": {"metavar": "FILE", "default": "", "help": "where to write"},
     "key": {"metavar": "NAME", "default": "", "help": "which array of the input file"},
     "representations": {
@@ -110,7 +112,7 @@ def _synthesize(options: dict[str, Any], display: "Display") -> None:
 
 def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
-    from d3gzsl_jax.runs import described_classes
+    from d3gzsl_jax.runs.described_classes import new_semantics
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
     from d3gzsl_jax.runs.reopen import run_data
@@ -119,9 +121,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
     model = load_model(options["workdir"])
     if options["classes"]:
-        table = described_classes.check_fits(model, described_classes.table_of(source))
-        encoder = described_classes.text_encoder_for(model, options["text_encoder"]) if table.descriptions is not None else None
-        semantics, names = described_classes.described_semantics(model, table, encoder), table.names
+        semantics, names = new_semantics(model, source, options["text_encoder"])
     else:
         semantics, names = read_classes(source, options["key"])
         check_width(semantics, model.semantics.shape[1], source)
@@ -155,12 +155,11 @@ MODES: Mapping[str, Mode] = {
     "predict": Mode(
         _predict, ("workdir", "output"),
         (
-            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder", "names", "key",
-            "representations",
+            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder",
+            "names", "key", "representations",
         ),
-        "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or JSON by its name; a file of features need not\n"
-        "fit into memory. Where pictures lie in folders named like classes, or a file says of which class its rows are, the\n"
-        "accuracy is told, too.\n\n"
+        "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or as JSON by the file's name. Where pictures\n"
+        "lie in folders named like classes, or a file says of which class its rows are, the accuracy is told, too.\n\n"
         "    d3gzsl predict --workdir=runs/mine --images=pictures --output=classes.csv --gallery=predictions.html\n"
         "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
         _OF_MODEL | {"output": "the CSV or .json to write"}, ("images", "input"),

@@ -1,22 +1,53 @@
-"""Pictures to predict as feature rows: which pictures are meant, which encoder a model takes, and what it makes of them."""
+"""Pictures to predict: which are meant, which encoder a model takes, the feature rows it makes of them, and their classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from d3gzsl_jax.encoders.pictures import Picture, find_pictures
+from d3gzsl_jax.encoders.pictures import Picture, bad_ones, find_pictures
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.predictions import Predictions
+from d3gzsl_jax.runs.truth import truth_of
 from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import shortened
 
 if TYPE_CHECKING:
     from d3gzsl_jax.encoders.images import ImageEncoder
-    from d3gzsl_jax.runs.model import TrainedModel
 
 Source = str | Path | Sequence[str | Path]
 """A folder, a picture, a CSV of file,class, or paths of pictures."""
+
+
+class Model(Protocol):
+    """What of a `TrainedModel` is used here."""
+
+    @property
+    def encoders(self) -> Mapping[str, Any] | None:
+        """Notes of what made its features."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """By id."""
+
+    @property
+    def feature_size(self) -> int:
+        """dx."""
+
+    @property
+    def representation_size(self) -> int:
+        """0 where it takes none."""
+
+    def check_predictor(self, predictor: str = "") -> str:
+        """Refuses one that is not there."""
+
+    def check_top(self, top: int) -> None:
+        """Refuses more classes than there are."""
+
+    def predict(self, features: np.ndarray, top: int = 1, predictor: str = "") -> Predictions:
+        """The best classes of feature rows."""
 
 
 class PictureRows(NamedTuple):
@@ -48,14 +79,14 @@ def pictures_of(source: Source, option: str = "--images") -> list[Picture]:
         found = [Picture(path, str(given), None) for given in source if (path := paths.clean(given, option))]
     else:
         path = paths.clean(source, option)
-        is_one = path.is_file() and path.suffix.lower() != ".csv"
-        found = [Picture(path, path.name, None)] if is_one else find_pictures(path)
+        is_one = path.is_file() and path.suffix.lower() not in (".csv", ".tsv")
+        found = [Picture(path, path.name, None)] if is_one else find_pictures(path, option)
     if not found:
         raise UserError(f"{option}: no pictures are given; give a folder, a picture or a CSV of file,class")
     return found
 
 
-def encoder_of(model: "TrainedModel", spec: str = "") -> "ImageEncoder":
+def encoder_of(model: Model, spec: str = "") -> "ImageEncoder":
     """The encoder that makes of pictures what the model takes.
 
     Args:
@@ -78,25 +109,55 @@ def encoder_of(model: "TrainedModel", spec: str = "") -> "ImageEncoder":
     found = image_encoder_of(notes, spec) if notes else image_encoder(spec)
     if found.size != model.feature_size:
         called = f"--image-encoder={spec}" if spec else "the model's image encoder"
-        raise UserError(f"{called}: makes {found.size} features a picture, but the model takes {model.feature_size}; name its own encoder")
+        takes = f"but the model takes {model.feature_size}"
+        raise UserError(f"{called}: makes {found.size} features a picture, {takes}; name the one its features were made by")
     return found
 
 
-def picture_rows(source: Source, encoder: "ImageEncoder", display: Display, bad: str = "refuse") -> PictureRows:
+def picture_rows(
+    pictures: Sequence[Picture], encoder: "ImageEncoder", display: Display, bad: str = "refuse"
+) -> PictureRows:
     """Feature rows of pictures.
 
     Args:
-        source: which.
+        pictures: of `pictures_of`.
         encoder: see `encoder_of`.
         display: where progress goes.
         bad: what is done with one that cannot be read: 'refuse', or 'skip', which leaves it out.
 
     Raises:
-        UserError: there is no picture, or one cannot be read.
+        UserError: one cannot be read, or with 'skip' none can.
     """
     from d3gzsl_jax.encoders.embed_pictures import embed_pictures
 
-    found = embed_pictures(pictures_of(source), encoder, display, bad)
-    if not len(found.pictures):
-        raise UserError(f"--images: none of {len(found.skipped)} pictures can be read; the first: {': '.join(found.skipped[0])}")
+    if bad not in ("refuse", "skip"):
+        raise UserError(f"bad={shortened(bad)}: expected refuse or skip")
+    found = embed_pictures(pictures, encoder, display, bad)
+    if found.skipped:
+        display.say(f"left out {len(found.skipped)} of {len(pictures)} pictures, which cannot be read: {bad_ones(found.skipped)}")
     return PictureRows(found.features, found.pictures, found.skipped)
+
+
+def predicted(
+    model: Model, source: Source, top: int = 1, predictor: str = "", encoder: str = "", bad: str = "refuse",
+    display: Display | None = None,
+) -> Predictions:
+    """The `top` classes of pictures, with their names and, where it is known, of which classes they are.
+
+    Args:
+        model: what predicts.
+        source: a folder, with a subfolder a class or not, a picture, a CSV of file,class, or paths of pictures.
+        top, predictor: see `TrainedModel.predict`.
+        encoder: see `encoder_of`.
+        bad: see `picture_rows`.
+        display: where progress goes; None for nowhere.
+
+    Raises:
+        UserError: as of `TrainedModel.predict`; or there is no encoder, or no picture.
+    """
+    model.check_predictor(predictor)
+    model.check_top(top)
+    pictures = pictures_of(source, "pictures")
+    found = picture_rows(pictures, encoder_of(model, encoder), display or Display(quiet=True), bad)
+    names, truth = tuple(one.name for one in found.pictures), truth_of(found.classes, model.class_names)
+    return model.predict(found.features, top, predictor)._replace(row_names=names, truth=truth)

@@ -1,4 +1,4 @@
-"""From features or pictures to a file of predictions, chunk by chunk: neither file of features nor predictions has to fit memory."""
+"""From features or pictures to files of predictions, chunk by chunk: neither features nor predictions have to fit into memory."""
 
 import itertools
 import time
@@ -14,6 +14,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import accuracy, model_rows, prediction_files
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.gallery.write import Gallery
+from d3gzsl_jax.runs.gallery.write import output_file as page_file
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.picture_rows import PictureRows
 from d3gzsl_jax.runs.predictions import Predictions
@@ -42,7 +43,7 @@ class Rows(NamedTuple):
 
     Attributes:
         blocks: of features, and of representations where there are some, in order.
-        count: how many rows; None where only reading tells.
+        total: how many rows; None where only reading tells.
         source: what messages call them.
         names: of the rows; None where they have none.
         truth: what is known of their classes.
@@ -50,7 +51,7 @@ class Rows(NamedTuple):
     """
 
     blocks: Iterator[tuple[np.ndarray, np.ndarray | None]]
-    count: int | None
+    total: int | None
     source: str
     names: tuple[str, ...] | None
     truth: Truth | None
@@ -64,15 +65,15 @@ def outputs(table: str | Path, accuracies: str | Path = "", gallery: str | Path 
     Raises:
         UserError: something else is there, two are the same, or a folder does not exist or cannot be written.
     """
-    from d3gzsl_jax.runs.gallery.write import output_file as page_file
-
-    kinds = {"--output": (table, prediction_files.output_file), "--accuracy": (accuracies, accuracy.output_file), "--gallery": (gallery, page_file)}
-    found: dict[str, Path | None] = {option: check(given, option, inputs) if given else None for option, (given, check) in kinds.items()}
-    for one, other in itertools.combinations([option for option in found if found[option]], 2):
-        if paths.same_file(found[one], found[other]):  # type: ignore[arg-type] # neither is None
+    found = {"--output": prediction_files.output_file(table, "--output", inputs)}
+    if accuracies:
+        found["--accuracy"] = accuracy.output_file(accuracies, "--accuracy", inputs)
+    if gallery:
+        found["--gallery"] = page_file(gallery, "--gallery", inputs)
+    for one, other in itertools.combinations(found, 2):
+        if paths.same_file(found[one], found[other]):
             raise UserError(f"{other}={found[other]}: is what {one} names, too; give another place to write to")
-    assert found["--output"] is not None
-    return Outputs(found["--output"], found["--accuracy"], found["--gallery"])
+    return Outputs(found["--output"], found.get("--accuracy"), found.get("--gallery"))
 
 
 def predict_file(
@@ -144,26 +145,24 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     gallery = Gallery(model, rows.pictures, rows.skipped) if to.gallery else None
     best: list[np.ndarray] = []
     began, done = time.monotonic(), 0
-    display.start("predicting", rows.count or 0)
+    display.start("predicting", rows.total or 0)
     try:
         with prediction_files.opened(
             to.table, top, rows.names is not None, truth is not None, model.class_names, model.seen
         ) as write:
             for found in _ahead(model, rows, shown, predictor):
                 end = done + len(found.classes)
+                _require_names(rows, end, end)
                 part = found._replace(
                     row_names=None if rows.names is None else rows.names[done:end], truth=truth and truth.part(done, end)
                 )
-                if rows.names is not None and len(part.row_names or ()) < len(found.classes):
-                    raise UserError(f"{rows.source}: has more than {len(rows.names)} rows, for which there are names; give one for each")
                 write(part, done)
                 best.append(np.asarray(found.classes)[:, 0] if truth else np.zeros(0, np.int32))
                 if gallery:
                     gallery.add(part)
                 done = end
                 display.advance(len(found.classes))
-            if rows.names is not None and done < len(rows.names):
-                raise UserError(f"{rows.source}: has {done} rows, for which there are {len(rows.names)} names; give one for each")
+            _require_names(rows, done, max(done, len(rows.names or ())))
     finally:
         display.stop()
     seconds = time.monotonic() - began
@@ -174,16 +173,24 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
 
 def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, gallery: Gallery | None, best: np.ndarray) -> None:
     """Says and writes how good the predictions are, and makes the gallery."""
+    things = "pictures" if rows.pictures else "rows"
     measured = accuracy.accuracy_of(best, rows.truth, model.unseen) if rows.truth else None
     if rows.truth and rows.truth.strangers:
-        display.say(accuracy.said_of_strangers(rows.truth.strangers))
+        display.say(accuracy.said_of_strangers(rows.truth.strangers, things))
     if measured:
-        display.say(measured.said())
+        display.say(measured.said(things))
         if to.accuracy:
             accuracy.write_accuracy(measured, model.class_names, model.unseen, to.accuracy)
             display.say(f"wrote {to.accuracy}")
     if gallery and to.gallery:
         display.say(gallery.write(to.gallery, measured, display))
+
+
+def _require_names(rows: Rows, done: int, wanted: int) -> None:
+    """Refuses names that are fewer or more than rows, of a file whose number of rows only reading tells."""
+    if rows.names is not None and not done == wanted <= len(rows.names):
+        many = f"{done} rows" if done < wanted else f"more than {len(rows.names)} rows"
+        raise UserError(f"{rows.source}: {many}, for which there are {len(rows.names)} names; give one for each")
 
 
 def _ahead(model: TrainedModel, rows: Rows, top: int, predictor: str) -> Iterator[Predictions]:

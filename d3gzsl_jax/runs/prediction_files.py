@@ -61,7 +61,8 @@ def opened(target: Path, top: int, named: bool, known: bool, class_names: Sequen
         def write_rows(found: Predictions, first: int) -> None:
             row_names = None if found.row_names is None else tuple(csv_row(found.row_names))
             truth = None if found.truth is None else found.truth._replace(names=tuple(csv_row(found.truth.names)))
-            writer.writerows(zip(*_cells(_cut(found, top)._replace(class_names=names, row_names=row_names, truth=truth), first), strict=True))
+            shown = _cut(found, top)._replace(class_names=names, row_names=row_names, truth=truth)
+            writer.writerows(zip(*_cells(shown, first), strict=True))
 
         yield write_rows
 

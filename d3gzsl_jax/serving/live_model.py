@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.encoders.class_table import ClassTable
+from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs.described_classes import check_fits, described_semantics
+from d3gzsl_jax.runs.described_classes import check_fits
 from d3gzsl_jax.runs.gallery.thumbnails import thumbnail
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.model_files import output_folder
@@ -131,7 +131,7 @@ class LiveModel:
                 if not texts:
                     raise UserError(f"class {name}: has no description; say what it looks like")
                 table = check_fits(model, ClassTable((name,), (texts,), None, ()))
-                semantics = described_semantics(model, table, self._text_encoder())
+                semantics = class_semantics(table, self._text_encoder())
             else:
                 semantics = numbers(text, model.semantics.shape[1])[None]
             self._model = model.add_classes(semantics, (name,), self._data())

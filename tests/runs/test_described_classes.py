@@ -94,8 +94,9 @@ def test_options_that_exclude_each_other(run, tmp_path, capsys):
 def test_a_model_of_attributes_takes_its_own_columns_in_any_order(run, tmp_path):
     model = attributes_model(run.model, [f"a{i}" for i in range(48)])
     (tmp_path / "new.csv").write_text(",".join(["class", *(f"a{i}" for i in reversed(range(48)))]) + "\n" + ",".join(["x", *map(str, range(48))]) + "\n")
-    table = described_classes.check_fits(model, described_classes.table_of(tmp_path / "new.csv"))
-    np.testing.assert_array_equal(described_classes.described_semantics(model, table)[0], np.arange(48)[::-1])
+    semantics, names = described_classes.new_semantics(model, tmp_path / "new.csv")
+    np.testing.assert_array_equal(semantics, np.arange(48, dtype=np.float32)[None, ::-1])
+    assert names == ("x",)
     grown = model.add_described_classes(tmp_path / "new.csv", data_of(run))
     assert grown.class_names[-1] == "x"
 

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.slow
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
 OPTIONS = {
     "workdir": "", "checkpoint": "", "data_root": "", "input": "", "output": "", "key": "", "representations": "", "top": 1, "predictor": "",
-    "classes": "unseen", "count": 100, "seed": 0, "semantics": "",
+    "classes": "unseen", "count": 100, "seed": 0, "semantics": "", "images": "", "image_encoder": "", "bad": "refuse", "names": "", "gallery": "",
+    "accuracy": "",
 }  # fmt: skip
 
 

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d3gzsl_jax.runs.accuracy import TRAINED_ON, Accuracy, said_of_strangers
-from d3gzsl_jax.runs.display import UNKNOWN, percent
+from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.report.html import render
-from d3gzsl_jax.runs.report.texts import MEANINGS
 from d3gzsl_jax.text import clean_name
 
 _MATRIX = 30  # a confusion matrix of more classes is no table to read
 _CONFUSIONS = 12  # the largest that are listed
+_MEAN = "mean over classes"
 _SKIPPED = 50  # names of pictures left out
+_MEANINGS = {
+    "U": "accuracy of those of unseen classes, mean over classes; any class may be answered.",
+    "S": "the same of seen classes.",
+    "H": "the harmonic mean of U and S: high only where both are.",
+}
 _SCRIPT = Path(__file__).with_name("script.js")
 
 
@@ -70,15 +75,16 @@ def page(shown: Shown, thumbnails: Sequence[tuple[str, bool]], mark: str) -> str
     """
     from markupsafe import Markup
 
+    things = "pictures" if thumbnails else "rows"
     script = _SCRIPT.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     cards = [_card(shown, card, *(thumbnails[place] if thumbnails else ("", False))) for place, card in enumerate(shown.cards)]
     return render(
         "runs/gallery/page.html", title=f"Predictions, {shown.model}", mark=Markup(mark), script=Markup(script), digest=digest,
-        shown=shown, cards=cards, things="pictures" if thumbnails else "rows", predicted=_options(cards, "name", "label"),
-        true=_options(cards, "truth", "truth_label"), are_known=any(card["truth"] for card in cards),
+        shown=shown, cards=cards, things=things, predicted=_options(cards, "name", "label"),
+        true_classes=_options(cards, "truth", "truth_label"), are_known=any(card["truth"] for card in cards),
         is_cut=len(cards) < shown.rows, skipped=shown.skipped[:_SKIPPED], further=max(len(shown.skipped) - _SKIPPED, 0),
-        accuracy=shown.accuracy and _accuracy(shown, shown.accuracy), counts=_counts(shown),
+        accuracy=shown.accuracy and _accuracy(shown, shown.accuracy, things), counts=_counts(shown),
     )  # fmt: skip
 
 
@@ -91,8 +97,9 @@ def _card(shown: Shown, card: Card, thumbnail: str, is_tiny: bool) -> dict[str, 
         for label, value in zip(card.classes, card.probabilities, strict=True)
     ]  # fmt: skip
     return {
-        "row": card.row, "file": card.file, "best": best, "label": card.classes[0], "name": best[0]["name"], "kind": best[0]["kind"],
-        "sure": f"{card.probabilities[0]:.6g}", "truth": clean_name(card.truth_name), "truth_label": card.truth,
+        "row": card.row, "file": card.file, "best": best, "label": card.classes[0], "name": best[0]["name"],
+        "kind": best[0]["kind"], "sure": f"{card.probabilities[0]:.6g}",
+        "truth": clean_name(card.truth_name), "truth_label": card.truth,
         "is_wrong": bool(card.truth_name) and card.truth != card.classes[0], "is_strange": bool(card.truth_name) and card.truth < 0,
         "image": thumbnail, "is_tiny": is_tiny,
     }  # fmt: skip
@@ -121,7 +128,7 @@ def _options(cards: Sequence[dict[str, Any]], name: str, value: str) -> list[tup
     return [(chosen, called, count) for (called, chosen), count in sorted(counts.items())]
 
 
-def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
+def _accuracy(shown: Shown, of: Accuracy, things: str) -> dict[str, Any]:
     figures = {"U": of.unseen, "S": of.seen, "H": of.harmonic}
     are_both = not any(map(math.isnan, figures.values()))
     called = {label: clean_name(shown.class_names[label]) for label in of.predicted.tolist()}
@@ -133,12 +140,12 @@ def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
         if count and label != other
     ]
     pairs.sort(key=lambda pair: (-pair[0], -pair[1], pair[3], pair[4]))
-    tiles = [(name, percent(value)) for name, value in figures.items()] if are_both else [("mean over classes", percent(of.by_class))]
+    tiles = [(name, percent(value)) for name, value in (figures if are_both else {_MEAN: of.by_class}).items()]
     return {
-        "tiles": [*tiles, ("of all rows", percent(of.right / of.rows))], "main": "H" if are_both else "mean over classes",
-        "meanings": [(name, MEANINGS[name]) for name in figures] if are_both else [], "right": of.right, "rows": of.rows,
+        "tiles": [*tiles, ("of all", percent(of.right / of.rows))], "main": "H" if are_both else _MEAN,
+        "meanings": list(_MEANINGS.items()) if are_both else [], "right": of.right, "rows": of.rows,
         "trained_on": "" if math.isnan(of.seen) else TRAINED_ON,
-        "strangers": said_of_strangers(of.strangers) if of.strangers else "",
+        "strangers": said_of_strangers(of.strangers, things) if of.strangers else "",
         "classes": [
             (called[label], _kind(shown, label), rows, percent(value))
             for label, value, rows in zip(of.classes.tolist(), of.of_classes.tolist(), totals, strict=True)
@@ -147,7 +154,6 @@ def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
             (called[label], called[other], _kind(shown, other), f"{100 * share:.0f}", f"{count} of {rows}")
             for share, count, rows, label, other in pairs[:_CONFUSIONS]
         ],
-        "unknown": UNKNOWN,
         "matrix": list(_matrix(of, called)) if max(of.confusion.shape) <= _MATRIX else [],
         "columns": [(called[label], _kind(shown, label)) for label in of.predicted.tolist()],
     }  # fmt: skip
@@ -156,8 +162,8 @@ def _accuracy(shown: Shown, of: Accuracy) -> dict[str, Any]:
 def _matrix(of: Accuracy, called: dict[int, str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of the matrix: the class, and its cells."""
     for label, counts in zip(of.classes.tolist(), of.confusion.tolist(), strict=True):
-        total = sum(counts)
-        yield called[label], [
-            {"count": count, "share": f"{count / total:.3f}", "is_right": other == label, "of": f"{called[label]} as {called[other]}"}
+        total, name = sum(counts), called[label]
+        yield name, [
+            {"count": count, "share": f"{count / total:.3f}", "is_right": other == label, "of": f"{name} as {called[other]}"}
             for other, count in zip(of.predicted.tolist(), counts, strict=True)
         ]

@@ -7,7 +7,6 @@ from pathlib import Path
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
 
-
 SIDE = 192
 """Pixels of the longer side, at most."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MARK = "<!-- d3gzsl gallery of predictions -->"
 """Is in every page, by which it is known."""
 
-_LONGEST = 4096  # bytes in which it is looked for
+_LONGEST = 2**16  # bytes in which it is looked for: it comes after the style
 
 
 def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
@@ -79,10 +79,8 @@ class Gallery:
             UserError: it cannot be written.
         """
         model, cards = self._model, self._least_sure()
-        shown = Shown(
-            f"{method(model.config)} on {model.name}", cards, self._rows, model.class_names, frozenset(model.unseen.tolist()), accuracy,
-            self._skipped,
-        )  # fmt: skip
+        called, unseen = f"{method(model.config)} on {model.name}", frozenset(model.unseen.tolist())
+        shown = Shown(called, cards, self._rows, model.class_names, unseen, accuracy, self._skipped)
         thumbnails = self._thumbnails(cards, display) if self._pictures else []
         atomic.write_text(target, printable(page(shown, thumbnails, MARK)))
         cut = f", the least sure of {self._rows}" if len(cards) < self._rows else ""

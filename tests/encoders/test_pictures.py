@@ -1,0 +1,95 @@
+"""Which files are pictures, of which class, and what becomes of odd ones."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from d3gzsl_jax.encoders.pictures import find_pictures, open_picture
+from d3gzsl_jax.errors import UserError
+from tests.encoders.odd_files import write_odd_files
+
+
+def a_picture(path, colour=(9, 9, 9)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4), colour).save(path, "PNG")
+
+
+def test_odd_files_are_read_or_refused_with_a_reason(tmp_path):
+    expected = write_odd_files(tmp_path / "odd")
+    assert len(expected) >= 40
+    names = {picture.name: picture for picture in find_pictures(tmp_path / "odd")}
+    assert set(names) == set(expected)
+    for name, of in expected.items():
+        if isinstance(of, str):
+            with pytest.raises(UserError) as refused:
+                open_picture(names[name].path, name)
+            assert str(refused.value).startswith(f"{name}: ") and of in str(refused.value) and "\n" not in str(refused.value), name
+        else:
+            picture = open_picture(names[name].path, name)
+            assert picture.mode == "RGB" and np.abs(np.array(picture.getpixel((0, 0)), int) - of).max() <= 3, name
+    turned = open_picture(names["turned.jpg"].path)
+    assert turned.size == (10, 20) and turned.getpixel((9, 0))[1] > 200  # red on the left, white on the right
+
+
+def test_a_folder_has_a_class_for_each_subfolder(tmp_path):
+    for name in ("b/2.png", "b/10.png", "a x/deep/er/1.png", "top.png", ".hidden/1.png", "b/.DS_Store", "b/Thumbs.db", "c/1.png"):
+        a_picture(tmp_path / name)
+    (tmp_path / "a x" / "round").symlink_to(tmp_path)
+    found = [(picture.name, picture.class_name) for picture in find_pictures(tmp_path)]
+    assert found == [("a x/deep/er/1.png", "a x"), ("b/10.png", "b"), ("b/2.png", "b"), ("c/1.png", "c"), ("top.png", None)]
+
+
+def test_a_csv_names_files_and_classes(tmp_path):
+    a_picture(tmp_path / "in" / "1.png")
+    a_picture(tmp_path / "2.png")
+    (tmp_path / "list.csv").write_text("class,file\n\na  b,in/1.png\n,2.png\n")
+    found = find_pictures(tmp_path / "list.csv")
+    assert [(picture.name, picture.class_name) for picture in found] == [("in/1.png", "a b"), ("2.png", None)]
+    assert found[0].path == tmp_path / "in" / "1.png"
+    (tmp_path / "list.csv").write_text("file\n2.png\n")
+    assert find_pictures(tmp_path / "list.csv")[0].class_name is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("file,class\n", "holds no pictures"),
+        ("name,class\n1.png,a\n", "need the columns file and class"),
+        ("file,class,size\n1.png,a,3\n", "need the columns file and class"),
+        ("file,class\n1.png,a\nmissing.png,a\n", "line 3: 'missing.png': there is no such file"),
+        ("file,class\n1.png,a\n1.png,b\n", "line 3: '1.png' is named twice"),
+        ("file,class\n1.png\n", "line 2 has 1 cells, needs 2"),
+        ("file,class\n,a\n", "line 2 names no file"),
+        (b"file,class\n\xff.png,a\n", "not readable as UTF-8"),
+    ],
+)
+def test_a_csv_that_is_wrong_is_refused_in_a_line(tmp_path, text, told):
+    a_picture(tmp_path / "1.png")
+    (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError) as refused:
+        find_pictures(tmp_path / "list.csv")
+    assert told in str(refused.value) and "list.csv" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_places_without_pictures_are_refused(tmp_path):
+    (tmp_path / "note.txt").write_text("x")
+    for place, told in ((tmp_path / "nowhere", "no such folder"), (tmp_path / "note.txt", "no .csv"), ("s3://x/y", "s3://")):
+        with pytest.raises(UserError, match=told):
+            find_pictures(place)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no pictures"):
+        find_pictures(tmp_path / "empty")
+
+
+def test_file_names_that_are_no_text_become_text(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    try:
+        open(path, "wb").close()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    (picture,) = find_pictures(tmp_path)
+    assert picture.name == "caf\\xe9.png" and picture.path.exists()
+    picture.name.encode()
