@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,12 +13,27 @@ from d3gzsl_jax.text import clean_name, listed, shortened
 
 if TYPE_CHECKING:
     from d3gzsl_jax.encoders.texts import TextEncoder
-    from d3gzsl_jax.runs.model import TrainedModel
 
 Described = str | Path | ClassTable | Mapping[str, str | Sequence[str]]
 """A CSV (see encoders/class_table.py), or names with a description or several of them."""
 
 _VECTORS = "give their vectors instead, --semantics=FILE"
+
+
+class Model(Protocol):
+    """What of a `TrainedModel` is used here."""
+
+    @property
+    def encoders(self) -> Mapping[str, Any] | None:
+        """Notes of what made its semantics."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """By id."""
+
+    @property
+    def semantics(self) -> np.ndarray:
+        """(C, da)."""
 
 
 def table_of(classes: Described) -> ClassTable:
@@ -42,7 +57,7 @@ def table_of(classes: Described) -> ClassTable:
     return ClassTable(tuple(found), tuple(found.values()), None, ())
 
 
-def check_fits(model: "TrainedModel", table: ClassTable) -> ClassTable:
+def check_fits(model: Model, table: ClassTable) -> ClassTable:
     """The table as the model takes it: attributes in the order of its own.
 
     Raises:
@@ -74,7 +89,7 @@ def check_fits(model: "TrainedModel", table: ClassTable) -> ClassTable:
     return table._replace(attributes=table.attributes[:, [given.index(name) for name in known]], attribute_names=known)
 
 
-def text_encoder_for(model: "TrainedModel", spec: str = "") -> "TextEncoder":
+def text_encoder_for(model: Model, spec: str = "") -> "TextEncoder":
     """The encoder that makes of descriptions what the model takes.
 
     Args:
@@ -97,7 +112,7 @@ def text_encoder_for(model: "TrainedModel", spec: str = "") -> "TextEncoder":
     return found
 
 
-def new_semantics(model: "TrainedModel", classes: Described, encoder: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
+def new_semantics(model: Model, classes: Described, encoder: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
     """Vectors (k, da) float32, raw, and names of new classes for a model.
 
     Args:
