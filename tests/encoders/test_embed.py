@@ -58,6 +58,13 @@ def test_a_benchmark_with_names_numbers_and_roles(birds, capsys):
     assert sorted(path.name for path in birds.iterdir()) == ["birds.npz", "classes.csv", "pictures"]
 
 
+def test_unseen_classes_need_words_alone(birds, capsys):
+    assert embed(birds) == 0
+    data = d3.validate(read_npz(birds / "birds.npz"))
+    assert data.unseen_classes.tolist() == [2] and not data.test_unseen.size and data.test_seen.size == 3
+    assert "unseen, without pictures: c" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_same_command_makes_the_same_file_and_another_seed_another_split(birds):
     write_pictures(birds / "pictures" / "c", 4)
     roles = {}
@@ -115,6 +122,7 @@ def test_a_run_that_was_ended_goes_on(birds, monkeypatch, capsys):
         (lambda of: write_pictures(of / "pictures" / "aa", 1), (), "did you mean 'a'"),
         (lambda of: None, ("--holdout=1",), "expected a share, 0 to below 1, not 1"),
         (lambda of: None, ("--holdout=x",), "expected a share"),
+        (lambda of: write_pictures(of / "pictures" / "c", 1), (), "every class has pictures, and none is unseen"),
         (lambda of: None, ("--unseen=z",), "--unseen: there is no class 'z'"),
         (lambda of: None, ("--unseen=a", "--unseen-share=0.5"), "give one of them"),
         (lambda of: None, ("--bad=drop",), "expected one of refuse, skip, not drop"),

@@ -50,6 +50,7 @@ def test_the_real_network_tells_pictures_apart(lite_onnx, photos):
 def test_the_real_sentence_encoder_knows_what_is_alike(minilm):
     encoder = text_encoder(minilm)
     rows = check_made_again(encoder, text_encoder_of, ["a striped horse", "an animal like a zebra", "a kitchen table"])
+    assert encoder.too_long(["a horse", "a horse " * 300, "zebra " * 100]) == 1
     assert encoder.size == 384 and rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
 
 
@@ -61,7 +62,7 @@ def test_both_sides_of_clip(tmp_path, photos, siglip):
     images, texts = image_encoder(f"clip:{folder}"), text_encoder(f"clip:{folder}")
     rows = check_made_again(images, image_encoder_of, photos)
     words = check_made_again(texts, text_encoder_of, ["a ring", "two bows " * 50])
-    assert rows.shape[1] == words.shape[1] == images.size
+    assert rows.shape[1] == words.shape[1] == images.size and texts.too_long(["a ring", "two bows " * 50]) == 1
     import transformers
 
     whole = transformers.AutoModel.from_pretrained(folder)

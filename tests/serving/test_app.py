@@ -17,7 +17,7 @@ from tests.serving import small_model
 from tools.digits.pictures import DESCRIPTIONS
 
 pytest.importorskip("starlette")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 from starlette.testclient import TestClient
 
 pytestmark = pytest.mark.slow
