@@ -20,6 +20,7 @@ from d3gzsl_jax.runs.picture_rows import PictureRows
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.truth import Truth, truth_of
 from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import listed
 
 CHUNK_ROWS = 4096
 
@@ -137,10 +138,8 @@ def predict_pictures(
 
 
 def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top: int, predictor: str) -> int:
+    rows = _with_known_classes(rows, to, display)
     truth = rows.truth
-    if to.accuracy and (truth is None or (truth.ids < 0).all()):
-        strangers = f"; it knows none of {len(truth.strangers)} classes there" if truth else ""
-        raise UserError(f"--accuracy={to.accuracy}: the class of no row is known to the model{strangers}; leave it out")
     shown = max(top, min(Gallery.CLASSES, len(model.class_names))) if to.gallery else top
     gallery = Gallery(model, rows.pictures, rows.skipped) if to.gallery else None
     best: list[np.ndarray] = []
@@ -169,6 +168,19 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     display.say(f"wrote {to.table}: {done} rows in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second")
     _conclude(model, rows, to, display, gallery, np.concatenate(best) if best else np.zeros(0, np.int32))
     return done
+
+
+def _with_known_classes(rows: Rows, to: Outputs, display: Display) -> Rows:
+    """`rows` without what is said of their classes, where the model knows none of these."""
+    if rows.truth is not None and (rows.truth.ids >= 0).any():
+        return rows
+    nothing = "nothing says of which classes rows are"
+    said = f"the model knows none of the classes {listed(rows.truth.strangers)}" if rows.truth else nothing
+    if to.accuracy:
+        raise UserError(f"--accuracy={to.accuracy}: {said}; leave it out")
+    if rows.truth:
+        display.say(f"no accuracy: {said}")
+    return rows._replace(truth=None)
 
 
 def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, gallery: Gallery | None, best: np.ndarray) -> None:

@@ -195,9 +195,14 @@ def test_pictures_without_classes(run, folder, encoder, tmp_path, capsys):
         shutil.copy(path, flat)
     predict(run, images=flat, output=tmp_path / "c.csv", gallery=tmp_path / "p.html")
     assert "true_class" not in table(tmp_path / "c.csv")[0] and "recognised" not in capsys.readouterr().out
-    with pytest.raises(d3.UserError, match=r"--accuracy=.*a.json: the class of no row is known to the model; leave it out"):
+    with pytest.raises(d3.UserError, match=r"--accuracy=.*a.json: nothing says of which classes rows are; leave it out"):
         predict(run, images=flat, output=tmp_path / "d.csv", accuracy=tmp_path / "a.json")
     assert not (tmp_path / "a.json").exists() and not (tmp_path / "d.csv").exists()
+    flat.rename(tmp_path / "holidays")
+    (tmp_path / "years").mkdir()
+    (tmp_path / "holidays").rename(tmp_path / "years" / "holidays")
+    predict(run, images=tmp_path / "years", output=tmp_path / "c.csv")
+    assert "no accuracy: the model knows none of the classes holidays" in capsys.readouterr().out and "true_name" not in table(tmp_path / "c.csv")[0]
 
 
 REFUSED = {
