@@ -246,6 +246,7 @@ COMMANDS: Mapping[str, Command] = {
     "predict": Command(of_mode("predict"), "classes of a file of features, as CSV"),
     "synthesize": Command(of_mode("synthesize"), "features the generator makes of classes"),
     "add-classes": Command(of_mode("add_classes"), "a model that knows further classes, by their semantics"),
+    "serve": Command(_in("serving.command"), "a local page: drop pictures, describe new classes"),
     "ablate": Command(_in("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
     "baselines": Command(_in("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
     "table": Command(_in("studies.tables.command"), "finished runs in one table"),

@@ -35,7 +35,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import finish, first_stage, log, resume, teacher
+from d3gzsl_jax.runs import finish, first_stage, log, resume, teacher, wandb_run
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.group import Group
 from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
@@ -104,6 +104,8 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     sharding = build.sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()
+    if config.log.wandb:
+        processes.agreed(wandb_run.require_wandb)
     model = build.build(config, data)
     data = first_stage.named(data, model.objective.framework.takes_representations)
     if not is_fold:  # of a whole that was looked at

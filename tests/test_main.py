@@ -201,7 +201,7 @@ BAD = {
     "a field without a configuration": (["train", "--config.train.epochs=3"], "--config is missing, whose fields --config.FIELD sets; try --config=configs/digits.py"),
     "nearly a field": (["train", "--learning-rat=3"], "unknown option --learning-rat; did you mean --config.train.learning_rate=3?"),
     "unknown command": (["trian"], "unknown command 'trian'; did you mean train?"),
-    "a file for a command": (["configs/digits.py"], "unknown command 'configs/digits.py'; there are train, evaluate"),
+    "a file for a command": (["configs/digits.py"], "unknown command 'configs/digits.py'; there are train, embed, evaluate"),
     "unknown field": (["--config=configs/digits.py", "--config.train.epoch=3"], "did you mean --config.train.epochs?"),
     "unknown group": (["--config=configs/digits.py", "--config.trian.epochs=3"], "did you mean --config.train.epochs?"),
     "word for a number": (["--config=configs/digits.py", "--config.train.epochs=many"], "--config.train.epochs=many"),

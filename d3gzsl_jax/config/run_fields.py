@@ -169,6 +169,11 @@ LOG = (
         "log.tensorboard", False,
         "Write all of metrics.jsonl as TensorBoard events too (needs the extra tensorboard).", may_change=True,
     ),
+    Field(
+        "log.wandb", False,
+        "Send configuration, metrics.jsonl and results to Weights & Biases too (needs the extra wandb; WANDB_MODE=offline: kept "
+        "in the run folder). Folds of a validation are not sent.", may_change=True,
+    ),
 )  # fmt: skip
 
 AROUND: tuple[Field, ...] = (*EVAL, *CHECKPOINT, *PARALLEL, *GUARDS, *LOG)

@@ -19,7 +19,7 @@ FILES = (
     "report.html", lock.NAME, lock.MARKER,
 )  # fmt: skip
 FIRST_STAGE = "first_stage"
-FOLDERS = ("checkpoints", MODEL, TEACHER, FIRST_STAGE, "plots", "validation", "trials", "tensorboard")
+FOLDERS = ("checkpoints", MODEL, TEACHER, FIRST_STAGE, "plots", "validation", "trials", "tensorboard", "wandb")
 _EVALUATION = re.compile(r"evaluation-\d+\.json")
 _SEED = re.compile(r"seed-\d+")
 OLD_PROBE = ".writable"

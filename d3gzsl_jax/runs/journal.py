@@ -1,7 +1,7 @@
 """What a run tells of itself: evaluations, lines of metrics.jsonl, warnings, results.json; and what it must remember of them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,11 +17,12 @@ from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs.display import METRICS, Display, percent
 from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots, write_trials
 from d3gzsl_jax.runs.folder import RunFolder
-from d3gzsl_jax.runs.log import Log
-from d3gzsl_jax.runs.results import assemble
+from d3gzsl_jax.runs.log import Copy, Log, TensorBoardEvents
+from d3gzsl_jax.runs.results import assemble, method
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.validation_plan import Plan
+from d3gzsl_jax.runs.wandb_run import WandbRun
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.tally import Tally
 
@@ -80,11 +81,21 @@ class Journal:
 
     def begin(self, step: int, keep: Callable[[dict[str, Any]], bool], of_data: list[str]) -> None:
         """Opens the log at outer step `step`; lines of earlier starts stay if `keep` says so. Says the warnings `of_data`."""
-        self._log = Log(self._folder, self._settings.tensorboard and processes.is_first(), keep, step)
+        copies = processes.agreed(lambda: list(self._copies(step)) if processes.is_first() else [])
+        self._log = Log(self._folder, copies, keep)
         self._clock, self._logged = time.monotonic(), step
         self._of_data = of_data
         for warning in of_data:
             self._display.say(f"warning: {warning}")
+
+    def _copies(self, step: int) -> Iterator[Copy]:
+        """Where the numbers of the log go besides, from outer step `step` on."""
+        of = self._settings
+        if of.tensorboard:
+            yield TensorBoardEvents(self._folder.path, step)
+        if of.wandb:
+            title = f"{method(of.recorded)} on {self._data.name}, seed {of.seed}"
+            yield WandbRun(self._folder, self._data.name, title, of.recorded, self._display.say)
 
     def close(self) -> None:
         """Ends the log."""
@@ -174,4 +185,6 @@ class Journal:
         )
         if self._settings.prediction in results["predictions"]:
             self._folder.write("results.json", results)
+            if self._log:
+                self._log.conclude(results)
         return results

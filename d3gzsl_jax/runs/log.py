@@ -1,8 +1,9 @@
-"""metrics.jsonl, and the same as TensorBoard events where asked for."""
+"""metrics.jsonl, and the same as TensorBoard events or to Weights & Biases where asked for."""
 
 import importlib.util
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder
@@ -20,37 +21,75 @@ def require_tensorboard() -> None:
         raise UserError("config.log.tensorboard=True needs tensorboardX: pip install tensorboardX, or the extra `tensorboard`")
 
 
+class Copy(Protocol):
+    """Where the numbers of metrics.jsonl go besides."""
+
+    def write(self, values: Mapping[str, float], step: int) -> None:
+        """Numbers by name at an outer step."""
+
+    def conclude(self, results: Mapping[str, Any]) -> None:
+        """What results.json holds; perhaps more than once."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+class TensorBoardEvents:
+    """Events in the folder 'tensorboard' of a run folder.
+
+    Args:
+        folder: of the run.
+        step: the outer step that goes on: events of steps that are done over are taken back.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from tensorboardX import SummaryWriter
+
+        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step if step else None)
+
+    def write(self, values: Mapping[str, float], step: int) -> None:
+        """Numbers by name at an outer step."""
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+        self._events.flush()
+
+    def conclude(self, results: Mapping[str, Any]) -> None:
+        """Nothing: events are numbers by step."""
+
+    def close(self) -> None:
+        """Ends the events file."""
+        self._events.close()
+
+
 class Log:
     """The log of a run.
 
     Args:
         folder: the run folder.
-        tensorboard: also write events to its folder 'tensorboard'.
+        copies: where its numbers go besides.
         keep: which lines of an earlier start stay (they are of steps before the one that goes on).
-        step: the outer step that goes on.
     """
 
-    def __init__(self, folder: RunFolder, tensorboard: bool, keep: Callable[[dict[str, Any]], bool], step: int) -> None:
-        self._folder, self._events = folder, None
+    def __init__(self, folder: RunFolder, copies: Sequence[Copy], keep: Callable[[dict[str, Any]], bool]) -> None:
+        self._folder, self._copies = folder, copies
         folder.keep_lines(NAME, keep)
-        if tensorboard:
-            from tensorboardX import SummaryWriter
-
-            # Events of steps that are done over are taken back.
-            self._events = SummaryWriter(str(folder.path / "tensorboard"), purge_step=step if step else None)
 
     def write(self, line: dict[str, Any]) -> None:
         """One evaluation."""
         self._folder.append(NAME, line)
-        if self._events:
-            for name, value in _scalars({key: value for key, value in line.items() if key not in ("step", "kind")}):
-                self._events.add_scalar(name, value, line["step"])
-            self._events.flush()
+        values = dict(_scalars({key: value for key, value in line.items() if key not in ("step", "kind")}))
+        for copy in self._copies:
+            copy.write(values, line["step"])
+
+    def conclude(self, results: Mapping[str, Any]) -> None:
+        """What results.json holds, as it was written; perhaps more than once."""
+        for copy in self._copies:
+            copy.conclude(results)
 
     def close(self) -> None:
-        """Ends the events file."""
-        if self._events:
-            self._events.close()
+        """Ends the copies."""
+        for copy in self._copies:
+            copy.close()
 
 
 def _scalars(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -24,7 +24,7 @@ from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import model_files, model_rows, picture_rows
+from d3gzsl_jax.runs import described_classes, model_files, model_rows, picture_rows
 from d3gzsl_jax.runs.best_classes import best_classes
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
@@ -263,6 +263,10 @@ class TrainedModel:
             unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
         )
         return grown.fit_classifier(data)
+
+    def add_described_classes(self, classes: described_classes.Described, data: GZSLData, encoder: str = "") -> "TrainedModel":
+        """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV: see `described_classes.new_semantics`."""
+        return self.add_classes(*described_classes.new_semantics(self, classes, encoder), data)
 
     def fit_classifier(self, data: GZSLData) -> "TrainedModel":
         """The model with a final classifier fitted anew; as a run does at its end, in the run's precision, to the same bits."""

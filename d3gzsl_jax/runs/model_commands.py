@@ -42,11 +42,15 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "count": {"metavar": "N", "type": whole(1), "default": 100, "help": "rows per class"},
     "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of the noise (default: 0)"},
     "semantics": {"metavar": "FILE", "default": "", "help": "semantics and names of the new classes"},
+    "text_encoder": {"metavar": "SPEC", "default": "", "help": "where the model's text encoder is now, if it was moved"},
 }
 
 
-_GOES_WITH = {"image_encoder": "images", "bad": "images", "names": "input", "key": "input", "representations": "input"}
-"""Options that mean something with one other alone."""
+_GOES_WITH = {
+    "image_encoder": ("images",), "bad": ("images",), "names": ("input",), "key": ("input", "semantics"),
+    "representations": ("input",), "text_encoder": ("classes",),
+}  # fmt: skip
+"""Options that mean something with certain others alone."""
 
 
 class Mode(NamedTuple):
@@ -57,7 +61,7 @@ class Mode(NamedTuple):
         needs, takes: names of the options it must have, and of those it may have.
         either: of `takes`, the options of which it must have one.
         about: an example and what it does.
-        help: of options, where it is not that of `OPTIONS`.
+        help, defaults: of options, where they are not those of `OPTIONS`.
     """
 
     do: Callable[[dict[str, Any], "Display"], None]
@@ -66,6 +70,7 @@ class Mode(NamedTuple):
     about: str
     help: Mapping[str, str] = {}
     either: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = {}
 
 
 def _evaluate(options: dict[str, Any], display: "Display") -> None:
@@ -107,14 +112,19 @@ def _synthesize(options: dict[str, Any], display: "Display") -> None:
 
 def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
+    from d3gzsl_jax.runs.described_classes import new_semantics
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
     from d3gzsl_jax.runs.reopen import run_data
 
-    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(options["semantics"])])
-    model, source = load_model(options["workdir"]), options["semantics"]
-    semantics, names = read_classes(source, options["key"])
-    check_width(semantics, model.semantics.shape[1], source)
+    source = options["classes"] or options["semantics"]
+    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
+    model = load_model(options["workdir"])
+    if options["classes"]:
+        semantics, names = new_semantics(model, source, options["text_encoder"])
+    else:
+        semantics, names = read_classes(source, options["key"])
+        check_width(semantics, model.semantics.shape[1], source)
     _, data = run_data(options["workdir"], options["data_root"])
     grown = model.add_classes(semantics, names, data)
     grown.write(output)
@@ -161,10 +171,13 @@ MODES: Mapping[str, Mode] = {
         _OF_MODEL | {"output": "the .npz to write"},
     ),
     "add_classes": Mode(
-        _add_classes, ("workdir", "semantics", "output"), ("data_root", "key"),
-        "A model that knows further classes, by their semantics alone; the run's data is read.\n\n"
+        _add_classes, ("workdir", "output"), ("classes", "semantics", "data_root", "text_encoder", "key"),
+        "A model that knows further classes, by what is said of them alone: descriptions, or attributes with the columns of the\n"
+        "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read.\n\n"
+        "    d3gzsl add-classes --workdir=runs/mine --classes=new.csv --output=models/with-new\n"
         "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine",
-        {"output": "the folder of the new model"},
+        {"output": "the folder of the new model", "classes": "a CSV of class,description, or class and attributes"},
+        ("classes", "semantics"), {"classes": ""},
     ),
 }  # fmt: skip
 
@@ -186,7 +199,8 @@ def of_mode(name: str) -> Callable[[Sequence[str]], int]:
         called = f"d3gzsl {name.replace('_', '-')}"
         parser = Parser(called, description=of.about, exit_codes=_CODES, guess=guess)
         for option in of.needs + of.takes:
-            parser.add_argument(f"--{option}", **OPTIONS[option] | ({"help": of.help[option]} if option in of.help else {}))
+            own = {key: found[option] for key, found in (("help", of.help), ("default", of.defaults)) if option in found}
+            parser.add_argument(f"--{option}", **OPTIONS[option] | own)
         options = checked(name, vars(parser.parse_args(arguments)))
         from d3gzsl_jax.runs.display import Display
         from d3gzsl_jax.system.startup import configure
@@ -212,7 +226,8 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"--{name} is missing")
     _check_either(of, options)
     remote = paths.scheme_of(options["workdir"]) in paths.BUCKETS
-    given = [name for name in ("workdir", "data_root", "input", "images", "names", "semantics") if options.get(name)]
+    read = ("workdir", "data_root", "input", "images", "names", "semantics", *(("classes",) if mode == "add_classes" else ()))
+    given = [name for name in read if options.get(name)]
     sources = {name: paths.clean(options[name], f"--{name}") for name in given if not (remote and name == "workdir")}
     for name, path in sources.items():
         if not os.path.lexists(path):
@@ -238,8 +253,9 @@ def _check_either(of: Mode, options: Mapping[str, Any]) -> None:
     if len(given) != 1:
         both = " and ".join(f"--{name}" for name in given)
         raise UserError(f"{both}: give one of them" if given else f"{' or '.join(f'--{name}' for name in of.either)} is missing")
-    for name, where in _GOES_WITH.items():
-        if name in of.takes and options.get(name) not in (None, "", OPTIONS[name]["default"]) and where not in given:
+    for name, others in _GOES_WITH.items():
+        if name in of.takes and options.get(name) not in (None, "", OPTIONS[name]["default"]) and given[0] not in others:
+            where = next(other for other in others if other in of.either)
             raise UserError(f"--{name.replace('_', '-')} goes with --{where}, not with --{given[0]}; leave it out")
 
 

@@ -32,7 +32,7 @@ class RunSettings:
         kept: checkpoints that are on disk at once.
         best: metric whose best checkpoint is kept, '' for none; it is measured on the test rows.
         must_resume: whether a run without a whole checkpoint is refused.
-        tensorboard, report: whether events are written, and plots with a report.
+        tensorboard, wandb, report: whether events are written, the log is sent to W&B, and plots are drawn with a report.
     """
 
     config: ConfigDict
@@ -60,6 +60,7 @@ class RunSettings:
     best: str
     must_resume: bool
     tensorboard: bool
+    wandb: bool
     report: bool
 
     @classmethod
@@ -76,5 +77,6 @@ class RunSettings:
             has_student=has_student(config), fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
             kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best,
-            must_resume=train.resume == "must", tensorboard=config.log.tensorboard, report=config.log.report,
+            must_resume=train.resume == "must", tensorboard=config.log.tensorboard, wandb=config.log.wandb,
+            report=config.log.report,
         )

@@ -106,7 +106,7 @@ def _chosen(root: Path, evaluated: Iterable[int], config: ConfigDict, folder: Ru
 def fold_config(config: ConfigDict) -> ConfigDict:
     """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
     own = config.copy_and_resolve_references()
-    own.eval.selection, own.eval.retrain, own.log.report = "last", True, False
+    own.eval.selection, own.eval.retrain, own.log.report, own.log.wandb = "last", True, False, False
     own.train.resume = "auto"  # 'must' and 'never' are about the run as a whole, which has been looked at
     if own.classifier.fit != "never":
         own.classifier.fit = "every"

@@ -57,7 +57,7 @@ def data(run):
 
 
 def mode(name, display=None, **given):
-    run_mode(name, OPTIONS | {flag: str(value) if flag in ("workdir", "input", "output", "semantics") else value for flag, value in given.items()},
+    run_mode(name, OPTIONS | MODES[name].defaults | {flag: str(value) if flag in ("workdir", "input", "output", "semantics") else value for flag, value in given.items()},
              display or Display())  # fmt: skip
 
 

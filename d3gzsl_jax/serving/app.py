@@ -1,0 +1,165 @@
+"""What the page asks for: the page itself, predictions of pictures, new classes, saving. Every refusal is one line of JSON."""
+
+import base64
+import hashlib
+import json
+import sys
+import traceback
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from d3gzsl_jax.errors import DivergenceError, UserError, reason
+from d3gzsl_jax.runs.report.html import render
+from d3gzsl_jax.serving.live_model import LiveModel
+from d3gzsl_jax.text import visible
+
+LARGEST_PICTURE = 32 * 2**20
+"""Bytes of a picture's file, at most."""
+_LARGEST_CLASS = 2**18  # bytes of what is said of a class
+_SCRIPT = Path(__file__).with_name("script.js")
+
+
+def application(live: LiveModel, hosts: Collection[str] = ()) -> ASGIApp:
+    """The page of a model.
+
+    Args:
+        live: the model.
+        hosts: names by which it may be asked for, () for any. A page elsewhere can have a name of its own lead to this machine; it
+            cannot have it ask for another.
+    """
+
+    async def page(request: Request) -> Response:
+        return HTMLResponse(await run_in_threadpool(_page, live))
+
+    async def state(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(live.state))
+
+    async def predict(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not (kind.startswith("image/") or kind == "application/octet-stream"):
+            raise HTTPException(415, f"{visible(kind) or 'this'} is no picture; drop pictures only")
+        content = await _body(request, LARGEST_PICTURE, "the picture")
+        return await _done(lambda: live.predict(content, request.query_params.get("name", "")))
+
+    async def add(request: Request) -> Response:
+        name, text = _asked(await _body(request, _LARGEST_CLASS, "what is said of the class"))
+        return await _done(lambda: live.add(name, text))
+
+    async def save(request: Request) -> Response:
+        return await _done(lambda: {"saved": live.save()})
+
+    routes = [
+        Route("/", page), Route("/state", state), Route("/predict", predict, methods=["POST"]),
+        Route("/classes", add, methods=["POST"]), Route("/save", save, methods=["POST"]),
+    ]  # fmt: skip
+    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _refused}), hosts)
+
+
+def _page(live: LiveModel) -> str:
+    from markupsafe import Markup
+
+    script, state = _SCRIPT.read_text(encoding="utf-8"), live.state()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return render(
+        "serving/page.html", title=state["title"], state=state, largest=LARGEST_PICTURE, script=Markup(script), digest=digest
+    )
+
+
+async def _done(work: Callable[[], dict[str, Any]]) -> Response:
+    """What `work` returns, done in a thread so that others are answered meanwhile."""
+    try:
+        return JSONResponse(await run_in_threadpool(work))
+    except (UserError, DivergenceError) as error:
+        return JSONResponse({"error": visible(str(error))}, 400)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return JSONResponse({"error": f"this went wrong: {visible(reason(error))}; the terminal of the server shows where"}, 500)
+
+
+async def _body(request: Request, most: int, what: str) -> bytes:
+    """What was sent, of at most so many bytes; more is not even read."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most / 2**10:.0f} KiB"
+            raise HTTPException(413, f"{what} has more than {size}; make it smaller")
+    if not content:
+        raise HTTPException(400, f"{what} is empty")
+    return bytes(content)
+
+
+def _asked(content: bytes) -> tuple[str, str]:
+    """Name and description of a new class, as the page sends them."""
+    try:
+        found = json.loads(content)
+        name, text = found["name"], found["description"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        name = text = None
+    if not isinstance(name, str) or not isinstance(text, str):
+        raise HTTPException(400, "need a JSON object of the texts name and description")
+    return name, text
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+class Guard:
+    """Lets through what this page itself asks for, and tells browsers to fetch, run and frame nothing else.
+
+    Args:
+        app: what is guarded.
+        hosts: see `application`.
+    """
+
+    _HEADERS = (
+        ("Content-Security-Policy", "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
+    )  # fmt: skip
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
+        self._app, self._hosts = app, {host.lower() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, or refuses with 403."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        refusal = ""
+        if self._hosts and (_name(host) not in self._hosts):
+            refusal = "this page is not called so; use the address that the server printed"
+        elif scope["method"] not in ("GET", "HEAD") and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            refusal = "only the page itself may ask for this"
+        if refusal:
+            await JSONResponse({"error": refusal}, 403)(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(dict(self._HEADERS))
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def _name(host: str) -> str:
+    """'localhost' of 'localhost:7860'; '::1' of '[::1]:7860'."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""

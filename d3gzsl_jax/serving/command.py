@@ -1,0 +1,140 @@
+"""`d3gzsl serve`: a local page to try a model on pictures, and to describe new classes to it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.serving.server import address_of, is_loopback, listening_socket, serve
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.options import Parser, whole
+
+if TYPE_CHECKING:
+    import argparse
+
+    from d3gzsl_jax.data.benchmark import GZSLData
+    from d3gzsl_jax.runs.display import Display
+    from d3gzsl_jax.runs.model import TrainedModel
+    from d3gzsl_jax.serving.live_model import LiveModel
+
+_ABOUT = """\
+A page in the browser for one model: drop pictures on it and see the best classes; type a new class and what it
+looks like, and see it join. Nothing leaves this machine, and nothing is fetched.
+
+    d3gzsl serve --workdir=runs/mine
+    d3gzsl serve --workdir=runs/mine --save=models/grown
+
+The new classes live until the server stops (ctrl-C); with --save the page has a button that keeps them.
+"""
+_NEEDED = ("starlette", "uvicorn", "PIL")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns its exit code.
+
+    Raises:
+        UserError: bad input.
+    """
+    options = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise UserError(f"serve needs {missing[0].replace('PIL', 'pillow')}: pip install 'd3gzsl-jax[serve]'")
+    _check(options)
+    with listening_socket(options.host, options.port) as bound:  # before a model is loaded, which may take long
+        from d3gzsl_jax.runs.display import Display
+
+        display = Display()
+        with bucket.local(options.workdir, display, write=False, checkpoints=False) as here:
+            options.workdir = here
+            live = _live_model(options, display)
+            from d3gzsl_jax.serving.app import application
+
+            here_only = is_loopback(bound)
+            if not here_only:
+                display.say(
+                    f"warning: --host={options.host}: whoever reaches this machine over the network can use the page; there is no "
+                    "password"
+                )
+            display.say(f"open {address_of(options.host, bound)} in a browser; ctrl-C ends it")
+            serve(application(live, {"localhost", "127.0.0.1", "::1", options.host} if here_only else ()), bound)
+        _say_left(live, options.save, display)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser("d3gzsl serve", description=_ABOUT, exit_codes="0 ended by ctrl-C or SIGTERM, 2 bad input.")
+    parser.add_argument("--workdir", required=True, metavar="RUN", help="folder of a run or a saved model")
+    parser.add_argument("--port", type=whole(0, 65535), default=7860, metavar="N", help="0 for a free one (default: 7860)")
+    parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all")
+    parser.add_argument("--save", default="", metavar="FOLDER", help="where a button of the page saves the grown model")
+    parser.add_argument("--data_root", default="", metavar="FOLDER", help="where the run's data is now, if it was moved")
+    parser.add_argument("--image_encoder", default="", metavar="SPEC", help="the model's, if it does not say, or was moved")
+    parser.add_argument("--text_encoder", default="", metavar="SPEC", help="the model's, if it was moved")
+    return parser
+
+
+def _check(options: "argparse.Namespace") -> None:
+    """Refuses what can be seen to be wrong before anything is loaded."""
+    inputs = []
+    for name in ("workdir", "data_root"):
+        if not (given := getattr(options, name)) or (name == "workdir" and bucket.is_in_one(given)):
+            continue
+        inputs.append(path := paths.clean(given, f"--{name}"))
+        if not path.exists():
+            raise UserError(f"--{name.replace('_', '-')}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
+        setattr(options, name, str(path))
+    if not bucket.is_in_one(options.workdir):
+        _require_model(Path(options.workdir))
+    if options.save:
+        options.save = contents.output(options.save, "--save", contents.is_model, "saved model", inputs, parents=True)
+
+
+def _require_model(folder: Path) -> None:
+    try:
+        contents.model_folder(folder)
+    except UserError:  # which names an option that other commands have
+        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
+
+
+def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel":
+    """The model and its image encoder, loaded."""
+    with display.doing("loading the model", logged=False):
+        from d3gzsl_jax.runs.described_classes import text_encoder_for
+        from d3gzsl_jax.runs.model import load_model
+        from d3gzsl_jax.runs.picture_rows import encoder_of
+        from d3gzsl_jax.serving.live_model import LiveModel
+        from d3gzsl_jax.system.startup import configure
+
+        configure(keep_compiled=None)
+        model = load_model(options.workdir)
+        model.check_predictor()
+    with display.doing("loading the image encoder", logged=False):
+        images = encoder_of(model, options.image_encoder)
+    return LiveModel(
+        model, images, lambda: text_encoder_for(model, options.text_encoder), lambda: _data_of(model, options.data_root),
+        options.save or None, (Path(options.workdir),),
+    )
+
+
+def _data_of(model: "TrainedModel", root: str) -> "GZSLData":
+    """The data that the model was trained on, as its configuration names it; `root`: where it is now, '' for where it was."""
+    from d3gzsl_jax.data.load import load
+
+    config = model.config.copy_and_resolve_references()
+    if root:
+        config.data.root = root
+    return load(config.dataset, config.data)
+
+
+def _say_left(live: "LiveModel", save: object, display: "Display") -> None:
+    """Says at the end what has become of the new classes."""
+    state = live.state()
+    if not state["added"]:
+        display.say("stopped")
+    elif state["unsaved"]:
+        advice = "" if save else "; with --save=FOLDER the page can keep them"
+        display.say(f"stopped; {state['unsaved']} new classes were not saved and are gone{advice}")
+    else:
+        display.say(f"stopped; the model with its {state['added']} new classes is in {save}")

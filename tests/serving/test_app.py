@@ -1,0 +1,179 @@
+"""What the page asks for, over HTTP without a network."""
+
+import base64
+import dataclasses
+import hashlib
+import io
+import re
+import threading
+
+import numpy as np
+import pytest
+
+from d3gzsl_jax import api as d3
+from d3gzsl_jax.serving import app as app_module
+from d3gzsl_jax.serving.live_model import LiveModel, in_words, numbers
+from tests.serving import small_model
+from tools.digits.pictures import DESCRIPTIONS
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx2")
+from starlette.testclient import TestClient
+
+pytestmark = pytest.mark.slow
+
+PNG = {"Content-Type": "image/png"}
+
+
+@pytest.fixture
+def client(live):
+    return TestClient(app_module.application(live, {"testserver"}), raise_server_exceptions=False)
+
+
+def refused(answer, status, message):
+    assert answer.status_code == status and re.search(message, answer.json()["error"]), answer.text
+    assert "\n" not in answer.json()["error"]
+
+
+def test_the_page_fetches_nothing_from_elsewhere(client):
+    answer = client.get("/")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert not re.search(r"(https?:)?//(?!\s)[\w.]+\.\w", re.sub(r"^\s*//.*$", "", answer.text, flags=re.M))
+    script = re.search(r"<script>(.*)</script>", answer.text, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; script-src 'sha256-{digest}'" in answer.text
+    assert answer.headers["content-security-policy"].startswith("frame-ancestors 'none'")
+    assert "wgan + D3 on digits" in answer.text
+
+
+def test_a_picture_is_predicted_as_the_model_does(client, run):
+    content = small_model.picture_of(4)
+    answer = client.post("/predict?name=four.png", content=content, headers=PNG).json()
+    from PIL import Image
+
+    features = small_model.GreyPictures().encode([Image.open(io.BytesIO(content)).convert("RGB")])
+    expected = run.model.predict(features, top=5)
+    assert [one["name"] for one in answer["best"]] == list(expected.names[0])
+    np.testing.assert_allclose([one["probability"] for one in answer["best"]], expected.probabilities[0], rtol=1e-6)
+    unseen = {run.model.class_names[label] for label in run.model.unseen}
+    assert all(one["kind"] == ("unseen" if one["name"] in unseen else "seen") for one in answer["best"])
+    assert answer["name"] == "four.png" and answer["thumbnail"].startswith("data:image/")
+    np.testing.assert_allclose(answer["in_distribution"], expected.in_distribution[0], rtol=1e-6)
+    assert answer["words"] in ("looks like the classes that the model was trained on", "looks unlike the classes that the model was trained on")
+
+
+def test_a_described_class_joins_and_is_saved(client, live, tmp_path):
+    before = client.post("/predict", content=small_model.picture_of(9), headers=PNG).json()
+    state = client.get("/state").json()
+    assert state["takes"] == "description" and state["added"] == 0 and len(state["classes"]) == 9
+    answer = client.post("/classes", json={"name": " nine ", "description": f"{DESCRIPTIONS[9]}\n\nA loop above a line."})
+    assert answer.status_code == 200 and answer.json()["classes"][-1] == {"name": "nine", "kind": "new"}
+    assert answer.json()["added"] == 1 and answer.json()["unsaved"] == 1 and answer.json()["predictor"] == "classifier"
+    after = client.post("/predict", content=small_model.picture_of(9), headers=PNG).json()
+    assert before["classes"] == 9 and after["classes"] == 10
+    assert client.post("/save").json() == {"saved": str(tmp_path / "kept")}
+    assert client.get("/state").json()["unsaved"] == 0
+    kept = d3.load_model(tmp_path / "kept")
+    assert kept.class_names[-1] == "nine"
+    np.testing.assert_array_equal(kept.semantics, live.model.semantics)
+    assert client.post("/classes", json={"name": "star", "description": "Five points."}).json()["added"] == 2
+    assert client.post("/save").status_code == 200  # in the place of the one before
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"name": "", "description": "A loop."}, "the new class has no name"),
+        ({"name": "eight", "description": "A loop."}, "class 'eight': the model knows a class of that name"),
+        ({"name": "x", "description": " \n "}, "class x: has no description"),
+        ({"name": "x", "description": "!"}, "makes no vector of its descriptions"),
+        ({"name": "x" * 300, "description": "A loop."}, "has 300 characters"),
+        ({"name": "x"}, "need a JSON object of the texts name and description"),
+        ({"name": 3, "description": "A loop."}, "need a JSON object"),
+        (["x"], "need a JSON object"),
+    ],
+)  # fmt: skip
+def test_classes_that_are_refused(client, asked, message):
+    refused(client.post("/classes", json=asked), 400, message)
+    assert client.get("/state").json()["added"] == 0
+
+
+def test_what_is_no_picture_is_refused(client, monkeypatch):
+    refused(client.post("/predict?name=notes.txt", content=b"some words", headers={"Content-Type": "text/plain"}), 415, "text/plain is no picture")
+    refused(client.post("/predict?name=a.png", content=b"some words", headers=PNG), 400, r"^a\.png: is no whole picture")
+    refused(client.post("/predict?name=a.png", content=small_model.picture_of(1)[:-60], headers=PNG), 400, r"^a\.png: is no whole picture")
+    refused(client.post("/predict", content=b"", headers=PNG), 400, "the picture is empty")
+    refused(client.post("/predict?name=" + "%0A%1B[2J", content=b"words", headers=PNG), 400, "is no whole picture")
+    monkeypatch.setattr(app_module, "LARGEST_PICTURE", 100)
+    refused(client.post("/predict", content=small_model.picture_of(1), headers=PNG), 413, "has more than 0 KiB; make it smaller")
+    refused(client.post("/classes", content=b"x" * 300_000), 413, "has more than 256 KiB")
+    refused(client.get("/predict"), 405, "Method Not Allowed")
+    refused(client.get("/etc/passwd"), 404, "Not Found")
+
+
+def test_only_the_page_itself_may_ask(client):
+    refused(client.get("/", headers={"Host": "evil.example"}), 403, "this page is not called so")
+    refused(client.post("/save", headers={"Origin": "http://evil.example"}), 403, "only the page itself")
+    refused(client.post("/save", headers={"Origin": "null"}), 403, "only the page itself")
+    assert client.post("/save", headers={"Origin": "http://testserver"}).status_code == 200
+
+
+def test_without_a_place_nothing_is_saved(run):
+    live = LiveModel(run.model, small_model.GreyPictures(), small_model.WordCounts, lambda: None)
+    refused(TestClient(app_module.application(live)).post("/save"), 400, "start the page with --save=FOLDER")
+
+
+def test_something_else_in_the_place_stays(client, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "thesis.txt").write_text("mine")
+    refused(client.post("/save"), 400, "a folder is there that holds no saved model, which stays")
+    assert (tmp_path / "kept" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_fault_of_the_program_is_one_line_too(client, live, monkeypatch, capsys):
+    def fail(content, name):
+        raise ZeroDivisionError("by the way")
+
+    monkeypatch.setattr(live, "predict", fail)
+    refused(client.post("/predict", content=b"x", headers=PNG), 500, "this went wrong: ZeroDivisionError: by the way")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_pictures_are_answered_while_a_class_is_learned(run):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_data():
+        begun.set()
+        assert go_on.wait(60)
+        return d3.load_data(run.model.config)
+
+    live = LiveModel(run.model, small_model.GreyPictures(), small_model.WordCounts, slow_data)
+    with TestClient(app_module.application(live)) as client:
+        answers = []
+        adding = threading.Thread(
+            target=lambda: answers.append(client.post("/classes", json={"name": "nine", "description": "A loop."}))
+        )
+        adding.start()
+        assert begun.wait(60)
+        assert client.post("/predict", content=small_model.picture_of(2), headers=PNG).json()["classes"] == 9
+        go_on.set()
+        adding.join(120)
+        assert answers[0].json()["added"] == 1
+
+
+def test_a_model_of_numbers_takes_numbers(run):
+    model = dataclasses.replace(run.model, encoders={"image": {}, "text": None, "attribute_names": [f"a{i}" for i in range(48)]})
+    live = LiveModel(model, small_model.GreyPictures(), small_model.WordCounts, lambda: d3.load_data(run.model.config))
+    client = TestClient(app_module.application(live))
+    page = client.get("/").text
+    assert "its 48 numbers" in page and "a46, a47" in page
+    refused(client.post("/classes", json={"name": "x", "description": "1, 2"}), 400, "these are 2 numbers; this model takes 48")
+    refused(client.post("/classes", json={"name": "x", "description": "a loop"}), 400, "a is no finite number")
+    refused(client.post("/classes", json={"name": "x", "description": "1e99"}), 400, "1e99 is no finite number")
+    assert client.post("/classes", json={"name": "x", "description": ", ".join(map(str, range(1, 49)))}).json()["added"] == 1
+    np.testing.assert_array_equal(numbers("1,2;3 4\n5", 5), [1, 2, 3, 4, 5])
+
+
+def test_what_the_teacher_says_in_words():
+    assert in_words(0.9, -1.2) == "looks like the classes that the model was trained on"
+    assert in_words(0.2, -1.2) == "looks unlike the classes that the model was trained on"

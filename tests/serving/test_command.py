@@ -1,0 +1,91 @@
+"""`d3gzsl serve`: refused before anything is loaded, or served until it is asked to stop."""
+
+import importlib.util
+import os
+import signal
+import socket
+import threading
+import urllib.request
+
+import pytest
+
+from d3gzsl_jax.main import main
+from d3gzsl_jax.runs import picture_rows
+from d3gzsl_jax.serving import command, server
+from d3gzsl_jax.serving.app import application
+from tests.serving import small_model
+
+pytest.importorskip("uvicorn")
+
+
+def refused(capsys, arguments, message):
+    assert main(["serve", *arguments]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors and len(errors.splitlines()) == 1, errors
+
+
+def test_bad_options(tmp_path, capsys, monkeypatch):
+    refused(capsys, [], "--workdir is missing")
+    refused(capsys, [f"--workdir={tmp_path / 'none'}"], "no such folder")
+    refused(capsys, [f"--workdir={tmp_path}"], "holds no saved model")
+    refused(capsys, [f"--workdir={tmp_path}", "--port=x"], "expected a whole number, 0 to 65535, not x")
+    refused(capsys, [f"--workdir={tmp_path}", "--prot=1"], "did you mean --port?")
+    refused(capsys, [f"--workdir={tmp_path}", "--data-root=/no/such"], "--data-root=/no/such: no such file or folder")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
+    refused(capsys, [f"--workdir={tmp_path}"], "serve needs uvicorn: pip install 'd3gzsl-jax[serve]'")
+
+
+@pytest.mark.slow
+def test_what_cannot_be_listened_on(run, capsys):
+    workdir = f"--workdir={run.folder}"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused(capsys, [workdir, f"--port={taken.getsockname()[1]}"], "is taken by another program; give another")
+    refused(capsys, [workdir, "--host=no such host"], "there is no such host")
+    refused(capsys, [workdir, "--host=192.0.2.1", "--port=0"], "--host=192.0.2.1: is no address of this machine")
+    refused(capsys, [workdir, f"--save={run.folder}", "--port=0"], "--save=")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_it_says_where_it_is_and_what_is_lost(run, monkeypatch, capsys, host, warned, tmp_path):
+    from starlette.testclient import TestClient
+
+    def once(app, bound):
+        client = TestClient(app, base_url="http://127.0.0.1:80")
+        answer = client.post("/predict", content=small_model.picture_of(5), headers={"Content-Type": "image/png"})
+        assert answer.status_code == 200 and answer.json()["classes"] == 9
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == (200 if warned else 403)
+
+    monkeypatch.setattr(command, "serve", once)
+    monkeypatch.setattr(picture_rows, "encoder_of", lambda model, spec: small_model.GreyPictures())
+    assert main(["serve", f"--workdir={run.folder}", "--port=0", f"--host={host}", f"--save={tmp_path / 'kept'}"]) == 0
+    said = capsys.readouterr().out
+    assert "open http://127.0.0.1:" in said and "in a browser; ctrl-C ends it" in said and said.rstrip().endswith("stopped")
+    assert ("whoever reaches this machine over the network can use the page" in said) == warned
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_gracefully(live, number):
+    bound = server.listening_socket("127.0.0.1", 0)
+    before = signal.getsignal(number)
+
+    def ask_and_stop():
+        with urllib.request.urlopen(server.address_of("127.0.0.1", bound), timeout=30) as answer:
+            assert answer.status == 200
+        os.kill(os.getpid(), number)
+
+    asking = threading.Thread(target=ask_and_stop)
+    with bound:
+        asking.start()
+        server.serve(application(live, {"127.0.0.1"}), bound)
+    asking.join(10)
+    assert signal.getsignal(number) is before
+
+
+def test_addresses():
+    with server.listening_socket("127.0.0.1", 0) as bound:
+        port = bound.getsockname()[1]
+        assert server.address_of("0.0.0.0", bound) == f"http://127.0.0.1:{port}/"
+        assert server.address_of("::1", bound) == f"http://[::1]:{port}/"
+        assert server.is_loopback(bound)
