@@ -136,6 +136,8 @@ class Results(Struct):
     classes: _Classes | None = None
     teacher: Numbers = None
     warnings: list[str] | None = None
+    advice: list[str] | None = None
+    baselines: dict[str, Predictor] | None = None
     interrupted: bool | None = None
     concluded: bool | None = None
     seconds: float | None = None
@@ -212,12 +214,22 @@ class Choice(Struct):
     metrics: Metrics
 
 
+class OfBaseline(Struct):
+    """What folds chose for a baseline."""
+
+    hyperparameters: dict[str, Any]
+    gamma: float
+    metrics: Metrics
+
+
 class Validation(Struct):
     """validation.json: what folds chose."""
 
     prediction: Literal["student", "classifier"]
     choices: dict[Literal["student", "classifier"], Choice]
     asked: Config
+    advice: list[str] | None = None
+    baselines: dict[str, OfBaseline] | None = None
 
 
 class Overrides(Struct):
@@ -233,6 +245,14 @@ class Scaling(Struct):
     arithmetic: Literal["float32", "float64"] | None = None
 
 
+class NotedBaseline(Struct):
+    """A baseline of a saved model."""
+
+    normalized: bool
+    gamma: float
+    validation: dict[str, Any]
+
+
 class ModelNotes(Struct):
     """The notes of a saved model."""
 
@@ -246,6 +266,7 @@ class ModelNotes(Struct):
     step: Count
     data_sha256: str
     representation_scaling: Scaling | None = None
+    baselines: dict[str, NotedBaseline] | None = None
 
 
 class History(Struct):

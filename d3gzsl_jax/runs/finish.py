@@ -29,7 +29,7 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
         name=data.name, config=settings.config, semantics=data.semantics, class_names=data.class_names,
         seen=data.seen_classes, unseen=data.unseen_classes, scaling=run.arrays.scaling, params=state.params, teacher=teacher,
         classifier=classifier, prediction=settings.prediction, step=int(state.step), data_digest=digest(data),
-        representation_scaling=run.arrays.representation_scaling,
+        representation_scaling=run.arrays.representation_scaling, baselines=run.plan.baselines if run.plan else {},
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -17,6 +17,7 @@ from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params
@@ -55,6 +56,7 @@ class TrainedModel:
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
+        baselines: what was fitted beside the run, by name; each predicts with its own calibration.
     """
 
     name: str
@@ -71,6 +73,7 @@ class TrainedModel:
     step: int
     data_digest: str
     representation_scaling: Scaling | None = None
+    baselines: Mapping[str, FittedBaseline] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -92,11 +95,12 @@ class TrainedModel:
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """What of 'student' and 'classifier' can predict. The student's classes are those it was trained with."""
+        """What of 'student', 'classifier' and baselines can predict. The student's classes are those it was trained with."""
         head = self.params.get("student_head")
         knows_all = head is not None and head["params"]["classifier"]["linear"]["bias"].shape[0] == len(self.class_names)
         has_student = knows_all and any(self.config.distillation[f"weight_{term}"] > 0.0 for term in ("cls", "kl"))
-        return tuple(name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+        own = (name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+        return (*own, *self.baselines)
 
     @functools.cached_property
     def _classes(self) -> Classes:
@@ -118,7 +122,7 @@ class TrainedModel:
         Args:
             features: (n, dx), as the benchmark's files have them.
             top: k, in 1..C.
-            predictor: 'student' or 'classifier'; '' for the run's own choice.
+            predictor: 'student', 'classifier' or a baseline's name; '' for the run's own choice.
             representations: (n, dr) of the rows, raw, for a model that was trained with such.
 
         Raises:
@@ -159,8 +163,11 @@ class TrainedModel:
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
-        final = self._final if name == "classifier" else None
+        final: FinalClassifier | ClassScores | None = self._final if name == "classifier" else None
         parameters = self.params, self.teacher, self.classifier or {}
+        if name in self.baselines:
+            final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))
+            padded = padded[:, : self.feature_size]
         found = _predict(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
@@ -245,7 +252,7 @@ class TrainedModel:
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(
             self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
-            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
+            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier", baselines={},
         )
         return grown.fit_classifier(data)
 
@@ -277,11 +284,14 @@ class TrainedModel:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _predict(
-    objective: Objective, final: FinalClassifier | None, top: int, params: Params, teacher: Params, classifier: Params,
-    seen: jax.Array, features: jax.Array,
+    objective: Objective, final: FinalClassifier | ClassScores | None, top: int, params: Params, teacher: Params,
+    classifier: Params, seen: jax.Array, features: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """The arrays of `Predictions`, by the final classifier, or by the student where that is None."""
-    logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
+    """The arrays of `Predictions`, by the final classifier or a baseline, or by the student where that is None."""
+    if isinstance(final, ClassScores):
+        logits = final.logits(classifier, features)
+    else:
+        logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
     probabilities = jax.nn.softmax(logits)
     best, classes = jax.lax.top_k(probabilities, top)
     like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1) if teacher else None

@@ -25,7 +25,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.studies.start import train_runs
+from d3gzsl_jax.studies.start import sized, train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
@@ -147,6 +147,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def bytes_of_seed(config: ConfigDict, data: GZSLData) -> int:
     """What one more seed takes of the device's memory, roughly."""
+    config = sized(config, data)
     model = model_module.build(config, data)
     params = jax.eval_shape(model.objective.init, jax.random.key(0))
     trees = [params, jax.eval_shape(model.optimization.init, params)]

@@ -1,13 +1,13 @@
 """From a configuration and data to the objects of a run: networks sized by the data, objective, optimisers, teacher."""
 
 import dataclasses
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.budget import steps_of_epoch
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.config.schema import options_of
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -87,7 +87,7 @@ def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> O
     return Optimization(
         learning_rates={group: train.learning_rate if rate is None else rate for group, rate in rates.items()},
         factors={group: factors[group] for group in objective.groups},
-        decay_every=train.decay_every, steps_per_epoch=framework.passes * math.ceil(rows / train.batch_size),
+        decay_every=train.decay_every, steps_per_epoch=steps_of_epoch(config, rows, framework.passes),
         beta1=train.beta1, beta2=train.beta2, rules=rules,
     )
 

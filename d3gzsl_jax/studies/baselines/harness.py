@@ -12,10 +12,11 @@ import numpy as np
 from d3gzsl_jax import precision
 from d3gzsl_jax.data import folds as validation_splits
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import scale_splits
+from d3gzsl_jax.data.scaling import SplitArrays, scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit
+from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -149,8 +150,18 @@ def evaluate(
     arrays = scale_splits(data)
     evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, batch, on_device=True)
     predict = evaluator.predictor(baseline.logits)
-    fits = baseline.fits(Training.of(data, arrays), candidates, seed)
-    for candidate, params in zip(candidates, fits, strict=True):
+    yield from map(predict, fits(baseline, data, arrays, candidates, seed))
+
+
+def fits(
+    baseline: Baseline, data: GZSLData, arrays: SplitArrays, candidates: Sequence[Mapping[str, Any]], seed: int
+) -> Iterator[Params]:
+    """Parameters of candidates fitted to the trainval rows of a benchmark; arguments as of `evaluate`, `arrays` its splits.
+
+    Raises:
+        DivergenceError: parameters that are not finite.
+    """
+    for candidate, params in zip(candidates, baseline.fits(Training.of(data, arrays), candidates, seed), strict=True):
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
             raise DivergenceError(f"a baseline on {data.name} broke down with {dict(candidate)}")
-        yield predict(params)
+        yield params

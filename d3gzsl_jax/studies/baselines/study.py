@@ -21,7 +21,7 @@ from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.studies.baselines.harness import run_baseline
 from d3gzsl_jax.studies.baselines.names import NO_SYNTHESIS
-from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.studies.start import sized, train_on
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, terminal
@@ -46,6 +46,7 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     if NO_SYNTHESIS in names:
         check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
+    config = sized(config, data)
     paths.make_folder(output, "--output")
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():
