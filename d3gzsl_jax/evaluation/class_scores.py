@@ -23,10 +23,10 @@ class ClassScores:
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """(n, C) of features (n, dx); params: 'weights' (C, dx), 'bias' (C,), 'factor' and 'offset' (dx,)."""
-        rows = features * params["factor"] + params["offset"]
+        rows = features * params["factor"][None] + params["offset"][None]
         if self.normalized:
             rows = rows * jax.lax.rsqrt(jnp.sum(rows * rows, axis=-1, keepdims=True) + 1e-12)
-        return rows @ params["weights"].T + params["bias"]
+        return rows @ params["weights"].T + params["bias"][None]
 
 
 def parameters(weights: Any, factor: Any = 1.0, offset: Any = 0.0) -> Params:

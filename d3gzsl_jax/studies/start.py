@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.runs import resume
+from d3gzsl_jax.runs import resume, sizes
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import summarize
@@ -18,7 +18,6 @@ from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.studies.validation import folds_of, validate_and_train
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.train import open_runs, train_open
-from d3gzsl_jax.training import sizes
 
 
 def train(

@@ -2,8 +2,8 @@
 
     python tools/simulated/small_sets.py --set=12-classes --output data/12-classes.npz
 
-Pictures and texts are unit vectors in one space, as of CLIP: a class has a direction, its text lies near it, its pictures around it,
-and all pictures share an offset from all texts, as CLIP's do. Many directions are alike, as classes of one kind are.
+Pictures and texts are unit vectors in one space, as of CLIP: a class has a direction, its text lies near it, its pictures around
+it, and all pictures share an offset from all texts, as CLIP's do. Many directions are alike, as classes of one kind are.
 """
 
 import argparse
