@@ -23,8 +23,8 @@ CHANCE = (
     "1 / (2 x seen x unseen)."
 )
 OWN_BASELINES = (
-    "Baselines were fitted beside the run, without synthesis, and chosen on the same folds; calibrated: at the gamma of the folds, as "
-    "d3gzsl predict --predictor=NAME predicts by them (NAME: eszsl, regressor, class_norm or clip)."
+    "Baselines were fitted beside the run, without synthesis, and chosen on the same folds; calibrated: at the gamma of the folds, "
+    "as d3gzsl predict --predictor=NAME predicts by them (NAME: eszsl, regressor, class_norm or clip)."
 )
 NO_BASELINE = (
     f"No baseline was run: d3gzsl baselines --config=... --output=FOLDER/{FOLDER}, with the folder of this run, makes some; "
