@@ -49,7 +49,7 @@ def test_what_is_refused(fields, message):
 
 
 def test_passes_share_an_epoch_evenly():
-    with pytest.raises(UserError, match="config.train.outer_steps=300: 3 for each .* in 2 passes; give a multiple of 200"):
+    with pytest.raises(UserError, match=r"config.train.outer_steps=300: 3 for each .* in 2 passes; give a multiple of 200"):
         steps_of_epoch(config(train__outer_steps=300), 10, 2)
 
 
