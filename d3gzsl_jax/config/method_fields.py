@@ -17,6 +17,12 @@ NETWORKS = (
         "networks.embedding", 2048,
         "Width of the teacher's and the student's embedding, and of a framework's that they share.", low=1,
     ),
+    Field(
+        "networks.output", "published",
+        "What the generator ends in: published, as the framework's paper has it (relu for wgan, fclswgan and cegzsl; linear for "
+        "cadavae; sigmoid for the others, whose losses need it); auto: by what the features look like.",
+        words=("published", "relu", "sigmoid", "linear", "auto"),
+    ),
 )
 
 TEACHER = (
