@@ -50,6 +50,7 @@ def simulate(
         name=f"simulated, {kind}-like", features=_seen_by(kind, rows, features, rng).astype(np.float32), labels=labels,
         semantics=table.astype(np.float32), class_names=tuple(f"class {c}" for c in range(count)), trainval=trainval,
         test_seen=test_seen, test_unseen=test_unseen,
+        provenance={"source": "simulated", "feature_file": kind, "semantics": "simulated", "sha256": {}},
     )
 
 

@@ -84,8 +84,10 @@ def cell(data: GZSLData, config: ConfigDict, scaling: str, output: str, epochs: 
     with tempfile.TemporaryDirectory() as folder:
         found = train_seeds(own, folder, Display(quiet=True), data=data)
     of = lambda part, name, key: round(100 * found[part][name][key], 1)  # noqa: E731
-    names = ("student", "classifier")
-    return {name: {"mean": of("mean", name, "ausuc"), "std": of("std", name, "ausuc"), "H": of("mean", name, "harmonic")} for name in names}
+    return {
+        name: {"mean": of("mean", name, "ausuc"), "std": of("std", name, "ausuc"), "H": of("mean", name, "harmonic")}
+        for name in ("student", "classifier")
+    }
 
 
 def auto(data: GZSLData, config: ConfigDict) -> list[str]:
