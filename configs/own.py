@@ -41,6 +41,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.data.source = "npz"
     config.data.root = "own.npz"
     config.data.normalize_semantics = True
+    config.data.scaling = config.networks.output = "auto"
     config.networks.noise = 32
     config.networks.generator_hidden = config.networks.critic_hidden = config.networks.embedding = 0
     config.teacher.batch_size = 0

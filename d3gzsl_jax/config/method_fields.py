@@ -21,6 +21,12 @@ NETWORKS = (
         "Width of the teacher's and the student's embedding, and of a framework's that they share; 0: chosen by the number of "
         "features.", low=0,
     ),
+    Field(
+        "networks.output", "published",
+        "What the generator ends in: published, as the framework's paper has it (relu for wgan, fclswgan and cegzsl; linear for "
+        "cadavae; sigmoid for the others, whose losses need it); auto: by what the features look like.",
+        words=("published", "relu", "sigmoid", "linear", "auto"),
+    ),
 )
 
 TEACHER = (

@@ -63,6 +63,13 @@ DATA = (
         "Whether each class's vector is divided by its L2 norm (the released code does not do that).",
     ),
     Field(
+        "data.scaling", "minmax",
+        "What features go through first: minmax, each dimension to [0, 1] over trainval, then all by the largest value, as the "
+        "published code does; standard, each dimension to mean 0 and standard deviation 1 over trainval; unit, each row to length "
+        "1; none; auto: by what the features look like.",
+        words=("minmax", "standard", "unit", "none", "auto"),
+    ),
+    Field(
         "data.pipeline", "auto",
         "How batches are read: index (row numbers by tf.data), stream (features by tf.data), device (without TensorFlow), auto "
         "(index if TensorFlow is installed); the batches are the same.", words=("auto", "index", "stream", "device"),

@@ -15,8 +15,8 @@ fields there are, raises it; a new framework with options of its own changes nei
 ADDED."""
 
 ADDED = (
-    "classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn", "data.representation_file", "train.outer_steps",
-    "eval.baselines",
+    "classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn", "data.representation_file", "data.scaling",
+    "networks.output", "train.outer_steps", "eval.baselines",
 )  # fmt: skip
 """Fields that what was saved in this format earlier does not have: what their defaults say is what was done then."""
 

@@ -243,6 +243,8 @@ class Scaling(Struct):
     offset: list[float]
     top: float
     arithmetic: Literal["float32", "float64"] | None = None
+    kind: Literal["minmax", "standard", "unit", "none"] | None = None
+    length: float | None = None
 
 
 class NotedBaseline(Struct):

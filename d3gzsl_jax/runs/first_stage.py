@@ -48,6 +48,8 @@ def config_of(run: Run) -> ConfigDict:
     # What validation chose for the run, a number of epochs among it, says nothing of its first stage.
     set_epochs(config, later.representation_epochs or settings.recorded["train"]["epochs"])
     config.framework, config.data.representation_file, config.train.resume = stage, "", "auto"
+    if run.encodes:  # of the teacher's embedding, which lies in no range of its own
+        config.data.scaling = "minmax"
     for term in TERMS:
         config.distillation[f"weight_{term}"] = 0.0
     config.eval.selection, config.eval.retrain, config.eval.prediction = "last", True, "classifier"

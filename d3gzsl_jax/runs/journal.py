@@ -60,6 +60,7 @@ class Journal:
         self._details: dict[str, Any] = {}
         self._plan, self._advice, self._baselines = plan, list(plan.advice) if plan else [], dict[str, Any]()
         self._evaluator, self._arrays, self._root = setup.evaluator, arrays, root
+        self._profile = {} if is_fold else setup.profile.content()
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
         self._log: Log | None = None  # from `begin` on
         self.past: dict[str, Any] = {}
@@ -189,7 +190,7 @@ class Journal:
             self.predictors.results(self._data.class_names, self.choices, self._settings.selection),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=[*self._of_data, *self._warnings], prediction=self._settings.prediction,
-            seconds=round(self._seconds, 2), details=self._details, **further,
+            seconds=round(self._seconds, 2), details=self._details, feature_profile=self._profile, **further,
             **({"advice": self._advice} if self._plan else {}), **({"baselines": self._baselines} if self._baselines else {}),
         )
         if self._settings.prediction in results["predictions"]:

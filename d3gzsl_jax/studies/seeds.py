@@ -29,6 +29,7 @@ from d3gzsl_jax.studies.start import sized, train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training.feature_settings import resolved
 from d3gzsl_jax.training.memory import free_memory
 
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
@@ -69,6 +70,7 @@ def train_seeds(
     bucket.check(workdir)
     data = data if data is not None else load(config.dataset, config.data)
     display = display or Display()
+    config = resolved(config, data, display.say)
     with bucket.local(workdir, display) as where:
         return _train_at(where, config, data, display, overrides)
 

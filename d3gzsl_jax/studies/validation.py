@@ -90,9 +90,11 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     of_baselines = _chosen_baselines(one, benchmarks)
     found = processes.agreed(lambda: _chosen(root, evaluated, config, folder, of_baselines) if processes.is_first() else None)
     found = processes.told_by_first(found)
-    data = opened.data
     plan = plan_of(found)._replace(
-        baselines={name: within_run.fitted(name, of, data, config.seed) for name, of in (found.get("baselines") or {}).items()}
+        baselines={
+            name: within_run.fitted(name, chosen, opened.data, config.seed, config.data.scaling)
+            for name, chosen in (found.get("baselines") or {}).items()
+        }
     )
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"
@@ -105,14 +107,15 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
 
 def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str, Any]:
     """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json."""
-    names = check.baselines(one.start.config)
+    of = one.start.config
+    names = check.baselines(of)
     names = within_run.possible(names, benchmarks[0]) if names else []
     before = (one.folder.read(FILE) or {}).get("baselines") or {} if processes.is_first() else None
     before = processes.told_by_first(before) if names else {}
     found = {}
     for name in names:
         with one.display.doing(f"fitting the baseline {name}"):
-            found[name] = before.get(name) or within_run.chosen_on_folds(name, benchmarks, one.start.config.seed)
+            found[name] = before.get(name) or within_run.chosen_on_folds(name, benchmarks, of.seed, of.data.scaling)
         one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
     return found
 

@@ -118,10 +118,16 @@ def build_objective(config: ConfigDict, classes: Classes, features: int, represe
         critic_hidden=networks.critic_hidden, embedding=networks.embedding,
     )
     check_options(config.framework)
+    if networks.output not in ("published", *(allowed := FRAMEWORKS[config.framework].outputs)):
+        raise UserError(
+            f"config.networks.output={networks.output!r}: the losses of {config.framework} allow {', '.join(allowed)}; give one of "
+            "these, or 'published'"
+        )
     if FRAMEWORKS[config.framework].takes_representations:
         sizes = dataclasses.replace(sizes, representation=representation or networks.embedding)
     framework = FRAMEWORKS[config.framework](
-        sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
+        sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, output=networks.output,
+        **config.get(config.framework, {}),
     )
     check_phases(framework.phases_by_pass)
     for update in (update for phases in framework.phases_by_pass for phase in phases for update in phase.updates):

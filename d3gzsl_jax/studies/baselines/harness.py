@@ -110,7 +110,9 @@ def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int) -> di
     }
 
 
-def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str) -> Chosen:
+def choose(
+    baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str, scaling: str = "minmax"
+) -> Chosen:
     """The candidate with the highest mean of the criterion over the folds, the first among equals.
 
     Args:
@@ -118,12 +120,13 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
         benchmarks: the folds, at least one.
         seed: of the fits.
         criterion: one of `selection.CRITERIA`.
+        scaling: of the features, see config.data.scaling.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
     candidates = baseline.candidates
-    by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed)] for of in benchmarks]
+    by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed, scaling=scaling)] for of in benchmarks]
     tried: list[dict[str, Any]] = []
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
         gamma, metrics = means_over_folds(over_folds)
@@ -133,7 +136,7 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
 
 
 def evaluate(
-    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096
+    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096, scaling: str = "minmax"
 ) -> Iterator[Evaluation]:
     """Fits candidates to the trainval rows of a benchmark and evaluates each on its test rows.
 
@@ -143,11 +146,12 @@ def evaluate(
         candidates: some of its candidates.
         seed: of the fits.
         batch: rows per prediction call.
+        scaling: of the features, see config.data.scaling.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
-    arrays = scale_splits(data)
+    arrays = scale_splits(data, kind=scaling)
     evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, batch, on_device=True)
     predict = evaluator.predictor(baseline.logits)
     yield from map(predict, fits(baseline, data, arrays, candidates, seed))

@@ -19,23 +19,24 @@ def possible(names: Sequence[str], data: GZSLData) -> list[str]:
     return [name for name in names if name != zero_shot_clip.NAME or zero_shot_clip.is_possible(data)]
 
 
-def chosen_on_folds(name: str, benchmarks: Sequence[GZSLData], seed: int) -> dict[str, Any]:
+def chosen_on_folds(name: str, benchmarks: Sequence[GZSLData], seed: int, scaling: str) -> dict[str, Any]:
     """What results.json holds of the choice: 'hyperparameters', 'gamma', and 'metrics', means over the folds.
 
     Args:
         name: of a baseline.
         benchmarks: the folds.
         seed: of the fits.
+        scaling: of the features, the run's.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
     with precision.scope("float32"):
-        found = choose(FAMILIES[name], benchmarks, seed, _CRITERION)
+        found = choose(FAMILIES[name], benchmarks, seed, _CRITERION, scaling)
     return {"hyperparameters": dict(found.hyperparameters), "gamma": found.gamma, "metrics": found.metrics}
 
 
-def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int) -> FittedBaseline:
+def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int, scaling: str) -> FittedBaseline:
     """The baseline with what `chosen_on_folds` said, fitted to all of trainval.
 
     Raises:
@@ -43,6 +44,6 @@ def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int) -> F
     """
     baseline = FAMILIES[name]
     with precision.scope("float32"):
-        (params,) = fits(baseline, data, scale_splits(data), [chosen["hyperparameters"]], seed)
+        (params,) = fits(baseline, data, scale_splits(data, kind=scaling), [chosen["hyperparameters"]], seed)
         scores, params = baseline.scores(params)
     return FittedBaseline(scores, params, chosen["gamma"], dict(chosen))
