@@ -126,7 +126,8 @@ def choose(
         DivergenceError: parameters that are not finite.
     """
     candidates = baseline.candidates
-    by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed, scaling=scaling)] for of in benchmarks]
+    found = [evaluate(baseline, of, candidates, seed, scaling=scaling) for of in benchmarks]
+    by_fold = [[Trial(one.metrics, one.curve) for one in of_fold] for of_fold in found]
     tried: list[dict[str, Any]] = []
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
         gamma, metrics = means_over_folds(over_folds)
@@ -136,7 +137,8 @@ def choose(
 
 
 def evaluate(
-    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096, scaling: str = "minmax"
+    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096,
+    scaling: str = "minmax",
 ) -> Iterator[Evaluation]:
     """Fits candidates to the trainval rows of a benchmark and evaluates each on its test rows.
 
