@@ -52,7 +52,7 @@ def config_of(run: Run) -> ConfigDict:
         config.data.scaling = "minmax"
     for term in TERMS:
         config.distillation[f"weight_{term}"] = 0.0
-    config.eval.selection, config.eval.retrain, config.eval.prediction = "last", True, "classifier"
+    config.eval.selection, config.eval.retrain, config.eval.prediction, config.eval.baselines = "last", True, "classifier", ""
     config.classifier.fit, config.classifier.zsl = "last", "restricted"
     config.checkpoint.best, config.log.report = "", False
     return config

@@ -76,10 +76,16 @@ def folds_of(config: ConfigDict, data: GZSLData) -> list[GZSLData]:
     """The folds of a run.
 
     Raises:
-        UserError: there are too few seen classes.
+        UserError: there are too few seen classes, or too few rows of them.
     """
     of = config.eval
-    return folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
+    found = folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
+    if of.criterion != "zsl" and not all(len(fold.test_seen) for fold in found):
+        raise UserError(
+            f"config.eval.criterion={of.criterion!r}: too few trainval rows of {data.name} for a fold to hold out any of a seen "
+            "class, and H is not known without; give 'zsl', a larger config.eval.fold_rows, or more rows"
+        )
+    return found
 
 
 def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> Plan:

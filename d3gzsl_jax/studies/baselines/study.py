@@ -73,7 +73,7 @@ def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
     own = config.copy_and_resolve_references()
     own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
     own.classifier.fit, own.eval.prediction = "never", "student"
-    own.eval.selection, own.eval.criterion, own.checkpoint.best = "validation", "calibrated", ""
+    own.eval.selection, own.eval.criterion, own.eval.baselines, own.checkpoint.best = "validation", "calibrated", "", ""
     return own
 
 
