@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from configs import default
 from d3gzsl_jax.config import recipes, variants
+from d3gzsl_jax.config.method_fields import TERMS
 
 STEPS, PARTS, EVALUATIONS = 2000, 100, 10
 """Outer steps, in so many epochs, evaluated so often."""
@@ -24,7 +25,7 @@ _SHARED = {
     "classifier.zsl_epochs": 0, "classifier.zsl_n_syn": 0, "eval.every_epochs": PARTS // EVALUATIONS,
 }  # fmt: skip
 FRAMEWORKS = {
-    "wgan": {**_SHARED, "train.learning_rate": 1e-3},
+    "wgan": {**_SHARED, "train.learning_rate": 1e-3, **dict.fromkeys(map("distillation.weight_{}".format, TERMS), 1e-2)},
     "fvaegan": recipes.fvaegan(n_syn=100, epochs=PARTS, learning_rate=1e-3) | _SHARED,
     "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25) | _SHARED | {
         f"cadavae.{name}_hidden": 256 for name in ("feature_encoder", "semantic_encoder", "feature_decoder", "semantic_decoder")
