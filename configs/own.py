@@ -41,6 +41,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.dataset = "own"
     config.data.source = "npz"
     config.data.root = "own.npz"
+    config.data.pipeline = "device"  # of any size that people have; the same batches without TensorFlow
     config.data.normalize_semantics = True
     config.data.scaling = config.networks.output = "auto"
     config.networks.noise = 32

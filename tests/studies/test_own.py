@@ -24,8 +24,8 @@ def birds():
     return validate(small_sets.simulate(SIZES, 0))
 
 
-def config(**fields):
-    found = own.get_config()
+def config(variant="d3", **fields):
+    found = own.get_config(variant)
     found.train.outer_steps, found.train.epochs, found.eval.every_epochs, found.teacher.epochs = 24, 4, 2, 2
     found.eval.folds, found.classifier.epochs, found.log.report, found.data.pipeline = 2, 2, False, "device"
     found.eval.baselines = "eszsl,regressor,clip"
@@ -33,8 +33,8 @@ def config(**fields):
     return found
 
 
-def run(data, folder, **fields):
-    return train_on(data, config(**fields), str(folder), Display(Console(quiet=True)))
+def run(data, folder, variant="d3", **fields):
+    return train_on(data, config(variant, **fields), str(folder), Display(Console(quiet=True)))
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,11 @@ def test_the_smallest_number_of_seen_classes(birds, tmp_path):
     two = validate(small_sets.simulate(small_sets.Sizes(classes=4, unseen=2, train=6, test=4, size=12), 1))
     with pytest.raises(UserError, match="holds out 1 of the 2 seen classes"):
         run(two, tmp_path / "two", eval__folds=1)
+
+
+@pytest.mark.parametrize("variant", ["fvaegan", "cadavae,base"])
+def test_other_frameworks_train_by_the_same_budget(birds, tmp_path, variant):
+    results = run(birds, tmp_path / "run", variant, eval__folds=1, eval__baselines="", cadavae__kl_end=3, cadavae__cross_start=0,
+                  cadavae__cross_end=2, cadavae__distance_start=0, cadavae__distance_end=2, classifier__n_syn=10)
+    assert results["steps"] == 6 * results["epochs"] and results["framework"] == variant.partition(",")[0]
+    assert "baselines" not in results
