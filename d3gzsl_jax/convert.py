@@ -21,7 +21,7 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.frameworks.torch_layout import Layout, networks
-from d3gzsl_jax.runs import torch_files, torch_layout
+from d3gzsl_jax.runs import sizes, torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
@@ -34,6 +34,7 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training import feature_settings
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 
@@ -148,7 +149,9 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         UserError: configuration, data or weights do not fit.
     """
     layout, data = _layout(config), load(config.dataset, config.data)
+    config = sizes.chosen(feature_settings.resolved(config, data), data)
     model = model_module.build(config, data)
+    feature_settings.check_suited(config, data, model.objective.framework)
     objective, key = model.objective, jax.random.key(0)
     if objective.framework.takes_representations and data.representations is None:
         raise UserError(f"config.framework={config.framework}: {_NO_ENCODER}")

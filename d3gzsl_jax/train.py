@@ -48,7 +48,7 @@ from d3gzsl_jax.runs.teacher import FrozenTeacher
 from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Signals
-from d3gzsl_jax.training import build, memory
+from d3gzsl_jax.training import build, feature_settings, memory
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import Beginning
@@ -95,18 +95,21 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     Raises:
         UserError: bad configuration, data or folder, or too little memory.
     """
-    config = starts[0].config
     for start in starts:
         check.check(start.config)
         check.check_known(start.config, bool(len(data.test_seen)), bool(len(data.test_unseen)))
         if start.config.seeds:
             raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by studies.seeds.train_seeds")
+    says = [display.say, *[None] * (len(starts) - 1)]  # it is the same for all of them
+    starts = [one._replace(config=feature_settings.resolved(one.config, data, say)) for one, say in zip(starts, says, strict=True)]
+    config = starts[0].config
     sharding = build.sharding_of(config)
     if config.log.tensorboard:
         log.require_tensorboard()
     if config.log.wandb:
         processes.agreed(wandb_run.require_wandb)
     model = build.build(config, data)
+    feature_settings.check_suited(config, data, model.objective.framework)
     data = first_stage.named(data, model.objective.framework.takes_representations)
     if not is_fold:  # of a whole that was looked at
         processes.agreed(lambda: memory.check(config, data, len(starts), sharding.devices))
@@ -146,6 +149,8 @@ def train_open(
             processes.agreed(functools.partial(record_start, run, asked, opened.digest, overrides, len(unfinished)))
         folders, what = ", ".join(str(run.folder.path) for run in runs), method(runs[0].settings.recorded)
         display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")
+        if not opened.is_fold:
+            display.say(runs[0].setup.looks())
         with scope(runs[0].settings.precision), signals.listening(display.say):
             return _train(runs, signals)
     finally:

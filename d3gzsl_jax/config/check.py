@@ -6,9 +6,11 @@ import math
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.budget import check_budget
 from d3gzsl_jax.config.field_type import LARGEST, WHOLE, Field, named
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.config.method_fields import TERMS
+from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import shortened
 
@@ -32,6 +34,8 @@ def check(config: ConfigDict) -> None:
     for field in schema.options_of(config.framework):
         _check_value(config, field)
     _check_names(config, fields)
+    check_budget(config)
+    _check_batches(config)
     _check_learning_rates(config)
     sampled = config.distillation.unseen_per_step
     if sampled == 1:
@@ -50,6 +54,7 @@ def check(config: ConfigDict) -> None:
         )
     _check_zsl(config)
     _check_selection(config)
+    _check_baselines(config)
     _check_warm_ups(config)
     if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
         raise UserError(
@@ -163,6 +168,29 @@ def _check_selection(config: ConfigDict) -> None:
         raise UserError(f"config.eval.retrain=False: means nothing with config.eval.selection={of.selection!r}; use 'validation'")
 
 
+def baselines(config: ConfigDict) -> tuple[str, ...]:
+    """The names in config.eval.baselines, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in config.eval.baselines.split(",") if name.strip()))
+
+
+def _check_baselines(config: ConfigDict) -> None:
+    """Refuses baselines that there are not, or that nothing would be chosen for."""
+    names = baselines(config)
+    for name in names:
+        if name not in BASELINES:
+            near = difflib.get_close_matches(name, BASELINES, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            raise UserError(
+                f"config.eval.baselines={shortened(config.eval.baselines)}: {shortened(name)} is none; give some of "
+                f"{','.join(BASELINES)}{guess}"
+            )
+    if names and config.eval.selection != "validation":
+        raise UserError(
+            f"config.eval.baselines={shortened(config.eval.baselines)} and config.eval.selection={config.eval.selection!r}: their "
+            "hyperparameters are chosen on folds; give selection='validation', or leave baselines empty"
+        )
+
+
 def has_distillation(config: ConfigDict) -> bool:
     """Whether D3 is on: any of its terms has weight."""
     return any(config.distillation[f"weight_{name}"] > 0.0 for name in TERMS)
@@ -171,6 +199,12 @@ def has_distillation(config: ConfigDict) -> bool:
 def has_student(config: ConfigDict) -> bool:
     """Whether D3 teaches a student its classes, so that it can predict."""
     return config.distillation.weight_cls > 0.0 or config.distillation.weight_kl > 0.0
+
+
+def _check_batches(config: ConfigDict) -> None:
+    """Refuses the one row that no batch may have."""
+    if config.train.batch_size == 1:
+        raise UserError("config.train.batch_size=1: a batch needs 2 rows at least; give 0 to have it chosen")
 
 
 def check_counters(config: ConfigDict, updates: int, teacher_updates: int) -> None:

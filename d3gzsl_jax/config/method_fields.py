@@ -11,17 +11,27 @@ COOLEST = 1e-6  # temperature: logits over a smaller one overflow float32
 
 NETWORKS = (
     Field("networks.noise", 0, "Size of the noise z; 0: as many as semantic dimensions.", low=0),
-    Field("networks.generator_hidden", 4096, "Hidden width of the generator.", low=1),
-    Field("networks.critic_hidden", 4096, "Hidden width of the critic.", low=1),
+    Field(
+        "networks.generator_hidden", 4096,
+        "Hidden width of the generator; 0: chosen by the number of features and semantic dimensions.", low=0,
+    ),
+    Field("networks.critic_hidden", 4096, "Hidden width of the critic; 0: chosen as the generator's is.", low=0),
     Field(
         "networks.embedding", 2048,
-        "Width of the teacher's and the student's embedding, and of a framework's that they share.", low=1,
+        "Width of the teacher's and the student's embedding, and of a framework's that they share; 0: chosen by the number of "
+        "features.", low=0,
+    ),
+    Field(
+        "networks.output", "published",
+        "What the generator ends in: published, as the framework's paper has it (relu for wgan, fclswgan and cegzsl; linear for "
+        "cadavae; sigmoid for the others, whose losses need it); auto: by what the features look like.",
+        words=("published", "relu", "sigmoid", "linear", "auto"),
     ),
 )
 
 TEACHER = (
     Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0),
-    Field("teacher.batch_size", 128, "Rows per update of its pretraining.", low=1),
+    Field("teacher.batch_size", 128, "Rows per update of its pretraining; 0: as many as train.batch_size.", low=0),
     Field("teacher.learning_rate", 1e-4, "Learning rate of its pretraining.", low=0.0, closed=False),
     Field("teacher.loss_weight", 0.001, "Its loss is this times the negative log-likelihood.", low=0.0, closed=False),
     Field(
@@ -31,8 +41,21 @@ TEACHER = (
 )  # fmt: skip
 
 TRAIN = (
-    Field("train.epochs", 2000, "Epochs, of ceil(trainval rows / batch_size) outer steps each.", low=1, may_change=True),
-    Field("train.batch_size", 256, "Real rows per update.", low=2),
+    Field(
+        "train.epochs", 2000,
+        "Epochs, of ceil(trainval rows / batch_size) outer steps each; with train.outer_steps, in how many equal parts these go.",
+        low=1, may_change=True,
+    ),
+    Field(
+        "train.outer_steps", 0,
+        "Outer steps of the whole run, however many rows there are: an epoch is a part of them, train.epochs says into how many, "
+        "and folds, which have fewer rows, have as many steps. 0: as many as the epochs have. To train a run on, raise both in the "
+        "same ratio.", low=0, may_change=True,
+    ),
+    Field(
+        "train.batch_size", 256,
+        "Real rows per update; 0: 64, or fewer where trainval, or a fold of it, has fewer rows.", low=0,
+    ),
     Field("train.n_critic", 5, "Critic updates per outer step, each on a batch of its own.", low=1),
     Field("train.learning_rate", 1e-4, "Learning rate of every Adam.", low=0.0, closed=False),
     Field("train.beta1", 0.5, "First decay rate of Adam.", low=0.0, high=BELOW_1),

@@ -4,6 +4,9 @@ from d3gzsl_jax.config.field_type import ANY, Field
 
 SEEDS = 2**32 - 1  # the highest seed
 
+BASELINES = ("eszsl", "regressor", "class_norm", "clip")
+"""What eval.baselines may name."""
+
 RUN = (
     Field("dataset", "CUB", "Name of the data in messages and results; with data.source=tfds also which dataset."),
     Field("seed", 0, "Every draw of the run follows from it.", low=0, high=SEEDS),
@@ -60,6 +63,13 @@ DATA = (
         "Whether each class's vector is divided by its L2 norm (the released code does not do that).",
     ),
     Field(
+        "data.scaling", "minmax",
+        "What features go through first: minmax, each dimension to [0, 1] over trainval, then all by the largest value, as the "
+        "published code does; standard, each dimension to mean 0 and standard deviation 1 over trainval; unit, each row to length "
+        "1; none; auto: by what the features look like.",
+        words=("minmax", "standard", "unit", "none", "auto"),
+    ),
+    Field(
         "data.pipeline", "auto",
         "How batches are read: index (row numbers by tf.data), stream (features by tf.data), device (without TensorFlow), auto "
         "(index if TensorFlow is installed); the batches are the same.", words=("auto", "index", "stream", "device"),
@@ -99,7 +109,17 @@ EVAL = (
         "What is highest in validation: harmonic (H), calibrated (H at its best gamma), ausuc, zsl.",
         words=("harmonic", "calibrated", "ausuc", "zsl"),
     ),
-    Field("eval.folds", 1, "Folds of validation; in each, other seen classes are held out.", low=1),
+    Field(
+        "eval.folds", 1,
+        "Folds of validation; in each, other seen classes are held out. 0: by the number of seen classes, 4 of up to 12, 3 of up "
+        "to 40, 2 of up to 100, then 1.", low=0,
+    ),
+    Field(
+        "eval.baselines", "",
+        "Names, with commas between, of what is fitted on the same folds without synthesis, shown beside the run, stored with the "
+        "model and able to predict: eszsl, regressor, class_norm (see d3gzsl baselines), and clip, the cosine of picture and text, "
+        "where the data says that one CLIP encoder made both. With selection=validation; '': none.",
+    ),
     Field("eval.fold_classes", 0.2, "Share of the seen classes that a fold holds out as pseudo-unseen.", 0.0, 0.9, closed=False),
     Field(
         "eval.fold_rows", 0.2,

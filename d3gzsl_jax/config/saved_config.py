@@ -14,7 +14,10 @@ FORMAT = 1
 fields there are, raises it; a new framework with options of its own changes neither for the runs there are, nor does a field of
 ADDED."""
 
-ADDED = ("classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn", "data.representation_file", "log.wandb")
+ADDED = (
+    "classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn", "data.representation_file", "data.scaling",
+    "networks.output", "train.outer_steps", "eval.baselines", "log.wandb",
+)  # fmt: skip
 """Fields that what was saved in this format earlier does not have: what their defaults say is what was done then."""
 
 KEY = "format"

@@ -19,7 +19,7 @@ GROUPS = {
     "": "The run",
     "data": "Data: which benchmark, and where it is",
     "data.stress": "A harder version of the benchmark (docs/stress.md); by default none",
-    "networks": "Sizes of the networks",
+    "networks": "Sizes of the networks, and what the generator ends in",
     "teacher": "The teacher: D3's out-of-distribution model, pretrained on seen rows, then frozen",
     "train": "Training",
     "distillation": "D3: the weights of its losses, and how they are computed",

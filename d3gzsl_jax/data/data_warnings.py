@@ -3,22 +3,24 @@
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.feature_profile import profile
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.data.semantics import doubts_on_semantics
 
-# Where the mean of a dimension lies within its range over trainval, on average over dimensions: 0.05 to 0.13 for features after a
-# ReLU (VGG and EfficientNet on CUB and FLO), 0.32 for the digits' pixels, 0.5 for Gaussian ones.
-_DENSE = 0.4
-_DENSE_TWO_SIDED = 0.2
-_TWO_SIDED = 0.2  # share of the values that are below 0
+_MANY = 0.2  # share of the scaled values that are below 0
 
 
-def find_doubts(data: GZSLData, arrays: SplitArrays) -> list[str]:
+def find_doubts(
+    data: GZSLData, arrays: SplitArrays, framework: str = "wgan", ends_in: str = "relu", unit_range: bool = False
+) -> list[str]:
     """A line for each doubt, naming the file, and the class and dimension where there is one; [] where there is none.
 
     Args:
         data: validated.
         arrays: its rows, scaled.
+        framework: what is trained on them.
+        ends_in: what its generator ends in.
+        unit_range: whether it needs scaled features in [0, 1].
     """
     found = []
     if not len(data.test_unseen):
@@ -28,7 +30,7 @@ def find_doubts(data: GZSLData, arrays: SplitArrays) -> list[str]:
             f"{data.key('test_seen')}: no rows: this is a split for conventional zero-shot learning. T1 is its result; S, H, "
             "AUSUC and what else needs test rows of seen classes are not known (null)"
         )
-    return found + _doubts_on_features(data, arrays) + doubts_on_semantics(data)
+    return found + _doubts_on_features(data, arrays, framework, ends_in, unit_range) + doubts_on_semantics(data)
 
 
 def _without_unseen_rows(data: GZSLData) -> str:
@@ -41,18 +43,31 @@ def _without_unseen_rows(data: GZSLData) -> str:
     )
 
 
-def _doubts_on_features(data: GZSLData, arrays: SplitArrays) -> list[str]:
-    means = arrays.train_features.mean(axis=0, dtype=np.float64)
-    varying = arrays.train_features.max(axis=0) > arrays.train_features.min(axis=0)
-    middle = float(means[varying].mean())
-    negative = float(np.mean(data.features[data.trainval] < 0))
-    if middle <= (_DENSE_TWO_SIDED if negative > _TWO_SIDED else _DENSE):
+def _doubts_on_features(data: GZSLData, arrays: SplitArrays, framework: str, ends_in: str, unit_range: bool) -> list[str]:
+    if arrays.scaling.kind == "minmax":
+        return _doubts_on_dense(data, framework, unit_range)
+    below = float(np.mean(arrays.train_features < 0))
+    if ends_in == "linear" or below <= _MANY:
         return []
-    sides = f"two-sided ({100 * negative:.0f} % of the values are below 0)" if negative > _TWO_SIDED else "far from 0 as a rule"
     return [
-        f"{data.key('features')}: these features are dense and {sides}: on average the mean of a dimension lies at {middle:.2f} of "
-        "its range over trainval, where features after a ReLU have it near 0.1. They do not suit min-max scaling and a generator "
-        "that ends in a ReLU, and unseen classes may be recognised worse than by chance; take features after a ReLU, or give "
-        "max(x, 0) and max(-x, 0) of centred ones as dimensions of their own, and compare with d3gzsl baselines, which "
-        "synthesizes nothing"
+        f"{data.key('features')}: with config.data.scaling={arrays.scaling.kind!r} {100 * below:.0f} % of the scaled values are "
+        f"below 0, which a generator that ends in a {ends_in} never makes; give --config.networks.output=linear, or auto"
+    ]
+
+
+def _doubts_on_dense(data: GZSLData, framework: str, unit_range: bool) -> list[str]:
+    """Of features that are scaled to [0, 1]."""
+    found = profile(data.features[data.trainval])
+    if not found.is_dense:
+        return []
+    sides = f"two-sided ({100 * found.negatives:.0f} % of the values are below 0)" if found.is_two_sided else "far from 0 as a rule"
+    options = "--config.data.scaling=auto --config.networks.output=auto"
+    advice = f"give {options}"
+    if unit_range:
+        advice = f"{framework} needs [0, 1]: take another framework (wgan, fclswgan, cegzsl) with {options}"
+    return [
+        f"{data.key('features')}: these features are dense and {sides}: on average the mean of a dimension lies at "
+        f"{found.middle:.2f} of its range over trainval, where features after a ReLU have it near 0.1. They do not suit min-max "
+        "scaling and a generator that ends in a ReLU, and unseen classes may be recognised worse than by chance; "
+        f"{advice}, and compare with d3gzsl baselines, which synthesizes nothing"
     ]

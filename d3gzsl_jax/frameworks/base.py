@@ -44,7 +44,13 @@ class Framework:
 
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
+    output: str = "published"
+    """What its synthesized rows come out of: one of `outputs`, or 'published', the first of these."""
 
+    outputs: ClassVar[tuple[str, ...]] = ("relu", "sigmoid", "linear")
+    """What the method's losses allow there, of `networks.OUTPUTS`, the published one first."""
+    unit_range: ClassVar[bool] = False
+    """Whether its losses take scaled features for numbers in [0, 1], as binary cross-entropy does."""
     unit_semantics: ClassVar[bool] = False
     """Whether the method takes semantics for unit vectors, as config.data.normalize_semantics makes them."""
     unread_fields: ClassVar[tuple[str, ...]] = ()
@@ -63,6 +69,11 @@ class Framework:
 
     first_stage_options: ClassVar[tuple[str, ...]] = ()
     """Options that both have and that must be equal."""
+
+    @property
+    def ends_in(self) -> str:
+        """`output`, with the method's own in the place of 'published'."""
+        return self.outputs[0] if self.output == "published" else self.output
 
     # What is trained, and how.
 

@@ -33,6 +33,7 @@ class CADAVAE(Framework):
         seen_rows: real rows of each seen class the final classifier is fitted to.
     """
 
+    outputs: ClassVar[tuple[str, ...]] = ("linear", "relu", "sigmoid")
     unread_fields: ClassVar[tuple[str, ...]] = (
         "networks.noise", "networks.generator_hidden", "networks.critic_hidden", "train.n_critic",
         "train.gradient_penalty_weight", "train.critic_factor",
@@ -66,7 +67,9 @@ class CADAVAE(Framework):
     def decoders(self) -> dict[str, vae_networks.LatentDecoder]:
         """D_x and D_a, by group."""
         return {
-            "feature_decoder": vae_networks.LatentDecoder(width=self.feature_decoder_hidden, outputs=self.sizes.features),
+            "feature_decoder": vae_networks.LatentDecoder(
+                width=self.feature_decoder_hidden, outputs=self.sizes.features, ends_in=self.ends_in
+            ),
             "semantic_decoder": vae_networks.LatentDecoder(width=self.semantic_decoder_hidden, outputs=self.sizes.semantics),
         }
 

@@ -28,7 +28,8 @@ class ConditionalGAN(Framework):
         """G at the sizes of this method."""
         sizes = self.sizes
         return networks.Generator(
-            noise=sizes.noise, semantics=sizes.semantics, width=sizes.generator_hidden, features=sizes.features
+            noise=sizes.noise, semantics=sizes.semantics, width=sizes.generator_hidden, features=sizes.features,
+            ends_in=self.ends_in,
         )
 
     @property

@@ -40,6 +40,8 @@ class ConditionalVAEGAN(Framework):
     """
 
     unit_semantics: ClassVar[bool] = True
+    outputs: ClassVar[tuple[str, ...]] = ("sigmoid",)
+    unit_range: ClassVar[bool] = True
 
     critic_latents: str = "encoded"
     weight_critic: float = 10.0

@@ -59,6 +59,8 @@ class DenoisingGAN(Framework):
     """
 
     unit_semantics: ClassVar[bool] = True
+    outputs: ClassVar[tuple[str, ...]] = ("sigmoid",)
+    unit_range: ClassVar[bool] = True
     judged: ClassVar[Mapping[str, tuple[str, str]]] = {"x0": ("rows", "fake"), "xt": ("noised", "fake_noised")}
     """By critic, the real and the synthesized rows it tells apart, as `Denoised` names them."""
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -16,6 +16,13 @@ NEGATIVE_SLOPE = 0.2
 NORMAL = nn.initializers.normal(0.02)
 # U(-b, b), b = 0.5 sqrt(6 / (inputs + outputs)), has the variance b^2 / 3 = 0.5^2 / ((inputs + outputs) / 2).
 XAVIER = nn.initializers.variance_scaling(0.5**2, "fan_avg", "uniform")
+OUTPUTS = ("relu", "sigmoid", "linear")
+"""What a generator may end in."""
+
+
+def activated(outputs: jax.Array, kind: str) -> jax.Array:
+    """Outputs of a last layer (..., d) through one of OUTPUTS."""
+    return {"relu": nn.relu, "sigmoid": nn.sigmoid, "linear": lambda x: x}[kind](outputs)
 
 
 def apply(network: nn.Module, params: Any, *inputs: Any, method: str | None = None) -> Any:
@@ -45,7 +52,8 @@ class _Linear(nn.Module):
 
 
 class Generator(nn.Module):
-    """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0.
+    """G(z, a) = ReLU(Linear(LReLU(Linear([z, a])))): noise (n, dz) and semantics (n, da) to features (n, dx) >= 0. With another
+    `ends_in` than 'relu', one of OUTPUTS, that stands in the place of the last ReLU.
 
     The first layer is computed as the sum of its parts, z W_z + a W_a + bias, which is the same map: the part of the semantics
     depends on the class alone, so rows of one class can share it. Its kernel is one matrix, the rows of the noise first.
@@ -55,6 +63,7 @@ class Generator(nn.Module):
     semantics: int
     width: int
     features: int
+    ends_in: str = "relu"
 
     def setup(self) -> None:
         self.hidden = _Linear(self.noise + self.semantics, self.width)
@@ -70,7 +79,7 @@ class Generator(nn.Module):
     def generate(self, conditioned: jax.Array, noise: jax.Array) -> jax.Array:
         """Features (..., dx) from what `condition` made of the semantics, (..., width), and noise (..., dz)."""
         hidden = product(noise, self.hidden.kernel[: self.noise]) + conditioned
-        return nn.relu(self.output(nn.leaky_relu(hidden, NEGATIVE_SLOPE)))
+        return activated(self.output(nn.leaky_relu(hidden, NEGATIVE_SLOPE)), self.ends_in)
 
 
 class Critic(nn.Module):

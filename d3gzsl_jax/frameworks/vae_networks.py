@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from d3gzsl_jax.frameworks.networks import NEGATIVE_SLOPE, XAVIER, Generator, dense
+from d3gzsl_jax.frameworks.networks import NEGATIVE_SLOPE, XAVIER, Generator, activated, dense
 from d3gzsl_jax.precision import product
 
 
@@ -169,14 +169,16 @@ class LatentEncoder(nn.Module):
 
 
 class LatentDecoder(nn.Module):
-    """D(z) = Linear(ReLU(Linear(z))) of CADA-VAE: a latent (n, k) to features or semantics (n, outputs)."""
+    """D(z) = Linear(ReLU(Linear(z))) of CADA-VAE: a latent (n, k) to features or semantics (n, outputs). With another `ends_in`
+    than 'linear', one of `networks.OUTPUTS`, that follows."""
 
     width: int
     outputs: int
+    ends_in: str = "linear"
 
     def setup(self) -> None:
         self.hidden = dense(self.width, kernel_init=XAVIER)
         self.output = dense(self.outputs, kernel_init=XAVIER)
 
     def __call__(self, latent: jax.Array) -> jax.Array:
-        return self.output(nn.relu(self.hidden(latent)))
+        return activated(self.output(nn.relu(self.hidden(latent))), self.ends_in)

@@ -5,17 +5,21 @@ import functools
 import jax
 
 from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.evaluation.class_scores import ClassScores
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.structures import Params
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def best_classes(
-    objective: Objective, final: FinalClassifier | None, top: int, params: Params, teacher: Params, classifier: Params,
-    seen: jax.Array, features: jax.Array,
+    objective: Objective, final: FinalClassifier | ClassScores | None, top: int, params: Params, teacher: Params,
+    classifier: Params, seen: jax.Array, features: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """The arrays of `Predictions`, by the final classifier, or by the student where that is None."""
-    logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
+    """The arrays of `Predictions`, by the final classifier or a baseline, or by the student where that is None."""
+    if isinstance(final, ClassScores):
+        logits = final.logits(classifier, features)
+    else:
+        logits = final.logits(params, classifier, features) if final else objective.student_logits(params, features)
     probabilities = jax.nn.softmax(logits)
     best, classes = jax.lax.top_k(probabilities, top)
     like = jax.nn.softmax(objective.distillation.teacher.logits(teacher, features)).max(axis=-1) if teacher else None

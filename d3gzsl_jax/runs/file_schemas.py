@@ -138,6 +138,8 @@ class Results(Struct):
     classes: _Classes | None = None
     teacher: Numbers = None
     warnings: list[str] | None = None
+    advice: list[str] | None = None
+    baselines: dict[str, Predictor] | None = None
     interrupted: bool | None = None
     concluded: bool | None = None
     seconds: float | None = None
@@ -214,12 +216,22 @@ class Choice(Struct):
     metrics: Metrics
 
 
+class OfBaseline(Struct):
+    """What folds chose for a baseline."""
+
+    hyperparameters: dict[str, Any]
+    gamma: float
+    metrics: Metrics
+
+
 class Validation(Struct):
     """validation.json: what folds chose."""
 
     prediction: Literal["student", "classifier"]
     choices: dict[Literal["student", "classifier"], Choice]
     asked: Config
+    advice: list[str] | None = None
+    baselines: dict[str, OfBaseline] | None = None
 
 
 class Overrides(Struct):
@@ -233,6 +245,16 @@ class Scaling(Struct):
     offset: list[float]
     top: float
     arithmetic: Literal["float32", "float64"] | None = None
+    kind: Literal["minmax", "standard", "unit", "none"] | None = None
+    length: float | None = None
+
+
+class NotedBaseline(Struct):
+    """A baseline of a saved model."""
+
+    normalized: bool
+    gamma: float
+    validation: dict[str, Any]
 
 
 class ModelNotes(Struct):
@@ -249,6 +271,7 @@ class ModelNotes(Struct):
     data_sha256: str
     representation_scaling: Scaling | None = None
     encoders: dict[str, Any] | None = None
+    baselines: dict[str, NotedBaseline] | None = None
 
 
 class History(Struct):

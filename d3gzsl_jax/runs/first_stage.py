@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.budget import set_epochs
 from d3gzsl_jax.config.method_fields import TERMS
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import Scaling
@@ -45,11 +46,13 @@ def config_of(run: Run) -> ConfigDict:
     config = settings.config.copy_and_resolve_references()
     stage, later = run.model.objective.framework.first_stage, config[config.framework]
     # What validation chose for the run, a number of epochs among it, says nothing of its first stage.
-    config.train.epochs = later.representation_epochs or settings.recorded["train"]["epochs"]
+    set_epochs(config, later.representation_epochs or settings.recorded["train"]["epochs"])
     config.framework, config.data.representation_file, config.train.resume = stage, "", "auto"
+    if run.encodes:  # of the teacher's embedding, which lies in no range of its own
+        config.data.scaling = "minmax"
     for term in TERMS:
         config.distillation[f"weight_{term}"] = 0.0
-    config.eval.selection, config.eval.retrain, config.eval.prediction = "last", True, "classifier"
+    config.eval.selection, config.eval.retrain, config.eval.prediction, config.eval.baselines = "last", True, "classifier", ""
     config.classifier.fit, config.classifier.zsl = "last", "restricted"
     config.checkpoint.best, config.log.report = "", False
     return config

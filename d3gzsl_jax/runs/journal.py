@@ -1,16 +1,17 @@
 """What a run tells of itself: evaluations, lines of metrics.jsonl, warnings, results.json; and what it must remember of them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from d3gzsl_jax.evaluation import details
+from d3gzsl_jax.evaluation import advice, class_scores, details
 from d3gzsl_jax.evaluation.evaluate import Evaluation
 from d3gzsl_jax.evaluation.monitoring import TrainingMonitor
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
+from d3gzsl_jax.evaluation.selection import calibrated
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import Params, TrainState
@@ -58,7 +59,9 @@ class Journal:
         self._warnings: list[str] = []
         self._of_data: list[str] = []
         self._details: dict[str, Any] = {}
+        self._plan, self._advice, self._baselines = plan, list(plan.advice) if plan else [], dict[str, Any]()
         self._evaluator, self._arrays, self._root = setup.evaluator, arrays, root
+        self._profile = {} if is_fold else setup.profile.content()
         self._seconds, self._clock, self._logged = 0.0, time.monotonic(), 0
         self._log: Log | None = None  # from `begin` on
         self.past: dict[str, Any] = {}
@@ -137,14 +140,31 @@ class Journal:
         self._tell("final", steps, found, {})
 
     def explain(self, state: TrainState, teacher: Params) -> None:
-        """Measures, at the end, what explains the results (`details` of results.json); not of a fold. `teacher`: {} without."""
-        if self._is_fold:
-            return
+        """Measures, at the end, what explains the results (`details` of results.json), the baselines beside the run, and what
+        follows from them; of a fold, how good its generator is. `teacher`: {} without."""
         model = self._model
+        generator = details.of_generator(model.objective.framework, state.params, self._arrays, model.classes, self._root)
+        if self._is_fold:
+            self._details = {"generator": generator}
+            return
         of_teacher = details.Predictor(model.teacher.logits, (teacher,)) if teacher else None
         found = details.of_predictors(self._evaluator, self._arrays, model.classes, self.predictors.fitted(state), of_teacher)
-        generator = details.of_generator(model.objective.framework, state.params, self._arrays, model.classes, self._root)
         self._details = found | {"generator": generator}
+        self._say_what_follows(generator)
+
+    def _say_what_follows(self, generator: Mapping[str, float]) -> None:
+        tested = len(np.intersect1d(self._data.unseen_classes, self._arrays.test_unseen_labels))
+        for warning in advice.of_generator(generator.get("nearest_real_class"), tested, "unseen classes"):
+            self._warnings.append(warning)
+            self._display.say(f"warning: {warning}")
+        if (plan := self._plan) is None:
+            return
+        for name, of in plan.baselines.items():
+            evaluated = self._evaluator.predictor(of.scores.logits)(of.params)
+            at_gamma = calibrated(evaluated.curve, of.gamma)
+            self._baselines[name] = class_scores.entry(of, evaluated, at_gamma, self._data.class_names)
+        own = self.predictors.last[self._settings.prediction].metrics
+        self._advice = [*plan.advice, *advice.of_test_rows(own, self._baselines)]
 
     def _collapsed(self, diversity: np.ndarray) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""
@@ -181,7 +201,8 @@ class Journal:
             self.predictors.results(self._data.class_names, self.choices, self._settings.selection),
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=[*self._of_data, *self._warnings], prediction=self._settings.prediction,
-            seconds=round(self._seconds, 2), details=self._details, **further,
+            seconds=round(self._seconds, 2), details=self._details, feature_profile=self._profile, **further,
+            **({"advice": self._advice} if self._plan else {}), **({"baselines": self._baselines} if self._baselines else {}),
         )
         if self._settings.prediction in results["predictions"]:
             self._folder.write("results.json", results)

@@ -18,6 +18,7 @@ from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params
@@ -59,6 +60,7 @@ class TrainedModel:
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
         encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
+        baselines: what was fitted beside the run, by name; each predicts with its own calibration.
     """
 
     name: str
@@ -76,6 +78,7 @@ class TrainedModel:
     data_digest: str
     representation_scaling: Scaling | None = None
     encoders: Mapping[str, Any] | None = None
+    baselines: Mapping[str, FittedBaseline] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -97,11 +100,12 @@ class TrainedModel:
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """What of 'student' and 'classifier' can predict. The student's classes are those it was trained with."""
+        """What of 'student', 'classifier' and baselines can predict. The student's classes are those it was trained with."""
         head = self.params.get("student_head")
         knows_all = head is not None and head["params"]["classifier"]["linear"]["bias"].shape[0] == len(self.class_names)
         has_student = knows_all and any(self.config.distillation[f"weight_{term}"] > 0.0 for term in ("cls", "kl"))
-        return tuple(name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+        own = (name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+        return (*own, *self.baselines)
 
     @functools.cached_property
     def _classes(self) -> Classes:
@@ -123,7 +127,7 @@ class TrainedModel:
         Args:
             features: (n, dx), as the benchmark's files have them.
             top: k, in 1..C.
-            predictor: 'student' or 'classifier'; '' for the run's own choice.
+            predictor: 'student', 'classifier' or a baseline's name; '' for the run's own choice.
             representations: (n, dr) of the rows, raw, for a model that was trained with such.
 
         Raises:
@@ -174,8 +178,11 @@ class TrainedModel:
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
-        final = self._final if name == "classifier" else None
+        final: FinalClassifier | ClassScores | None = self._final if name == "classifier" else None
         parameters = self.params, self.teacher, self.classifier or {}
+        if name in self.baselines:
+            final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))
+            padded = padded[:, : self.feature_size]
         found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
@@ -260,7 +267,7 @@ class TrainedModel:
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(
             self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
-            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier",
+            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier", baselines={},
         )
         return grown.fit_classifier(data)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import paths
@@ -37,7 +38,10 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
         "metavar": "FILE", "default": "", "help": "representations of the same rows, for a model that was trained with some",
     },
     "top": {"metavar": "K", "type": whole(1), "default": 1, "help": "classes per row"},
-    "predictor": {"type": one_of("student", "classifier"), "help": "student or classifier (default: config.eval.prediction)"},
+    "predictor": {
+        "type": one_of("student", "classifier", *BASELINES),
+        "help": "student, classifier or a baseline that was fitted beside the run (default: config.eval.prediction)",
+    },
     "classes": {"default": "unseen", "help": "ids and names, as in 3,zebra; or all, seen, unseen"},
     "count": {"metavar": "N", "type": whole(1), "default": 100, "help": "rows per class"},
     "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of the noise (default: 0)"},
@@ -87,7 +91,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
     source = Path(of["images"] or of["input"])
     to = outputs(of["output"], of["accuracy"], of["gallery"], [source, Path(of["workdir"])])
     pictures = picture_rows.pictures_of(source) if of["images"] else []
-    model = _model(of, display, classifier=predictor != "student")
+    model = _model(of, display, classifier=predictor in ("", "classifier"))
     if not pictures:
         further = of["representations"], of["names"], of["accuracy"], of["gallery"]
         predict_file(model, source, of["output"], display, of["top"], predictor, of["key"], *further)

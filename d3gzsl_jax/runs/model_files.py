@@ -9,12 +9,14 @@ import numpy as np
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.runs import contents, file_schemas, json_files
 from d3gzsl_jax.runs.checkpoints import load_once, save_once
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import one_line
 
+_BASELINES = "baselines"
 _ARRAYS = ("params", "semantics", "teacher", "classifier")
 _REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest state instead"
 
@@ -38,15 +40,17 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None
+    baselines: Mapping[str, FittedBaseline] = fields["baselines"]
     notes = {
         "format": saved_config.FORMAT, "name": fields["name"], "config": plain(fields["config"].to_dict()),
         "class_names": list(fields["class_names"]), "seen": fields["seen"].tolist(), "unseen": fields["unseen"].tolist(),
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
+        **({} if not baselines else {"baselines": {name: _noted(of) for name, of in baselines.items()}}),
         **({} if (further := fields["representation_scaling"]) is None else {"representation_scaling": further.notes()}),
         **({} if fields["encoders"] is None else {"encoders": plain(dict(fields["encoders"]))}),
     }  # fmt: skip
-    arrays = {name: fields[name] for name in _ARRAYS}
+    arrays = {name: fields[name] for name in _ARRAYS} | {_BASELINES: {name: of.params for name, of in baselines.items()}}
     save_once(folder, {name: part for name, part in arrays.items() if part is not None and len(part)}, notes)
 
 
@@ -80,7 +84,25 @@ def read(folder: str | Path) -> dict[str, Any]:
         "params": arrays["params"], "teacher": arrays.get("teacher", {}), "classifier": arrays.get("classifier"),
         "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
         "representation_scaling": None if further is None else Scaling.from_notes(further), "encoders": notes.get("encoders"),
+        "baselines": _baselines(path, arrays, notes),
     }  # fmt: skip
+
+
+def _noted(of: FittedBaseline) -> dict[str, Any]:
+    """What the notes hold of a baseline; its parameters are among the arrays."""
+    return {"normalized": of.scores.normalized, "gamma": of.gamma, "validation": plain(of.validation)}
+
+
+def _baselines(path: Path, arrays: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, FittedBaseline]:
+    """The baselines of a saved model, refused where their parts do not belong together."""
+    found, classes, size = {}, len(notes["class_names"]), len(notes["scaling"]["scale"])
+    shapes = {"weights": (classes, size), "bias": (classes,), "factor": (size,), "offset": (size,)}
+    for name, of in (notes.get(_BASELINES) or {}).items():
+        params = (arrays.get(_BASELINES) or {}).get(name) or {}
+        if {key: np.shape(value) for key, value in params.items()} != shapes:
+            raise UserError(f"{path}: its baseline {one_line(name)} does not belong to it; {_REMEDY}")
+        found[name] = FittedBaseline(ClassScores(of["normalized"]), params, of["gamma"], of["validation"])
+    return found
 
 
 def _require_fit(path: Path, arrays: Any, notes: Mapping[str, Any]) -> tuple[np.ndarray, Scaling]:

@@ -82,7 +82,8 @@ def open_run(
     folder, checkpoints, results = processes.agreed(opened)
     results = processes.told_by_first(results)
     if results is not None:
-        display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise --config.train.epochs to train on")
+        lengths = "--config.train.epochs" + (" and --config.train.outer_steps" if config.train.outer_steps else "")
+        display.say(f"{folder.path}: finished already, {results['epochs']} epochs; raise {lengths} to train on")
     return OpenRun(start, display, folder, checkpoints, results)
 
 

@@ -112,6 +112,11 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
         if selected := found.get("test_selected"):
             rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
         rows += rows_of_folds(found)
+    for name, found in (results.get("baselines") or {}).items():
+        if found.get("calibrated"):
+            rows.append((f"baseline {name}", "validation", found["metrics"]))
+            at = found["calibrated"]
+            rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
     display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
     looked = any(is_known(value) for value in (results.get("metrics") or {}).values())  # at test rows: whether there are any
     told = _RULES[results["selection"]] if looked or rule == "last" else f"{_CHOSEN}."
@@ -120,6 +125,8 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
         display.say(sentence)
     if (results.get("zsl_rule") or {}).get("classifier", RESTRICTED) != RESTRICTED:
         display.say("T1 of the classifier is by a softmax of its own over the unseen classes (config.classifier.zsl=own).")
+    for sentence in results.get("advice") or []:
+        display.say(sentence)
     begins = "interrupted; " if interrupted else ""
     display.say(f"{begins}{results.get('seconds') or 0.0:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
     if interrupted:

@@ -94,6 +94,8 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
     """Why what the folder holds is not a beginning of this run, for a message; None if it is."""
     kept = folder.read("config.json")
     before = saved_config.nested(kept, folder.path / "config.json") if kept is not None else {}
+    if length := another_length(before, config):
+        return length
     if found := disagreement(before, plain(dict(config))):
         field, old, new = found
         given = one_line(str(old))
@@ -105,6 +107,17 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
     if known != data_digest:
         return "holds a run on other data (what is under config.data.root has changed); name another folder"
     return None
+
+
+def another_length(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """What to say where epochs are parts of a budget of outer steps, and those of the run in the folder are of another length; a
+    run that is trained on has more of them. None where they are the same."""
+    parts = [(train.get("outer_steps", 0), train.get("epochs", 1)) for train in (before.get("train") or {}, now["train"])]
+    (old, old_epochs), (new, new_epochs) = parts
+    if old * new_epochs == new * old_epochs:
+        return None
+    told = f"config.train.outer_steps={old} in {old_epochs} epochs, now it is {new} in {new_epochs}"
+    return f"holds a run with {told}; to train it on raise both in the same ratio, or name another folder"
 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

@@ -13,6 +13,7 @@ from d3gzsl_jax.config import schema
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.data_warnings import find_doubts
+from d3gzsl_jax.data.feature_profile import FeatureProfile, profile
 from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
@@ -49,7 +50,9 @@ class Setup:
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.data, self.model, self.sharding = data, model, sharding
-        self.arrays = scale_splits(data, model.objective.framework.takes_representations)
+        self.arrays = scale_splits(
+            data, model.objective.framework.takes_representations, config.data.scaling
+        )
         self.mode = "device" if runs > 1 else batches.resolve_mode(config.data.pipeline)
         self.evaluator = Evaluator(
             self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
@@ -65,7 +68,21 @@ class Setup:
     def warnings(self) -> list[str]:
         """What of the test rows could be learned from training rows, what of the data will hardly do, and what was set and means
         nothing, a line each."""
-        return find_leaks(self.data) + find_doubts(self.data, self.arrays) + self._not_unit_semantics() + self._unread()
+        return find_leaks(self.data) + self._doubts() + self._not_unit_semantics() + self._unread()
+
+    def _doubts(self) -> list[str]:
+        framework = self.model.objective.framework
+        return find_doubts(self.data, self.arrays, self._framework, framework.ends_in, framework.unit_range)
+
+    @functools.cached_property
+    def profile(self) -> FeatureProfile:
+        """What the raw features of trainval look like."""
+        return profile(self.data.features[self.data.trainval])
+
+    def looks(self) -> str:
+        """That in words, and what is done with them."""
+        ends_in = self.model.objective.framework.ends_in
+        return f"features: {self.profile.described()}; scaling {self.arrays.scaling.kind}, generator's output {ends_in}"
 
     def _not_unit_semantics(self) -> list[str]:
         """What to say where the base method takes semantics for unit vectors, and they are not."""

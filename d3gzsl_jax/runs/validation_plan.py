@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.budget import set_epochs
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.class_scores import FittedBaseline
 from d3gzsl_jax.evaluation.selection import Choice
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.folder import RunFolder
@@ -25,6 +28,10 @@ class Plan(NamedTuple):
     choices: dict[str, Choice]
     asked: Mapping[str, Any]
     """The configuration validation was asked for with, nested."""
+    advice: tuple[str, ...] = ()
+    """What follows from the folds, see evaluation/advice.py."""
+    baselines: Mapping[str, FittedBaseline] = MappingProxyType({})
+    """What was fitted beside the run (config.eval.baselines)."""
 
     @property
     def epochs(self) -> int:
@@ -34,7 +41,8 @@ class Plan(NamedTuple):
     def settle(self, config: ConfigDict) -> ConfigDict:
         """The configuration of the run on all of trainval, evaluated once, at its end."""
         settled = config.copy_and_resolve_references()
-        settled.train.epochs = settled.eval.every_epochs = self.epochs
+        set_epochs(settled, self.epochs)
+        settled.eval.every_epochs = self.epochs
         settled.eval.prediction = self.prediction
         if "classifier" in self.choices:
             if settled.classifier.zsl == "own":  # fitted for as many epochs as on the folds, which chose among those of the other
@@ -64,7 +72,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
     """The plan that `validation.json` describes."""
     fields = [field.name for field in dataclasses.fields(Choice)]
     choices = {name: Choice(**{field: choice[field] for field in fields}) for name, choice in found["choices"].items()}
-    return Plan(found["prediction"], choices, found["asked"])
+    return Plan(found["prediction"], choices, found["asked"], tuple(found.get("advice") or ()))
 
 
 def report_folds(
@@ -78,10 +86,22 @@ def report_folds(
     }
     results = assemble(
         config, data, predictions, has_distillation(ConfigDict(config)), None, epochs, steps, plan.prediction,
-        interrupted=interrupted, selection=FOLDS_ONLY,
+        interrupted=interrupted, selection=FOLDS_ONLY, advice=list(plan.advice), **baselines_of_folds(plan),
     )
     folder.write("results.json", results)
     display.stop()
     rows = [(name, f"folds ({choice.epoch})", choice.metrics) for name, choice in plan.choices.items()]
+    rows += [(name, "folds", of.validation["metrics"]) for name, of in plan.baselines.items()]
     display.results(f"{data.name}, means over {config['eval']['folds']} folds inside trainval, percent", rows)
+    for sentence in plan.advice:
+        display.say(sentence)
     return results
+
+
+def baselines_of_folds(plan: Plan) -> dict[str, Any]:
+    """The entry 'baselines' of results.json whose figures are means over the folds; {} without any."""
+    entries = {
+        name: {"metrics": of.validation["metrics"], "selection": FOLDS_ONLY, "validation": of.validation}
+        for name, of in plan.baselines.items()
+    }
+    return {"baselines": entries} if entries else {}

@@ -26,10 +26,11 @@ from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, of_folds
-from d3gzsl_jax.studies.start import train_runs
+from d3gzsl_jax.studies.start import sized, train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
+from d3gzsl_jax.training.feature_settings import resolved
 from d3gzsl_jax.training.memory import free_memory
 
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for
@@ -70,6 +71,7 @@ def train_seeds(
     bucket.check(workdir)
     data = data if data is not None else load(config.dataset, config.data)
     display = display or Display()
+    config = resolved(config, data, display.say)
     with bucket.local(workdir, display) as where:
         return _train_at(where, config, data, display, overrides)
 
@@ -152,6 +154,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def bytes_of_seed(config: ConfigDict, data: GZSLData) -> int:
     """What one more seed takes of the device's memory, roughly."""
+    config = sized(config, data)
     model = model_module.build(config, data)
     params = jax.eval_shape(model.objective.init, jax.random.key(0))
     trees = [params, jax.eval_shape(model.optimization.init, params)]

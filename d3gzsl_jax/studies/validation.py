@@ -1,21 +1,26 @@
 """Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import saved_config
+from d3gzsl_jax.config import check, saved_config
+from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation import advice
 from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import OpenRun, Start
 from d3gzsl_jax.runs.validation_plan import FILE, Plan, describe, plan_of, report_folds
+from d3gzsl_jax.studies.baselines import within_run
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.train import OpenRuns, open_runs, train_open
 
@@ -50,7 +55,7 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
         KeyboardInterrupt: a fold was interrupted.
     """
     todo, data, of = opened.unfinished, opened.data, opened.runs[0].start.config.eval
-    benchmarks = processes.agreed(lambda: folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows))
+    benchmarks = processes.agreed(lambda: folds_of(opened.runs[0].start.config, data))
     for index, benchmark in enumerate(benchmarks):
         opened.display.say(
             f"validation fold {index + 1} of {of.folds}: {len(benchmark.unseen_classes)} of {len(data.seen_classes)} seen classes "
@@ -64,17 +69,39 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
             found = [results for _, results in fold.results(train_open(fold))]
         if any(results["interrupted"] for results in found):
             raise KeyboardInterrupt
-    return [_settled(one) for one in todo]
+    return [_settled(opened, one, benchmarks) for one in todo]
 
 
-def _settled(one: OpenRun) -> Plan:
+def folds_of(config: ConfigDict, data: GZSLData) -> list[GZSLData]:
+    """The folds of a run.
+
+    Raises:
+        UserError: there are too few seen classes, or too few rows of them.
+    """
+    of = config.eval
+    found = folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
+    if of.criterion != "zsl" and not all(len(fold.test_seen) for fold in found):
+        raise UserError(
+            f"config.eval.criterion={of.criterion!r}: too few trainval rows of {data.name} for a fold to hold out any of a seen "
+            "class, and H is not known without; give 'zsl', a larger config.eval.fold_rows, or more rows"
+        )
+    return found
+
+
+def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> Plan:
     """Chooses on the folds of a run."""
     config, folder, display = one.start.config, one.folder, one.display
     evaluated = EvaluationSteps(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
     root = folder.path / "validation"
-    found = processes.agreed(lambda: _chosen(root, evaluated, config, folder) if processes.is_first() else None)
+    of_baselines = _chosen_baselines(one, benchmarks)
+    found = processes.agreed(lambda: _chosen(root, evaluated, config, folder, of_baselines) if processes.is_first() else None)
     found = processes.told_by_first(found)
-    plan = plan_of(found)
+    plan = plan_of(found)._replace(
+        baselines={
+            name: within_run.fitted(name, chosen, opened.data, config.seed, config.data.scaling)
+            for name, chosen in (found.get("baselines") or {}).items()
+        }
+    )
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"
         display.say(
@@ -84,7 +111,24 @@ def _settled(one: OpenRun) -> Plan:
     return plan
 
 
-def _chosen(root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder) -> dict[str, Any]:
+def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str, Any]:
+    """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json."""
+    of = one.start.config
+    names = check.baselines(of)
+    names = within_run.possible(names, benchmarks[0]) if names else []
+    before = (one.folder.read(FILE) or {}).get("baselines") or {} if processes.is_first() else None
+    before = processes.told_by_first(before) if names else {}
+    found = {}
+    for name in names:
+        with one.display.doing(f"fitting the baseline {name}"):
+            found[name] = before.get(name) or within_run.chosen_on_folds(name, benchmarks, of.seed, of.data.scaling)
+        one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
+    return found
+
+
+def _chosen(
+    root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder, baselines: Mapping[str, Any]
+) -> dict[str, Any]:
     """What validation.json holds."""
     of = config.eval
     trials = [read_trials(root / f"fold-{index}", evaluated) for index in range(of.folds)]
@@ -93,20 +137,48 @@ def _chosen(root: Path, evaluated: Iterable[int], config: ConfigDict, folder: Ru
         if other != tried[0]:
             raise UserError(f"{root / f'fold-{index}'}: tried something else than fold-0; remove {root} to validate anew")
     plan = Plan(*make_plan(trials, of.prediction, of.criterion), config.to_dict())
+    tried_curves = curves(trials)
     content = {
         "prediction": plan.prediction,
         "choices": {name: choice.described() for name, choice in plan.choices.items()},
-        "curves": curves(trials),
+        "curves": tried_curves,
         "asked": config.to_dict(),
+        "advice": _advice(plan, tried_curves, baselines, root, of.folds),
+        **({"baselines": dict(baselines)} if baselines else {}),
     }
     folder.write(FILE, content)
-    return {key: content[key] for key in ("prediction", "choices", "asked")}
+    return {key: content[key] for key in content if key != "curves"}
+
+
+def _advice(
+    plan: Plan, tried: Sequence[Mapping[str, Any]], baselines: Mapping[str, Any], root: Path, folds: int
+) -> list[str]:
+    """What follows from the folds, see evaluation/advice.py."""
+    choice = plan.choices[plan.prediction]
+    by_epoch: dict[int, float] = {}
+    for one in tried:
+        if one["prediction"] == plan.prediction:
+            by_epoch[one["epoch"]] = max(one["metrics"]["harmonic"], by_epoch.get(one["epoch"], -1.0))
+    told = advice.of_baselines(choice.metrics, {name: found["metrics"] for name, found in baselines.items()})
+    told += advice.of_training(sorted(by_epoch.items()), choice.epoch, advice.longer_training(plan.asked["train"]))
+    found = [_generator(root / f"fold-{index}") for index in range(folds)]
+    means, classes = zip(*found, strict=True)
+    known = [value for value in means if value is not None]
+    nearest = float(np.mean(known)) if len(known) == len(means) else None
+    return told + advice.of_generator(nearest, min(classes), "the classes that folds held out")
+
+
+def _generator(fold: Path) -> tuple[float | None, int]:
+    """How near the rows that a fold's generator makes of its held-out classes are to real ones, and how many classes these are."""
+    results = json_files.read(fold / "results.json") or {}
+    value = ((results.get("details") or {}).get("generator") or {}).get("nearest_real_class")
+    return value if isinstance(value, int | float) else None, len((results.get("classes") or {}).get("unseen") or [])
 
 
 def fold_config(config: ConfigDict) -> ConfigDict:
     """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
     own = config.copy_and_resolve_references()
-    own.eval.selection, own.eval.retrain, own.log.report, own.log.wandb = "last", True, False, False
+    own.eval.selection, own.eval.retrain, own.eval.baselines, own.log.report, own.log.wandb = "last", True, "", False, False
     own.train.resume = "auto"  # 'must' and 'never' are about the run as a whole, which has been looked at
     if own.classifier.fit != "never":
         own.classifier.fit = "every"

@@ -1,13 +1,13 @@
 """From a configuration and data to the objects of a run: networks sized by the data, objective, optimisers, teacher."""
 
 import dataclasses
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.budget import steps_of_epoch
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.config.schema import options_of
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -87,7 +87,7 @@ def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> O
     return Optimization(
         learning_rates={group: train.learning_rate if rate is None else rate for group, rate in rates.items()},
         factors={group: factors[group] for group in objective.groups},
-        decay_every=train.decay_every, steps_per_epoch=framework.passes * math.ceil(rows / train.batch_size),
+        decay_every=train.decay_every, steps_per_epoch=steps_of_epoch(config, rows, framework.passes),
         beta1=train.beta1, beta2=train.beta2, rules=rules,
     )
 
@@ -118,10 +118,16 @@ def build_objective(config: ConfigDict, classes: Classes, features: int, represe
         critic_hidden=networks.critic_hidden, embedding=networks.embedding,
     )
     check_options(config.framework)
+    if networks.output not in ("published", *(allowed := FRAMEWORKS[config.framework].outputs)):
+        raise UserError(
+            f"config.networks.output={networks.output!r}: the losses of {config.framework} allow {', '.join(allowed)}; give one of "
+            "these, or 'published'"
+        )
     if FRAMEWORKS[config.framework].takes_representations:
         sizes = dataclasses.replace(sizes, representation=representation or networks.embedding)
     framework = FRAMEWORKS[config.framework](
-        sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **config.get(config.framework, {})
+        sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, output=networks.output,
+        **config.get(config.framework, {}),
     )
     check_phases(framework.phases_by_pass)
     for update in (update for phases in framework.phases_by_pass for phase in phases for update in phase.updates):

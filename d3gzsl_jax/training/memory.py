@@ -15,6 +15,7 @@ import numpy as np
 from jax.stages import Compiled
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config.budget import steps_of_epoch
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.batches import resolve_mode
@@ -78,7 +79,7 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         step += count * per_update * (width + framework.hidden_per_row) if phase.made_ahead else 0
     step = step // devices + batches * rows  # and a random number for every row
     if mode == "index":  # row numbers of a call, which ends where the run is evaluated
-        most = min(train.epochs, config.eval.every_epochs) * framework.passes * math.ceil(rows / train.batch_size)
+        most = min(train.epochs, config.eval.every_epochs) * steps_of_epoch(config, rows, framework.passes)
         step += min(train.steps_per_call, most) * batches * train.batch_size
     tests = len(data.test_seen) + len(data.test_unseen)
     evaluated = min(config.eval.batch_size, rows) * (networks.embedding if has_distillation(config) and resident else 1)

@@ -21,7 +21,7 @@ def test_overrides_by_dotted_field():
 @pytest.mark.parametrize(
     ("spec", "overrides", "message"),
     [
-        ("configs/none.py:base", {}, "configs/none.py: no such configuration file"),
+        ("configs/nowhere.py:base", {}, "configs/nowhere.py: no such configuration file"),
         (ROOT / "configs", {}, "--config=.*configs: is a folder"),
         ("cu:base", {}, "--config=cu: no configuration of that name; did you mean cub. There are apy, .*, sun; a file is given by its path"),
         ("nothing", {}, "--config=nothing: no configuration of that name; there are apy, awa1"),

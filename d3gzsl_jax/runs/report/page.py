@@ -73,7 +73,8 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
         rows.append([f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)])
         if reference.folds:
             rows.append([f"{_called(reference)}, seed {reference.seed}, {FOLDS}", *_metrics(reference.folds)])
-    guess, notes = comparison.chance(run), []
+    guess, notes, beside = comparison.chance(run), [], _own_baselines(run, prediction)
+    rows += beside
     if references:
         sources = ", ".join(f"{_called(reference)}, of {reference.source}" for reference in references)
         notes.append(f"One run each, on the same data: {sources}.")
@@ -83,16 +84,38 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
     if guess_of_folds := comparison.chance_of_folds(run) if folds else None:
         rows.append([f"chance, {FOLDS}", *_metrics(guess_of_folds)])
     rows = [row for row in rows if not folds or {*row[1:]} != {UNKNOWN}]  # without any test rows there are those of folds alone
-    if found and not references:
+    if beside:
+        notes.append(texts.OWN_BASELINES)
+    if found and not references and not beside:
         notes.append(texts.NO_BASELINE)
     return {
         "tiles": tiles,
         "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
         "meanings": [*texts.MEANINGS.items(), *([(FOLDS, f"{means_over_folds(run.results)}.")] if folds else [])],
-        "verdict": _verdict(run, prediction, found, references) if found else [],
+        "verdict": [*(run.results.get("advice") or []), *(_verdict(run, prediction, found, references) if found else [])],
         "comparison": _grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
         "comparison_notes": notes,
     }
+
+
+def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
+    """Rows of the baselines that were fitted beside the run, and of what predicts with calibration, where there are some."""
+    found, rows = run.results.get("baselines") or {}, []
+    if found:
+        rows += _calibrated("this run, calibrated", run.predictions.get(prediction) or {})
+    for name, of in found.items():
+        called = texts.BASELINES.get(name, name)
+        rows += [[called, *_metrics(of.get("metrics"))], *_calibrated(f"{called}, calibrated", of)]
+    return rows
+
+
+def _calibrated(called: str, found: Mapping[str, Any]) -> list[list[str]]:
+    """The row of U, S and H at gamma: of the test rows, or H alone of folds; none where neither is known."""
+    metrics = found.get("metrics") or {}
+    at = found.get("calibrated") or {"harmonic": metrics.get("calibrated")}
+    if at.get("harmonic") is None:
+        return []
+    return [[called, *_metrics({"zsl": metrics.get("zsl"), "ausuc": metrics.get("ausuc"), **at})]]
 
 
 def _called(reference: "Reference") -> str:

@@ -22,6 +22,10 @@ CHANCE = (
     "chance: guessing uniformly, from the numbers of classes: U, S and H are 1 / all, T1 is 1 / unseen, AUSUC is "
     "1 / (2 x seen x unseen)."
 )
+OWN_BASELINES = (
+    "Baselines were fitted beside the run, without synthesis, and chosen on the same folds; calibrated: at the gamma of the folds, "
+    "as d3gzsl predict --predictor=NAME predicts by them (NAME: eszsl, regressor, class_norm or clip)."
+)
 NO_BASELINE = (
     f"No baseline was run: d3gzsl baselines --config=... --output=FOLDER/{FOLDER}, with the folder of this run, makes some; "
     "d3gzsl report FOLDER then shows them here."
@@ -76,7 +80,7 @@ PLOTS = {
 }
 """Title and how to read it, by name of the plot, in the order of the page."""
 
-BASELINES = {"eszsl": "ESZSL", "regressor": "linear regressor", "class_norm": "class normalization"}
+BASELINES = {"eszsl": "ESZSL", "regressor": "linear regressor", "class_norm": "class normalization", "clip": "zero-shot CLIP"}
 FRAMEWORKS = {name: of.called for name, of in framework_fields.FRAMEWORKS.items()}
 TEACHER = {
     "seen_accuracy": ("accuracy on seen test rows", "mean over classes, among seen classes only"),

@@ -159,6 +159,8 @@ def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_row
 def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The levels with everything that is counted in epochs stretched where there are fewer rows, so that a level trains for as many
     outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on."""
+    if config.train.outer_steps:  # the same for any number of rows
+        return dict(levels)
     from d3gzsl_jax.data.load import load
     from d3gzsl_jax.data.stress import OFF, stress
 

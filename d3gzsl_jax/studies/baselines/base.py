@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import SplitArrays
+from d3gzsl_jax.data.scaling import Scaling, SplitArrays
+from d3gzsl_jax.evaluation.class_scores import ClassScores
 from d3gzsl_jax.frameworks.structures import Params
 
 
@@ -21,18 +22,20 @@ class Training:
         labels: (n,) int32 positions in `seen`.
         semantics: (C, da) float32 by original id; those of unseen classes serve prediction alone.
         seen: (S,) int32 ascending original ids.
+        scaling: what raw features went through.
     """
 
     features: np.ndarray
     labels: np.ndarray
     semantics: np.ndarray
     seen: np.ndarray
+    scaling: Scaling | None = None
 
     @classmethod
     def of(cls, data: GZSLData, arrays: SplitArrays) -> "Training":
         """Of a benchmark and its scaled splits."""
         labels = np.searchsorted(data.seen_classes, arrays.train_labels).astype(np.int32)
-        return cls(arrays.train_features, labels, data.semantics, data.seen_classes)
+        return cls(arrays.train_features, labels, data.semantics, data.seen_classes, arrays.scaling)
 
 
 class Baseline(Protocol):
@@ -53,3 +56,6 @@ class Baseline(Protocol):
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) by original id of scaled features (n, dx)."""
+
+    def scores(self, params: Params) -> tuple[ClassScores, Params]:
+        """The same scores as `logits`, in the form that is stored with a model."""

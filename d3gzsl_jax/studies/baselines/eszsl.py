@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.studies.baselines.base import Training
 
@@ -87,3 +88,7 @@ class ESZSL:
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """Scores (n, C) of features (n, dx)."""
         return features @ params["weights"]
+
+    def scores(self, params: Params) -> tuple[ClassScores, Params]:
+        """The same, to be stored."""
+        return ClassScores(normalized=False), parameters(params["weights"].T)

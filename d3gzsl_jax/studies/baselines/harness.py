@@ -12,10 +12,11 @@ import numpy as np
 from d3gzsl_jax import precision
 from d3gzsl_jax.data import folds as validation_splits
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import scale_splits
+from d3gzsl_jax.data.scaling import SplitArrays, scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit
+from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -109,7 +110,9 @@ def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int) -> di
     }
 
 
-def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str) -> Chosen:
+def choose(
+    baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str, scaling: str = "minmax"
+) -> Chosen:
     """The candidate with the highest mean of the criterion over the folds, the first among equals.
 
     Args:
@@ -117,12 +120,14 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
         benchmarks: the folds, at least one.
         seed: of the fits.
         criterion: one of `selection.CRITERIA`.
+        scaling: of the features, see config.data.scaling.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
     candidates = baseline.candidates
-    by_fold = [[Trial(found.metrics, found.curve) for found in evaluate(baseline, of, candidates, seed)] for of in benchmarks]
+    found = [evaluate(baseline, of, candidates, seed, scaling=scaling) for of in benchmarks]
+    by_fold = [[Trial(one.metrics, one.curve) for one in of_fold] for of_fold in found]
     tried: list[dict[str, Any]] = []
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
         gamma, metrics = means_over_folds(over_folds)
@@ -132,7 +137,8 @@ def choose(baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criter
 
 
 def evaluate(
-    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096
+    baseline: Baseline, data: GZSLData, candidates: Sequence[Mapping[str, Any]], seed: int, batch: int = 4096,
+    scaling: str = "minmax",
 ) -> Iterator[Evaluation]:
     """Fits candidates to the trainval rows of a benchmark and evaluates each on its test rows.
 
@@ -142,15 +148,26 @@ def evaluate(
         candidates: some of its candidates.
         seed: of the fits.
         batch: rows per prediction call.
+        scaling: of the features, see config.data.scaling.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
-    arrays = scale_splits(data)
+    arrays = scale_splits(data, kind=scaling)
     evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, batch, on_device=True)
     predict = evaluator.predictor(baseline.logits)
-    fits = baseline.fits(Training.of(data, arrays), candidates, seed)
-    for candidate, params in zip(candidates, fits, strict=True):
+    yield from map(predict, fits(baseline, data, arrays, candidates, seed))
+
+
+def fits(
+    baseline: Baseline, data: GZSLData, arrays: SplitArrays, candidates: Sequence[Mapping[str, Any]], seed: int
+) -> Iterator[Params]:
+    """Parameters of candidates fitted to the trainval rows of a benchmark; arguments as of `evaluate`, `arrays` its splits.
+
+    Raises:
+        DivergenceError: parameters that are not finite.
+    """
+    for candidate, params in zip(candidates, baseline.fits(Training.of(data, arrays), candidates, seed), strict=True):
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
             raise DivergenceError(f"a baseline on {data.name} broke down with {dict(candidate)}")
-        yield predict(params)
+        yield params

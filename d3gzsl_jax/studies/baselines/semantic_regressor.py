@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.keys import root_key, stream
@@ -132,6 +133,10 @@ class SemanticRegressor:
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
         """Logits (n, C) of features (n, dx)."""
         return unit(features - params["center"][None]) @ params["prototypes"].T
+
+    def scores(self, params: Params) -> tuple[ClassScores, Params]:
+        """The same, to be stored."""
+        return ClassScores(normalized=True), parameters(params["prototypes"], offset=-params["center"])
 
 
 def loss(

@@ -20,7 +20,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.baselines.harness import run_baseline
 from d3gzsl_jax.studies.baselines.names import NO_SYNTHESIS
-from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.studies.start import sized, train_on
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, terminal
@@ -45,6 +45,7 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     if NO_SYNTHESIS in names:
         check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
+    config = sized(config, data)
     paths.make_folder(output, "--output")
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():
@@ -72,7 +73,7 @@ def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
     own = config.copy_and_resolve_references()
     own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
     own.classifier.fit, own.eval.prediction = "never", "student"
-    own.eval.selection, own.eval.criterion, own.checkpoint.best = "validation", "calibrated", ""
+    own.eval.selection, own.eval.criterion, own.eval.baselines, own.checkpoint.best = "validation", "calibrated", "", ""
     return own
 
 

@@ -1,0 +1,57 @@
+"""Data of your own, of any size: one .npz file, as `d3gzsl embed` writes, or any other source by its fields.
+
+    d3gzsl train --config=own --config.data.root=birds.npz
+    python -m d3gzsl_jax.main --config=configs/own.py   (configs/own.py:base without D3, :fvaegan and :cadavae on others)
+
+Nothing is tuned to a benchmark, and no figures are published. Expected: what the folds say. How long is a budget of outer steps,
+whatever the number of rows; learning rates stay constant; widths, batches and folds follow the size of the data. What predicts, its
+epoch and calibration are chosen on folds of the seen classes, where baselines without synthesis are fitted beside it; what follows
+from the figures is said in words at the end.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+from d3gzsl_jax.config import recipes, variants
+from d3gzsl_jax.config.method_fields import TERMS
+
+STEPS, PARTS, EVALUATIONS = 2000, 100, 10
+"""Outer steps, in so many epochs, evaluated so often."""
+
+_SHARED = {
+    "train.outer_steps": STEPS, "train.epochs": PARTS, "train.batch_size": 0, "train.generator_factor": 1.0,
+    "train.critic_factor": 1.0, "train.student_factor": 1.0, "train.confidence_factor": 1.0,
+    "classifier.epochs": 25, "classifier.n_syn": 100, "classifier.batch_size": 64, "classifier.zsl": "restricted",
+    "classifier.zsl_epochs": 0, "classifier.zsl_n_syn": 0, "eval.every_epochs": PARTS // EVALUATIONS,
+}  # fmt: skip
+FRAMEWORKS = {
+    "wgan": {**_SHARED, "train.learning_rate": 1e-3, **dict.fromkeys(map("distillation.weight_{}".format, TERMS), 1e-2)},
+    "fvaegan": recipes.fvaegan(n_syn=100, epochs=PARTS, learning_rate=1e-3) | _SHARED,
+    "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25) | _SHARED | {
+        f"cadavae.{name}_hidden": 256 for name in ("feature_encoder", "semantic_encoder", "feature_decoder", "semantic_decoder")
+    },
+}  # fmt: skip
+"""What differs by framework, as values by dotted field."""
+
+
+def get_config(variant: str = "d3") -> ConfigDict:
+    """Everything by the size of the data."""
+    chosen = variants.parse(variant, FRAMEWORKS)
+    config = default.get_config(chosen.d3)
+    config.dataset = "own"
+    config.data.source = "npz"
+    config.data.root = "own.npz"
+    config.data.pipeline = "device"  # of any size that people have; the same batches without TensorFlow
+    config.data.normalize_semantics = True
+    config.data.scaling = config.networks.output = "auto"
+    config.networks.noise = 32
+    config.networks.generator_hidden = config.networks.critic_hidden = config.networks.embedding = 0
+    config.teacher.batch_size = 0
+    config.teacher.learning_rate = 1e-3
+    config.distillation.n_syn = 5
+    config.eval.selection = "validation"
+    config.eval.prediction = "auto" if chosen.has_d3 else "classifier"
+    config.eval.folds = 0
+    config.eval.fold_classes = 0.25
+    config.eval.baselines = "eszsl,regressor,class_norm,clip"
+    return chosen.applied(config)

@@ -1,0 +1,114 @@
+"""What follows from a run's figures for its user, in words: whether a baseline is ahead, whether to train longer or shorter, and
+whether the generator has learned anything.
+
+Every sentence has the figures it follows from. Differences below `_SOME` are left alone.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SOME = 0.01  # of a fraction: one point of H
+_FALL = 0.03  # by which H on the folds must fall before training is said to have got worse
+_LEARNED = 0.1  # of the way from chance to 1 that a generator must have come
+CALLED = {"eszsl": "ESZSL", "regressor": "the linear regressor", "class_norm": "class normalization", "clip": "zero-shot CLIP"}
+"""What baselines are called in a sentence."""
+
+Curve = Sequence[tuple[int, float]]
+"""Epochs, and H on the folds."""
+
+
+def of_baselines(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Which is ahead on the folds. What the run predicts with is taken as it predicts, a baseline with calibration, as it does.
+
+    Args:
+        metrics: means over the folds of what the run predicts with.
+        baselines: the same by baseline.
+    """
+    known = {name: found["calibrated"] for name, found in baselines.items() if not math.isnan(found["calibrated"])}
+    own = metrics["harmonic"]
+    if not known or math.isnan(own):
+        return []
+    name = max(known, key=lambda one: known[one])
+    by = known[name] - own
+    if by < _SOME:
+        return [f"On the folds no baseline is ahead of the generator: H {_percent(own)}, {CALLED[name]} {_percent(known[name])}."]
+    calibrated = metrics.get("calibrated", math.nan)
+    also = f", {_percent(calibrated)} with calibration" if calibrated - own >= _SOME else ""
+    return [
+        f"{CALLED[name][:1].upper()}{CALLED[name][1:]} is ahead of the generator here by {100 * by:.1f} points of H on the folds "
+        f"({_percent(known[name])} against {_percent(own)}{also}): use it, d3gzsl predict --predictor={name}."
+    ]
+
+
+def of_training(curve: Curve, chosen: int, longer: str) -> list[str]:
+    """Whether training ended too early, or got worse.
+
+    Args:
+        curve: of what the run predicts with, ascending.
+        chosen: the epoch that was chosen.
+        longer: options for a longer training.
+    """
+    at, (last, end) = dict(curve), curve[-1]
+    if len(curve) < 2 or any(math.isnan(value) for value in at.values()):
+        return []
+    before = curve[-2][1]
+    if chosen == last and end - before >= _SOME:
+        return [
+            f"H on the folds was still rising at the end, epoch {last} ({_percent(before)} to {_percent(end)}): train longer, "
+            f"{longer}."
+        ]
+    if at[chosen] - end >= _FALL:
+        return [
+            f"Training got worse after epoch {chosen}: H on the folds fell from {_percent(at[chosen])} to {_percent(end)} at epoch "
+            f"{last}. The model is that of epoch {chosen}."
+        ]
+    return []
+
+
+def of_generator(nearest_real_class: float | None, classes: int, where: str) -> list[str]:
+    """Whether synthesized rows lie any nearer to the real ones of their own class than to others.
+
+    Args:
+        nearest_real_class: see `generator_quality.quality`; None where it was not measured.
+        classes: as many as it was measured between.
+        where: of which classes.
+    """
+    if nearest_real_class is None or math.isnan(nearest_real_class) or classes < 2:
+        return []
+    chance = 1.0 / classes
+    if nearest_real_class >= chance + _LEARNED * (1.0 - chance):
+        return []
+    return [
+        f"The generator has hardly learned: {_percent(nearest_real_class)} % of the rows it makes of {where} lie nearest to real "
+        f"rows of their own class, by chance {_percent(chance)} %. What is trained on them can say little of unseen classes."
+    ]
+
+
+def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Whether a baseline is ahead of the run on the test rows.
+
+    Args:
+        metrics: the run's.
+        baselines: by name, what results.json holds.
+    """
+    found = {name: (of.get("calibrated") or {}).get("harmonic", math.nan) for name, of in baselines.items()}
+    found = {name: value for name, value in found.items() if not math.isnan(value)}
+    own = metrics.get("harmonic", math.nan)
+    if not found or math.isnan(own) or (by := max(found.values()) - own) < _SOME:
+        return []
+    name = max(found, key=lambda one: found[one])
+    return [
+        f"On the test rows the run is {100 * by:.1f} points of H below {CALLED[name]} ({_percent(own)} against "
+        f"{_percent(found[name])}, at the gamma of the folds)."
+    ]
+
+
+def longer_training(train: Mapping[str, Any]) -> str:
+    """The options for twice as long a training."""
+    steps = f"--config.train.outer_steps={2 * train['outer_steps']} " if train.get("outer_steps") else ""
+    return f"{steps}--config.train.epochs={2 * train['epochs']}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"

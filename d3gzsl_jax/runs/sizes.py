@@ -1,0 +1,55 @@
+"""What a configuration leaves to be chosen by the data's size: widths of networks, rows of a batch, folds of validation."""
+
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.data.benchmark import GZSLData
+
+_BATCH = 64  # rows, where there are as many
+_WIDTHS = (64, 512)  # at least and at most
+_FOLDS = ((12, 4), (40, 3), (100, 2))  # up to so many seen classes, so many
+
+
+def leaves_open(config: ConfigDict) -> bool:
+    """Whether a configuration leaves anything to be chosen."""
+    networks = config.networks
+    widths = (networks.generator_hidden, networks.critic_hidden, networks.embedding)
+    return 0 in (*widths, config.train.batch_size, config.teacher.batch_size, config.eval.folds)
+
+
+def fold_count(seen: int) -> int:
+    """Folds of validation for so many seen classes: the fewer there are, the more a single fold says by chance."""
+    return next((count for most, count in _FOLDS if seen <= most), 1)
+
+
+def chosen(config: ConfigDict, data: GZSLData, folds: Sequence[GZSLData] = ()) -> ConfigDict:
+    """A configuration with every 0 that asks for a choice replaced by it.
+
+    A hidden width is the power of two at or above the larger number of features and semantic dimensions, an embedding's that at or
+    above half the features, all from 64 to 512. A batch has 64 rows, or as many as the smallest of trainval and its folds.
+
+    Args:
+        config: checked; it stays as it is.
+        data: what is trained on.
+        folds: what is trained on before, to choose.
+    """
+    found = config.copy_and_resolve_references()
+    networks, hidden = found.networks, _width(max(data.feature_size, data.semantic_size))
+    networks.generator_hidden = networks.generator_hidden or hidden
+    networks.critic_hidden = networks.critic_hidden or hidden
+    networks.embedding = networks.embedding or _width(data.feature_size / 2)
+    rows = min(len(of.trainval) for of in (data, *folds))
+    found.eval.folds = found.eval.folds or fold_count(len(data.seen_classes))
+    found.train.batch_size = found.train.batch_size or min(_BATCH, rows)
+    found.teacher.batch_size = found.teacher.batch_size or min(found.train.batch_size, rows)
+    return found
+
+
+def _width(size: float) -> int:
+    """The power of two at or above a size, within `_WIDTHS`."""
+    least, most = _WIDTHS
+    width = least
+    while width < min(size, most):
+        width *= 2
+    return width

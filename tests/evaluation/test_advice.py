@@ -1,0 +1,69 @@
+"""Advice follows from figures: each sentence on figures that ask for it, and silence on those that do not."""
+
+import math
+
+import pytest
+
+from d3gzsl_jax.evaluation import advice
+
+OWN = {"harmonic": 0.33, "calibrated": 0.6}
+
+
+def test_a_baseline_that_is_ahead_is_named_with_the_command():
+    (told,) = advice.of_baselines(OWN, {"eszsl": {"calibrated": 0.5}, "regressor": {"calibrated": 0.75}})
+    assert told == (
+        "The linear regressor is ahead of the generator here by 42.0 points of H on the folds (75.0 against 33.0, 60.0 with "
+        "calibration): use it, d3gzsl predict --predictor=regressor."
+    )
+    (told,) = advice.of_baselines({"harmonic": 0.6, "calibrated": 0.6}, {"eszsl": {"calibrated": 0.75}})
+    assert "(75.0 against 60.0): use it" in told
+
+
+def test_a_generator_that_is_ahead_is_told_so():
+    (told,) = advice.of_baselines({"harmonic": 0.8, "calibrated": 0.8}, {"clip": {"calibrated": 0.805}})
+    assert told == "On the folds no baseline is ahead of the generator: H 80.0, zero-shot CLIP 80.5."
+
+
+@pytest.mark.parametrize(
+    ("metrics", "baselines"),
+    [(OWN, {}), (OWN, {"eszsl": {"calibrated": math.nan}}), ({"harmonic": math.nan}, {"eszsl": {"calibrated": 0.5}})],
+)
+def test_of_what_is_not_known_nothing_is_said(metrics, baselines):
+    assert advice.of_baselines(metrics, baselines) == []
+
+
+@pytest.mark.parametrize(
+    ("curve", "chosen", "expected"),
+    [
+        ([(10, 0.2), (20, 0.3), (30, 0.4)], 30, "H on the folds was still rising at the end, epoch 30 (30.0 to 40.0): train longer, TWICE."),
+        ([(10, 0.2), (20, 0.99), (30, 0.81)], 20, "Training got worse after epoch 20: H on the folds fell from 99.0 to 81.0 at epoch 30."),
+        ([(10, 0.2), (20, 0.4), (30, 0.39)], 20, None),
+        ([(10, 0.2), (20, 0.4), (30, 0.402)], 30, None),
+        ([(10, 0.2)], 10, None),
+        ([(10, math.nan), (20, 0.2)], 20, None),
+    ],
+)
+def test_the_curve_of_the_folds_says_whether_training_was_too_short_or_too_long(curve, chosen, expected):
+    told = advice.of_training(curve, chosen, "TWICE")
+    assert not told if expected is None else told[0].startswith(expected)
+
+
+def test_options_for_a_longer_training():
+    assert advice.longer_training({"epochs": 20}) == "--config.train.epochs=40"
+    assert advice.longer_training({"epochs": 20, "outer_steps": 600}) == "--config.train.outer_steps=1200 --config.train.epochs=40"
+
+
+@pytest.mark.parametrize(
+    ("nearest", "classes", "said"), [(0.25, 4, True), (0.3, 4, True), (0.5, 4, False), (0.5, 1, False), (None, 4, False), (math.nan, 4, False)]
+)
+def test_a_generator_near_chance_has_hardly_learned(nearest, classes, said):
+    told = advice.of_generator(nearest, classes, "unseen classes")
+    assert bool(told) == said
+    assert not said or "by chance 25.0 %" in told[0]
+
+
+def test_test_rows_are_told_where_a_baseline_is_ahead_there():
+    baselines = {"eszsl": {"calibrated": {"harmonic": 0.9}}, "clip": {"calibrated": None}}
+    (told,) = advice.of_test_rows({"harmonic": 0.7}, baselines)
+    assert told == "On the test rows the run is 20.0 points of H below ESZSL (70.0 against 90.0, at the gamma of the folds)."
+    assert advice.of_test_rows({"harmonic": 0.895}, baselines) == [] and advice.of_test_rows({}, baselines) == []

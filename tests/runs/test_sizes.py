@@ -1,0 +1,33 @@
+"""What is chosen by the size of the data, and what was given by hand and stays."""
+
+import dataclasses
+
+from configs import digits, own
+from d3gzsl_jax.runs import sizes
+
+
+def test_every_zero_is_replaced_and_nothing_else(data):
+    found = sizes.chosen(own.get_config(), data)
+    assert found.networks.generator_hidden == found.networks.critic_hidden == found.networks.embedding == 64  # 64 grey values
+    assert found.train.batch_size == found.teacher.batch_size == 64 and found.eval.folds == 4
+    assert not sizes.leaves_open(found) and sizes.leaves_open(own.get_config())
+    given = digits.get_config()
+    assert not sizes.leaves_open(given) and sizes.chosen(given, data).to_dict() == given.to_dict()
+
+
+def test_a_batch_fits_the_smallest_fold(data):
+    fold = dataclasses.replace(data, trainval=data.trainval[:17])
+    assert sizes.chosen(own.get_config(), data, [fold]).train.batch_size == 17
+
+
+def test_widths_grow_with_the_dimensions_up_to_a_limit(data):
+    wide = dataclasses.replace(data, features=data.features.repeat(10, axis=1))
+    found = sizes.chosen(own.get_config(), wide)
+    assert (found.networks.generator_hidden, found.networks.embedding) == (512, 512)
+    semantic = dataclasses.replace(data, semantics=data.semantics.repeat(7, axis=1))  # 147 dimensions
+    found = sizes.chosen(own.get_config(), semantic)
+    assert (found.networks.generator_hidden, found.networks.embedding) == (256, 64)
+
+
+def test_few_classes_have_more_folds():
+    assert [sizes.fold_count(seen) for seen in (3, 12, 13, 41, 500)] == [4, 4, 3, 2, 1]

@@ -1,0 +1,75 @@
+"""Baselines beside a run: what is stored scores as the family does, and zero-shot CLIP is the cosine of raw features and texts."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from d3gzsl_jax.data.scaling import scale_splits
+from d3gzsl_jax.evaluation.class_scores import FittedBaseline
+from d3gzsl_jax.studies.baselines import within_run, zero_shot_clip
+from d3gzsl_jax.studies.baselines.eszsl import ESZSL
+from d3gzsl_jax.studies.baselines.harness import fits
+from d3gzsl_jax.studies.baselines.semantic_regressor import SemanticRegressor
+
+ENCODERS = {
+    "image": {"kind": "clip", "name": "B/32"}, "text": {"kind": "clip", "name": "B/32"}, "semantics": "descriptions",
+}  # fmt: skip
+CANDIDATES = {
+    "eszsl": (ESZSL(), {"feature_ridge": 1.0, "semantic_ridge": 0.1}),
+    "regressor": (
+        SemanticRegressor(hidden=0, epochs=(2,)), {"learning_rate": 2e-3, "scale": 5.0, "centered": True, "epochs": 2},
+    ),
+    "clip": (zero_shot_clip.ZeroShotClip(), {}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip_like(data):
+    """The digits with semantics as wide as their features."""
+    semantics = np.random.default_rng(0).standard_normal((data.class_count, data.feature_size)).astype(np.float32)
+    return dataclasses.replace(data, semantics=semantics, provenance=dict(data.provenance) | {"encoders": ENCODERS})
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_what_is_stored_scores_as_the_family_does(clip_like, name):
+    family, candidate = CANDIDATES[name]
+    arrays = scale_splits(clip_like)
+    (params,) = fits(family, clip_like, arrays, [candidate], 0)
+    rows = jnp.asarray(arrays.test_unseen_features[:20])
+    scores, stored = family.scores(params)
+    np.testing.assert_allclose(scores.logits(stored, rows), family.logits(params, rows), rtol=1e-4, atol=1e-4)
+
+
+def test_gamma_is_taken_off_seen_classes_alone(clip_like):
+    family, candidate = CANDIDATES["eszsl"]
+    arrays = scale_splits(clip_like)
+    (params,) = fits(family, clip_like, arrays, [candidate], 0)
+    of = FittedBaseline(*family.scores(params), gamma=0.5, validation={})
+    rows = jnp.asarray(arrays.test_unseen_features[:5])
+    lowered = of.scores.logits(of.params, rows) - of.scores.logits(of.calibrated(clip_like.seen_classes), rows)
+    expected = np.isin(np.arange(clip_like.class_count), clip_like.seen_classes) * 0.5
+    np.testing.assert_allclose(lowered, np.tile(expected, (5, 1)), atol=1e-5)
+
+
+def test_zero_shot_clip_is_the_cosine_of_raw_features(clip_like):
+    arrays, family = scale_splits(clip_like), zero_shot_clip.ZeroShotClip()
+    (params,) = fits(family, clip_like, arrays, [{}], 0)
+    raw, texts = clip_like.features[clip_like.test_unseen][:20], clip_like.semantics
+    cosine = raw @ texts.T / np.linalg.norm(raw, axis=1)[:, None] / np.linalg.norm(texts, axis=1)[None]
+    found = family.logits(params, jnp.asarray(arrays.test_unseen_features[:20]))
+    np.testing.assert_allclose(found, 100.0 * cosine, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("encoders", "expected"),
+    [
+        (ENCODERS, True), (None, False), (ENCODERS | {"semantics": "attributes"}, False), (ENCODERS | {"text": None}, False),
+        (ENCODERS | {"text": {"kind": "clip", "name": "L/14"}}, False), (ENCODERS | {"image": {"kind": "timm", "name": "B/32"}}, False),
+    ],
+)  # fmt: skip
+def test_zero_shot_clip_needs_one_encoder_of_both(clip_like, encoders, expected):
+    data = dataclasses.replace(clip_like, provenance={"encoders": encoders})
+    assert zero_shot_clip.is_possible(data) == expected
+    assert within_run.possible(["eszsl", "clip"], data) == ["eszsl", "clip"][: 1 + expected]

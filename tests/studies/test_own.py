@@ -1,0 +1,124 @@
+"""configs/own.py end to end on a small set: budget, sizes, baselines beside the run, advice, prediction by a baseline."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from configs import own
+from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.model import load_model
+from d3gzsl_jax.runs.report.write import write_page
+from d3gzsl_jax.studies.start import train_on
+from tools.simulated import small_sets
+
+pytestmark = pytest.mark.slow
+SIZES = small_sets.Sizes(classes=6, unseen=2, train=8, test=5, size=16)
+
+
+@pytest.fixture(scope="module")
+def birds():
+    return validate(small_sets.simulate(SIZES, 0))
+
+
+def config(variant="d3", **fields):
+    found = own.get_config(variant)
+    found.train.outer_steps, found.train.epochs, found.eval.every_epochs, found.teacher.epochs = 24, 4, 2, 2
+    found.eval.folds, found.classifier.epochs, found.log.report, found.data.pipeline = 2, 2, False, "device"
+    found.eval.baselines = "eszsl,regressor,clip"
+    found.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
+    return found
+
+
+def run(data, folder, variant="d3", **fields):
+    return train_on(data, config(variant, **fields), str(folder), Display(Console(quiet=True)))
+
+
+@pytest.fixture(scope="module")
+def finished(birds, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return folder, run(birds, folder)
+
+
+def test_folds_have_as_many_outer_steps_as_the_budget(finished):
+    folder, results = finished
+    assert results["steps"] == results["epochs"] * 6 and results["epochs"] in (2, 4)
+    for index in range(2):
+        fold = json.loads((folder / "validation" / f"fold-{index}" / "results.json").read_text())
+        assert (fold["steps"], fold["epochs"]) == (24, 4) and 0.0 <= fold["details"]["generator"]["nearest_real_class"] <= 1.0
+
+
+def test_sizes_are_recorded_as_they_were_chosen(finished):
+    recorded = json.loads((finished[0] / "config.json").read_text())
+    assert recorded["networks"]["generator_hidden"] == recorded["networks"]["embedding"] == 64
+    fewest = min(json.loads((finished[0] / "validation" / f"fold-{i}" / "config.json").read_text())["train"]["batch_size"] for i in (0, 1))
+    assert recorded["train"]["batch_size"] == fewest <= 24
+
+
+def test_baselines_are_a_table_of_their_own(finished):
+    _, results = finished
+    assert set(results["baselines"]) == {"eszsl", "regressor"}  # nothing says that a CLIP made these features
+    assert set(results["predictions"]) == {"student", "classifier"}
+    for found in results["baselines"].values():
+        assert set(found["metrics"]) == {"unseen", "seen", "harmonic", "zsl", "ausuc"} and found["selection"] == "validation"
+        assert found["calibrated"]["gamma"] == found["validation"]["gamma"] and "calibrated" in found["validation"]["metrics"]
+
+
+def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path):
+    folder, results = finished
+    model = load_model(folder)
+    assert model.predictors == ("student", "classifier", "eszsl", "regressor")
+    rows, labels = birds.features[birds.test_unseen], birds.labels[birds.test_unseen]
+    for name, found in results["baselines"].items():
+        predicted = model.predict(rows, predictor=name).classes[:, 0]
+        by_class = [np.mean(predicted[labels == label] == label) for label in birds.unseen_classes]
+        assert np.mean(by_class) == pytest.approx(found["calibrated"]["unseen"])
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(rows, predictor="eszsl").classes, model.predict(rows, predictor="eszsl").classes)
+    with pytest.raises(UserError, match="predictor 'class_norm': this model has student and classifier and eszsl"):
+        model.check_predictor("class_norm")
+    grown = model.add_classes(np.ones((1, birds.semantic_size)), ("new",), birds)
+    assert grown.predictors == ("classifier",)  # its baselines do not know the new class
+
+
+def test_advice_is_in_results_and_on_the_page(finished):
+    folder, results = finished
+    assert any("baseline" in told or "is ahead of the generator" in told for told in results["advice"])
+    page = write_page(folder).read_text()
+    assert results["advice"][0].split("(")[0] in page and "ESZSL, calibrated" in page and "fitted beside the run" in page
+
+
+def test_a_finished_run_is_left_as_it_is_and_goes_on_with_a_larger_budget(birds, finished, tmp_path):
+    folder, results = finished
+    before = (folder / "results.json").read_bytes()
+    assert run(birds, folder)["metrics"] == results["metrics"] and (folder / "results.json").read_bytes() == before
+    with pytest.raises(UserError, match=r"train.outer_steps=24 in 4 epochs, now it is 48 in 4; .*raise both in the same ratio"):
+        run(birds, folder, train__outer_steps=48)
+
+
+def test_folds_alone_have_baselines_too(birds, tmp_path):
+    results = run(birds, tmp_path / "folds", eval__retrain=False, eval__folds=1, eval__baselines="eszsl", classifier__fit="never")
+    (found,) = results["baselines"].values()
+    assert results["selection"] == found["selection"] == "folds only" and 0.0 <= found["metrics"]["calibrated"] <= 1.0
+    assert results["advice"]
+    write_page(tmp_path / "folds")
+
+
+def test_the_smallest_number_of_seen_classes(birds, tmp_path):
+    three = validate(small_sets.simulate(small_sets.Sizes(classes=5, unseen=2, train=6, test=4, size=12), 1))
+    assert run(three, tmp_path / "three", eval__folds=1, eval__baselines="eszsl")["epochs"] in (2, 4)
+    two = validate(small_sets.simulate(small_sets.Sizes(classes=4, unseen=2, train=6, test=4, size=12), 1))
+    with pytest.raises(UserError, match="holds out 1 of the 2 seen classes"):
+        run(two, tmp_path / "two", eval__folds=1)
+
+
+@pytest.mark.parametrize("variant", ["fvaegan", "cadavae,base"])
+def test_other_frameworks_train_by_the_same_budget(birds, tmp_path, variant):
+    results = run(birds, tmp_path / "run", variant, eval__folds=1, eval__baselines="", cadavae__kl_end=3, cadavae__cross_start=0,
+                  cadavae__cross_end=2, cadavae__distance_start=0, cadavae__distance_end=2, classifier__n_syn=10)
+    assert results["steps"] == 6 * results["epochs"] and results["framework"] == variant.partition(",")[0]
+    assert "baselines" not in results
