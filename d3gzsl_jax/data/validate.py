@@ -40,6 +40,7 @@ def validate(data: GZSLData) -> GZSLData:
             data = dataclasses.replace(data, **{role: np.zeros(0, np.int64)})  # type: ignore[arg-type] # a role
     _check_arrays(data)
     _check_names(data)
+    _check_texts(data)
     _check_labels(data)
     for role in ROLES:
         _check_role(data, role)
@@ -142,6 +143,14 @@ def _check_names(data: GZSLData) -> None:
     if same := same_name_twice(names):
         first, second = map(data.class_text, same)
         raise UserError(f"{name}: {first} and {second} have one name; {remedy}")
+
+
+def _check_texts(data: GZSLData) -> None:
+    """Names of rows and descriptions of classes are one for each, where there are any."""
+    for field, wanted, each in (("row_names", len(data.labels), "row"), ("descriptions", data.class_count, "class")):
+        found = getattr(data, field)
+        if found is not None and len(found) != wanted:
+            raise UserError(f"{data.key(field)}: {len(found)} texts for {wanted}; there must be one for each {each}, or none")
 
 
 def _how_to_declare(data: GZSLData, classes: np.ndarray) -> str:

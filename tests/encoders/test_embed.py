@@ -168,6 +168,9 @@ def test_names_of_rows_and_descriptions_go_through_files_and_subsets(data, tmp_p
     less = leave_out(d3.validate(found), "9,0")
     assert less.descriptions == given.descriptions[1:9]
     assert less.row_names.tolist() == names[~np.isin(data.labels, [0, 9])].tolist()
+    for field, told in (("row_names", "1796 texts for 1797"), ("descriptions", "9 texts for 10")):
+        with pytest.raises(d3.UserError, match=f"{field}.: {told}"):
+            d3.validate(dataclasses.replace(found, **{field: getattr(found, field)[1:]}))
     d3.write_npz(tmp_path / "plain.npz", data)
     plain = read_npz(tmp_path / "plain.npz")
     assert plain.row_names is None and plain.descriptions is None and "encoders" not in plain.provenance
