@@ -36,6 +36,7 @@ from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.runs.unknown_figures import lacks_unseen, of_folds
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.system.startup import configure
 
@@ -58,6 +59,10 @@ class TrainedRun(NamedTuple):
     def __repr__(self) -> str:
         of, metrics = self.results, self.results.get("metrics") or {}
         figures = " ".join(f"{heading} {percent(metrics.get(name))}" for heading, name in METRICS.items())
+        if lacks_unseen(of):
+            figures = f"U unknown, no test rows of unseen classes, S {percent(metrics.get('seen'))}"
+            if folds := of_folds(of):
+                figures += "; folds: " + " ".join(f"{heading} {percent(folds.get(name))}" for heading, name in METRICS.items())
         return (
             f"TrainedRun({method(of['config'])} on {of['dataset']}, seed {of['seed']}, {of['epochs']} epochs: {figures} (percent, "
             f"{of['prediction']}); {self.folder})"

@@ -71,7 +71,7 @@ lines of a class are averaged), or class and numbers. Classes with pictures are 
 killed goes on with the pictures that are not done.
 """
 _IMAGE_SPECS = (
-    "resnet101, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER (default: resnet101, a download of 171 MB)"
+    "resnet101, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER (default: resnet101, a download of 178 MB)"
 )
 _TEXT_SPECS = (
     "sentence-transformers:NAME_OR_FOLDER or clip:NAME_OR_FOLDER (default: the clip of --image-encoder, else all-MiniLM-L6-v2, a "
@@ -216,7 +216,9 @@ def _embed_parser() -> Parser:
         "holdout": {"metavar": "SHARE", "type": share(), "default": 0.2, "help": "of each seen class, to test with; 0 for none"},
         "unseen": {"metavar": "NAMES", "default": "", "help": "classes with pictures to test with as unseen ones: okapi,zebra"},
         "unseen_share": {"metavar": "SHARE", "type": share(), "default": 0.0, "help": "of the classes, drawn, if no --unseen"},
-        "bad": {"type": one_of("refuse", "skip"), "default": "refuse", "help": "pictures that cannot be read: refuse or skip"},
+        "bad": {
+            "metavar": "refuse|skip", "type": one_of("refuse", "skip"), "default": "refuse", "help": "pictures that cannot be read",
+        },
         "seed": {"metavar": "N", "type": whole(0, 2**32 - 1), "default": 0, "help": "of what is drawn (default: 0)"},
         "batch": {"metavar": "N", "type": whole(1, 2**16), "default": 32, "help": "pictures at once"},
     }

@@ -98,7 +98,7 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     config = starts[0].config
     for start in starts:
         check.check(start.config)
-        check.check_known(start.config, bool(len(data.test_seen)))
+        check.check_known(start.config, bool(len(data.test_seen)), bool(len(data.test_unseen)))
         if start.config.seeds:
             raise UserError(f"config.seeds={start.config.seeds!r}: several seeds are trained by studies.seeds.train_seeds")
     sharding = build.sharding_of(config)

@@ -20,6 +20,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test downloads anything
+
 import jax
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.validate import validate
 from tests import small
+from tests.encoders.real_encoders import lite_onnx, minilm  # noqa: F401 (fixtures of any test)
 
 jax.config.update("jax_default_matmul_precision", "highest")
 # What is promoted by the way hides mistakes; in this process, not in those that tests start.

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.io
 
+from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.teacher import Teacher
 from d3gzsl_jax.distillation.terms import Distillation
@@ -65,6 +67,27 @@ def write_hdf5_folder(folder: Path) -> None:
                     file.create_dataset(key, data=np.array([refs], object), dtype=h5py.ref_dtype)
                 else:
                     file.create_dataset(key, data=value.T)
+
+
+def simulated(unseen_rows: bool = False, seen_rows: bool = True) -> GZSLData:
+    """Validated data of 12 classes (9 seen), whose 10 features follow from 6 semantic dimensions; of the unseen classes there are no
+    rows unless `unseen_rows` asks for test rows of them, `seen_rows` likewise. What has no test rows is not in the data at all."""
+    rng = np.random.default_rng(7)
+    semantics = rng.uniform(0, 1, (12, 6)).astype(np.float32)
+    labels = np.repeat(np.arange(12), 20)
+    centers = semantics @ rng.normal(size=(6, 10))
+    features = np.maximum(centers[labels] + 0.1 * rng.normal(size=(240, 10)), 0).astype(np.float32)
+    tested = np.arange(240) % 20 >= 15
+    role = np.select([labels >= 9, tested], ["test_unseen", "test_seen"], "trainval")
+    there = (role == "trainval") | ((role == "test_unseen") & unseen_rows) | ((role == "test_seen") & seen_rows)
+    return validate(
+        GZSLData(
+            name="simulated", features=features[there], labels=labels[there], semantics=semantics,
+            class_names=tuple(f"kind {label}" for label in range(12)), declared_unseen=np.arange(9, 12),
+            **{name: np.flatnonzero(role[there] == name) for name in ("trainval", "test_seen", "test_unseen")},
+            provenance={"source": "arrays", "feature_file": "", "semantics": "simulated"},
+        )
+    )
 
 
 def write_quick_config(folder: Path, **fields: object) -> str:

@@ -85,16 +85,19 @@ def check_seeds(config: ConfigDict) -> None:
         )
 
 
-def check_known(config: ConfigDict, test_seen: bool) -> None:
-    """Refuses a configuration that picks by what is not known without test rows of seen classes.
+def check_known(config: ConfigDict, test_seen: bool, test_unseen: bool) -> None:
+    """Refuses a configuration that picks by what is not known without test rows of seen, or of unseen, classes.
 
     Args:
         config: checked.
-        test_seen: whether there are such rows.
+        test_seen, test_unseen: whether there are such rows.
 
     Raises:
         UserError: naming the option and what to give instead.
     """
+    if not test_unseen:
+        _check_known_without_unseen(config, test_seen)
+        return
     if test_seen:
         return
     why = "which is not known here: the data has no test_seen rows (a split for conventional zero-shot learning)"
@@ -102,6 +105,15 @@ def check_known(config: ConfigDict, test_seen: bool) -> None:
         raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'last', or 'validation' with criterion='zsl'")
     if config.checkpoint.best in ("test_harmonic", "test_seen"):
         raise UserError(f"config.checkpoint.best={config.checkpoint.best!r}: picks by a figure {why}; give 'test_zsl' or ''")
+
+
+def _check_known_without_unseen(config: ConfigDict, test_seen: bool) -> None:
+    why = f"which is not known here: the data has no {'' if test_seen else 'test_seen and no '}test_unseen rows"
+    if config.eval.selection == "test":
+        raise UserError(f"config.eval.selection='test': picks by H, {why}; give 'validation', which picks on folds, or 'last'")
+    if (best := config.checkpoint.best) and not (test_seen and best == "test_seen"):
+        other = "'test_seen' or ''" if test_seen else "''"
+        raise UserError(f"config.checkpoint.best={best!r}: picks by a figure {why}; give {other}")
 
 
 def _check_zsl(config: ConfigDict) -> None:

@@ -21,7 +21,8 @@ class GZSLData:
         semantics: (C, da) float32 semantic vectors, by original id.
         class_names: C names.
         trainval, test_seen, test_unseen: int64 row numbers, 0-based. Without test_seen rows this is plain zero-shot learning: T1 is
-            known, and no figure that needs seen rows.
+            known, and no figure that needs seen rows. Without test_unseen rows there are semantics alone of unseen classes: no
+            figure that needs their rows is known but on folds.
         extra_roles: further row lists some files carry (for example 'train' and 'val'), kept but never trained on.
         declared_unseen: unseen class ids where a file states them; otherwise every class without trainval rows is unseen.
         provenance: where it came from: 'source', 'feature_file', 'semantics', 'normalized' and 'sha256' by file.
@@ -40,8 +41,8 @@ class GZSLData:
     semantics: np.ndarray
     class_names: tuple[str, ...]
     trainval: np.ndarray
-    test_seen: np.ndarray
-    test_unseen: np.ndarray
+    test_seen: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    test_unseen: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     extra_roles: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     declared_unseen: np.ndarray | None = None
     provenance: Mapping[str, object] = dataclasses.field(default_factory=dict)

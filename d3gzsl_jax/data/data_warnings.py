@@ -21,12 +21,24 @@ def find_doubts(data: GZSLData, arrays: SplitArrays) -> list[str]:
         arrays: its rows, scaled.
     """
     found = []
-    if not len(data.test_seen):
+    if not len(data.test_unseen):
+        found.append(_without_unseen_rows(data))
+    elif not len(data.test_seen):
         found.append(
             f"{data.key('test_seen')}: no rows: this is a split for conventional zero-shot learning. T1 is its result; S, H, "
             "AUSUC and what else needs test rows of seen classes are not known (null)"
         )
     return found + _doubts_on_features(data, arrays) + doubts_on_semantics(data)
+
+
+def _without_unseen_rows(data: GZSLData) -> str:
+    named, known = data.key("test_unseen"), "U, H, T1, AUSUC and what else needs them are not known (null), S is"
+    if not len(data.test_seen):
+        named, known = f"{data.key('test_seen')} and {named}", "no figure is known on test rows (null)"
+    return (
+        f"{named}: no rows: of unseen classes there are semantics alone, and nothing tests them: {known}. "
+        "config.eval.selection='validation' measures all of it on folds inside trainval, with seen classes held out as if unseen"
+    )
 
 
 def _doubts_on_features(data: GZSLData, arrays: SplitArrays) -> list[str]:

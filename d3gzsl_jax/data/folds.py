@@ -31,7 +31,7 @@ def folds(data: GZSLData, count: int, seed: int, classes: float, rows: float) ->
         UserError: too few seen classes.
     """
     seen = data.seen_classes
-    held = max(round(classes * len(seen)), 1)
+    held = held_out_of(len(seen), classes)
     if len(seen) - held < 2:
         raise UserError(
             f"config.eval.fold_classes={classes:g}: holds out {held} of the {len(seen)} seen classes of {data.name}; at least "
@@ -46,6 +46,11 @@ def folds(data: GZSLData, count: int, seed: int, classes: float, rows: float) ->
             out, order = np.concatenate([out, others]), shuffled[~np.isin(shuffled, others)]
         found.append(hold_out(data, out, rows, seed=int(rng.integers(2**32)), name=f"{data.name}, fold {index}"))
     return found
+
+
+def held_out_of(seen: int, share: float) -> int:
+    """How many of `seen` classes a fold holds out that is to hold out a `share` of them."""
+    return max(round(share * seen), 1)
 
 
 def hold_out(data: GZSLData, held_out: np.ndarray, rows: float, seed: int, name: str = "") -> GZSLData:

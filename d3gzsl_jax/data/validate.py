@@ -13,6 +13,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import same_name_twice
 
 ROLES = ("trainval", "test_seen", "test_unseen")
+_TESTED = ROLES[1:]  # may be empty, see data_warnings.py
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LEAST_RANGE = 10 * np.finfo(np.float64).eps  # scikit-learn takes a smaller one for none
 
@@ -33,8 +34,10 @@ def validate(data: GZSLData) -> GZSLData:
     data = data if features is data.features else dataclasses.replace(data, features=features)
     if data.representations is not None:
         data = dataclasses.replace(data, representations=real_numbers(data.representations, data.key("representations")))
-    if not data.test_seen.size and data.test_seen.dtype.kind not in "iu":  # of no rows the type says nothing
-        data = dataclasses.replace(data, test_seen=np.zeros(0, np.int64))
+    for role in _TESTED:
+        rows = getattr(data, role)
+        if not rows.size and rows.dtype.kind not in "iu":  # of no rows the type says nothing
+            data = dataclasses.replace(data, **{role: np.zeros(0, np.int64)})  # type: ignore[arg-type] # a role
     _check_arrays(data)
     _check_names(data)
     _check_labels(data)
@@ -170,10 +173,10 @@ def _check_role(data: GZSLData, role: str) -> None:
     rows, name = getattr(data, role), data.key(role)
     if rows.dtype.kind not in "iu":
         raise UserError(f"{name}: need whole row numbers, found {_describe(rows)}")
-    if rows.size == 0 and role == "test_seen":
-        return  # plain zero-shot learning, see quality.py
+    if rows.size == 0 and role in _TESTED:
+        return
     if rows.size == 0:
-        raise UserError(f"{name}: holds no rows; GZSL needs rows in {', '.join(ROLES)}")
+        raise UserError(f"{name}: holds no rows; there must be some to train on")
     total = len(data.features)
     for index in (int(np.argmin(rows)), int(np.argmax(rows))):
         if not 0 <= rows[index] < total:
@@ -227,10 +230,21 @@ def _check_classes(data: GZSLData) -> None:
             f"rows; move it to {data.key('test_unseen')}"
         )
     empty = ~trained & ~unseen
+    if empty.any() and not len(data.test_unseen):
+        raise UserError(
+            f"{data.key('test_unseen')}: holds no rows, and {data.class_text(int(np.argmax(empty)))} has none to train on "
+            f"({int(empty.sum())} such classes); list its test rows, or, if there is only its semantics, declare it as an unseen "
+            f"class{_how_to_declare(data, np.flatnonzero(empty))}"
+        )
     if empty.any():
         raise UserError(
             f"{data.key('labels')}: {data.class_text(int(np.argmax(empty)))} has no rows in any split ({int(empty.sum())} such "
             f"classes); drop it, or declare it as an unseen class{_how_to_declare(data, np.flatnonzero(empty))}"
+        )
+    if not unseen.any():
+        raise UserError(
+            f"{data.key('test_unseen')}: holds no rows, and every class has training rows: there is no unseen class; give the "
+            f"semantics of some in {data.key('semantics')}"
         )
     if len(data.seen_classes) < 2:
         raise UserError(f"{data.key('trainval')}: holds {len(data.seen_classes)} class; at least 2 seen classes are needed")
@@ -257,7 +271,7 @@ def _check_scale(data: GZSLData, field: str) -> None:
             f"{name}: no dimension varies by more than {wide[column]:.1g} over {data.key('trainval')} ({dimension} does), which is "
             "next to nothing; multiply these features by a number"
         )
-    for role in ("test_seen", "test_unseen"):
+    for role in _TESTED:
         if not len(rows := getattr(data, role)):
             continue
         tested, own = values[rows], np.where(wide > 0, wide, 1.0)

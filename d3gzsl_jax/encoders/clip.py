@@ -99,6 +99,10 @@ class ClipTexts(_Clip):
             found.append(self._rows("text", **{key: tokens[key] for key in names if key in tokens}))
         return np.concatenate(found) if found else np.zeros((0, self._size), np.float32)
 
+    def too_long(self, texts: Sequence[str]) -> int:
+        """How many of them are over the model's length."""
+        return sum(len(self._tokenizer(text, verbose=False)["input_ids"]) > self._longest for text in texts)
+
 
 def clip_images(name: str) -> ClipImages:
     """The image side of the model of a name or a folder.

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -21,10 +22,10 @@ from d3gzsl_jax.encoders.pictures import Picture, find_pictures
 from d3gzsl_jax.encoders.split import Split, drawn_split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.text import csv_row, listed, shortened
+from d3gzsl_jax.text import csv_row, cut, listed, shortened
 
 IMAGE_ENCODER, TEXT_ENCODER = "resnet101", "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2"
-"""What is taken where none is named: 171 MB and 91 MB, downloaded once."""
+"""What is taken where none is named: 178 MB and 91 MB, downloaded once."""
 _SKIPPED = ("file", "reason")
 
 
@@ -70,7 +71,11 @@ def plan(
         raise UserError(f"--output={target}: lies in the folder of the pictures; name another place")
     labels = _labels(pictures, table, str(source))
     options: dict[str, Any] = {"holdout": holdout, "unseen": unseen, "unseen_share": unseen_share, "seed": seed}
-    drawn_split(_numbers(pictures, labels), table.names, **options)
+    if not drawn_split(_numbers(pictures, labels), table.names, **options).unseen.size:
+        raise UserError(
+            f"{table.path}: every class has pictures, and none is unseen; add lines of classes without pictures, or hold some "
+            "out by --unseen or --unseen-share"
+        )
     return Plan(pictures, table, labels, target, options, image_encoder, text_encoder)
 
 
@@ -95,17 +100,22 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         raise UserError(f"{cache}: holds other things than features kept there, which stay; move it, or name another output")
     if os.path.lexists(listing) and not _is_listing(listing):
         raise UserError(f"{listing}: is no list of skipped pictures, and stays; move it, or name another output")
+    with display.doing(f"loading the image encoder {asked.image_encoder}"):
+        image = images.image_encoder(asked.image_encoder)
     text_notes = None
     if table.descriptions is not None:
         with display.doing(f"loading the text encoder {asked.text_encoder}"):
             text = texts.text_encoder(asked.text_encoder)
         with display.doing("reading the descriptions", logged=False):
             semantics, text_notes = class_semantics(table, text), text.notes()
+        if cut_off := text.too_long(list(itertools.chain(*table.descriptions))):
+            display.say(
+                f"{cut_off} descriptions are longer than the text encoder reads ({text_notes.get('longest')} tokens, some 3 for 2 "
+                "words): their ends are cut off; several short ones for a class are averaged"
+            )
         del text
     else:
         semantics = class_semantics(table, None)
-    with display.doing(f"loading the image encoder {asked.image_encoder}"):
-        image = images.image_encoder(asked.image_encoder)
     found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
     labels = _numbers(found.pictures, asked.labels)
     split = drawn_split(labels, table.names, **asked.options)
@@ -142,13 +152,14 @@ def _labels(pictures: Sequence[Picture], table: ClassTable, source: str) -> dict
     for picture in pictures:
         if picture.class_name is None:
             raise UserError(
-                f"{source}: {picture.name} is of no class; put it into a subfolder that is called as its class, or give a CSV of "
-                "file,class"
+                f"{source}: {cut(picture.name)} is of no class; put it into a subfolder that is called as its class, or give a CSV "
+                "of file,class"
             )
         if picture.class_name not in ids:
             close = get_close_matches(picture.class_name[:200], table.names, n=1)
             hint = f"; did you mean {shortened(close[0])}?" if close else "; add a line for it, or take its pictures out"
-            raise UserError(f"{source}: {picture.name} is of class {shortened(picture.class_name)}, which {table.path} lacks{hint}")
+            name, of = cut(picture.name), shortened(picture.class_name)
+            raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks{hint}")
     return ids
 
 

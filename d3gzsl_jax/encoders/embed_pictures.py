@@ -13,6 +13,7 @@ from d3gzsl_jax.encoders.feature_cache import FeatureCache, key
 from d3gzsl_jax.encoders.images import ImageEncoder
 from d3gzsl_jax.encoders.pictures import Picture, bad_ones, check_picture, open_picture
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,6 +79,7 @@ def embed_pictures(
     rows = _Rows(store, encoder.size)
     if store is not None and len(waiting) < len(good):
         display.say(f"{len(good) - len(waiting)} of {len(good)} pictures were done before")
+    began = time.monotonic()
     display.start("reading pictures", len(good), len(good) - len(waiting))
     try:
         for place in range(0, len(good), batch):  # the same batches however often the run was cut: so are the last bits
@@ -99,6 +101,9 @@ def embed_pictures(
     finally:
         display.stop()
     rows.keep()
+    if waiting:
+        seconds = time.monotonic() - began
+        display.say(f"read {len(waiting)} pictures in {seconds:.1f} s, {len(waiting) / max(seconds, 1e-9):.1f} a second")
     skipped = [(picture.name, reasons[picture.name]) for picture in pictures if picture.name in reasons]
     good = [picture for picture in good if picture.name not in reasons]
     if not good:
@@ -165,4 +170,4 @@ def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple
 
 def _why(error: UserError, picture: Picture) -> str:
     """The reason alone: name and advice are said once for all."""
-    return str(error).removeprefix(f"{picture.name}: ").rpartition("; ")[0] or str(error)
+    return str(error).removeprefix(f"{cut(picture.name)}: ").rpartition("; ")[0] or str(error)

@@ -1,7 +1,8 @@
 """Feature rows of pictures that are done, on the disk as they come: a run that was killed goes on with the others.
 
-A folder of files `features-ENCODER-NUMBER.npz`, each with `features` (n, d) and `keys` (n,): SHA-256 of a picture's name, size and
-time of its last change. ENCODER is of the encoder's notes, so that another one starts anew.
+A folder of files `features-ENCODER-PROCESS-NUMBER.npz`, each with `features` (n, d) and `keys` (n,): SHA-256 of a picture's path,
+size and time of its last change. ENCODER is of the encoder's notes, so that another one starts anew; PROCESS is drawn, so that two
+at once do not write one file.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,22 @@ import numpy as np
 
 from d3gzsl_jax.data.formats import npy_files
 from d3gzsl_jax.encoders.pictures import Picture
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_read
 from d3gzsl_jax.system import atomic, paths
 
-_OURS = re.compile(r"features-[0-9a-f]{16}-[0-9]+\.npz(\.[^.]{8}\.part)?")
+_OURS = re.compile(r"features-[0-9a-f]{16}-[0-9a-f]{8}-[0-9]+\.npz(\.[^.]{8}\.part)?")
 
 
 def key(picture: Picture) -> str:
-    """By what a picture is known: its path, its size and when it was last changed."""
-    found = os.stat(picture.path)
+    """By what a picture is known: its path, its size and when it was last changed.
+
+    Raises:
+        UserError: it is gone.
+    """
+    try:
+        found = os.stat(picture.path)
+    except OSError as error:
+        raise cannot_read(picture.path, error) from None
     text = f"{os.path.abspath(picture.path)}\0{found.st_size}\0{found.st_mtime_ns}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
@@ -46,12 +55,10 @@ class FeatureCache:
         self._folder, self._size = folder, size
         apart = {name: value for name, value in notes.items() if name not in ("spec", "name")}  # wherever it lies
         self._name = hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:16]
-        paths.make_folder(folder, "cache")
+        paths.make_folder(folder, "folder for features")
         self._places: dict[str, tuple[Path, int]] = {}
-        self._next = 0
+        self._process, self._next = secrets.token_hex(4), 0
         for path in sorted(folder.glob(f"features-{self._name}-*.npz")):
-            number = path.stem.rpartition("-")[2]
-            self._next = max(self._next, int(number) + 1) if number.isdecimal() else self._next
             self._read(path)
 
     def _read(self, path: Path) -> None:
@@ -70,7 +77,7 @@ class FeatureCache:
         Raises:
             UserError: they cannot be written.
         """
-        path = self._folder / f"features-{self._name}-{self._next:06d}.npz"
+        path = self._folder / f"features-{self._name}-{self._process}-{self._next:06d}.npz"
         with atomic.replacing(path, "wb") as file:
             np.savez(file, keys=np.array(keys, str), features=features)
         self._next += 1

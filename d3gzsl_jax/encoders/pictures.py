@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from d3gzsl_jax.encoders.libraries import library
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import clean_name, listed, shortened
+from d3gzsl_jax.text import clean_name, cut, listed, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -126,7 +126,7 @@ def open_picture(path: Path, name: str = "") -> "Image":
         UserError: it is no whole picture, in one line.
     """
     pillow, exif = library("PIL.Image", "images", "pictures"), library("PIL.ImageOps", "images", "pictures")
-    name = name or str(path)
+    name = cut(name or str(path))
     _require_file(path, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF and of large pictures, which are seen to here
@@ -144,7 +144,7 @@ def check_picture(path: Path, name: str) -> None:
     Raises:
         UserError: as `open_picture`.
     """
-    pillow = library("PIL.Image", "images", "pictures")
+    pillow, name = library("PIL.Image", "images", "pictures"), cut(name)
     _require_file(path, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

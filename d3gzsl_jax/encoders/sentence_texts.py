@@ -38,6 +38,13 @@ class SentenceTexts:
         """(n, size) float32; what of a text is over the model's length is cut off."""
         return self._encoded(list(texts)) if texts else np.zeros((0, self._size), np.float32)
 
+    def too_long(self, texts: Sequence[str]) -> int:
+        """How many of them are over the model's length."""
+        longest, tokenizer = getattr(self._model, "max_seq_length", None), getattr(self._model, "tokenizer", None)
+        if longest is None or not callable(tokenizer):
+            return 0
+        return sum(len(tokenizer(text, truncation=False, verbose=False)["input_ids"]) > longest for text in texts)
+
     def _encoded(self, texts: list[str]) -> np.ndarray:
         with refused(f"text encoder {self._name}: does not run", _ADVICE):
             found = [self._model.encode([text], convert_to_numpy=True, show_progress_bar=False) for text in texts]

@@ -32,6 +32,9 @@ class TextEncoder(Protocol):
     def encode(self, texts: Sequence[str]) -> "np.ndarray":
         """(n, size) float32; what of a text the model cannot take is cut off."""
 
+    def too_long(self, texts: Sequence[str]) -> int:
+        """How many of them are cut off."""
+
 
 def text_encoder(spec: str) -> TextEncoder:
     """The encoder that `spec` names; weights are downloaded where it names some that are not here yet.

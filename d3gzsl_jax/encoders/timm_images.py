@@ -1,5 +1,6 @@
 """Models of timm as image encoders: what is left of a network without its classifier."""
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +64,8 @@ def timm_encoder(spec: str) -> TimmImages:
     if path is not None and not path.is_file():
         raise UserError(f"{path}: no such file; timm:NAME@FILE names a file of weights")
     timm = library("timm", "images", f"timm:{name}")
-    if not (timm.is_model(name) if ":" not in name else True):
-        near = timm.list_models(f"*{name[:40]}*")[:4] or timm.list_models(f"{name[:4]}*")[:4]
+    if ":" not in name and not timm.is_model(name):  # hf-hub:NAME is looked up there
+        near = difflib.get_close_matches(name[:100], timm.list_models(), n=3)
         raise UserError(f"timm:{name}: timm {timm.__version__} has no such model" + (f"; it has {listed(near)}" if near else ""))
     what = f"timm:{name}: cannot be loaded"
     advice = "without a network only what was downloaded before is there; timm:NAME@FILE takes weights from a file"

@@ -24,7 +24,7 @@ class Evaluation:
 
     Attributes:
         metrics: 'unseen' (U), 'seen' (S), 'harmonic' (H), 'zsl' (T1), 'ausuc', fractions in [0, 1]; NaN where there are no
-            test rows to know it by (S, H and AUSUC without test-seen rows).
+            test rows to know it by (S, H and AUSUC without test-seen rows, all but S without test-unseen ones).
         per_class: (C,) accuracies by original id, NaN for a class without test rows.
         curve: U and S under calibrated stacking, see `curves.trade_off`.
     """

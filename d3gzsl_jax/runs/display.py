@@ -12,7 +12,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -162,7 +162,7 @@ class Display:
         if isinstance(what, str) and self.console.is_terminal:
             what = wrapped(what, self.console.width)
         try:
-            self.console.print(what, markup=False)
+            self.console.print(what, markup=False, emoji=False)
         except OSError as error:
             self.console.quiet = True
             print(f"standard output cannot be written ({error.strerror}); nothing more is printed there", file=sys.stderr)
@@ -241,7 +241,7 @@ class Display:
         line.add_row(*cells)
         return line
 
-    def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
+    def results(self, title: str, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
         """The final table: one row a predictor and selection rule; percentages of U, S, H, T1, and AUSUC where known."""
         table = Table(title=Text(visible(title)))
         table.add_column("prediction")
@@ -282,5 +282,5 @@ class _Titled(Display):
     def say(self, text: str) -> None:
         self._of.say(self._title + text)
 
-    def results(self, title: str, rows: list[tuple[str, str, dict[str, float]]]) -> None:
+    def results(self, title: str, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
         self._of.results(self._title + title, rows)

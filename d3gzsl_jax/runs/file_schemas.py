@@ -55,9 +55,11 @@ class TestSelected(Struct, kw_only=True):
 
 
 class OfFolds(Struct):
-    """What folds chose for a predictor."""
+    """What folds chose for a predictor, and means over them."""
 
     epoch: int | None = None
+    gamma: float | None = None
+    metrics: Metrics | None = None
 
 
 class Predictor(Struct):

@@ -24,6 +24,7 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.runs.teacher import NO_TEACHER, FrozenTeacher
+from d3gzsl_jax.runs.unknown_figures import explained, rows_of_folds
 from d3gzsl_jax.runs.validation_plan import read_plan
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import one_line
@@ -158,8 +159,12 @@ def _evaluate(
         said = said or f"wrote {folder.write(f'evaluation-{step}.json', content)}"
     except UserError as error:
         said = f"warning: these figures are not kept: {error}"
-    rows = [(name, f"{content['epochs']:g} (step {step})", part["metrics"]) for name, part in found.items()]
+    rows: list[tuple[str, str, Any]] = []
+    for name, part in found.items():
+        rows += [(name, f"{content['epochs']:g} (step {step})", part["metrics"]), *rows_of_folds(part)]
     display.results(f"{method(run.settings.recorded)} on {run.data.name}, seed {run.settings.seed}, percent", rows)
+    for sentence in explained(found.get(run.settings.prediction, {}) | {"config": run.settings.recorded}):
+        display.say(sentence)
     if which == "best":
         display.say("This checkpoint was picked on the test set (config.checkpoint.best): its figures are no result.")
     display.say(said)

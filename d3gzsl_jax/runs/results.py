@@ -10,17 +10,16 @@ from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.runs.unknown_figures import explained, is_known, rows_of_folds
 from d3gzsl_jax.text import one_line
 
 RESTRICTED = "restricted"
 _TEST_SELECTED = "A test-selected row picks its epoch on the test set, as published code does: it is no result."
+_CHOSEN = "Epoch, final classifier's epochs and gamma were chosen on folds inside trainval (validation.json)"
 _RULES = {
     "last": f"It is the last epoch's. {_TEST_SELECTED}",
     "test": f"As asked for (config.eval.selection=test), it is the test-selected one. {_TEST_SELECTED}",
-    "validation": (
-        "Epoch, final classifier's epochs and gamma were chosen on folds inside trainval (validation.json); the test rows were "
-        "looked at once."
-    ),
+    "validation": f"{_CHOSEN}; the test rows were looked at once.",
 }
 
 
@@ -108,12 +107,17 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     rows = []
     for name, found in results["predictions"].items():
         rows.append((name, ended, found["metrics"]))
-        if at := found.get("calibrated"):
+        if (at := found.get("calibrated")) and (is_known(at["unseen"]) or is_known(at["seen"])):
             rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
         if selected := found.get("test_selected"):
             rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
+        rows += rows_of_folds(found)
     display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
-    display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {_RULES[results['selection']]}")
+    looked = any(is_known(value) for value in (results.get("metrics") or {}).values())  # at test rows: whether there are any
+    told = _RULES[results["selection"]] if looked or rule == "last" else f"{_CHOSEN}."
+    display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {told}")
+    for sentence in explained(results):
+        display.say(sentence)
     if (results.get("zsl_rule") or {}).get("classifier", RESTRICTED) != RESTRICTED:
         display.say("T1 of the classifier is by a softmax of its own over the unseen classes (config.classifier.zsl=own).")
     begins = "interrupted; " if interrupted else ""

@@ -92,10 +92,8 @@ def evaluate(run: Run, params: Params) -> dict[str, float]:
     """The teacher's figures on the test rows, told."""
     found = run.evaluator.teacher(run.model.teacher, params, run.settings.teacher_threshold)
     if len(run.data.test_seen):
-        run.display.say(
-            f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}, seen against unseen rows AUROC "
-            f"{found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
-        )
+        apart = f", seen against unseen rows AUROC {found['auroc']:.3f}, FPR@95 {found['fpr_at_95']:.3f}"
+        run.display.say(f"teacher: seen accuracy {100 * found['seen_accuracy']:.1f}" + apart * bool(len(run.data.test_unseen)))
     return found
 
 

@@ -25,6 +25,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, of_folds
 from d3gzsl_jax.studies.start import train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
@@ -100,6 +101,8 @@ def _train_in(
     content = summary(found)
     path = folder.write("results.json", content)
     _show(content, display)
+    for sentence in explained(found[0]):
+        display.say(sentence)
     display.say(f"wrote {path}" + ("; interrupted: the same command goes on from here" if content["interrupted"] else ""))
     return content
 
@@ -114,12 +117,14 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         What the runs have in common; 'seeds'; 'prediction': one name, or one a seed where validation chose differently; 'runs': by
         seed, in order, its epochs, what predicts, and by predictor its metrics and calibrated ones; 'mean', 'std' (n - 1) and
         'interval95' (half the width of the t-interval of the mean), by predictor and metric, fractions, 'std' NaN for one seed,
-        'interval95' for fewer than three. 'result' among the predictors is each run's own result.
+        'interval95' for fewer than three. 'result' among the predictors is each run's own result; where there are no test rows of
+        unseen classes, '<predictor>, folds' are the means over the folds.
     """
     first = runs[0]
     by_seed = [
         {"result": _numbers(run["metrics"]), **{name: _numbers(of["metrics"]) for name, of in run["predictions"].items()}}
         | {f"{name}, calibrated": _numbers(of["calibrated"]) for name, of in run["predictions"].items() if of.get("calibrated")}
+        | {f"{name}, {FOLDS}": _numbers(folds) for name, of in run["predictions"].items() if (folds := of_folds(of))}
         for run in runs
     ]
     shared = [name for name in by_seed[0] if all(name in one for one in by_seed)]

@@ -121,6 +121,30 @@ def test_the_best_checkpoint_needs_a_metric():
     check.check(config)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "seen", "unseen", "message"),
+    [
+        ("eval.selection", "test", False, True, r"no test_seen rows .*give 'last', or 'validation' with criterion='zsl'"),
+        ("eval.selection", "test", True, False, r"has no test_unseen rows; give 'validation', which picks on folds, or 'last'"),
+        ("eval.selection", "test", False, False, r"has no test_seen and no test_unseen rows; give 'validation'"),
+        ("checkpoint.best", "test_zsl", True, False, r"has no test_unseen rows; give 'test_seen' or ''"),
+        ("checkpoint.best", "test_seen", False, False, r"no test_seen and no test_unseen rows; give ''"),
+    ],
+)
+def test_nothing_is_picked_by_what_is_not_known(field, value, seen, unseen, message):
+    config = default.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=rf"config.{field}='{value}': picks by .*{message}"):
+        check.check_known(config, seen, unseen)
+    check.check_known(config, True, True)
+
+
+def test_the_best_s_is_known_without_test_rows_of_unseen_classes():
+    config = default.get_config()
+    config.checkpoint.best = "test_seen"
+    check.check_known(config, True, False)
+
+
 HUGE = {
     "train.epochs": 10**20, "train.n_critic": 2**31, "train.decay_every": 10**14, "classifier.epochs": 10**20, "classifier.n_syn": 10**10,
     "eval.batch_size": 10**12, "eval.folds": 10**400, "parallel.devices": 10**30, "data.stress.seen_classes": 10**300,

@@ -43,7 +43,8 @@ MAT = {
     "row above N": (with_value("att_splits", "test_seen_loc", 2, 61), r"'test_seen_loc': entry 3 is row 61, but rows go from 1 to 60"),
     "row listed twice": (with_value("att_splits", "trainval_loc", 0, 3), r"'trainval_loc': row 3 is listed 2 times"),
     "fractional row": (with_value("att_splits", "trainval_loc", 0, 2.5, float), r"'trainval_loc': entry 1 is 2.5"),
-    "empty split": ({"att_splits": {"test_unseen_loc": np.zeros((0, 1))}}, r"'test_unseen_loc': holds no rows"),
+    "empty split": ({"att_splits": {"test_unseen_loc": np.zeros((0, 1))}}, r"'test_unseen_loc': holds no rows, and class 4 .*declare it"),
+    "empty trainval": ({"att_splits": {"trainval_loc": np.zeros((0, 1))}}, r"'trainval_loc': holds no rows"),
     "train and test overlap": (
         {"att_splits": {"test_seen_loc": ROLE["trainval_loc"][:2]}},
         r"'trainval_loc' and .*'test_seen_loc' share 2 rows, the first is row 2",

@@ -79,7 +79,7 @@ def test_skipped_ones_are_named(pictures, tmp_path):
     assert [name for name, _ in found.skipped] == ["003.png", "024.png"] and len(found.features) == len(found.pictures) == 23
     assert found.skipped[0][1] == "is no whole picture (no format that Pillow knows)"
     np.testing.assert_array_equal(found.features[:, 0], np.delete(np.arange(25), [3, 24]))
-    with pytest.raises(UserError, match="1 of 25 pictures cannot be read: '024.png'"):
+    with pytest.raises(UserError, match=r"1 of 25 pictures cannot be read: '024\.png'"):
         embed_pictures([picture for picture in pictures if picture.name != "003.png"] + pictures[:1], Means(), QUIET, batch=4)
     for picture in pictures:
         picture.path.write_text("no picture")

@@ -123,3 +123,16 @@ def test_t1_by_logits_of_its_own(batch):
     assert own.metrics["zsl"] == pytest.approx(0.75) and restricted.metrics["zsl"] == pytest.approx(0.5)  # 1, 1, 1
     assert own.metrics | {"zsl": 0.0} == restricted.metrics | {"zsl": 0.0}
     np.testing.assert_array_equal(own.per_class, restricted.per_class)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("seen", [SEEN_ROWS, (np.zeros((0, 5)), [])], ids=["seen rows", "no rows"])
+def test_without_test_rows_of_unseen_classes(seen):
+    tool, student, teacher = evaluator(*seen, np.zeros((0, 5)), [], 2)
+    found = tool.predictor(lambda params, features: features)(student)
+    known = 0.5 if len(seen[0]) else np.nan
+    assert found.metrics["seen"] == pytest.approx(known, nan_ok=True)
+    assert all(np.isnan(found.metrics[name]) for name in ("unseen", "harmonic", "zsl", "ausuc"))
+    assert np.isnan(found.curve["unseen"]).all() and 0.0 in found.curve["gamma"]
+    of_teacher = tool.teacher(TEACHER, teacher, -1.0)
+    assert np.isnan(of_teacher["auroc"]) and np.isnan(of_teacher["ood_accuracy"])

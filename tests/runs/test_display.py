@@ -136,3 +136,9 @@ def test_a_word_is_never_cut(width):
 def test_blanks_and_breaks_stay():
     assert wrapped("epoch 5/20  student     U 21.6\n  next", 80) == "epoch 5/20  student     U 21.6\n  next"
     assert wrapped("字" * 8 + " " + "字" * 8, 20) == "字" * 8 + "\n" + "字" * 8
+
+
+def test_names_between_colons_are_no_pictures():
+    display, file = screen(is_terminal=False)
+    display.say("timm:a:b, class :cat: [red]")
+    assert file.getvalue() == "timm:a:b, class :cat: [red]\n"

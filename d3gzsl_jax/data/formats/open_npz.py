@@ -1,10 +1,11 @@
 """A simple open format: one `.npz` or HDF5 file (`.h5`, `.hdf5`) with everything of a benchmark, counted from 0.
 
-Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval`, `test_unseen` (row numbers, or masks of N values), and
-optionally `test_seen` (without which this is plain zero-shot learning), `class_names` (C,), `unseen_classes` (class ids or names;
-classes that only have semantics are listed here), `representations` (N, dr), which some methods take beside the features,
-`row_names` (N,), as of the pictures' files, `descriptions` (C,), the classes in words, `encoders`, a JSON object of what made the
-features and semantics (`d3gzsl embed` writes it), and `name`. With `class_names`, labels may be names. More forms: `forms`.
+Keys: `features` (N, dx), `labels` (N,), `semantics` (C, da), `trainval` (row numbers, or a mask of N values), and optionally
+`test_unseen` (without which figures on unseen classes are known on folds alone), `test_seen` (without which this is plain zero-shot
+learning), `class_names` (C,), `unseen_classes` (class ids or names; classes that only have semantics are listed here),
+`representations` (N, dr), which some methods take beside the features, `row_names` (N,), as of the files of pictures,
+`descriptions` (C,), the classes in words, `encoders`, a JSON object of what made the features and semantics (`d3gzsl embed` writes
+it), and `name`. With `class_names`, labels may be names. More forms: `forms`.
 """
 
 import json
@@ -24,8 +25,10 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.text import clean_name, clean_names, listed, shortened
 
-REQUIRED = ("features", "labels", "semantics", "trainval", "test_unseen")
-OPTIONAL = ("test_seen", "class_names", "unseen_classes", "representations", "row_names", "descriptions", "encoders", "name")
+REQUIRED = ("features", "labels", "semantics", "trainval")
+OPTIONAL = (
+    "test_unseen", "test_seen", "class_names", "unseen_classes", "representations", "row_names", "descriptions", "encoders", "name",
+)  # fmt: skip
 
 
 def write_npz(path: str | Path, data: GZSLData) -> None:

@@ -11,6 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS, of_folds
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.report.record import Recorded
@@ -23,13 +24,15 @@ _MOST = 200  # files looked into
 
 class Reference(NamedTuple):
     """What a run is compared with: the name of a framework or a baseline, whether it is the run's base method without D3, its seed,
-    its metrics as fractions, and the folder they are from."""
+    its metrics as fractions, the folder they are from, and where there are no test rows of unseen classes, means over the folds, if
+    these are the run's."""
 
     name: str
     is_base: bool
     seed: int
     metrics: Mapping[str, float | None]
     source: str
+    folds: Mapping[str, float | None] | None = None
 
 
 def chance(run: "Recorded") -> dict[str, float | None] | None:
@@ -48,6 +51,18 @@ def chance(run: "Recorded") -> dict[str, float | None] | None:
     return {name: value if own.get(name) is not None else None for name, value in found.items()}
 
 
+def chance_of_folds(run: "Recorded") -> dict[str, float | None] | None:
+    """`chance` among the classes of a fold, which are the seen ones of the run; None where they are not known."""
+    from d3gzsl_jax.data.folds import held_out_of  # only such runs need it
+
+    share, seen = run.setting("eval", "fold_classes"), len(set((run.results.get("classes") or {}).get("seen") or []))
+    if not isinstance(share, float) or seen < 2:
+        return None
+    unseen = min(held_out_of(seen, share), seen - 1)
+    of_all, area = 1.0 / seen, 0.5 / ((seen - unseen) * unseen)
+    return {"unseen": of_all, "seen": of_all, "harmonic": of_all, "zsl": 1.0 / unseen, "ausuc": area}
+
+
 def references(folder: Path, run: "Recorded") -> list[Reference]:
     """The base method without D3, if the run is one with D3, and baselines, on the same data: of each the one with the same seed
     and the most settings alike. They are looked for in FOLDER/baselines, beside the folder, and in the study it is a cell of; what
@@ -64,7 +79,9 @@ def references(folder: Path, run: "Recorded") -> list[Reference]:
         key = (results.get("seed") == run.setting("seed"), alike)
         if name not in found or key > found[name][0]:
             is_base = results.get("prediction") != name
-            found[name] = key, Reference(name, is_base, results["seed"], results["metrics"], "/".join(path.parent.parts[-2:]))
+            folds = of_folds(results) if _folds(results.get("config") or {}) == _folds(run.config) else None
+            source = "/".join(path.parent.parts[-2:])
+            found[name] = key, Reference(name, is_base, results["seed"], results["metrics"], source, folds)
     return sorted((reference for _, reference in found.values()), key=lambda one: (not one.is_base, one.name))
 
 
@@ -97,6 +114,11 @@ def _kind(results: Mapping[str, Any], run: "Recorded") -> str:
     is_base = results.get("distillation") is False and run.results.get("distillation") is True
     same_rule = framework == run.results.get("framework") and results.get("selection") == rule
     return framework if is_base and same_rule else ""
+
+
+def _folds(config: Mapping[str, Any]) -> list[Any]:
+    """What says which rows and classes the folds hold."""
+    return [(config.get("eval") or {}).get(field) for field in FOLD_FIELDS]
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:

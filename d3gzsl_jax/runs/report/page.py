@@ -8,9 +8,10 @@ from d3gzsl_jax.runs import display
 from d3gzsl_jax.runs.display import UNKNOWN
 from d3gzsl_jax.runs.report import comparison, texts
 from d3gzsl_jax.runs.report.html import render
-from d3gzsl_jax.runs.report.verdict import against, confusions, verdict
+from d3gzsl_jax.runs.report.verdict import against, against_on_folds, confusions, verdict
 from d3gzsl_jax.runs.results import result_of
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, means_over_folds, of_folds
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.report.comparison import Reference
@@ -57,10 +58,21 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
     """The tiles, what they mean, the verdict, and what they stand beside."""
     prediction = _prediction(run)
     found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection") or "last").get("metrics") or {}
+    folds = of_folds(run.results)
     main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
     epoch = _EPOCH.get(run.results.get("selection") or "", "newest evaluation")
+    tiles = [{"name": name, "value": _percent(found.get(key)), "main": name == main} for name, key in METRICS.items()]
     rows = [["this run", *_metrics(found)]]
-    rows += [[f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)] for reference in references]
+    if folds:  # no test rows of unseen classes
+        known = [tile for tile in tiles if tile["value"] != UNKNOWN]
+        tiles = [{"name": f"{name}, {FOLDS}", "value": _percent(folds.get(METRICS[name])), "main": name == "H"} for name in METRICS]
+        tiles += [tile | {"name": f"{tile['name']}, test rows"} for tile in known]
+        epoch = f"{FOLDS}: at the epoch chosen on them"
+        rows.append([f"this run, {FOLDS}", *_metrics(folds)])
+    for reference in references:
+        rows.append([f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)])
+        if reference.folds:
+            rows.append([f"{_called(reference)}, seed {reference.seed}, {FOLDS}", *_metrics(reference.folds)])
     guess, notes = comparison.chance(run), []
     if references:
         sources = ", ".join(f"{_called(reference)}, of {reference.source}" for reference in references)
@@ -68,12 +80,15 @@ def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any
     if guess:
         rows.append(["chance", *_metrics(guess)])
         notes.append(texts.CHANCE)
+    if guess_of_folds := comparison.chance_of_folds(run) if folds else None:
+        rows.append([f"chance, {FOLDS}", *_metrics(guess_of_folds)])
+    rows = [row for row in rows if not folds or {*row[1:]} != {UNKNOWN}]  # without any test rows there are those of folds alone
     if found and not references:
         notes.append(texts.NO_BASELINE)
     return {
-        "tiles": [{"name": name, "value": _percent(found.get(key)), "main": name == main} for name, key in METRICS.items()],
+        "tiles": tiles,
         "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
-        "meanings": list(texts.MEANINGS.items()),
+        "meanings": [*texts.MEANINGS.items(), *([(FOLDS, f"{means_over_folds(run.results)}.")] if folds else [])],
         "verdict": _verdict(run, prediction, found, references) if found else [],
         "comparison": _grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
         "comparison_notes": notes,
@@ -88,6 +103,9 @@ def _called(reference: "Reference") -> str:
 
 def _verdict(run: "Recorded", prediction: str, metrics: dict[str, Any], references: "Sequence[Reference]") -> list[str]:
     sentences = [*verdict(run, prediction, metrics), *against(metrics, [(_called(one), one.metrics) for one in references])]
+    if folds := of_folds(run.results):
+        sentences += against_on_folds(run, folds, [(_called(one), one.folds or {}) for one in references])
+    sentences = [*explained(run.results), *sentences]
     selection = run.results.get("selection")
     if selection == "test":
         return [texts.TEST_SELECTED, *sentences]
@@ -132,6 +150,8 @@ def _predictors(run: "Recorded") -> dict[str, Any]:
         if selected := found.get("test_selected"):
             muted[len(rows)] = "muted"
             rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *_metrics(selected.get("metrics"))])
+        if folds := of_folds(found):
+            rows.append(["", FOLDS, *_metrics(folds)])
     headings = ["predictor", "epoch reported", *(f"{heading} (%)" for heading in METRICS)]
     return {"predictors": _grid(headings, rows, muted), "no_result": texts.NO_RESULT if muted else ""}
 

@@ -91,30 +91,32 @@ def _style_of_phase(phase: str, phases: Sequence[str]) -> tuple[str, str]:
 
 
 def metrics(run: Recorded) -> "Figure | None":
-    """U, S, H and T1 over epochs, a panel a predictor; one evaluated only once is marked in all panels, or all are bars."""
+    """U, S, H and T1, those of them that are known, over epochs, a panel a predictor; one evaluated only once is marked in all
+    panels, or all are bars."""
     names = run.names("predictions")
     lines = [name for name in names if len(run.series("predictions", name, "harmonic")[0]) > 1]
-    if not names:
+    known = [key for key in _METRICS if any(np.isfinite(run.series("predictions", name, key)[1]).any() for name in names)]
+    if not known:
         return None
     figure, panels = panels_of(max(len(lines), 1), columns=2, height=3.6, sharey=True)
     for axes, name in zip(panels, lines, strict=False):
-        for metric, (heading, colour, dash) in _METRICS.items():
+        for metric, (heading, colour, dash) in ((key, _METRICS[key]) for key in known):
             x, y = run.series("predictions", name, metric)
             line(axes, x, 100 * y, label=heading, color=colour, linestyle=dash)
-        for single, metric in itertools.product((other for other in names if other not in lines), _METRICS):
+        for single, metric in itertools.product((other for other in names if other not in lines), known):
             x, y = run.series("predictions", single, metric)
-            label = f"{plain(single)}, evaluated once" if metric == "harmonic" else None
+            label = f"{plain(single)}, evaluated once" if metric == ("harmonic" if "harmonic" in known else known[0]) else None
             axes.plot(x, 100 * y, "D", markerfacecolor="none", color=_METRICS[metric][1], markersize=9, label=label)
         finish(axes, title=plain(name), x="epoch")
     if not lines:
-        places, width = np.arange(len(_METRICS)), 0.8 / len(names)
+        places, width = np.arange(len(known)), 0.8 / len(names)
         for i, name in enumerate(names):
-            values = [100 * sum(run.series("predictions", name, metric)[1]) for metric in _METRICS]  # of one evaluation, or none
+            values = [100 * sum(run.series("predictions", name, metric)[1]) for metric in known]  # of one evaluation, or none
             colour = _PREDICTORS.get(name, ("black", "-"))[0]
             bars = panels[0].bar(places + (i - (len(names) - 1) / 2) * width, values, 0.9 * width, color=colour, label=plain(name))
             panels[0].bar_label(bars, fmt="%.1f", fontsize=9)
         finish(panels[0], whole_numbers=False)
-        panels[0].set_xticks(places, [heading for heading, *_ in _METRICS.values()], fontsize=9)
+        panels[0].set_xticks(places, [_METRICS[metric][0] for metric in known], fontsize=9)
     panels[0].set_ylabel("accuracy, mean over classes (%)", fontsize=9)
     panels[0].set_ylim(-2, 105)
     legend_above(figure, panels)
@@ -204,16 +206,18 @@ def projection(run: Recorded) -> "Figure | None":
 
 
 def confusion(run: Recorded) -> "Figure | None":
-    """What seen and unseen rows are taken for, as shares of their rows with counts, a panel a predictor."""
-    names = run.diagnosed("confusion")
+    """What seen and unseen rows are taken for, as shares of their rows with counts, a panel a predictor; without a side that has no
+    test rows."""
+    names = [name for name in run.diagnosed("confusion") if run.diagnostics[f"confusion/{name}"].sum() > 0]
     if not names:
         return None
     figure, panels = panels_of(len(names), height=1.55, sharex=True)
     for axes, name in zip(panels, names, strict=True):
-        counts = run.diagnostics[f"confusion/{name}"]
+        there = run.diagnostics[f"confusion/{name}"].sum(axis=1) > 0
+        counts = run.diagnostics[f"confusion/{name}"][there]
         totals = counts.sum(axis=1)
-        shares = 100 * counts / np.maximum(totals[:, None], 1)
-        rows = [f"{total} {domain} rows" for total, domain in zip(totals, ("seen", "unseen"), strict=True)]
+        shares = 100 * counts / totals[:, None]
+        rows = [f"{total} {domain} rows" for total, domain in zip(totals, np.array(["seen", "unseen"])[there], strict=True)]
         for column, (label, colour) in enumerate((("taken for a seen class", SEEN), ("taken for an unseen class", UNSEEN))):
             bars = axes.barh(rows, shares[:, column], left=shares[:, :column].sum(axis=1), color=colour, label=label, height=0.75)
             both = zip(shares[:, column], counts[:, column], strict=True)

@@ -65,9 +65,25 @@ def verdict(run: "Recorded", predictor: str, metrics: dict[str, float | None]) -
     return [*found, *_confused(run, predictor)]
 
 
-def against(metrics: dict[str, float | None], references: Sequence[tuple[str, Mapping[str, float | None]]]) -> list[str]:
+def against_on_folds(
+    run: "Recorded", folds: Mapping[str, float | None], references: Sequence[tuple[str, Mapping[str, float | None]]]
+) -> list[str]:
+    """Sentences on means over the folds of a run, as fractions, beside chance and those of others; no counts of rows are known
+    there, and so none says whether a difference could be luck."""
+    guess, told = comparison.chance_of_folds(run) or {}, []
+    for name, key in (("H", "harmonic"), ("T1", "zsl")):
+        own, by_chance = folds.get(key), guess.get(key)
+        if own is not None:
+            beside = "" if by_chance is None else f", where guessing reaches {_percent(by_chance)}"
+            told.append(f"{name} is {_percent(own)}{beside}")
+    return [*([f"On the folds {'; '.join(told)}."] if told else []), *against(folds, references, "On the folds ")]
+
+
+def against(
+    metrics: Mapping[str, float | None], references: Sequence[tuple[str, Mapping[str, float | None]]], where: str = ""
+) -> list[str]:
     """A sentence on H, or T1 where there is no H, and that of others, by what they are called; one run of each proves nothing, and
-    the sentence says so."""
+    the sentence says so. `where`: begins it."""
     for name, key in (("H", "harmonic"), ("T1", "zsl")):
         own, told = metrics.get(key), []
         for other, found in references:
@@ -76,7 +92,7 @@ def against(metrics: dict[str, float | None], references: Sequence[tuple[str, Ma
                 by = 100 * (own - theirs)
                 told.append(f"{abs(by):.1f} {'above' if by > 0 else 'below'} {other}" if abs(by) >= 0.05 else f"equal to {other}")
         if told:
-            return [f"{name} is {_listed(told)}; one run each, so that this may be luck: d3gzsl ablate compares over seeds."]
+            return [f"{where}{name} is {_listed(told)}; one run each, so that this may be luck: d3gzsl ablate compares over seeds."]
     return []
 
 

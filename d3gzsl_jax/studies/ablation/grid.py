@@ -166,16 +166,26 @@ def _check_folders(cells: Sequence[Cell]) -> None:
 
 
 def _read(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells with the digests of their data, each data read once."""
+    """The cells with the digests of their data, each data read once.
+
+    Raises:
+        UserError: the data is not there, or has no test rows that a cell needs.
+    """
     from d3gzsl_jax.data.load import load  # loads JAX
 
-    digests: dict[str, Mapping[str, str]] = {}
+    read: dict[str, tuple[Mapping[str, str], bool, bool]] = {}
     found = []
     for cell in cells:
         key = json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True)
-        if key not in digests:
-            digests[key] = load(cell.config.dataset, cell.config.data).digests
-        found.append(cell._replace(digests=digests[key]))
+        if key not in read:
+            data = load(cell.config.dataset, cell.config.data)
+            read[key] = data.digests, bool(len(data.test_seen)), bool(len(data.test_unseen))
+        digests, *tested = read[key]
+        try:
+            check.check_known(cell.config, *tested)
+        except UserError as error:
+            raise UserError(f"cell {cell.name!r}: {error}") from None
+        found.append(cell._replace(digests=digests))
     return found
 
 

@@ -17,8 +17,8 @@ from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
 from d3gzsl_jax.studies.ablation.grid import Cell
-from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
@@ -111,7 +111,7 @@ def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a nested configuration that a baseline depends on."""
     found = {name: config[name] for name in ("dataset", "seed", "data") if name in config}
     of_eval = config.get("eval") or {}
-    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLDS, "retrain")}}
+    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, "retrain")}}
 
 
 def work(job: Job) -> float:

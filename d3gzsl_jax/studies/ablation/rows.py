@@ -11,6 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import paired
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.runs.unknown_figures import of_folds
 from d3gzsl_jax.studies.ablation.source import Source
 
 CHOSEN = "chosen"
@@ -80,6 +81,8 @@ def entries_of(cell: str, results: Mapping[str, Any], folder: str, baseline: boo
     for name, of in results["predictions"].items():
         if name in without:
             continue
+        if folds := of_folds(of):  # there are no test rows of unseen classes: the figures of the folds, and none of test rows
+            of = {**of, "selection": FOLDS_ONLY, "metrics": folds}
         rule, calibrated = of.get("selection", results["selection"]), of.get("calibrated")
         if results["selection"] == "test":
             rule, of = "test", of["test_selected"]
@@ -96,7 +99,8 @@ def entries_of(cell: str, results: Mapping[str, Any], folder: str, baseline: boo
                 epochs=epochs, unseen=unseen, seen=seen, harmonic=harmonic, zsl=_number(metrics["zsl"]),
                 ausuc=_number(metrics.get("ausuc")), calibrated=at_gamma,
                 result=name == results["prediction"], chosen=config["eval"].get("prediction") == "auto", baseline=baseline,
-                seconds=_number(results.get("seconds")), folder=folder, source=Source.of(results["digests"], config),
+                seconds=_number(results.get("seconds")), folder=folder,
+                source=Source.of(results["digests"], config, on_folds=rule == FOLDS_ONLY),
             )
         )  # fmt: skip
     return found

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from d3gzsl_jax.runs.folder import plain
-
-FOLDS = ("folds", "fold_classes", "fold_rows", "fold_seed")
-"""The fields of config.eval that folds follow from."""
+from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
 
 RULE = (
     "Differences are formed on the same data only, told by its content, or where configurations differ in nothing of the data but "
@@ -29,9 +27,10 @@ class Source(NamedTuple):
     unstressed: str
 
     @classmethod
-    def of(cls, digests: Mapping[str, str], config: Mapping[str, Any]) -> "Source":
-        """Of data with these content digests, and the nested configuration that names it."""
-        folds = None if config["eval"]["retrain"] else folds_of(config)
+    def of(cls, digests: Mapping[str, str], config: Mapping[str, Any], on_folds: bool = False) -> "Source":
+        """Of data with these content digests, and the nested configuration that names it; `on_folds`: of figures that are of
+        folds alone, as those of a run that stops after validation are in any case."""
+        folds = folds_of(config) if on_folds or not config["eval"]["retrain"] else None
         named = {field: value for field, value in config["data"].items() if field not in ("stress", "pipeline")}
         return cls(_short([dict(digests), folds]), _short([plain(named), folds]))
 
@@ -42,7 +41,7 @@ class Source(NamedTuple):
 
 def folds_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the folds follow from, besides the data."""
-    return {field: config["eval"][field] for field in FOLDS}
+    return {field: config["eval"][field] for field in FOLD_FIELDS}
 
 
 def _short(value: Any) -> str:

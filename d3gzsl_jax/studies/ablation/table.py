@@ -23,7 +23,7 @@ RULES = {
         "epoch, epochs of the final classifier and calibration are chosen on classes and rows held out inside trainval; the test "
         "rows are looked at once"
     ),
-    FOLDS_ONLY: "validation alone: means over classes and rows held out inside trainval; no test row was looked at",
+    FOLDS_ONLY: "validation alone: means over classes and rows held out inside trainval; no test row was looked at for them",
     "test": "TEST-SELECTED: the epoch that looks best on the test rows. No results, only what published code prints",
 }
 """What each selection rule means, for the heading of a table."""

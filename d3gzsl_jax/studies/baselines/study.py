@@ -13,12 +13,11 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.runs import contents, json_files, unknown_figures
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.studies.ablation.source import FOLDS
 from d3gzsl_jax.studies.baselines.harness import run_baseline
 from d3gzsl_jax.studies.baselines.names import NO_SYNTHESIS
 from d3gzsl_jax.studies.start import train_on
@@ -62,7 +61,8 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
                     "--output, or leave retrain=False out"
                 )
             found[name].append(results)
-        told = (f"{name} {_percent([of[-1]])[0][_H]:.1f}, {_percent([of[-1]])[0][-1]:.1f}" for name, of in found.items())
+        last = ((name, _percent([_of_folds(of[-1]) or of[-1]])[0]) for name, of in found.items())
+        told = (f"{name} {values[_H]:.1f}, {values[-1]:.1f}" for name, values in last)
         print(f"seed {seed}, H without and with calibration: {'; '.join(told)}", flush=True)
     return found
 
@@ -96,7 +96,7 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
         )  # fmt: skip
     if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
         raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
-    for field in FOLDS:
+    for field in unknown_figures.FOLD_FIELDS:
         if (before := (results["config"].get("eval") or {}).get(field)) != of[field]:
             told = f"config.eval.{field}={shortened(before)}, not {of[field]}"
             raise UserError(f"{folder}: holds results of {told}; name another --output")
@@ -114,12 +114,23 @@ def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return 100.0 * np.array(rows, np.float64)
 
 
+def _of_folds(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The results with means over the folds as figures, where there are no test rows of unseen classes; else None."""
+    folds = unknown_figures.of_folds(results)
+    return {**results, "metrics": folds, "predictions": {}} if folds else None
+
+
 def table_of(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
-    """A line a baseline: the metrics, then U, S and H with calibration, mean ± standard deviation over its seeds."""
+    """A line a baseline: the metrics, then U, S and H with calibration, mean ± standard deviation over its seeds; and one of means
+    over the folds where there are no test rows of unseen classes."""
     columns = [Column.of("baseline", right=False), *map(Column.of, ("seeds", *METRICS, "calibrated U", "S", "H"))]
     rows = []
     for name, runs in found.items():
-        rows.append([Cell.of(name), Cell.of(len(runs)), *(cells.mean(of[~np.isnan(of)]) for of in _percent(runs).T)])
+        called = [(name, _percent(runs))]
+        if folds := [of for of in map(_of_folds, runs) if of]:
+            called.append((f"{name}, {unknown_figures.FOLDS}", _percent(folds)))
+        for title_of_row, percents in called:
+            rows.append([Cell.of(title_of_row), Cell.of(len(runs)), *(cells.mean(of[~np.isnan(of)]) for of in percents.T)])
     return Table(title, columns, rows)
 
 
@@ -138,4 +149,6 @@ def run(spec: str, config: ConfigDict, names: Sequence[str], seeds: int, output:
         found = measure(config, names, seeds, output or Path(temporary))
     of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"
     title = f"{spec}, {config.data.semantics}: {of} {config.eval.folds} fold(s) of trainval; percent, mean ± std"
+    if any(unknown_figures.lacks_unseen(results) for runs in found.values() for results in runs):
+        title += "; no test rows of unseen classes: U, H, T1 and AUSUC of them are unknown"
     Console(width=None if sys.stdout.isatty() else 160).print(terminal(table_of(title, found)))

@@ -17,6 +17,7 @@ from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.storage import bucket
+from d3gzsl_jax.runs.unknown_figures import FOLDS, of_folds
 from d3gzsl_jax.studies.own_outputs import text_with
 from d3gzsl_jax.studies.tables.runs import METRICS, Run, tabulate
 from d3gzsl_jax.studies.tables.writer import FORMATS, Table
@@ -120,6 +121,8 @@ def _figures(path: Path, results: Mapping[str, Any]) -> Iterator[tuple[str, dict
             told = f"predictions.{one_line(name)}.selection is {shortened(own)}, but selection is {rule!r}"
             raise UserError(f"{path}: {told}; {_ANEW}")
         found = {"test-selected" if own == "test" else "result": last}
+        if of_folds(entry):
+            found[FOLDS] = _metrics(path, results, *at, "validation", "metrics", is_mean=True)
         if entry.get("test_selected"):
             found["test-selected"] = _metrics(path, results, *at, "test_selected", "metrics")
         if entry.get("calibrated"):
@@ -132,9 +135,9 @@ def _figures(path: Path, results: Mapping[str, Any]) -> Iterator[tuple[str, dict
 
 
 def _metrics(
-    path: Path, results: Mapping[str, Any], *keys: str, names: Sequence[str] = tuple(METRICS.values())
+    path: Path, results: Mapping[str, Any], *keys: str, names: Sequence[str] = tuple(METRICS.values()), is_mean: bool = False
 ) -> dict[str, float]:
-    """The metrics at `keys`, with H computed from U and S.
+    """The metrics at `keys`, with H computed from U and S, unless they are means over folds, whose H is the mean of theirs.
 
     Raises:
         UserError: one is missing or no fraction, or the stored H is another.
@@ -145,6 +148,8 @@ def _metrics(
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0):
             raise UserError(f"{path}: {'.'.join(keys)}.{name} is {shortened(value)}, not a fraction in [0, 1]; {_ANEW}")
         found[name] = math.nan if value is None else float(value)
+    if is_mean:
+        return found
     stored, computed = found["harmonic"], harmonic_mean(found["unseen"], found["seen"])
     if math.isnan(stored) != math.isnan(computed) or abs(stored - computed) > 1e-9:
         raise UserError(f"{path}: {'.'.join(keys)}.harmonic is {stored!r}, but its U and S give {computed!r}; {_ANEW}")
@@ -225,11 +230,18 @@ def tables_of(runs: Sequence[Run], by: Sequence[str], calibrated: bool, test_sel
         if headings.count(heading) > 1:  # what tells them apart is in the files only
             heading += "".join(f", {key} {str(common[key])[:8]}" for key in COMMON if key.startswith("digests."))
         rule = str(common["selection"])
-        footer = {"selection": f"{rule}: {RULES.get(rule, 'as the runs say')}", "made by": command}
+        footer = {"selection": f"{rule}: {RULES.get(rule, 'as the runs say')}"} | _note_of_folds(of) | {"made by": command}
         tables.append(tabulate(groups_of(of), heading, by, calibrated, test_selected, footer))
     if not any(table.rows for table in tables):
         raise UserError("every figure of these runs is test-selected; give --test-selected to see them, called so")
     return tables
+
+
+def _note_of_folds(runs: Sequence[Run]) -> dict[str, str]:
+    if not any(FOLDS in of for run in runs for of in run.figures.values()):
+        return {}
+    told = "means over validation folds inside trainval, H of each fold's: there are no test rows of unseen classes"
+    return {FOLDS: f"{told}, so that U, H, T1 and AUSUC of test rows are unknown"}
 
 
 def _heading(common: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.evaluation.statistics import FEWEST
+from d3gzsl_jax.runs.unknown_figures import FOLDS
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
 
@@ -27,7 +28,8 @@ class Run(NamedTuple):
         distillation: whether D3 is on; None for a baseline.
         seed: of the run.
         settings: by dotted field, what of its configuration a figure may depend on; without the seed.
-        figures: by predictor and kind ('result', 'calibrated' with 'gamma' and 'selection', 'test-selected'), metrics as fractions.
+        figures: by predictor and kind ('result', 'calibrated' with 'gamma' and 'selection', 'test-selected', and 'folds' where no
+            test row of an unseen class is there), metrics as fractions.
     """
 
     path: Path
@@ -69,11 +71,11 @@ def tabulate(
         begins = [Cell.of(name), *(Cell.of(_shown(group[0].settings.get(field, cells.UNKNOWN))) for field in by)]
         for predictor in dict.fromkeys(predictor for run in group for predictor in run.figures):
             figures = [run.figures[predictor] for run in group if predictor in run.figures]
-            for kind in ("result", "test-selected") if test_selected else ("result",):
+            for kind in ("result", FOLDS, "test-selected") if test_selected else ("result", FOLDS):
                 found = [of[kind] for of in figures if kind in of]
                 if not found:
                     continue
-                called = predictor if kind == "result" else f"{predictor}, {TEST_SELECTED}"
+                called = predictor + {"result": "", FOLDS: f", {FOLDS}", "test-selected": f", {TEST_SELECTED}"}[kind]
                 values = {name: 100.0 * np.array([metrics[key] for metrics in found]) for name, key in METRICS.items()}
                 row = [*begins, Cell.of(called), Cell.of(len(found))]
                 row += [cells.bounds(values["H"]) if name in ends else cells.mean(values[name]) for name in headings]

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from d3gzsl_jax.runs.report import texts
-from d3gzsl_jax.runs.report.comparison import chance, references
+from d3gzsl_jax.runs.report.comparison import chance, chance_of_folds, references
 from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.report.write import write_page
-from tests.runs.report.test_report import metrics, record, results
+from tests.runs.report.test_report import CONFIG, metrics, record, results
 
 DIGESTS = {"features": "f", "semantics": "a", "split": "s"}
 
@@ -82,3 +82,28 @@ def test_a_base_run_is_not_compared_with_itself(tmp_path):
     folder = record(tmp_path / "one", results=of_run(distillation=False))
     other(tmp_path / "two")
     assert found(folder) == []
+
+
+def of_unseen_words(gamma=0.5, **fold_fields):
+    """results.json of a run on data without test rows of unseen classes."""
+    unknown = {"unseen": None, "seen": 0.75, "harmonic": None, "zsl": None, "ausuc": None}
+    folds = {"epoch": 3, "gamma": gamma, "metrics": metrics(0.5, 0.5) | {"ausuc": 0.2}}
+    config = {"eval": {"folds": 2, "fold_classes": 0.25, "fold_rows": 0.2, "fold_seed": 0} | fold_fields}
+    entry = {"metrics": unknown, "selection": "validation", "validation": folds}
+    return {"metrics": unknown, "validation": folds, "selection": "validation", "config": config} | {"predictions": {"student": entry}}
+
+
+def test_without_test_rows_of_unseen_classes_folds_are_compared(tmp_path):
+    own = of_unseen_words() | {"prediction": "student"}
+    folder = record(tmp_path / "run", results=of_run(**own), config=CONFIG | own["config"], diagnostics=None, lines=[])
+    run = Recorded.read(folder)
+    assert chance_of_folds(run) == pytest.approx({"unseen": 1 / 3, "seen": 1 / 3, "harmonic": 1 / 3, "zsl": 1, "ausuc": 1 / 4})
+    baseline(folder / "baselines" / "eszsl" / "seed-1", **(of_unseen_words() | {"metrics": own["metrics"]}))
+    baseline(folder / "baselines" / "regressor" / "seed-1", "regressor", **of_unseen_words(fold_seed=3))
+    assert [one.folds is not None for one in references(folder, run)] == [True, False]  # the other's folds are other ones
+    text = write_page(folder).read_text()
+    head = text[: text.index("</header>")]
+    assert "<b>50.0</b><span>H, folds</span>" in head and "<b>75.0</b><span>S, test rows</span>" in head
+    assert "ESZSL, seed 1, folds" in head and "linear regressor, seed 1, folds" not in head
+    assert "On the folds H is equal to ESZSL; one run each" in head
+    assert "U, H, T1 and AUSUC are unknown: the data has no test rows of unseen classes." in head
