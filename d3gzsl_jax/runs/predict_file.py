@@ -190,7 +190,7 @@ def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, ga
     if rows.truth and rows.truth.strangers:
         display.say(accuracy.said_of_strangers(rows.truth.strangers, things))
     if measured:
-        display.say(measured.said(things))
+        display.say(measured.said(things) + ("" if np.isnan(measured.seen) else f". {accuracy.TRAINED_ON}"))
         if to.accuracy:
             accuracy.write_accuracy(measured, model.class_names, model.unseen, to.accuracy)
             display.say(f"wrote {to.accuracy}")

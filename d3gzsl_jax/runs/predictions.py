@@ -65,15 +65,15 @@ class Predictions(NamedTuple):
 
     def columns(self, first: int = 0) -> dict[str, np.ndarray]:
         """The columns of a table, by name: row, counted from `first`; file, the row's name, where rows have one; class, name and
-        probability of the best class; seen_probability; in_distribution (NaN without a teacher); where it is known, true_class (NaN
-        of a class that the model does not know) and true_name; then class_2, name_2, probability_2 and so on."""
+        probability of the best class; seen_probability; in_distribution (NaN without a teacher); class_2, name_2, probability_2 and
+        so on; and, where it is known, true_class (NaN of a class that the model does not know) and true_name."""
         ranks = zip(np.asarray(self.classes).T, self.names.T, np.asarray(self.probabilities).T, strict=True)
         (best, *further), rows = ranks, len(self.classes)
         like = np.full(rows, np.nan, np.float32) if self.in_distribution is None else np.asarray(self.in_distribution)
         named = [] if self.row_names is None else [np.array(self.row_names, object)]
         known = [] if self.truth is None else [self.truth.ids_or_nan, np.array(self.truth.names, object)]
         others = (column for rank in further for column in rank)
-        values = [np.arange(first, first + rows), *named, *best, np.asarray(self.seen), like, *known, *others]
+        values = [np.arange(first, first + rows), *named, *best, np.asarray(self.seen), like, *others, *known]
         return dict(zip(column_names(self.classes.shape[1], bool(named), bool(known)), values, strict=True))
 
     def __repr__(self) -> str:
@@ -97,4 +97,4 @@ def column_names(top: int, named: bool = False, known: bool = False) -> list[str
     """
     further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("class", "name", "probability")]
     begin, truth = ["row", "file"] if named else ["row"], ["true_class", "true_name"] if known else []
-    return [*begin, "class", "name", "probability", "seen_probability", "in_distribution", *truth, *further]
+    return [*begin, "class", "name", "probability", "seen_probability", "in_distribution", *further, *truth]
