@@ -9,6 +9,7 @@
     found.to_dataframe()                              # a pandas table of them
     run.model.synthesize(data.unseen_classes, 100)    # raw feature rows
     grown = run.model.add_classes(semantics, ("okapi",), data)
+    grown = run.model.add_described_classes({"okapi": "A brown animal with striped legs."}, data)  # data of d3gzsl embed
     grown.save("models/with-okapi"); d3.load_model("models/with-okapi")
 
 Errors a user can mend are `d3.UserError`, a `ValueError` of one line.

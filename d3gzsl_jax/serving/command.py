@@ -133,8 +133,8 @@ def _say_left(live: "LiveModel", save: object, display: "Display") -> None:
     state = live.state()
     if not state["added"]:
         display.say("stopped")
-    elif state["unsaved"]:
-        advice = "" if save else "; with --save=FOLDER the page can keep them"
-        display.say(f"stopped; {state['unsaved']} new classes were not saved and are gone{advice}")
+    elif lost := state["unsaved"]:
+        advice = "" if save else "; with --save=FOLDER the page can keep what joins"
+        display.say(f"stopped; {lost} new {'class is' if lost == 1 else 'classes are'} gone, unsaved{advice}")
     else:
-        display.say(f"stopped; the model with its {state['added']} new classes is in {save}")
+        display.say(f"stopped; the model with what has joined is in {save}")

@@ -163,9 +163,9 @@ def in_words(in_distribution: float, threshold: float) -> str:
         in_distribution: that probability.
         threshold: config.teacher.threshold, of its logarithm.
     """
-    if in_distribution > math.exp(threshold):
-        return "looks like the classes that the model was trained on"
-    return "looks unlike the classes that the model was trained on"
+    least = math.exp(threshold)
+    how = "unlike" if in_distribution <= least else "like" if in_distribution > (1.0 + least) / 2 else "somewhat like"
+    return f"looks {how} the classes that the model was trained on"
 
 
 def numbers(text: str, size: int) -> np.ndarray:

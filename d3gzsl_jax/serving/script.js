@@ -80,7 +80,7 @@
       } catch (error) {
         entry.card.classList.remove("waiting");
         entry.card.querySelector(".answers").replaceChildren(make("p", "error", error.message));
-        entry.image.hidden = !entry.image.naturalWidth;
+        entry.image.hidden = true;
         entry.failed = true;
       }
     }
@@ -147,7 +147,7 @@
     const name = at("name").value, description = at("description").value;
     at("class-error").textContent = "";
     at("add").disabled = true;
-    at("adding").textContent = "learning it …";
+    at("adding").textContent = "learning it … (the first one takes longest)";
     try {
       const options = { method: "POST", headers: { "Content-Type": "application/json" } };
       know(await ask("/classes", { ...options, body: JSON.stringify({ name, description }) }));
