@@ -2,11 +2,7 @@
 
 | spec | is |
 |---|---|
-<<<<<<< HEAD
 | `resnet101` | `timm:resnet101.tv_in1k`: pool5 of torchvision's ResNet-101, as in `res101.mat`, see `PRESETS` |
-=======
-| `resnet101` | `timm:resnet101.tv_in1k`: pool5 of torchvision's ResNet-101, 2048 values: as in the field's `res101.mat`, see `PRESETS` |
->>>>>>> part-e2
 | `timm:NAME` | any model of timm, with its pretrained weights and its own preparation of pictures |
 | `timm:NAME@FILE` | the same with the weights of a file (.safetensors, .pth, .pt) |
 | `onnx:FILE` | any exported network; `onnx:FILE?mean=0.5,0.5,0.5&std=0.5,0.5,0.5&size=224`, see `onnx_images` |
