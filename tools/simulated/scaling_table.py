@@ -29,9 +29,9 @@ from d3gzsl_jax.data.feature_profile import profile
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.studies.seeds import train_seeds
 from d3gzsl_jax.system.startup import configure
-from d3gzsl_jax.training.feature_settings import resolved
 from tools.simulated.feature_kinds import KINDS, simulate
 
 SETTINGS = (
@@ -111,7 +111,7 @@ def main() -> int:
     arguments = parser.parse_args()
     configure(keep_compiled=True)
     there = sets(arguments.flo)
-    table = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    table = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.exists() else {}
     names = arguments.sets.split(",") if arguments.sets else list(there)
     if unknown := [name for name in names if name not in there]:
         parser.error(f"--sets={','.join(unknown)}: there are {', '.join(there)} (flo with --flo)")
@@ -122,7 +122,7 @@ def main() -> int:
         if (key := f"{scaling} {output}") not in of["cells"]:
             of["cells"][key] = cell(data, config, scaling, output, arguments.epochs)
             print(name, key, of["cells"][key], flush=True)
-            arguments.output.write_text(json.dumps(table, indent=1) + "\n")
+            arguments.output.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
