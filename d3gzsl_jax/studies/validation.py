@@ -115,7 +115,7 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str,
     """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json."""
     of = one.start.config
     names = check.baselines(of)
-    names = within_run.possible(names, benchmarks[0]) if names else []
+    names = tuple(within_run.possible(names, benchmarks[0])) if names else ()
     before = (one.folder.read(FILE) or {}).get("baselines") or {} if processes.is_first() else None
     before = processes.told_by_first(before) if names else {}
     found = {}
