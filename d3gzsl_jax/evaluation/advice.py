@@ -92,15 +92,19 @@ def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[s
         metrics: the run's.
         baselines: by name, what results.json holds.
     """
-    found = {name: (of.get("calibrated") or {}).get("harmonic", math.nan) for name, of in baselines.items()}
-    found = {name: value for name, value in found.items() if not math.isnan(value)}
+    found = {
+        (name, how): value
+        for name, of in baselines.items()
+        for how, key in ((", at the gamma of the folds", "calibrated"), (", without calibration", "metrics"))
+        if not math.isnan(value := (of.get(key) or {}).get("harmonic", math.nan))
+    }
     own = metrics.get("harmonic", math.nan)
     if not found or math.isnan(own) or (by := max(found.values()) - own) < _SOME:
         return []
-    name = max(found, key=lambda one: found[one])
+    name, how = max(found, key=lambda one: found[one])
     return [
         f"On the test rows the run is {100 * by:.1f} points of H below {CALLED[name]} ({_percent(own)} against "
-        f"{_percent(found[name])}, at the gamma of the folds)."
+        f"{_percent(found[name, how])}{how})."
     ]
 
 

@@ -154,9 +154,7 @@ class Journal:
 
     def _say_what_follows(self, generator: Mapping[str, float]) -> None:
         tested = len(np.intersect1d(self._data.unseen_classes, self._arrays.test_unseen_labels))
-        for warning in advice.of_generator(generator.get("nearest_real_class"), tested, "unseen classes"):
-            self._warnings.append(warning)
-            self._display.say(f"warning: {warning}")
+        self._advice = advice.of_generator(generator.get("nearest_real_class"), tested, "unseen classes")
         if (plan := self._plan) is None:
             return
         for name, of in plan.baselines.items():
@@ -164,7 +162,7 @@ class Journal:
             at_gamma = calibrated(evaluated.curve, of.gamma)
             self._baselines[name] = class_scores.entry(of, evaluated, at_gamma, self._data.class_names)
         own = self.predictors.last[self._settings.prediction].metrics
-        self._advice = [*plan.advice, *advice.of_test_rows(own, self._baselines)]
+        self._advice = [*plan.advice, *self._advice, *advice.of_test_rows(own, self._baselines)]
 
     def _collapsed(self, diversity: np.ndarray) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""
@@ -202,7 +200,7 @@ class Journal:
             self._model.objective.distillation.active, teacher, steps // self._per_epoch, steps, interrupted=interrupted,
             warnings=[*self._of_data, *self._warnings], prediction=self._settings.prediction,
             seconds=round(self._seconds, 2), details=self._details, feature_profile=self._profile, **further,
-            **({"advice": self._advice} if self._plan else {}), **({"baselines": self._baselines} if self._baselines else {}),
+            **({"advice": self._advice} if self._advice else {}), **({"baselines": self._baselines} if self._baselines else {}),
         )
         if self._settings.prediction in results["predictions"]:
             self._folder.write("results.json", results)

@@ -114,8 +114,8 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
 def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str, Any]:
     """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json."""
     of = one.start.config
-    names: Sequence[str] = check.baselines(of)
-    names = within_run.possible(names, benchmarks[0]) if names else []
+    names = check.baselines(of)
+    names = tuple(within_run.possible(names, benchmarks[0])) if names else ()
     before = (one.folder.read(FILE) or {}).get("baselines") or {} if processes.is_first() else None
     before = processes.told_by_first(before) if names else {}
     found = {}
