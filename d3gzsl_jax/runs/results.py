@@ -106,17 +106,9 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     ended = f"{rule} ({results['epochs']}{', interrupted' if interrupted else ''})"
     rows = []
     for name, found in results["predictions"].items():
-        rows.append((name, ended, found["metrics"]))
-        if (at := found.get("calibrated")) and (is_known(at["unseen"]) or is_known(at["seen"])):
-            rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
-        if selected := found.get("test_selected"):
-            rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
-        rows += rows_of_folds(found)
+        rows += _rows(name, ended, found)
     for name, found in (results.get("baselines") or {}).items():
-        if found.get("calibrated"):
-            rows.append((f"baseline {name}", "validation", found["metrics"]))
-            at = found["calibrated"]
-            rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
+        rows += _rows(f"baseline {name}", "validation", found)
     display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
     looked = any(is_known(value) for value in (results.get("metrics") or {}).values())  # at test rows: whether there are any
     told = _RULES[results["selection"]] if looked or rule == "last" else f"{_CHOSEN}."
@@ -131,3 +123,13 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     display.say(f"{begins}{results.get('seconds') or 0.0:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
     if interrupted:
         display.say("the same command goes on from here")
+
+
+def _rows(name: str, ended: str, found: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Rows of the table on the screen, of a predictor or a baseline as results.json holds it."""
+    rows = [(name, ended, found["metrics"])]
+    if (at := found.get("calibrated")) and (is_known(at["unseen"]) or is_known(at["seen"])):
+        rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
+    if selected := found.get("test_selected"):
+        rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
+    return rows + rows_of_folds(found)

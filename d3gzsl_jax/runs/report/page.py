@@ -2,40 +2,23 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from d3gzsl_jax.runs import display
 from d3gzsl_jax.runs.display import UNKNOWN
-from d3gzsl_jax.runs.report import comparison, texts
+from d3gzsl_jax.runs.report import texts
+from d3gzsl_jax.runs.report.grid import METRICS, Grid, grid, metric_cells, percent, short
 from d3gzsl_jax.runs.report.html import render
-from d3gzsl_jax.runs.report.verdict import against, against_on_folds, confusions, verdict
-from d3gzsl_jax.runs.results import result_of
+from d3gzsl_jax.runs.report.result_section import result_section
+from d3gzsl_jax.runs.report.verdict import confusions
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, means_over_folds, of_folds
+from d3gzsl_jax.runs.unknown_figures import FOLDS, of_folds
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.report.comparison import Reference
     from d3gzsl_jax.runs.report.record import ClassAccuracy, Recorded
     from d3gzsl_jax.runs.report.svg import Drawing
 
-METRICS = display.METRICS | {"AUSUC": "ausuc"}
-"""Headings, and what results.json calls them."""
-
 _SHOWN = 10  # so many classes at either end of the table, and confusions
-_EPOCH = {
-    "last": "last epoch", "validation": "epoch chosen on validation", "test": "test-selected, no result",
-    FOLDS_ONLY: "means over folds inside trainval",
-}  # fmt: skip
-
-
-class Grid(NamedTuple):
-    """A table: headings, rows of values, whether a column stands to the right, as numbers do, and how a row is marked ('' for not
-    at all, 'muted', 'own')."""
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    right: Sequence[bool]
-    kinds: Sequence[str]
 
 
 def page(run: "Recorded", drawings: "Mapping[str, Drawing]", references: "Sequence[Reference]" = ()) -> str:
@@ -46,93 +29,13 @@ def page(run: "Recorded", drawings: "Mapping[str, Drawing]", references: "Sequen
         drawings: plots by name; those of texts.PLOTS are shown.
         references: what the run is compared with, besides chance.
     """
+    prediction = _prediction(run)
     return render(
         "runs/report/page.html", title=f"{_method(run)}, {_dataset(run)}", dataset=_dataset(run), method=_method(run),
-        prediction=_prediction(run), warnings=run.results.get("warnings") or [], plots=list(_plots(drawings)),
-        teacher=_teacher(run), classes=_classes(run), **_result(run, references), facts=_facts(run), **_predictors(run),
-        **_confusions(run), **_losses(run), **_config(run), **_environment(run),
+        prediction=prediction, warnings=run.results.get("warnings") or [], plots=list(_plots(drawings)),
+        teacher=_teacher(run), classes=_classes(run), **result_section(run, references, prediction), facts=_facts(run),
+        **_predictors(run), **_confusions(run), **_losses(run), **_config(run), **_environment(run),
     )  # fmt: skip
-
-
-def _result(run: "Recorded", references: "Sequence[Reference]") -> dict[str, Any]:
-    """The tiles, what they mean, the verdict, and what they stand beside."""
-    prediction = _prediction(run)
-    found = result_of(run.predictions.get(prediction) or {}, run.results.get("selection") or "last").get("metrics") or {}
-    folds = of_folds(run.results)
-    main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
-    epoch = _EPOCH.get(run.results.get("selection") or "", "newest evaluation")
-    tiles = [{"name": name, "value": _percent(found.get(key)), "main": name == main} for name, key in METRICS.items()]
-    rows = [["this run", *_metrics(found)]]
-    if folds:  # no test rows of unseen classes
-        known = [tile for tile in tiles if tile["value"] != UNKNOWN]
-        tiles = [{"name": f"{name}, {FOLDS}", "value": _percent(folds.get(METRICS[name])), "main": name == "H"} for name in METRICS]
-        tiles += [tile | {"name": f"{tile['name']}, test rows"} for tile in known]
-        epoch = f"{FOLDS}: at the epoch chosen on them"
-        rows.append([f"this run, {FOLDS}", *_metrics(folds)])
-    for reference in references:
-        rows.append([f"{_called(reference)}, seed {reference.seed}", *_metrics(reference.metrics)])
-        if reference.folds:
-            rows.append([f"{_called(reference)}, seed {reference.seed}, {FOLDS}", *_metrics(reference.folds)])
-    guess, notes, beside = comparison.chance(run), [], _own_baselines(run, prediction)
-    rows += beside
-    if references:
-        sources = ", ".join(f"{_called(reference)}, of {reference.source}" for reference in references)
-        notes.append(f"One run each, on the same data: {sources}.")
-    if guess:
-        rows.append(["chance", *_metrics(guess)])
-        notes.append(texts.CHANCE)
-    if guess_of_folds := comparison.chance_of_folds(run) if folds else None:
-        rows.append([f"chance, {FOLDS}", *_metrics(guess_of_folds)])
-    rows = [row for row in rows if not folds or {*row[1:]} != {UNKNOWN}]  # without any test rows there are those of folds alone
-    if beside:
-        notes.append(texts.OWN_BASELINES)
-    if found and not references and not beside:
-        notes.append(texts.NO_BASELINE)
-    return {
-        "tiles": tiles,
-        "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
-        "meanings": [*texts.MEANINGS.items(), *([(FOLDS, f"{means_over_folds(run.results)}.")] if folds else [])],
-        "verdict": [*(run.results.get("advice") or []), *(_verdict(run, prediction, found, references) if found else [])],
-        "comparison": _grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
-        "comparison_notes": notes,
-    }
-
-
-def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
-    """Rows of the baselines that were fitted beside the run, and of what predicts with calibration, where there are some."""
-    found, rows = run.results.get("baselines") or {}, []
-    if found:
-        rows += _calibrated("this run, calibrated", run.predictions.get(prediction) or {})
-    for name, of in found.items():
-        called = texts.BASELINES.get(name, name)
-        rows += [[called, *_metrics(of.get("metrics"))], *_calibrated(f"{called}, calibrated", of)]
-    return rows
-
-
-def _calibrated(called: str, found: Mapping[str, Any]) -> list[list[str]]:
-    """The row of U, S and H at gamma: of the test rows, or H alone of folds; none where neither is known."""
-    metrics = found.get("metrics") or {}
-    at = found.get("calibrated") or {"harmonic": metrics.get("calibrated")}
-    if at.get("harmonic") is None:
-        return []
-    return [[called, *_metrics({"zsl": metrics.get("zsl"), "ausuc": metrics.get("ausuc"), **at})]]
-
-
-def _called(reference: "Reference") -> str:
-    if reference.is_base:
-        return f"{texts.FRAMEWORKS.get(reference.name, reference.name)} without D3"
-    return texts.BASELINES.get(reference.name, reference.name)
-
-
-def _verdict(run: "Recorded", prediction: str, metrics: dict[str, Any], references: "Sequence[Reference]") -> list[str]:
-    sentences = [*verdict(run, prediction, metrics), *against(metrics, [(_called(one), one.metrics) for one in references])]
-    if folds := of_folds(run.results):
-        sentences += against_on_folds(run, folds, [(_called(one), one.folds or {}) for one in references])
-    sentences = [*explained(run.results), *sentences]
-    selection = run.results.get("selection")
-    if selection == "test":
-        return [texts.TEST_SELECTED, *sentences]
-    return [texts.OF_FOLDS, *sentences] if selection == FOLDS_ONLY and sentences else sentences
 
 
 def _facts(run: "Recorded") -> list[tuple[str, str]]:
@@ -145,7 +48,7 @@ def _facts(run: "Recorded") -> list[tuple[str, str]]:
         "training and evaluation": _duration(run.results.get("seconds")),
         "outer steps a second": _newest(run, "clock", "steps_per_second"),
     }
-    return [(name, _short(value)) for name, value in facts.items() if value is not None]
+    return [(name, short(value)) for name, value in facts.items() if value is not None]
 
 
 def _state(run: "Recorded") -> str:
@@ -169,14 +72,14 @@ def _predictors(run: "Recorded") -> dict[str, Any]:
     rows, muted = [], {}
     epoch = "mean over folds" if run.results.get("selection") == FOLDS_ONLY else "last"
     for name, found in run.predictions.items():
-        rows.append([name, epoch, *_metrics(found.get("metrics"))])
+        rows.append([name, epoch, *metric_cells(found.get("metrics"))])
         if selected := found.get("test_selected"):
             muted[len(rows)] = "muted"
-            rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *_metrics(selected.get("metrics"))])
+            rows.append(["", f"test-selected ({selected.get('epochs', '?')})", *metric_cells(selected.get("metrics"))])
         if folds := of_folds(found):
-            rows.append(["", FOLDS, *_metrics(folds)])
+            rows.append(["", FOLDS, *metric_cells(folds)])
     headings = ["predictor", "epoch reported", *(f"{heading} (%)" for heading in METRICS)]
-    return {"predictors": _grid(headings, rows, muted), "no_result": texts.NO_RESULT if muted else ""}
+    return {"predictors": grid(headings, rows, muted), "no_result": texts.NO_RESULT if muted else ""}
 
 
 def _confusions(run: "Recorded") -> dict[str, Any]:
@@ -188,13 +91,13 @@ def _confusions(run: "Recorded") -> dict[str, Any]:
         sides = [f"{run.class_name(label)} ({domains.get(label, '?')})" for label in (one.label, one.taken_for)]
         rows.append([*sides, f"{100 * one.share:.1f}", f"{one.lost} of {one.rows}"])
     note = texts.CONFUSIONS + (texts.LAST_EPOCH if run.results.get("selection") == "test" else "")
-    return {"confusions": _grid(["class", "taken for", "share (%)", "test rows"], rows), "confusions_note": note}
+    return {"confusions": grid(["class", "taken for", "share (%)", "test rows"], rows), "confusions_note": note}
 
 
 def _teacher(run: "Recorded") -> Grid:
     found = run.results.get("teacher") or {}
-    return _grid(
-        ["", "%", ""], [[name, _percent(found[key]), means] for key, (name, means) in texts.TEACHER.items() if key in found]
+    return grid(
+        ["", "%", ""], [[name, percent(found[key]), means] for key, (name, means) in texts.TEACHER.items() if key in found]
     )
 
 
@@ -219,27 +122,27 @@ def _classes(run: "Recorded") -> dict[str, Grid | None] | None:
 
 
 def _class_grid(classes: "Sequence[ClassAccuracy]") -> Grid:
-    return _grid(["class", "", "accuracy (%)"], [[one.name, one.domain, _percent(one.accuracy)] for one in classes])
+    return grid(["class", "", "accuracy (%)"], [[one.name, one.domain, percent(one.accuracy)] for one in classes])
 
 
 def _losses(run: "Recorded") -> dict[str, Any]:
     line = next((line for line in reversed(run.lines) if line.get("losses")), None)
     if not line:
-        return {"losses": _grid([], []), "losses_title": ""}
+        return {"losses": grid([], []), "losses_title": ""}
     phases = {phase: terms or {} for phase, terms in line["losses"].items()}
     terms = dict.fromkeys(term for found in phases.values() for term in found)
     rows = []
     for term in terms:
         name = texts.TERMS.get(term) or term.replace("_", " ")
-        rows.append([name, *(_short(found[term]) if term in found else "" for found in phases.values())])
+        rows.append([name, *(short(found[term]) if term in found else "" for found in phases.values())])
     headings = ["term", *(f"{phase} phase" for phase in phases)]
-    return {"losses": _grid(headings, rows), "losses_title": f"Losses up to epoch {line.get('epoch')}"}
+    return {"losses": grid(headings, rows), "losses_title": f"Losses up to epoch {line.get('epoch')}"}
 
 
 def _config(run: "Recorded") -> dict[str, Grid]:
-    given = [[field, _short(value)] for field, value in run.overrides.items()]
-    fields = [[field, _short(value)] for field, value in _flat(run.config)]
-    return {"given": _grid(["set on the command line", "value"], given), "fields": _grid(["field", "value"], fields)}
+    given = [[field, short(value)] for field, value in run.overrides.items()]
+    fields = [[field, short(value)] for field, value in _flat(run.config)]
+    return {"given": grid(["set on the command line", "value"], given), "fields": grid(["field", "value"], fields)}
 
 
 def _environment(run: "Recorded") -> dict[str, Grid]:
@@ -253,7 +156,7 @@ def _environment(run: "Recorded") -> dict[str, Grid]:
     versions = [[package, *((start.get("versions") or {}).get(package, "") for start in run.starts)] for package in packages]
     headings = ["package", *(f"start {number}" for number in range(1, len(run.starts) + 1))]
     starts = ["started", "from outer step", "devices", "machine", "revision", "Python"]
-    return {"starts": _grid(starts, rows), "packages": _grid(headings, versions)}
+    return {"starts": grid(starts, rows), "packages": grid(headings, versions)}
 
 
 def _prediction(run: "Recorded") -> str:
@@ -278,20 +181,6 @@ def _newest(run: "Recorded", *keys: str) -> float | None:
     return float(values[-1]) if len(values) and math.isfinite(values[-1]) else None
 
 
-def _metrics(found: Mapping[str, Any] | None) -> list[str]:
-    return [_percent((found or {}).get(key)) for key in METRICS.values()]
-
-
-def _percent(value: Any) -> str:
-    return f"{100 * value:.1f}" if isinstance(value, int | float) and math.isfinite(value) else UNKNOWN
-
-
-def _short(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return UNKNOWN
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _duration(seconds: float | None) -> str | None:
     if seconds is None or seconds < 120:
         return None if seconds is None else f"{seconds:.0f} s"
@@ -306,17 +195,3 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         else:
             yield prefix + name, value
 
-
-def _grid(headings: Sequence[str], rows: Sequence[Sequence[Any]], kinds: Mapping[int, str] | None = None) -> Grid:
-    """A table whose columns of numbers stand to the right; `kinds`: how rows are marked, by their position."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
-    right = [place > 0 and all(map(_is_number, column)) and any(map(str, column)) for place, column in enumerate(columns)]
-    return Grid(headings, rows, right, [(kinds or {}).get(position, "") for position in range(len(rows))])
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (ValueError, TypeError):
-        return value in ("", UNKNOWN)
-    return True
