@@ -21,7 +21,7 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.frameworks.torch_layout import Layout, networks
-from d3gzsl_jax.runs import sizes, torch_files, torch_layout
+from d3gzsl_jax.runs import feature_settings, sizes, torch_files, torch_layout
 from d3gzsl_jax.runs.checkpoints import Checkpoints, save_once
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.finish import model_of
@@ -34,7 +34,6 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.training import build as model_module
-from d3gzsl_jax.training import feature_settings
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
 

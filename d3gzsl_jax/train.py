@@ -35,7 +35,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.precision import scope
-from d3gzsl_jax.runs import finish, first_stage, log, resume, teacher
+from d3gzsl_jax.runs import feature_settings, finish, first_stage, log, resume, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.group import Group
 from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
@@ -48,7 +48,7 @@ from d3gzsl_jax.runs.teacher import FrozenTeacher
 from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.system.signals import Signals
-from d3gzsl_jax.training import build, feature_settings, memory
+from d3gzsl_jax.training import build, memory
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import Beginning

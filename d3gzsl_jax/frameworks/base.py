@@ -44,7 +44,7 @@ class Framework:
 
     sizes: Sizes
     gradient_penalty_weight: float = 10.0
-    output: str = "published"
+    output: str = dataclasses.field(default="published", kw_only=True)
     """What its synthesized rows come out of: one of `outputs`, or 'published', the first of these."""
 
     outputs: ClassVar[tuple[str, ...]] = ("relu", "sigmoid", "linear")

@@ -21,6 +21,7 @@ from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.display import METRICS, Display
+from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
@@ -29,7 +30,6 @@ from d3gzsl_jax.studies.start import sized, train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
-from d3gzsl_jax.training.feature_settings import resolved
 from d3gzsl_jax.training.memory import free_memory
 
 # Of parameters, optimiser states and teacher's outputs: the stacked ones, their successors within a call, a copy of one seed's for

@@ -9,6 +9,7 @@ is one of the cells, and is said. Cells that are in the file already are left as
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import tempfile
@@ -28,14 +29,16 @@ from d3gzsl_jax.data.feature_profile import profile
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.studies.seeds import train_seeds
 from d3gzsl_jax.system.startup import configure
-from d3gzsl_jax.training.feature_settings import resolved
 from tools.simulated.feature_kinds import KINDS, simulate
 
-SETTINGS = tuple(
-    (scaling, output) for output in ("linear", "relu") for scaling in ("standard", "minmax", "unit", "none")
+SETTINGS = (
+    ("standard", "linear"), ("minmax", "relu"), ("unit", "linear"), ("none", "linear"), ("minmax", "linear"), ("standard", "relu"),
+    ("unit", "relu"), ("none", "relu"),
 )  # fmt: skip
+"""Those that say most first."""
 SEEDS = (0, 1, 2)
 _FLO = {
     "data.stress.seen_rows": 0.4, "eval.selection": "last", "eval.prediction": "student", "data.normalize_semantics": True,
@@ -58,7 +61,7 @@ def two_sided_flo(config: ConfigDict, folder: str) -> GZSLData:
     return validate(dataclasses.replace(data, features=features / np.where(deviations > 0, deviations, 1.0)))
 
 
-def sets(flo: str, epochs: int) -> dict[str, Callable[[], tuple[GZSLData, ConfigDict]]]:
+def sets(flo: str) -> dict[str, Callable[[], tuple[GZSLData, ConfigDict]]]:
     """By name, the data and the configuration of a set."""
 
     def small(data: GZSLData, **fields: Any) -> tuple[GZSLData, ConfigDict]:
@@ -107,17 +110,19 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     configure(keep_compiled=True)
-    there = sets(arguments.flo, arguments.epochs)
-    table = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-    for name in filter(None, arguments.sets.split(",")) if arguments.sets else there:
+    there = sets(arguments.flo)
+    table = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.exists() else {}
+    names = arguments.sets.split(",") if arguments.sets else list(there)
+    if unknown := [name for name in names if name not in there]:
+        parser.error(f"--sets={','.join(unknown)}: there are {', '.join(there)} (flo with --flo)")
+    for (scaling, output), name in itertools.product(SETTINGS, names):
         data, config = there[name]()
         of = table.setdefault(name, {"cells": {}})
         of |= {"auto": auto(data, config), "features": profile(data.features[data.trainval]).content(), "epochs": arguments.epochs}
-        for scaling, output in SETTINGS:
-            if (key := f"{scaling} {output}") not in of["cells"]:
-                of["cells"][key] = cell(data, config, scaling, output, arguments.epochs)
-                print(name, key, of["cells"][key], flush=True)
-                arguments.output.write_text(json.dumps(table, indent=1) + "\n")
+        if (key := f"{scaling} {output}") not in of["cells"]:
+            of["cells"][key] = cell(data, config, scaling, output, arguments.epochs)
+            print(name, key, of["cells"][key], flush=True)
+            arguments.output.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

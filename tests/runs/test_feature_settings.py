@@ -13,8 +13,8 @@ from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.networks import OUTPUTS
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
+from d3gzsl_jax.runs.feature_settings import check_suited, resolved
 from d3gzsl_jax.training import build
-from d3gzsl_jax.training.feature_settings import check_suited, resolved
 
 VAEGANS = ("fvaegan", "tfvaegan", "free", "zerodiff")
 
