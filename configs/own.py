@@ -48,7 +48,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.networks.generator_hidden = config.networks.critic_hidden = config.networks.embedding = 0
     config.teacher.batch_size = 0
     config.teacher.learning_rate = 1e-3
-    config.distillation.n_syn = 5
+    config.distillation.n_syn = 20
     config.eval.selection = "validation"
     config.eval.prediction = "auto" if chosen.has_d3 else "classifier"
     config.eval.folds = 0

@@ -118,7 +118,7 @@ def test_results_have_the_form_of_a_run(digits, tmp_path):
 
 def test_without_retraining_the_figures_are_those_of_the_folds(digits, monkeypatch):
     looked_at, evaluate = [], harness.evaluate
-    monkeypatch.setattr(harness, "evaluate", lambda one, data, *given: looked_at.append(data.name) or evaluate(one, data, *given))
+    monkeypatch.setattr(harness, "evaluate", lambda one, data, *given, **named: looked_at.append(data.name) or evaluate(one, data, *given, **named))
     results = harness.run_baseline("eszsl", digits, folds=2, classes=0.3, retrain=False)
     assert looked_at == ["digits, fold 0", "digits, fold 1"]
     chosen = harness.choose(QUICK["eszsl"], folds.folds(digits, 2, 0, 0.3, 0.2), 0, "calibrated")
