@@ -39,10 +39,10 @@ def nested(found: Mapping[str, Any], where: Any) -> dict[str, Any]:
         UserError: it is of another format.
     """
     require_format(found, where)
-    return _with_added({name: value for name, value in found.items() if name != KEY})
+    return with_added({name: value for name, value in found.items() if name != KEY})
 
 
-def _with_added(found: Mapping[str, Any]) -> dict[str, Any]:
+def with_added(found: Mapping[str, Any]) -> dict[str, Any]:
     """A nested configuration with what of ADDED it does not have, where it has the group."""
     whole, fields = dict(found), schema.by_name()
     for name in ADDED:
@@ -84,6 +84,6 @@ def configuration(found: Mapping[str, Any], where: Any) -> ConfigDict:
         UserError: it is none.
     """
     try:
-        return ConfigDict(_with_added(found))
+        return ConfigDict(with_added(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # names that ConfigDict refuses
         raise UserError(f"{where}: holds no configuration ({reason(error)})") from None

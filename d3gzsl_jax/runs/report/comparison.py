@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from d3gzsl_jax.config.saved_config import with_added
 from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
@@ -75,7 +76,7 @@ def references(folder: Path, run: "Recorded") -> list[Reference]:
             continue
         if not (name := _kind(results, run)):
             continue
-        alike = _alike(results.get("config") or {}, run.config)
+        alike = _alike(with_added(results.get("config") or {}), run.config)
         key = (results.get("seed") == run.setting("seed"), alike)
         if name not in found or key > found[name][0]:
             is_base = results.get("prediction") != name

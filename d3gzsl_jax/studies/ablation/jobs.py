@@ -60,7 +60,9 @@ class Job(NamedTuple):
         if not (path.exists() or any(folder.glob("checkpoints/*"))):
             return None
         kept, found = json_files.read(folder / "config.json"), json_files.read(path)
-        before = saved_config.nested(kept, folder / "config.json") if kept is not None else (found or {}).get("config")
+        before = saved_config.with_added((found or {}).get("config") or {})
+        if kept is not None:
+            before = saved_config.nested(kept, folder / "config.json")
         if before and (difference := disagreement(before, plain(self.config))):
             field, old, new = difference
             raise UserError(

@@ -12,6 +12,7 @@ from typing import Any
 
 from d3gzsl_jax.config import schema
 from d3gzsl_jax.config.load import flat
+from d3gzsl_jax.config.saved_config import with_added
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import contents, json_files
@@ -102,7 +103,9 @@ def read(path: Path) -> Run | str:
         distillation=None if is_baseline else bool(distillation),
         seed=_get(path, results, "seed", kind=int),
         settings={
-            field: value for field, value in flat(_get(path, results, "config", kind=dict)) if field not in _IRRELEVANT
+            field: value
+            for field, value in flat(with_added(_get(path, results, "config", kind=dict)))
+            if field not in _IRRELEVANT
         },
         figures=dict(_figures(path, results)),
     )
