@@ -1,6 +1,5 @@
 """Pictures on the disk: which there are, of which class, and each as upright RGB pixels, or the reason why it is none."""
 
-import csv
 import os
 import stat
 import warnings
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.encoders.libraries import library
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths
@@ -75,7 +75,7 @@ def _in_folder(folder: Path) -> Iterator[Picture]:
 
 
 def _in_csv(path: Path) -> Iterator[Picture]:
-    lines = read_csv(path)
+    lines = csv_lines(path, has_header=True)
     header = [cell.strip().casefold() for cell in lines[0][1]]
     if "file" not in header or set(header) - {"file", "class"} or len(set(header)) < len(header):
         raise UserError(f"{path}: its first line is {shortened(','.join(lines[0][1]))}; need the columns file and class")
@@ -94,25 +94,6 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         if not os.path.lexists(file):
             raise UserError(f"{where}: {shortened(name)}: there is no such file; files count from {path.parent}/")
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
-
-
-def read_csv(path: Path) -> list[tuple[int, list[str]]]:
-    """Lines that hold something, as (number, cells); at least the header.
-
-    Raises:
-        UserError: it cannot be read, is no text in UTF-8, or is empty.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, "excel-tab" if path.suffix.lower() == ".tsv" else "excel", skipinitialspace=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
-    if not lines:
-        raise UserError(f"{path}: is empty; it needs a first line with the names of its columns")
-    return lines
 
 
 def open_picture(path: Path, name: str = "") -> "Image":
