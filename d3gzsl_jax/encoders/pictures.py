@@ -113,6 +113,7 @@ def open_picture(path: Path, name: str = "") -> "Image":
         warnings.simplefilter("ignore")  # of odd EXIF and of large pictures, which are seen to here
         try:
             with pillow.open(path) as picture:
+                _require_pixels(picture)
                 picture.load()
                 return _rgb(_upright(picture, exif), pillow)
         except Exception as error:  # a broken file makes Pillow raise nearly anything
@@ -130,7 +131,8 @@ def check_picture(path: Path, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            pillow.open(path).close()
+            with pillow.open(path) as picture:
+                _require_pixels(picture)
         except Exception as error:
             raise _refusal(name, error, path) from None
 
@@ -144,6 +146,11 @@ def _require_file(path: Path, name: str) -> None:
         raise UserError(f"{name}: is no file; remove it")
     if not found.st_size:
         raise UserError(f"{name}: is empty; copy it again, or remove it")
+
+
+def _require_pixels(picture: "Image") -> None:
+    if picture.format == "EPS":
+        raise ValueError("PostScript, a program, which is not run")
 
 
 def _refusal(name: str, error: Exception, path: Path) -> UserError:

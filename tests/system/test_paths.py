@@ -61,5 +61,5 @@ def test_only_what_is_ours_is_replaced(tmp_path):
 
 
 def test_a_name_too_long_for_a_path_is_refused_in_a_line():
-    with pytest.raises(UserError, match="--output='xx.* the name is too long for a path"):
+    with pytest.raises(UserError, match=r"--output='xx.* the name is too long for a path"):
         clean("x" * 5000, "--output")

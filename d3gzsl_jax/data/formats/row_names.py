@@ -4,7 +4,7 @@
 |---|---|---|
 | `.npz`, `.h5`, `.hdf5` | `row_names` (N,) | `labels` (N,): names of classes, or ids, by `class_names` (C,) where that is there |
 | `.csv`, `.txt` | a first column of text, or one headed `file` or `row_names` | |
-| a list beside any file | a line each, of a CSV the first cell; or a column `file` | a column `class`, empty where it is not known |
+| a list beside any file | a line each; of a CSV the column `file`, or the first | a column `class`, empty where it is not known |
 """
 
 from collections.abc import Sequence
