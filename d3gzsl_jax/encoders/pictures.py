@@ -96,6 +96,16 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
 
 
+def require_outside(output: Path, option: str, source: Path) -> None:
+    """Refuses to write into the folder of the pictures, where the next run would take it for one.
+
+    Raises:
+        UserError: naming the option.
+    """
+    if source.is_dir() and source.resolve() in output.resolve().parents:
+        raise UserError(f"{option}={output}: lies in the folder of the pictures; name another place")
+
+
 def open_picture(path: Path, name: str = "") -> "Image":
     """RGB pixels, turned upright as EXIF says; of an animation the first frame, of transparent ones on white; 16 bits become 8.
 
