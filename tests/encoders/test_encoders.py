@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from d3gzsl_jax.encoders import weights
+from d3gzsl_jax.encoders.clip import _transform
 from d3gzsl_jax.encoders.feature_cache import FeatureCache
 from d3gzsl_jax.encoders.images import image_encoder, image_encoder_of
 from d3gzsl_jax.encoders.texts import text_encoder, text_encoder_of
@@ -105,6 +106,14 @@ def test_timm_with_weights_of_a_file(tmp_path, photos):
         with pytest.raises(UserError, match=told) as refused:
             image_encoder(spec)
         assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("fields", [{"do_rescale": False}, {"do_resize": False}, {"rescale_factor": 1}, {"size": {"longest_edge": 9}}])
+def test_a_preparation_of_clip_that_is_not_done_here_is_refused(fields):
+    usual = {"size": {"shortest_edge": 8}, "rescale_factor": 0.00392156862745098, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    assert _transform(usual).resize == 8
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        _transform(usual | fields)
 
 
 def test_networks_of_timm_that_take_the_same_weights_are_told_apart(tmp_path):
