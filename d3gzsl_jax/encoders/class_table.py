@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.data.formats.csv_rows import is_number
-from d3gzsl_jax.encoders.pictures import read_csv
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name, clean_names, listed, shortened
@@ -58,7 +58,7 @@ def read_class_table(path: str | Path, option: str = "--classes") -> ClassTable:
         raise UserError(f"{option}={path}: {what}; give a CSV of class,description")
     if path.suffix.lower() not in (".csv", ".tsv"):
         raise UserError(f"{option}={path}: need a .csv (class,description), found {path.suffix or 'a file without a suffix'}")
-    lines = read_csv(path)
+    lines = csv_lines(path, has_header=True)
     header = [clean_name(cell) for cell in lines[0][1]]
     folded = [name.casefold() for name in header]
     _check_header(path, header, folded)

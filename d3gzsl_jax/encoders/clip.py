@@ -1,5 +1,6 @@
 """CLIP and SigLIP models of Hugging Face: pictures and texts in one space."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -140,10 +141,22 @@ def _loaded(name: str, needs: str) -> tuple[Any, str, Any]:
     return model.float().eval(), name, transformers
 
 
+def _require_usual(fields: dict[str, Any], size: dict[str, Any]) -> None:
+    """Refuses a preparation that `Transform` does not do: features would be of other pictures than the model was trained on."""
+    for key in ("do_resize", "do_rescale"):
+        if not fields.get(key, True):
+            raise ValueError(f"{key} is false")
+    if not math.isclose(fields.get("rescale_factor", 1 / 255), 1 / 255, rel_tol=1e-4):
+        raise ValueError(f"rescale_factor is {fields['rescale_factor']}, not 1 / 255")
+    if not size.keys() <= {"shortest_edge", "height", "width"}:
+        raise ValueError(f"size is by {', '.join(size)}")
+
+
 def _transform(fields: dict[str, Any]) -> Transform:
     """As the model's own preprocessor_config.json says."""
     size, crop = fields.get("size") or 224, fields.get("crop_size")
     size = {"shortest_edge": size} if isinstance(size, int) else size
+    _require_usual(fields, size)
     crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
     crops = fields.get("do_center_crop", "shortest_edge" in size) and "shortest_edge" in size
     sides = (crop or {"height": size["shortest_edge"], "width": size["shortest_edge"]}) if crops else size

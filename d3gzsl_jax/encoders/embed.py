@@ -18,7 +18,7 @@ from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.encoders import feature_cache, images, texts
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, read_class_table
 from d3gzsl_jax.encoders.embed_pictures import BATCH, Screen, embed_pictures
-from d3gzsl_jax.encoders.pictures import Picture, find_pictures
+from d3gzsl_jax.encoders.pictures import Picture, find_pictures, require_outside
 from d3gzsl_jax.encoders.split import Split, drawn_split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
@@ -64,11 +64,10 @@ def plan(
         texts.split(text_encoder)
     pictures = find_pictures(images_source)
     source = paths.clean(images_source, "--images")
-    target = paths.clean_output(output, "--output", is_npz, "benchmark in this format", [source, Path(table.path)])
+    target = paths.clean_output(output, "--output", _is_embedded, "benchmark of pictures", [source, Path(table.path)])
     if target.suffix.lower() != ".npz":
         raise UserError(f"--output={target}: is no .npz; name it NAME.npz")
-    if source.is_dir() and source.resolve() in target.resolve().parents:
-        raise UserError(f"--output={target}: lies in the folder of the pictures; name another place")
+    require_outside(target, "--output", source)
     labels = _labels(pictures, table, str(source))
     options: dict[str, Any] = {"holdout": holdout, "unseen": unseen, "unseen_share": unseen_share, "seed": seed}
     if not drawn_split(_numbers(pictures, labels), table.names, **options).unseen.size:
@@ -139,6 +138,8 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
     _write_listing(listing, found.skipped)
     feature_cache.remove(cache)
     display.say(_said(data, split, found.skipped, output, listing))
+    if lost := {picture.class_name for picture in asked.pictures} - {picture.class_name for picture in found.pictures}:
+        display.say(f"warning: no picture of {listed(sorted(map(str, lost)))} can be read: unseen, by words or numbers alone")
     return data
 
 
@@ -165,6 +166,11 @@ def _labels(pictures: Sequence[Picture], table: ClassTable, source: str) -> dict
 
 def _numbers(pictures: Sequence[Picture], labels: dict[str, int]) -> np.ndarray:
     return np.array([labels[picture.class_name or ""] for picture in pictures], np.int64)
+
+
+def _is_embedded(path: Path) -> bool:
+    """Whether a file is a benchmark that says what made its features: not one of somebody's own."""
+    return is_npz(path, ("encoders",))
 
 
 def _is_listing(path: Path) -> bool:

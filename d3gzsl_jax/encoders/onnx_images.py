@@ -13,10 +13,11 @@ whole numbers from 0 to 255 (uint8) gets the pixels. `threads=4` lets it use mor
 """
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 
@@ -71,9 +72,9 @@ class OnnxImages:
         """What it is, as JSON."""
         prepared = self.transform.notes()
         texts = {key: ",".join(map(repr, value)) if isinstance(value, list) else value for key, value in prepared.items()}
-        fields = "&".join(f"{key}={text}" for key, text in texts.items())
+        query = urlencode(texts | {"output": self._output}, safe=",/:")
         return {
-            "kind": "onnx", "name": self._path.name, "spec": f"onnx:{self._path.resolve()}?{fields}&output={self._output}",
+            "kind": "onnx", "name": self._path.name, "spec": f"onnx:{self._path.resolve()}?{query}",
             "sha256": self._sha256, "transform": prepared, "output": self._output, "size": self._size,
         }  # fmt: skip
 
@@ -115,8 +116,8 @@ def onnx_encoder(spec: str) -> OnnxImages:
         UserError: the file or onnxruntime is missing, or the network takes no pictures.
     """
     name, options = spec, {}
-    if not Path(spec).is_file() and "?" in spec:
-        name, _, query = spec.partition("?")
+    if not os.path.isfile(spec) and "?" in spec:
+        name, _, query = spec.rpartition("?")
         options = dict(parse_qsl(query, keep_blank_values=True))
     path = paths.clean(name, "image encoder onnx")
     if not path.is_file():

@@ -1,6 +1,5 @@
 """Pictures on the disk: which there are, of which class, and each as upright RGB pixels, or the reason why it is none."""
 
-import csv
 import os
 import stat
 import warnings
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.encoders.libraries import library
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths
@@ -75,7 +75,7 @@ def _in_folder(folder: Path) -> Iterator[Picture]:
 
 
 def _in_csv(path: Path) -> Iterator[Picture]:
-    lines = read_csv(path)
+    lines = csv_lines(path, has_header=True)
     header = [cell.strip().casefold() for cell in lines[0][1]]
     if "file" not in header or set(header) - {"file", "class"} or len(set(header)) < len(header):
         raise UserError(f"{path}: its first line is {shortened(','.join(lines[0][1]))}; need the columns file and class")
@@ -96,23 +96,14 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
 
 
-def read_csv(path: Path) -> list[tuple[int, list[str]]]:
-    """Lines that hold something, as (number, cells); at least the header.
+def require_outside(output: Path, option: str, source: Path) -> None:
+    """Refuses to write into the folder of the pictures, where the next run would take it for one.
 
     Raises:
-        UserError: it cannot be read, is no text in UTF-8, or is empty.
+        UserError: naming the option.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, "excel-tab" if path.suffix.lower() == ".tsv" else "excel", skipinitialspace=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
-    if not lines:
-        raise UserError(f"{path}: is empty; it needs a first line with the names of its columns")
-    return lines
+    if source.is_dir() and source.resolve() in output.resolve().parents:
+        raise UserError(f"{option}={output}: lies in the folder of the pictures; name another place")
 
 
 def open_picture(path: Path, name: str = "") -> "Image":
@@ -132,6 +123,7 @@ def open_picture(path: Path, name: str = "") -> "Image":
         warnings.simplefilter("ignore")  # of odd EXIF and of large pictures, which are seen to here
         try:
             with pillow.open(path) as picture:
+                _require_pixels(picture)
                 picture.load()
                 return _rgb(_upright(picture, exif), pillow)
         except Exception as error:  # a broken file makes Pillow raise nearly anything
@@ -149,7 +141,8 @@ def check_picture(path: Path, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            pillow.open(path).close()
+            with pillow.open(path) as picture:
+                _require_pixels(picture)
         except Exception as error:
             raise _refusal(name, error, path) from None
 
@@ -163,6 +156,11 @@ def _require_file(path: Path, name: str) -> None:
         raise UserError(f"{name}: is no file; remove it")
     if not found.st_size:
         raise UserError(f"{name}: is empty; copy it again, or remove it")
+
+
+def _require_pixels(picture: "Image") -> None:
+    if picture.format == "EPS":
+        raise ValueError("PostScript, a program, which is not run")
 
 
 def _refusal(name: str, error: Exception, path: Path) -> UserError:

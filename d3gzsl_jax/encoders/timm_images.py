@@ -24,6 +24,8 @@ class TimmImages:
     def __init__(self, model: Any, name: str, spec: str, transform: Transform) -> None:
         self._model, self._name, self._spec, self.transform = model, name, spec, transform
         self._sha256 = weights.of_state(model.state_dict())
+        # several networks take the same weights and make other rows of them: efficientnet_b0 and tf_efficientnet_b0
+        self._architecture = model.pretrained_cfg.get("architecture") or name.partition(".")[0]
         self._size = self._run(np.zeros((1, 3, transform.height, transform.width), np.float32)).shape[1]
 
     @property
@@ -35,7 +37,7 @@ class TimmImages:
         """What it is, as JSON."""
         return {
             "kind": "timm", "name": self._name, "spec": self._spec, "sha256": self._sha256, "transform": self.transform.notes(),
-            "size": self._size,
+            "size": self._size, "architecture": self._architecture,
         }  # fmt: skip
 
     def encode(self, pictures: "Iterable[Image]") -> np.ndarray:

@@ -8,6 +8,10 @@ from typing import Any
 from d3gzsl_jax.errors import UserError, cannot_read
 
 _PIECE = 2**20
+_TELLING = {
+    "kind": "kind", "sha256": "weights", "architecture": "network", "transform": "preparation of pictures", "output": "output",
+}  # fmt: skip
+_LATER = "architecture"  # is not in the notes of earlier versions
 
 
 def of_files(paths: Iterable[Path]) -> str:
@@ -49,10 +53,10 @@ def check(noted: Mapping[str, Any], found: Mapping[str, Any], what: str) -> None
         what: 'image encoder' or 'text encoder', for the message.
 
     Raises:
-        UserError: kind, weights or preparation differ.
+        UserError: kind, weights, network or preparation differ.
     """
-    for key, means in (("kind", "kind"), ("sha256", "weights"), ("transform", "preparation of pictures"), ("output", "output")):
-        if noted.get(key) != found.get(key):
+    for key, means in _TELLING.items():
+        if noted.get(key, found.get(key) if key == _LATER else None) != found.get(key):
             raise UserError(
                 f"{what} {found.get('name')}: its {means} differ from those of the {what} that the model was trained with "
                 f"({noted.get('name')}, SHA-256 {str(noted.get('sha256'))[:12]}); give that one"

@@ -84,12 +84,17 @@ def _evaluate(options: dict[str, Any], display: "Display") -> None:
 
 
 def _predict(options: dict[str, Any], display: "Display") -> None:
+    from d3gzsl_jax.encoders.pictures import require_outside
     from d3gzsl_jax.runs import picture_rows
     from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures
 
     of, predictor = options, options["predictor"] or ""
     source = Path(of["images"] or of["input"])
     to = outputs(of["output"], of["accuracy"], of["gallery"], [source, Path(of["workdir"])])
+    if of["images"]:
+        for option, path in (("--output", to.table), ("--accuracy", to.accuracy), ("--gallery", to.gallery)):
+            if path is not None:
+                require_outside(path, option, source)
     pictures = picture_rows.pictures_of(source) if of["images"] else []
     model = _model(of, display, classifier=predictor in ("", "classifier"))
     if not pictures:

@@ -118,9 +118,9 @@ def predict_file(
     if named.note:
         display.say(f"no accuracy: {named.note}")
     blocks = feature_files.chunks(features, CHUNK_ROWS)
-    other = feature_files.chunks(further, CHUNK_ROWS) if further else itertools.repeat(None)
+    pairs = _pairs(source, blocks, feature_files.chunks(further, CHUNK_ROWS)) if further else ((block, None) for block in blocks)
     truth = truth_of(named.classes, model.class_names)
-    rows = Rows(zip(blocks, other, strict=False), features.rows, str(source), named.names, truth)
+    rows = Rows(pairs, features.rows, str(source), named.names, truth)
     return _predict(model, rows, to, display, top, predictor)
 
 
@@ -205,13 +205,23 @@ def _require_names(rows: Rows, done: int, wanted: int) -> None:
         raise UserError(f"{rows.source}: {many}, for which there are {len(rows.names)} names; give one for each")
 
 
+def _pairs(
+    source: str | Path, blocks: Iterator[np.ndarray], others: Iterator[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of features with those of representations, refused where one ends before the other."""
+    done, none = 0, np.zeros(0)
+    for block, beside in itertools.zip_longest(blocks, others, fillvalue=none):
+        if len(beside) != len(block):
+            ends = f"ends at row {done + min(len(block), len(beside))}, and the other does not"
+            raise UserError(f"{source} and its representations: one of them {ends}; give equally many rows")
+        done += len(block)
+        yield block, beside
+
+
 def _ahead(model: TrainedModel, rows: Rows, top: int, predictor: str) -> Iterator[Predictions]:
     """Predictions of the blocks of rows, each handed out while the next is computed."""
     waiting, done = None, 0
     for block, beside in rows.blocks:
-        if beside is not None and len(beside) != len(block):
-            ends = f"ends at row {done + min(len(block), len(beside))}, and the other does not"
-            raise UserError(f"{rows.source} and its representations: one of them {ends}; give equally many rows")
         started = model.predict_chunk(block, top, predictor, done, rows.source, beside)
         done += len(block)
         if waiting is not None:

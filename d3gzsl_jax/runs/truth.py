@@ -1,6 +1,6 @@
 """The classes that rows to predict are known to be of, by the ids of a model."""
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,5 +70,7 @@ def truth_of(classes: Sequence[str | int | None] | None, class_names: Sequence[s
 
 
 def _plain(name: str) -> str:
-    """The words of a name, in small letters."""
-    return re.sub(r"[\W_]+", " ", clean_name(name).casefold()).strip()
+    """The words of a name, in small letters; a name without any as it is."""
+    name = clean_name(name).casefold()
+    letters = (one if unicodedata.category(one)[0] in "LMN" else " " for one in name)  # M: vowel signs, of which words are made too
+    return " ".join("".join(letters).split()) or name

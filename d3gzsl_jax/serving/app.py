@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from d3gzsl_jax.errors import DivergenceError, UserError, reason
 from d3gzsl_jax.runs.report.html import render
 from d3gzsl_jax.serving.live_model import LiveModel
-from d3gzsl_jax.text import visible
+from d3gzsl_jax.text import printable, visible
 
 LARGEST_PICTURE = 32 * 2**20
 """Bytes of a picture's file, at most."""
@@ -81,20 +81,24 @@ async def _done(work: Callable[[], dict[str, Any]]) -> Response:
     try:
         return JSONResponse(await run_in_threadpool(work))
     except (UserError, DivergenceError) as error:
-        return JSONResponse({"error": visible(str(error))}, 400)
+        return JSONResponse({"error": printable(visible(str(error)))}, 400)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        return JSONResponse({"error": f"this went wrong: {visible(reason(error))}; the terminal of the server shows where"}, 500)
+        why = printable(visible(reason(error)))
+        return JSONResponse({"error": f"this went wrong: {why}; the terminal of the server shows where"}, 500)
 
 
 async def _body(request: Request, most: int, what: str) -> bytes:
     """What was sent, of at most so many bytes; more is not even read."""
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
-            size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most / 2**10:.0f} KiB"
-            raise HTTPException(413, f"{what} has more than {size}; make it smaller")
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > most:
+                size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most / 2**10:.0f} KiB"
+                raise HTTPException(413, f"{what} has more than {size}; make it smaller")
+    except ClientDisconnect:  # the page was closed meanwhile: nobody reads the answer
+        raise HTTPException(400, f"{what} did not come whole") from None
     if not content:
         raise HTTPException(400, f"{what} is empty")
     return bytes(content)
@@ -143,7 +147,7 @@ class Guard:
         refusal = ""
         if self._hosts and (_name(host) not in self._hosts):
             refusal = "this page is not called so; use the address that the server printed"
-        elif scope["method"] not in ("GET", "HEAD") and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        elif scope["method"] not in ("GET", "HEAD") and origin is not None and _place(origin) != host.lower():
             refusal = "only the page itself may ask for this"
         if refusal:
             await JSONResponse({"error": refusal}, 403)(scope, receive, send)
@@ -155,6 +159,14 @@ class Guard:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def _place(origin: str) -> str:
+    """'localhost:7860' of 'http://localhost:7860'."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _ABOUT = """\
 A page in the browser for one model: drop pictures on it and see the best classes; type a new class and what it
-looks like, and see it join. Nothing leaves this machine, and nothing is fetched.
+looks like, and see it join. Pictures and words stay on this machine; an encoder whose weights are not here yet is
+downloaded first.
 
     d3gzsl serve --workdir=runs/mine
     d3gzsl serve --workdir=runs/mine --save=models/grown

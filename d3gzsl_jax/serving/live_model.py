@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.csv_rows import is_number
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.described_classes import check_fits
-from d3gzsl_jax.runs.gallery.thumbnails import thumbnail
+from d3gzsl_jax.runs.gallery.thumbnails import shrunk
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.model_files import output_folder
 from d3gzsl_jax.runs.results import method
-from d3gzsl_jax.text import clean_name, cut
+from d3gzsl_jax.text import clean_name, cut, printable
 from d3gzsl_jax.training import memory
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class LiveModel:
             "classes": [{"name": clean_name(name), "kind": self._kind(label)} for label, name in enumerate(model.class_names)],
             "takes": "description" if notes.get("text") else "numbers",
             "attributes": [clean_name(name) for name in names], "size": int(model.semantics.shape[1]),
-            "save": str(self._save) if self._save else "", "added": len(model.class_names) - self._known,
+            "save": printable(str(self._save)) if self._save else "", "added": len(model.class_names) - self._known,
             "unsaved": len(model.class_names) - self._saved,
         }
 
@@ -91,12 +92,11 @@ class LiveModel:
         with tempfile.TemporaryDirectory(prefix="d3gzsl-jax-") as folder:
             path = Path(folder) / "picture"
             path.write_bytes(content)
-            picture = open_picture(path, name)
-            small, is_tiny = thumbnail(path)
-        with self._predicting, memory.told():
-            model = self._model
-            features = self._images.encode([picture])
-            found = model.predict(features, min(_SHOWN, len(model.class_names)))
+            with self._predicting, memory.told():  # one at a time: the pixels of a small file may take most of the memory
+                model, picture = self._model, open_picture(path, name)
+                features = self._images.encode([picture])
+                found = model.predict(features, min(_SHOWN, len(model.class_names)))
+                small, is_tiny = shrunk(picture)
         best = [
             {"name": clean_name(called), "kind": self._kind(int(label)), "probability": float(value)}
             for called, label, value in zip(found.names[0], found.classes[0], found.probabilities[0], strict=True)
@@ -148,7 +148,7 @@ class LiveModel:
         with self._growing:
             self._model.write(output_folder(self._save, "--save", self._inputs))
             self._saved = len(self._model.class_names)
-        return str(self._save)
+        return printable(str(self._save))
 
     def _kind(self, label: int) -> str:
         if label >= self._known:
@@ -176,10 +176,7 @@ def numbers(text: str, size: int) -> np.ndarray:
     """
     found = []
     for part in text.replace(",", " ").replace(";", " ").split():
-        try:
-            value = float(part)
-        except ValueError:
-            value = math.nan
+        value = float(part) if is_number(part) else math.nan
         if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
             raise UserError(f"{cut(part, 40)} is no finite number; this model takes {size} numbers of a class")
         found.append(value)

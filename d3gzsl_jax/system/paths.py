@@ -1,5 +1,6 @@
 """Paths that a user gives: one meaning in every flag and field, and what may be written where."""
 
+import errno
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -37,9 +38,14 @@ def clean(given: str | os.PathLike[str], option: str) -> Path:
         hint = "give the path without file://" if scheme == "file" else "copy it here and give a local path"
         raise UserError(f"{option}={shortened(text)}: {scheme}:// is not read or written here; {hint}")
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
+        os.lstat(path)
     except RuntimeError:
         raise UserError(f"{option}={shortened(text)}: there is no such home folder; write the path in full") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # whatever is asked about it would raise
+            raise UserError(f"{option}={shortened(text)}: the name is too long for a path; give a shorter one") from None
+    return path
 
 
 def clean_folder(given: str | os.PathLike[str], option: str) -> Path:

@@ -114,6 +114,22 @@ def test_a_run_that_was_ended_goes_on(birds, monkeypatch, capsys):
     np.testing.assert_array_equal(read_npz(birds / "again.npz").features, whole.features)
 
 
+def test_a_class_of_which_no_picture_can_be_read_is_told(birds, capsys):
+    write_pictures(birds / "pictures" / "c", 3)
+    for path in (birds / "pictures" / "b").iterdir():
+        path.write_text("no picture")
+    assert embed(birds, "--unseen=a", "--bad=skip") == 2  # one class is left to train with
+    write_pictures(birds / "pictures" / "a", 3)
+    (birds / "classes.csv").write_text(NUMBERS + "d,0,0\n")
+    capsys.readouterr()
+    assert embed(birds, "--bad=skip") == 0
+    assert "warning: no picture of b can be read: unseen" in " ".join(capsys.readouterr().out.split())
+
+
+def own_benchmark(folder):
+    np.savez(folder / "birds.npz", features=np.eye(2), labels=[0, 1], semantics=np.eye(2), trainval=[0, 1], notes="mine")
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "told"),
     [
@@ -129,7 +145,8 @@ def test_a_run_that_was_ended_goes_on(birds, monkeypatch, capsys):
         (lambda of: None, ("--batch=0",), "--batch: expected a whole number"),
         (lambda of: None, ("--text-encoder=clip:x",), "holds numbers, no descriptions; leave the option out"),
         (lambda of: None, ("--encoder=x",), "unknown option --encoder"),
-        (lambda of: (of / "birds.npz").write_text("mine"), (), "a file is there that holds no benchmark in this format"),
+        (lambda of: (of / "birds.npz").write_text("mine"), (), "a file is there that holds no benchmark of pictures"),
+        (own_benchmark, (), "a file is there that holds no benchmark of pictures"),
         (lambda of: (of / "birds.skipped.csv").write_text("mine"), (), "is no list of skipped pictures, and stays"),
         (lambda of: ((of / "birds.npz.features").mkdir(), (of / "birds.npz.features" / "x").touch()), (), "holds other things"),
         (lambda of: shutil.rmtree(of / "pictures"), (), "no such file or folder"),

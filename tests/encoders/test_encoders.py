@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d3gzsl_jax.encoders import weights
+from d3gzsl_jax.encoders.clip import _transform
+from d3gzsl_jax.encoders.feature_cache import FeatureCache
 from d3gzsl_jax.encoders.images import image_encoder, image_encoder_of
 from d3gzsl_jax.encoders.texts import text_encoder, text_encoder_of
 from d3gzsl_jax.errors import UserError
@@ -103,6 +106,30 @@ def test_timm_with_weights_of_a_file(tmp_path, photos):
         with pytest.raises(UserError, match=told) as refused:
             image_encoder(spec)
         assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("fields", [{"do_rescale": False}, {"do_resize": False}, {"rescale_factor": 1}, {"size": {"longest_edge": 9}}])
+def test_a_preparation_of_clip_that_is_not_done_here_is_refused(fields):
+    usual = {"size": {"shortest_edge": 8}, "rescale_factor": 0.00392156862745098, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    assert _transform(usual).resize == 8
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        _transform(usual | fields)
+
+
+def test_networks_of_timm_that_take_the_same_weights_are_told_apart(tmp_path):
+    timm = pytest.importorskip("timm", reason="timm needs torchvision, which is not installed here", exc_type=ImportError)
+    import torch
+
+    torch.save(timm.create_model("efficientnet_b0", pretrained=False).state_dict(), tmp_path / "weights.pth")
+    one, other = (image_encoder(f"timm:{name}@{tmp_path / 'weights.pth'}") for name in ("efficientnet_b0", "tf_efficientnet_b0"))
+    cache = FeatureCache(tmp_path / "cache", one.notes(), 2)
+    cache.add(["a"], np.ones((1, 2), np.float32))
+    assert "a" in FeatureCache(tmp_path / "cache", one.notes(), 2)
+    assert "a" not in FeatureCache(tmp_path / "cache", other.notes(), 2)
+    with pytest.raises(UserError, match="its network differ from those of the image encoder"):
+        weights.check(one.notes(), other.notes(), "image encoder")
+    earlier = {key: value for key, value in one.notes().items() if key != "architecture"}
+    weights.check(earlier, one.notes(), "image encoder")
 
 
 @pytest.mark.parametrize("spec", ["", "resnet", "torch:x", "timm:", "onnx", "sentence-transformers:x"])

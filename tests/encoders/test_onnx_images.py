@@ -67,6 +67,8 @@ def test_options_go_before_the_files_own_and_those_before_imagenet(tmp_path):
     np.testing.assert_allclose(encoder.encode(PICTURES), 1 - COLOURS, atol=1e-6)
     again = image_encoder_of(encoder.notes())
     assert again.notes() == encoder.notes() and encoder.notes()["transform"]["resize"] == 20
+    asked = image_encoder(f"onnx:{write(tmp_path / 'what?size=3.onnx')}?mean=1,1,1")
+    assert image_encoder_of(asked.notes()).notes() == asked.notes()
     moved = path.rename(tmp_path / "moved.onnx")
     with pytest.raises(UserError, match="no such file"):
         image_encoder_of(encoder.notes())

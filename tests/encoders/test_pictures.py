@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d3gzsl_jax.encoders.pictures import find_pictures, open_picture
+from d3gzsl_jax.encoders.pictures import check_picture, find_pictures, open_picture
 from d3gzsl_jax.errors import UserError
 from tests.encoders.odd_files import write_odd_files
 
@@ -93,3 +93,11 @@ def test_file_names_that_are_no_text_become_text(tmp_path):
     (picture,) = find_pictures(tmp_path)
     assert picture.name == "caf\\xe9.png" and picture.path.exists()
     picture.name.encode()
+
+
+def test_postscript_is_a_program_and_not_run(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.eps")
+    path = (tmp_path / "x.eps").rename(tmp_path / "x.png")
+    for look in (open_picture, check_picture):
+        with pytest.raises(UserError, match=r"^x\.png: is no whole picture \(.*PostScript, a program, which is not run"):
+            look(path, "x.png")

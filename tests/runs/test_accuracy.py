@@ -23,6 +23,7 @@ def test_classes_are_known_by_names_as_folders_have_them_and_by_ids():
 
 
 def test_a_name_that_may_mean_two_classes_is_none_of_them_unless_it_is_exact():
+    assert truth_of(("की", "?", "घोड़ा"), ("का", "+", "घोड़ा")).ids.tolist() == [-1, -1, 2]
     found = truth_of(("a b", "a_b", "A-B"), ("a b", "a-b"))
     assert found.ids.tolist() == [0, -1, -1]
 

@@ -217,6 +217,8 @@ REFUSED = {
     "--gallery=mine.html: a file is there that holds no gallery": {"images": "mine", "output": "c.csv", "gallery": "mine.html"},
     "--output=mine.html: a file is there that holds no predictions": {"images": "mine", "output": "mine.html"},
     "top 99: must be from 1 to the 10 classes": {"images": "mine", "output": "c.csv", "top": 99},
+    "--gallery=empty/p.html: lies in the folder of the pictures": {"images": "empty", "output": "c.csv", "gallery": "empty/p.html"},
+    "--output=empty/c.csv: lies in the folder of the pictures": {"images": "empty", "output": "empty/c.csv"},
     "--images=empty: holds no pictures": {"images": "empty", "output": "c.csv"},
 }  # fmt: skip
 

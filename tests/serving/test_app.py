@@ -1,5 +1,6 @@
 """What the page asks for, over HTTP without a network."""
 
+import asyncio
 import base64
 import dataclasses
 import hashlib
@@ -115,7 +116,22 @@ def test_only_the_page_itself_may_ask(client):
     refused(client.get("/", headers={"Host": "evil.example"}), 403, "this page is not called so")
     refused(client.post("/save", headers={"Origin": "http://evil.example"}), 403, "only the page itself")
     refused(client.post("/save", headers={"Origin": "null"}), 403, "only the page itself")
+    refused(client.post("/save", headers={"Origin": "http://["}), 403, "only the page itself")
     assert client.post("/save", headers={"Origin": "http://testserver"}).status_code == 200
+
+
+def test_a_page_closed_while_it_sends_is_no_fault(live, capsys):
+    sent, parts = [], iter([{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}])
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": [(b"content-type", b"image/png")]}
+
+    async def receive():
+        return next(parts)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app_module.application(live)(scope, receive, send))
+    assert sent[0]["status"] == 400 and not capsys.readouterr().err
 
 
 def test_without_a_place_nothing_is_saved(run):
@@ -170,6 +186,9 @@ def test_a_model_of_numbers_takes_numbers(run):
     refused(client.post("/classes", json={"name": "x", "description": "1, 2"}), 400, "these are 2 numbers; this model takes 48")
     refused(client.post("/classes", json={"name": "x", "description": "a loop"}), 400, "a is no finite number")
     refused(client.post("/classes", json={"name": "x", "description": "1e99"}), 400, "1e99 is no finite number")
+    refused(client.post("/classes", json={"name": "x", "description": "1_0"}), 400, "1_0 is no finite number")
+    half = b'{"name": "x", "description": "\\ud800"}'  # of a surrogate pair
+    refused(client.post("/classes", content=half), 400, "is no finite number")
     assert client.post("/classes", json={"name": "x", "description": ", ".join(map(str, range(1, 49)))}).json()["added"] == 1
     np.testing.assert_array_equal(numbers("1,2;3 4\n5", 5), [1, 2, 3, 4, 5])
 

@@ -58,3 +58,8 @@ def test_only_what_is_ours_is_replaced(tmp_path):
     os.link(tmp_path / "ours", tmp_path / "hard")
     with pytest.raises(UserError, match="read from"):
         output("hard", [tmp_path / "ours"])
+
+
+def test_a_name_too_long_for_a_path_is_refused_in_a_line():
+    with pytest.raises(UserError, match=r"--output='xx.* the name is too long for a path"):
+        clean("x" * 5000, "--output")

@@ -20,12 +20,13 @@ import numpy as np
 
 from d3gzsl_jax.data.benchmark import class_text
 from d3gzsl_jax.data.formats import hdf5_files, npy_files
+from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.data.formats.csv_rows import is_header, is_number
 from d3gzsl_jax.data.formats.forms import name_list
 from d3gzsl_jax.data.formats.mat_files import read_variables
 from d3gzsl_jax.data.formats.not_found import unreadable
 from d3gzsl_jax.data.semantics import as_float32
-from d3gzsl_jax.errors import UserError, cannot_read, reason
+from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name, clean_names, listed, same_name_twice, shortened
 
@@ -121,14 +122,7 @@ def _read_arrays(path: Path, semantics_key: str, names_key: str, key: str) -> tu
 def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
     rows: list[list[float]] = []
     names: list[str] = []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
+    lines = csv_lines(path)
     if lines and is_header(lines[0][1][1:]):
         del lines[0]
     for line, (name, *cells) in lines:

@@ -10,6 +10,7 @@ it), and `name`. With `class_names`, labels may be names. More forms: `forms`.
 
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
         )
 
 
-def is_npz(path: Path) -> bool:
-    """Whether a file is an .npz with the keys of this format."""
+def is_npz(path: Path, further: Sequence[str] = ()) -> bool:
+    """Whether a file is an .npz with the keys of this format, and further ones."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return {f"{key}.npy" for key in REQUIRED} <= set(archive.namelist())
+            return {f"{key}.npy" for key in (*REQUIRED, *further)} <= set(archive.namelist())
     except (OSError, ValueError, zipfile.BadZipFile):
         return False
 

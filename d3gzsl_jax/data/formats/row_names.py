@@ -4,10 +4,9 @@
 |---|---|---|
 | `.npz`, `.h5`, `.hdf5` | `row_names` (N,) | `labels` (N,): names of classes, or ids, by `class_names` (C,) where that is there |
 | `.csv`, `.txt` | a first column of text, or one headed `file` or `row_names` | |
-| a list beside any file | a line each; or a CSV with a column `file` | a column `class`, empty where it is not known |
+| a list beside any file | a line each; of a CSV the column `file`, or the first | a column `class`, empty where it is not known |
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from d3gzsl_jax.data.formats import forms, hdf5_files, npy_files
-from d3gzsl_jax.data.formats.csv_rows import numbered_rows, split_name
+from d3gzsl_jax.data.formats.csv_lines import csv_lines
+from d3gzsl_jax.data.formats.csv_rows import cells, numbered_rows, split_name
 from d3gzsl_jax.data.formats.feature_files import FeatureFile
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.text import clean_name
@@ -58,9 +58,14 @@ def row_names(features: FeatureFile, beside: Path | None = None) -> RowNames:
 
 
 def _first_column(features: FeatureFile) -> tuple[str, ...] | None:
-    with open(features.path, encoding="utf-8-sig") as file:
-        are_named, lines = numbered_rows(features.path, file, features.columns)
-        return tuple(clean_name(split_name(line)[0]) for _, line in lines) if are_named else None
+    try:
+        with open(features.path, encoding="utf-8-sig") as file:
+            are_named, lines = numbered_rows(features.path, file, features.columns)
+            return tuple(clean_name(split_name(line)[0]) for _, line in lines) if are_named else None
+    except OSError as error:
+        raise cannot_read(features.path, error) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{features.path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
 
 
 def _of_arrays(features: FeatureFile) -> RowNames:
@@ -95,24 +100,26 @@ def _classes(found: dict[str, np.ndarray], where: str, where_names: str) -> tupl
 
 
 def _listed(path: Path) -> RowNames:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = [cells for cells in csv.reader(file, skipinitialspace=True) if any(map(str.strip, cells))]
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as UTF-8 text with commas ({reason(error)}); save it so") from None
+    lines = [found for _, found in csv_lines(path)]
     headings = [cell.strip().casefold() for cell in lines[0]] if lines else []
     if "file" not in headings:
-        return RowNames(tuple(clean_name(cells[0]) for cells in lines))
+        is_table = path.suffix.lower() in (".csv", ".tsv")
+        return RowNames(tuple(clean_name(line[0]) for line in lines) if is_table else _whole_lines(path))
     names = _column(lines[1:], headings.index("file"))
     if "class" not in headings:
         return RowNames(names)
     return RowNames(names, tuple(name or None for name in _column(lines[1:], headings.index("class"))))
 
 
+def _whole_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a plain list, where a comma is part of the name, quoted or not."""
+    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    found = ((line, cells(line)) for line in lines)
+    return tuple(clean_name(parts[0] if len(parts) == 1 else line) for line, parts in found)
+
+
 def _column(lines: Sequence[Sequence[str]], place: int) -> tuple[str, ...]:
-    return tuple(clean_name(cells[place]) if place < len(cells) else "" for cells in lines)
+    return tuple(clean_name(line[place]) if place < len(line) else "" for line in lines)
 
 
 def _require_one_each(found: RowNames, rows: int | None, where: str) -> RowNames:

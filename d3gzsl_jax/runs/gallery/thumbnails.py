@@ -3,9 +3,13 @@
 import base64
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SIDE = 192
 """Pixels of the longer side, at most."""
@@ -17,9 +21,13 @@ _QUALITY = 72
 def thumbnail(path: Path) -> tuple[str, bool]:
     """A data: address of a picture, '' of one that cannot be read (any more); and whether its pixels are to be seen as squares."""
     try:
-        picture = open_picture(path)
+        return shrunk(open_picture(path))
     except UserError:
         return "", False
+
+
+def shrunk(picture: "Image") -> tuple[str, bool]:
+    """`thumbnail` of an open picture, which has fewer pixels afterwards."""
     is_tiny = max(picture.size) <= _TINY
     picture.thumbnail((SIDE, SIDE))
     kind, options = _format(is_tiny)

@@ -104,6 +104,19 @@ def test_a_list_beside_the_file(tmp_path):
     listed.write_text("file\na\nb\nc\nd\n")
     with pytest.raises(UserError, match=r"names.csv: 4 names for 3 rows"):
         read(tmp_path / "x.npy", listed)
+    plain = tmp_path / "names.txt"
+    plain.write_text('a, b.png\nc,d.png\n\n"e, f.png"\n')
+    assert read(tmp_path / "x.npy", plain) == RowNames(("a, b.png", "c,d.png", "e, f.png"))
+    tabs = tmp_path / "names.tsv"
+    tabs.write_text("file\tclass\na, b\tcat\nc\t\nd\tdog\n")
+    assert read(tmp_path / "x.npy", tabs) == RowNames(("a, b", "c", "d"), ("cat", None, "dog"))
     listed.write_bytes(b"\xff\xfe\0")
     with pytest.raises(UserError, match=r"names.csv: not readable as UTF-8"):
         read(tmp_path / "x.npy", listed)
+
+
+def test_a_csv_that_is_no_utf8_further_down_is_refused_in_a_line(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"file,x,y\n" + b"name.png,0,1\n" * 2000 + "Ärger.png,0,1\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"x\.csv: not readable as UTF-8 text"):
+        row_names(open_features(path, 2))
