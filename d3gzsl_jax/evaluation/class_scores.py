@@ -22,8 +22,9 @@ class ClassScores:
     normalized: bool
 
     def logits(self, params: Params, features: jax.Array) -> jax.Array:
-        """(n, C) of features (n, dx); params: 'weights' (C, dx), 'bias' (C,), 'factor' and 'offset' (dx,)."""
-        rows = features * params["factor"][None] + params["offset"][None]
+        """(n, C) of rows (n, dx or more), whose features come first, before representations; params: 'weights' (C, dx), 'bias'
+        (C,), 'factor' and 'offset' (dx,)."""
+        rows = features[:, : params["factor"].shape[0]] * params["factor"][None] + params["offset"][None]
         if self.normalized:
             rows = rows * jax.lax.rsqrt(jnp.sum(rows * rows, axis=-1, keepdims=True) + 1e-12)
         return rows @ params["weights"].T + params["bias"][None]

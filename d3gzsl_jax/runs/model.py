@@ -182,7 +182,6 @@ class TrainedModel:
         parameters = self.params, self.teacher, self.classifier or {}
         if name in self.baselines:
             final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))
-            padded = padded[:, : self.feature_size]
         found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 

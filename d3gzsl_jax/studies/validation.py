@@ -1,5 +1,6 @@
 """Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, me
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.fold_evaluations import read_trials
-from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.opening import OpenRun, Start
+from d3gzsl_jax.runs.resume import disagreement
 from d3gzsl_jax.runs.validation_plan import FILE, Plan, describe, plan_of, report_folds
 from d3gzsl_jax.studies.baselines import within_run
 from d3gzsl_jax.system import processes
@@ -112,18 +114,28 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
 
 
 def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str, Any]:
-    """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json."""
+    """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json, where it was
+    asked the same."""
     of = one.start.config
     names = check.baselines(of)
     names = tuple(within_run.possible(names, benchmarks[0])) if names else ()
-    before = (one.folder.read(FILE) or {}).get("baselines") or {} if processes.is_first() else None
-    before = processes.told_by_first(before) if names else {}
+    before = processes.told_by_first(_chosen_before(one) if processes.is_first() else None) if names else {}
     found = {}
     for name in names:
         with one.display.doing(f"fitting the baseline {name}"):
             found[name] = before.get(name) or within_run.chosen_on_folds(name, benchmarks, of.seed, of.data.scaling)
         one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
     return found
+
+
+def _chosen_before(one: OpenRun) -> dict[str, Any]:
+    """What an earlier start of the run chose for its baselines; {} where nothing is, or where something else was asked."""
+    found = one.folder.read(FILE) or {}
+    if not found or disagreement(saved_config.with_added(found["asked"]), plain(one.start.config.to_dict())):
+        return {}
+    chosen = found.get("baselines") or {}
+    known = lambda metrics: {name: math.nan if value is None else value for name, value in metrics.items()}  # noqa: E731
+    return {name: {**of, "metrics": known(of["metrics"])} for name, of in chosen.items()}
 
 
 def _chosen(

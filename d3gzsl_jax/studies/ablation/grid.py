@@ -166,27 +166,30 @@ def _check_folders(cells: Sequence[Cell]) -> None:
 
 
 def _read(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells with the digests of their data, each data read once.
+    """The cells with the digests of their data, each data read once, and with what they leave to be chosen by it: as runs record
+    their configuration.
 
     Raises:
         UserError: the data is not there, or has no test rows that a cell needs.
     """
     from d3gzsl_jax.data.load import load  # loads JAX
+    from d3gzsl_jax.runs.feature_settings import resolved
+    from d3gzsl_jax.studies.start import sized
 
-    read: dict[str, tuple[Mapping[str, str], bool, bool]] = {}
-    found = []
+    by_data: dict[str, list[Cell]] = {}
     for cell in cells:
-        key = json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True)
-        if key not in read:
-            data = load(cell.config.dataset, cell.config.data)
-            read[key] = data.digests, bool(len(data.test_seen)), bool(len(data.test_unseen))
-        digests, *tested = read[key]
-        try:
-            check.check_known(cell.config, *tested)
-        except UserError as error:
-            raise UserError(f"cell {cell.name!r}: {error}") from None
-        found.append(cell._replace(digests=digests))
-    return found
+        by_data.setdefault(json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True), []).append(cell)
+    found: dict[str, Cell] = {}
+    for same in by_data.values():
+        data = load(same[0].config.dataset, same[0].config.data)
+        for cell in same:
+            try:
+                check.check_known(cell.config, bool(len(data.test_seen)), bool(len(data.test_unseen)))
+                config = resolved(sized(cell.config, data), data)
+            except UserError as error:
+                raise UserError(f"cell {cell.name!r}: {error}") from None
+            found[cell.name] = cell._replace(config=config, digests=data.digests)
+    return [found[cell.name] for cell in cells]
 
 
 def _compared(cells: Sequence[Cell]) -> list[Cell]:

@@ -63,7 +63,7 @@ class Job(NamedTuple):
         before = saved_config.with_added((found or {}).get("config") or {})
         if kept is not None:
             before = saved_config.nested(kept, folder / "config.json")
-        if before and (difference := disagreement(before, plain(self.config))):
+        if before and (difference := disagreement(before, saved_config.with_added(plain(self.config)))):
             field, old, new = difference
             raise UserError(
                 f"{folder}: holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another "

@@ -163,6 +163,7 @@ def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[s
         return dict(levels)
     from d3gzsl_jax.data.load import load
     from d3gzsl_jax.data.stress import OFF, stress
+    from d3gzsl_jax.runs import sizes
 
     plain = config.copy_and_resolve_references()
     plain.data.stress.update(OFF)
@@ -172,7 +173,8 @@ def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[s
     for level, overrides in levels.items():
         own = config.copy_and_resolve_references()
         own.update_from_flattened_dict(overrides)
-        per_epoch = math.ceil(len(stress(data, own.data.stress).trainval) / own.train.batch_size)
+        stressed = stress(data, own.data.stress)
+        per_epoch = math.ceil(len(stressed.trainval) / sizes.chosen(own, stressed).train.batch_size)
         steps = steps or per_epoch
         stretched = {field: max(round(fields[field] * steps / per_epoch), 1) for field in _IN_EPOCHS}
         found[level] = overrides | (stretched if per_epoch != steps else {})

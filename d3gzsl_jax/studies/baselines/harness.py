@@ -63,7 +63,8 @@ def run_baseline(
         seed: of the fits, in [0, 2**32).
         folds, classes, rows, fold_seed: config.eval.folds, fold_classes, fold_rows and fold_seed.
         criterion: what is highest on the folds, see config.eval.criterion.
-        config: nested; its 'data' and 'eval' are noted in the results. None: nothing of the data, and what is given here.
+        config: nested; its 'data' and 'eval' are noted in the results, and features are scaled by its data.scaling, where that is
+            given. None: nothing of the data, and what is given here.
         folder: where to write results.json; None: nowhere.
         retrain: config.eval.retrain. False: stop after the folds, whose means are the figures; no test row is looked at.
 
@@ -78,10 +79,12 @@ def run_baseline(
         raise UserError(f"unknown baseline {name!r}, expected one of {', '.join(BASELINES)}")
     if criterion not in CRITERIA:
         raise UserError(f"config.eval.criterion={criterion}: expected one of {', '.join(CRITERIA)}")
+    scaling = (config or {}).get("data", {}).get("scaling", "minmax")
     started, target = time.monotonic(), RunFolder(str(folder), data.name) if folder else None
     with precision.scope("float32"):
-        chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion)
-        entry = _tested(BASELINES[name], data, chosen, seed) if retrain else {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
+        chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion, scaling)
+        entry = {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
+        entry = _tested(BASELINES[name], data, chosen, seed, scaling) if retrain else entry
     entry |= {
         "epochs": None,
         "validation": {"hyperparameters": chosen.hyperparameters, "gamma": chosen.gamma, "metrics": chosen.metrics},
@@ -99,9 +102,9 @@ def run_baseline(
     return results
 
 
-def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int) -> dict[str, Any]:
+def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int, scaling: str) -> dict[str, Any]:
     """The chosen candidate's figures on the test rows, as results.json holds them."""
-    (found,) = evaluate(baseline, data, [chosen.hyperparameters], seed)
+    (found,) = evaluate(baseline, data, [chosen.hyperparameters], seed, scaling=scaling)
     return {
         "metrics": found.metrics,
         "selection": "validation",

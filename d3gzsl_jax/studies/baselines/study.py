@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check
+from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents, json_files, unknown_figures
 from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
@@ -45,7 +46,7 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
     if NO_SYNTHESIS in names:
         check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
-    config = sized(config, data)
+    config = resolved(sized(config, data), data)
     paths.make_folder(output, "--output")
     for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
         if folder.is_dir():
@@ -101,6 +102,10 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
         if (before := (results["config"].get("eval") or {}).get(field)) != of[field]:
             told = f"config.eval.{field}={shortened(before)}, not {of[field]}"
             raise UserError(f"{folder}: holds results of {told}; name another --output")
+    scaling = (saved_config.with_added(results["config"]).get("data") or {}).get("scaling")
+    if scaling != config.data.scaling:
+        told = f"config.data.scaling={shortened(scaling)}, not {config.data.scaling}"
+        raise UserError(f"{folder}: holds results of {told}; name another --output")
     return results
 
 

@@ -65,6 +65,14 @@ def test_presets_and_values_are_combined_and_compared_at_the_same_values():
     assert against["base, cegzsl, precision=bfloat16"] == "base, wgan, precision=float32"
 
 
+def test_what_the_data_is_to_choose_is_chosen_as_a_run_records_it():
+    open_fields = {"networks.embedding": 0, "train.batch_size": 0, "eval.folds": 0, "data.scaling": "auto", "networks.output": "auto"}
+    for cell in grid.cells_of([DIGITS], "", ["networks.noise=8,16"], open_fields, ["eszsl"], False):
+        config = cell.config
+        assert (config.networks.embedding, config.train.batch_size, config.eval.folds) == (64, 64, 4)
+        assert (config.data.scaling, config.networks.output) == ("minmax", "published") and cell.digests
+
+
 def compared(cells):
     return {cell.name: cell.against for cell in cells}
 

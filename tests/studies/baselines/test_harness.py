@@ -57,6 +57,15 @@ def test_figures_are_those_of_a_brute_force_evaluation(digits):
     assert entry["metrics"]["seen"] > 0.5 and entry["metrics"]["zsl"] > 1 / 3
 
 
+def test_features_are_scaled_as_the_configuration_says(digits):
+    results = harness.run_baseline("eszsl", digits, config={"data": {"scaling": "standard"}})
+    entry = results["predictions"]["eszsl"]
+    (found,) = harness.evaluate(
+        harness.BASELINES["eszsl"], digits, [entry["validation"]["hyperparameters"]], 0, scaling="standard"
+    )
+    assert entry["metrics"] == found.metrics and results["config"]["data"]["scaling"] == "standard"
+
+
 def test_the_choice_has_the_highest_mean_h_at_one_gamma_for_all_folds(digits):
     benchmarks = folds.folds(digits, 2, 0, 0.3, 0.2)
     chosen = harness.choose(QUICK["eszsl"], benchmarks, 0, "calibrated")

@@ -6,8 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import own
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.class_scores import FittedBaseline
+from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.opening import OpenRun, Start
+from d3gzsl_jax.runs.validation_plan import FILE
+from d3gzsl_jax.studies import validation
 from d3gzsl_jax.studies.baselines import within_run, zero_shot_clip
 from d3gzsl_jax.studies.baselines.eszsl import ESZSL
 from d3gzsl_jax.studies.baselines.harness import fits
@@ -73,3 +79,27 @@ def test_zero_shot_clip_needs_one_encoder_of_both(clip_like, encoders, expected)
     data = dataclasses.replace(clip_like, provenance={"encoders": encoders})
     assert zero_shot_clip.is_possible(data) == expected
     assert within_run.possible(["eszsl", "clip"], data) == ["eszsl", "clip"][: 1 + expected]
+
+
+def test_representations_behind_the_features_are_passed_over(clip_like):
+    family, candidate = CANDIDATES["eszsl"]
+    arrays = scale_splits(clip_like)
+    (params,) = fits(family, clip_like, arrays, [candidate], 0)
+    scores, stored = family.scores(params)
+    rows = arrays.test_unseen_features[:5]
+    wider = np.concatenate([rows, np.ones((5, 3), np.float32)], axis=1)
+    np.testing.assert_array_equal(scores.logits(stored, wider), scores.logits(stored, rows))
+
+
+def test_what_an_earlier_start_chose_is_taken_where_it_was_asked_the_same(tmp_path):
+    config, folder = own.get_config(), RunFolder(str(tmp_path), "x")
+    one = OpenRun(Start(config), Display(quiet=True), folder, None, None)
+    assert validation._chosen_before(one) == {}
+    chosen = {"hyperparameters": {"feature_ridge": 1.0}, "gamma": 0.5, "metrics": {"unseen": 0.5, "calibrated": float("nan")}}
+    choice = {"epoch": 1, "classifier_epochs": 0, "gamma": 0.0, "metrics": {}}
+    content = {"prediction": "student", "choices": {"student": choice}, "asked": config.to_dict(), "baselines": {"eszsl": chosen}}
+    folder.write(FILE, content)
+    (found,) = validation._chosen_before(one).values()
+    assert found["gamma"] == 0.5 and found["metrics"]["unseen"] == 0.5 and np.isnan(found["metrics"]["calibrated"])
+    config.eval.fold_seed = 1
+    assert validation._chosen_before(one) == {}
