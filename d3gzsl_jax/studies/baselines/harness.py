@@ -83,7 +83,7 @@ def run_baseline(
     started, target = time.monotonic(), RunFolder(str(folder), data.name) if folder else None
     with precision.scope("float32"):
         chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion, scaling)
-        entry = {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
+        entry: dict[str, Any] = {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
         entry = _tested(BASELINES[name], data, chosen, seed, scaling) if retrain else entry
     entry |= {
         "epochs": None,
