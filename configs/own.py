@@ -15,7 +15,7 @@ from configs import default
 from d3gzsl_jax.config import recipes, variants
 from d3gzsl_jax.config.method_fields import TERMS
 
-STEPS, PARTS, EVALUATIONS = 2000, 100, 10
+STEPS, PARTS, EVALUATIONS = 1000, 50, 10
 """Outer steps, in so many epochs, evaluated so often."""
 
 _SHARED = {
