@@ -107,5 +107,17 @@ def few_programs() -> Iterator[None]:
     """Compiled programs go before there are too many of them: a process can hold 65,530 pieces of memory on Linux, and XLA crashes
     where it gets no more. What comes back is read from the cache on disk."""
     yield
-    if not 0 < pieces_of_memory() < 25_000:
+    forget_programs(beyond=15_000)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """The same within a module of many whole runs."""
+    if item.get_closest_marker("slow"):
+        forget_programs(beyond=30_000)
+
+
+def forget_programs(beyond: int) -> None:
+    """Lets all compiled programs go where the process holds more pieces of memory than that, or that is not known."""
+    if not 0 < pieces_of_memory() < beyond:
         jax.clear_caches()
