@@ -126,7 +126,7 @@ def _ended(name: str, arguments: list[str]) -> int:
             return _end(terminal.READER_GONE, name, text, once=True)
         return _end(143, name, str(error), once=True)
     except KeyboardInterrupt:
-        return _end(130, name, "stopped before there was a result", once=True)
+        return _end(130, name, "stopped before there was a result; in the same folder the same command goes on", once=True)
 
 
 def _end(code: int, name: str, message: str, once: bool = False) -> int:

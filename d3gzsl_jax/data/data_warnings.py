@@ -39,7 +39,7 @@ def _without_unseen_rows(data: GZSLData) -> str:
         named, known = f"{data.key('test_seen')} and {named}", "no figure is known on test rows (null)"
     return (
         f"{named}: no rows: of unseen classes there are semantics alone, and nothing tests them: {known}. "
-        "config.eval.selection='validation' measures all of it on folds inside trainval, with seen classes held out as if unseen"
+        "with config.eval.selection='validation' all of it is measured on folds inside trainval, with seen classes as if unseen"
     )
 
 

@@ -23,8 +23,15 @@ def library(name: str, extra: str, wanted_by: str) -> Any:
         return importlib.import_module(name)
     except Exception as error:  # one that is half installed raises nearly anything
         missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
-        what = f"{missing} is not installed" if missing else f"{name} does not load ({reason(error)})"
-        raise UserError(f"{wanted_by}: {what}; pip install 'd3gzsl-jax[{extra}]'") from None
+        if missing:
+            raise UserError(f"{wanted_by}: {missing} is not installed; pip install 'd3gzsl-jax[{extra}]'") from None
+        first: BaseException = error
+        while before := first.__cause__ or first.__context__:  # what went wrong first: the others follow from it
+            first = before
+        raise UserError(
+            f"{wanted_by}: {name} does not load ({reason(first)}); it is there, with versions that do not fit each other, of torch "
+            "and torchvision perhaps: install those of one release"
+        ) from None
 
 
 @contextlib.contextmanager
