@@ -35,8 +35,8 @@ def test_another_number_of_epochs_leaves_their_length():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"train__outer_steps": 1030}, r"config.train.outer_steps=1030: .*epochs=100 equal parts; give --config.train.outer_steps=1000"),
-        ({"train__outer_steps": 3}, "give --config.train.outer_steps=100"),
+        ({"train__outer_steps": 1030}, r"config.train.outer_steps=1030: .*epochs=50 equal parts; give --config.train.outer_steps=1050"),
+        ({"train__outer_steps": 3}, "give --config.train.outer_steps=50"),
         ({"train__outer_steps": -100}, "config.train.outer_steps=-100: must be at least 0"),
         ({"train__batch_size": 1}, "config.train.batch_size=1: a batch needs 2 rows"),
         ({"eval__baselines": "ezsl"}, "config.eval.baselines='ezsl': 'ezsl' is none; .*; did you mean 'eszsl'"),
@@ -49,8 +49,8 @@ def test_what_is_refused(fields, message):
 
 
 def test_passes_share_an_epoch_evenly():
-    with pytest.raises(UserError, match=r"config.train.outer_steps=300: 3 for each .* in 2 passes; give a multiple of 200"):
-        steps_of_epoch(config(train__outer_steps=300), 10, 2)
+    with pytest.raises(UserError, match=r"config.train.outer_steps=150: 3 for each .* in 2 passes; give a multiple of 100"):
+        steps_of_epoch(config(train__outer_steps=150), 10, 2)
 
 
 def test_baselines_are_names_each_once():
