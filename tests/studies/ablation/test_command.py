@@ -115,9 +115,9 @@ def test_without_a_look_at_the_test_rows_baselines_are_of_the_folds_too(quick, t
     monkeypatch.setitem(harness.BASELINES, "eszsl", ESZSL(exponents=(0, 1)))
     looked_at = []
 
-    def evaluate(baseline, data, *given):
+    def evaluate(baseline, data, *given, **named):
         looked_at.append(data.name)
-        return evaluate_(baseline, data, *given)
+        return evaluate_(baseline, data, *given, **named)
 
     evaluate_ = harness.evaluate
     monkeypatch.setattr(harness, "evaluate", evaluate)
