@@ -125,8 +125,9 @@ def _ended(name: str, arguments: list[str]) -> int:
             text = str(error).replace("SIGTERM", "nobody reads the output any more", 1)
             return _end(terminal.READER_GONE, name, text, once=True)
         return _end(143, name, str(error), once=True)
-    except KeyboardInterrupt:
-        return _end(130, name, "stopped before there was a result; in the same folder the same command goes on", once=True)
+    except KeyboardInterrupt as error:
+        further = f"; {error}" if str(error) else ""
+        return _end(130, name, f"stopped before there was a result{further}", once=True)
 
 
 def _end(code: int, name: str, message: str, once: bool = False) -> int:

@@ -12,9 +12,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from d3gzsl_jax.encoders import weights
-from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import shortened
+from d3gzsl_jax.encoders import specs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,13 +70,8 @@ def split(spec: str) -> tuple[str, str]:
     Raises:
         UserError: it names no encoder of pictures.
     """
-    kind, colon, name = PRESETS.get(spec, spec).partition(":")
-    if kind not in KINDS or not colon or not name.strip():
-        raise UserError(
-            f"image encoder {shortened(spec)}: expected {', '.join(PRESETS)}, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or "
-            "clip:NAME_OR_FOLDER"
-        )
-    return kind, name
+    expected = f"{', '.join(PRESETS)}, timm:NAME, timm:NAME@WEIGHTS_FILE, onnx:FILE or clip:NAME_OR_FOLDER"
+    return specs.split(PRESETS.get(spec, spec), KINDS, "image encoder", expected)
 
 
 def image_encoder_of(notes: Mapping[str, Any], spec: str = "") -> ImageEncoder:
@@ -91,8 +84,4 @@ def image_encoder_of(notes: Mapping[str, Any], spec: str = "") -> ImageEncoder:
     Raises:
         UserError: it is not there, or has other weights than noted.
     """
-    if not spec and not isinstance(notes.get("spec"), str):
-        raise UserError("the image encoder's notes name no encoder; give one")
-    found = image_encoder(spec or notes["spec"])
-    weights.check(notes, found.notes(), "image encoder")
-    return found
+    return specs.made_again(notes, spec, "image encoder", image_encoder)

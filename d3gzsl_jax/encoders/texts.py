@@ -9,9 +9,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from d3gzsl_jax.encoders import weights
-from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import shortened
+from d3gzsl_jax.encoders import specs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,10 +56,7 @@ def split(spec: str) -> tuple[str, str]:
     Raises:
         UserError: it names no encoder of texts.
     """
-    kind, colon, name = spec.partition(":")
-    if kind not in KINDS or not colon or not name.strip():
-        raise UserError(f"text encoder {shortened(spec)}: expected sentence-transformers:NAME_OR_FOLDER or clip:NAME_OR_FOLDER")
-    return kind, name
+    return specs.split(spec, KINDS, "text encoder", "sentence-transformers:NAME_OR_FOLDER or clip:NAME_OR_FOLDER")
 
 
 def text_encoder_of(notes: Mapping[str, Any], spec: str = "") -> TextEncoder:
@@ -74,8 +69,4 @@ def text_encoder_of(notes: Mapping[str, Any], spec: str = "") -> TextEncoder:
     Raises:
         UserError: it is not there, or has other weights than noted.
     """
-    if not spec and not isinstance(notes.get("spec"), str):
-        raise UserError("the text encoder's notes name no encoder; give one")
-    found = text_encoder(spec or notes["spec"])
-    weights.check(notes, found.notes(), "text encoder")
-    return found
+    return specs.made_again(notes, spec, "text encoder", text_encoder)

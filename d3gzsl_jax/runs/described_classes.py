@@ -9,6 +9,7 @@ import numpy as np
 from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, read_class_table
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs.encoded_model import EncodedModel
 from d3gzsl_jax.text import clean_name, listed, shortened
 
 if TYPE_CHECKING:
@@ -20,16 +21,8 @@ Described = str | Path | ClassTable | Mapping[str, str | Sequence[str]]
 _VECTORS = "give their vectors instead, --semantics=FILE"
 
 
-class Model(Protocol):
+class Model(EncodedModel, Protocol):
     """What of a `TrainedModel` is used here."""
-
-    @property
-    def encoders(self) -> Mapping[str, Any] | None:
-        """Notes of what made its semantics."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """By id."""
 
     @property
     def semantics(self) -> np.ndarray:

@@ -1,14 +1,15 @@
 """Pictures to predict: which are meant, which encoder a model takes, the feature rows it makes of them, and their classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from d3gzsl_jax.encoders.pictures import Picture, bad_ones, find_pictures
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.encoded_model import EncodedModel
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.truth import truth_of
 from d3gzsl_jax.system import paths
@@ -21,16 +22,8 @@ Source = str | Path | Sequence[str | Path]
 """A folder, a picture, a CSV of file,class, or paths of pictures."""
 
 
-class Model(Protocol):
+class Model(EncodedModel, Protocol):
     """What of a `TrainedModel` is used here."""
-
-    @property
-    def encoders(self) -> Mapping[str, Any] | None:
-        """Notes of what made its features."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """By id."""
 
     @property
     def feature_size(self) -> int:

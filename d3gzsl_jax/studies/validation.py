@@ -70,7 +70,7 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
         with open_runs(benchmark, starts, opened.display, is_fold=True) as fold:
             found = [results for _, results in fold.results(train_open(fold))]
         if any(results["interrupted"] for results in found):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("the same command with the same --workdir goes on")
     return [_settled(opened, one, benchmarks) for one in todo]
 
 

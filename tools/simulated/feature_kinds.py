@@ -20,11 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
-from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.terminal import run_command
+from tools.simulated.write_benchmark import write_benchmark
 
 KINDS = ("relu", "clip", "logits", "vit")
 _LATENT, _NUISANCES = 32, 8
@@ -85,16 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     sizes = {name: getattr(arguments, name) for name in numbers}
     if min(sizes.values()) < 1:
         parser.error("numbers must be at least 1")
-    try:
-        output = contents.output(arguments.output, "--output", is_npz, "benchmark", parents=True)
-        data = validate(simulate(arguments.kind, **sizes, seed=arguments.seed))
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_npz(output, data)
-    except (UserError, OSError) as error:
-        print(f"feature_kinds: {error}", file=sys.stderr)
-        return 2
-    print(f"{output}: {len(data.labels)} rows of {data.feature_size} features, {data.class_count} classes")
-    return 0
+    return write_benchmark("feature_kinds", arguments.output, lambda: simulate(arguments.kind, **sizes, seed=arguments.seed))
 
 
 if __name__ == "__main__":

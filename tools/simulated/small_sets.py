@@ -16,11 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
-from d3gzsl_jax.data.validate import validate
-from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system.terminal import run_command
+from tools.simulated.write_benchmark import write_benchmark
 
 
 class Sizes(NamedTuple):
@@ -75,16 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, metavar="FILE.npz")
     arguments = parser.parse_args(argv)
-    try:
-        output = contents.output(arguments.output, "--output", is_npz, "benchmark", parents=True)
-        data = validate(simulate(SETS[arguments.set], arguments.seed))
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_npz(output, data)
-    except (UserError, OSError) as error:
-        print(f"small_sets: {error}", file=sys.stderr)
-        return 2
-    print(f"wrote {output}: {data!r}")
-    return 0
+    return write_benchmark("small_sets", arguments.output, lambda: simulate(SETS[arguments.set], arguments.seed))
 
 
 if __name__ == "__main__":
