@@ -51,6 +51,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.distillation.n_syn = 20
     config.eval.selection = "validation"
     config.eval.prediction = "auto" if chosen.has_d3 else "classifier"
+    config.eval.calibration = "folds"
     config.eval.folds = 0
     config.eval.fold_classes = 0.25
     config.eval.baselines = "eszsl,regressor,class_norm,clip"

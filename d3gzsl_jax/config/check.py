@@ -164,6 +164,11 @@ def _check_selection(config: ConfigDict) -> None:
             f"config.checkpoint.best={config.checkpoint.best!r}: picks on the test set, which config.eval.selection='validation' "
             "looks at once, at the end; leave it empty"
         )
+    if of.calibration == "folds" and of.selection != "validation":
+        raise UserError(
+            f"config.eval.calibration='folds' and config.eval.selection={of.selection!r}: there are no folds to choose gamma on; "
+            "give selection='validation', or calibration='none'"
+        )
     if not of.retrain and of.selection != "validation":
         raise UserError(f"config.eval.retrain=False: means nothing with config.eval.selection={of.selection!r}; use 'validation'")
 

@@ -110,6 +110,12 @@ EVAL = (
         words=("harmonic", "calibrated", "ausuc", "zsl"),
     ),
     Field(
+        "eval.calibration", "none",
+        "folds: what the run predicts with has the gamma that folds chose taken off the seen classes' scores, in results, in its "
+        "model and when it is chosen (H is calibrated H). none: gamma is chosen and reported beside. With selection=validation.",
+        words=("none", "folds"),
+    ),
+    Field(
         "eval.folds", 1,
         "Folds of validation; in each, other seen classes are held out. 0: by the number of seen classes, 4 of up to 12, 3 of up "
         "to 40, 2 of up to 100, then 1.", low=0,

@@ -1,12 +1,14 @@
 """What a run predicts with, D3's student and the final classifier: evaluated as training goes on, remembered for the results."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import DivergenceError
+from d3gzsl_jax.evaluation.calibration import calibrated_logits, offset
 from d3gzsl_jax.evaluation.curves import Best
 from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
@@ -28,26 +30,42 @@ class Predictors:
         has_student: whether D3 teaches it its classes.
         classifier: the final classifier, None for none.
         every: fit the classifier at every evaluation, not only at the end.
-        after: the final classifier is also evaluated after each of these numbers of its epochs, ascending (see `trials`).
         root: key of the run.
         classes: all classes.
+        after: the final classifier is also evaluated after each of these numbers of its epochs, ascending (see `trials`).
+        gammas: by predictor, what is taken off its seen logits; {} where they predict as they are.
     """
 
     def __init__(
         self, evaluator: Evaluator, objective: Objective, has_student: bool, classifier: FinalClassifier | None, every: bool,
-        root: jax.Array, classes: Classes, after: tuple[int, ...] = (),
+        root: jax.Array, classes: Classes, after: tuple[int, ...] = (), gammas: Mapping[str, float] | None = None,
     ) -> None:
         self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
         self.best: dict[str, tuple[int, dict[str, float]]] = {}  # by predictor, epoch and metrics with the highest test H
         self.classifier: Params | None = None  # the final classifier fitted last
         self._evaluator, self._objective, self._final = evaluator, objective, classifier
-        self._student = evaluator.predictor(objective.student_logits) if has_student else None
+        self._gammas, seen, count = dict(gammas or {}), np.asarray(classes.seen), len(classes.semantics)
+        self._offsets = {name: (offset(gamma, seen, count),) for name, gamma in self._gammas.items()}
+        self._student_logits = self._at_gamma("student", objective.student_logits) if has_student else None
+        self._student = evaluator.predictor(self._student_logits) if self._student_logits else None
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
         self._after = tuple(sorted({*after, classifier.softmax.epochs})) if classifier else ()
         self.trials: dict[tuple[str, int], Evaluation] = {}
         """Of the newest evaluation: by predictor and, for the final classifier, number of its epochs (0 for the student)."""
-        own = classifier is not None and classifier.zsl == "own"
-        self._classifier = evaluator.predictor(classifier.logits, classifier.zsl_logits if own else None) if classifier else None
+        self._classifier_logits = self._at_gamma("classifier", classifier.logits) if classifier else None
+        zsl = self._unshifted("classifier", classifier.zsl_logits) if classifier and classifier.zsl == "own" else None
+        self._classifier = evaluator.predictor(self._classifier_logits, zsl) if self._classifier_logits else None
+
+    def _at_gamma(self, name: str, logits: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        """The logits a predictor predicts by: with its `_offsets` as a further parameter, where it has a gamma."""
+        return calibrated_logits(logits).logits if name in self._gammas else logits
+
+    def _unshifted(self, name: str, logits: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        """Logits of the unseen classes alone, as a function of the same parameters."""
+        return calibrated_logits(logits).as_they_are if name in self._gammas else logits
+
+    def _params(self, name: str, *params: Params) -> tuple[Any, ...]:
+        return *params, *self._offsets.get(name, ())
 
     def evaluate(self, state: TrainState, step: int, epoch: int, whole: bool, rows: RealRows) -> dict[str, Evaluation]:
         """Evaluates at outer step `step` what is due during training.
@@ -62,7 +80,7 @@ class Predictors:
         found = {}
         self.trials = {}
         if self._student:
-            found["student"] = self.trials["student", 0] = self._student(state.params)
+            found["student"] = self.trials["student", 0] = self._student(*self._params("student", state.params))
         if self._final and self._every:
             found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
@@ -96,16 +114,16 @@ class Predictors:
             check_finite(state.params, where)  # what synthesizes its rows
             check_finite({"classifier": self.classifier}, where, blamed_input(rows[0], advice))
         for epochs, classifier in zip(self._after, fitted, strict=True):
-            self.trials["classifier", epochs] = self._classifier(state.params, classifier)
+            self.trials["classifier", epochs] = self._classifier(*self._params("classifier", state.params, classifier))
         return self.trials["classifier", self._after[-1]]
 
     def fitted(self, state: TrainState) -> dict[str, Predictor]:
         """What predicts now, by name."""
         found = {}
-        if self._student:
-            found["student"] = Predictor(self._objective.student_logits, (state.params,))
-        if self._final and self.classifier:
-            found["classifier"] = Predictor(self._final.logits, (state.params, self.classifier))
+        if self._student_logits:
+            found["student"] = Predictor(self._student_logits, self._params("student", state.params))
+        if self._classifier_logits and self.classifier:
+            found["classifier"] = Predictor(self._classifier_logits, self._params("classifier", state.params, self.classifier))
         return found
 
     def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:
@@ -130,8 +148,20 @@ class Predictors:
                 "metrics": last.metrics,
                 "selection": "validation" if name in choices else "test" if best and rule == "test" else "last",
                 "per_class": last.by_name(names),
-                "calibrated": calibrated(last.curve, choices[name].gamma) if name in choices else None,
+                **self._by_calibration(name, last, choices.get(name)),
                 "validation": choices[name].described() if name in choices else None,
                 "test_selected": {"selection": "test", "epochs": epoch, "metrics": best} if best else None,
             }
         return found
+
+    def _by_calibration(self, name: str, last: Evaluation, choice: Choice | None) -> dict[str, dict[str, Any] | None]:
+        """'calibrated', U, S and H at the gamma that was chosen, None without one; 'uncalibrated', where it predicts at it, those
+        without."""
+        if choice is None:
+            return {"calibrated": None}
+        applied = self._gammas.get(name)
+        if applied is None:
+            return {"calibrated": calibrated(last.curve, choice.gamma)}
+        known = {key: last.metrics[key] for key in ("unseen", "seen", "harmonic")}
+        plain = {key: calibrated(last.curve, -applied)[key] for key in known}
+        return {"calibrated": {"selection": "validation", "gamma": applied} | known, "uncalibrated": plain}

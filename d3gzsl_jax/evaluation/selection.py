@@ -30,7 +30,8 @@ class Choice:
         epoch: of training, whole epochs.
         classifier_epochs: of the final classifier, 0 where the predictor is not one.
         gamma: of calibrated stacking, in units of the predictor's logits.
-        metrics: means over the folds, fractions in [0, 1]; 'calibrated' is H at gamma.
+        metrics: means over the folds, fractions in [0, 1]; 'calibrated' is H at gamma. Where the run predicts with calibration,
+            U, S and H are at gamma too.
     """
 
     epoch: int
@@ -75,23 +76,28 @@ def best_gamma(curves: Sequence[Mapping[str, np.ndarray]]) -> tuple[float, float
     return float((gammas[first] + low) / 2.0), float(means[first])
 
 
-def means_over_folds(trials: Sequence[Trial]) -> tuple[float, dict[str, float]]:
-    """Gamma of calibrated stacking, and the mean of every metric over the folds, 'calibrated' (H at gamma) among them."""
+def means_over_folds(trials: Sequence[Trial], calibrates: bool = False) -> tuple[float, dict[str, float]]:
+    """Gamma of calibrated stacking, and the mean of every metric over the folds, 'calibrated' (H at gamma) among them;
+    `calibrates`: U, S and H are those at gamma."""
     gamma, calibrated = best_gamma([trial.curve for trial in trials])
     found = {name: float(np.mean([trial.metrics[name] for trial in trials])) for name in trials[0].metrics}
+    if calibrates:
+        unseen, seen = np.mean([at_gamma(trial.curve, gamma) for trial in trials], axis=0)
+        found |= {"unseen": float(unseen), "seen": float(seen), "harmonic": calibrated}
     return gamma, found | {"calibrated": calibrated}
 
 
-def choose(trials: Mapping[Candidate, Sequence[Trial]], criterion: str) -> Choice:
+def choose(trials: Mapping[Candidate, Sequence[Trial]], criterion: str, calibrates: bool = False) -> Choice:
     """The candidate with the highest mean of the criterion over the folds; the shortest training among equals.
 
     Args:
         trials: by candidate, one trial a fold.
         criterion: one of `CRITERIA`.
+        calibrates: whether what is chosen predicts at the gamma that is chosen with it; H is at it then.
     """
     found = []
     for (epoch, classifier_epochs), of in sorted(trials.items()):
-        gamma, metrics = means_over_folds(of)
+        gamma, metrics = means_over_folds(of, calibrates)
         found.append(Choice(epoch=epoch, classifier_epochs=classifier_epochs, gamma=gamma, metrics=metrics))
     return max(found, key=lambda choice: merit(choice.metrics, criterion))
 

@@ -46,6 +46,14 @@ class Calibrated(Struct, kw_only=True):
     selection: str | None = None
 
 
+class Uncalibrated(Struct, kw_only=True):
+    """What a predictor that predicts with calibration reaches without."""
+
+    unseen: Fraction
+    seen: Fraction
+    harmonic: Fraction
+
+
 class TestSelected(Struct, kw_only=True):
     """The epoch that looks best on the test rows."""
 
@@ -69,6 +77,7 @@ class Predictor(Struct):
     selection: str | None = None
     per_class: dict[ClassKey, Fraction] | None = None
     calibrated: Calibrated | None = None
+    uncalibrated: Uncalibrated | None = None
     validation: OfFolds | None = None
     test_selected: TestSelected | None = None
     epochs: int | None = None
@@ -272,6 +281,7 @@ class ModelNotes(Struct):
     representation_scaling: Scaling | None = None
     encoders: dict[str, Any] | None = None
     baselines: dict[str, NotedBaseline] | None = None
+    gammas: dict[Literal["student", "classifier"], float] | None = None
 
 
 class History(Struct):

@@ -32,7 +32,7 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
         seen=data.seen_classes, unseen=data.unseen_classes, scaling=run.arrays.scaling, params=state.params, teacher=teacher,
         classifier=classifier, prediction=settings.prediction, step=int(state.step), data_digest=digest(data),
         representation_scaling=run.arrays.representation_scaling, encoders=_encoders(data),
-        baselines=run.plan.baselines if run.plan else {},
+        baselines=run.plan.baselines if run.plan else {}, gammas=run.plan.gammas if run.plan else {},
     )
 
 

@@ -18,6 +18,7 @@ from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
 from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.calibration import offset
 from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
@@ -61,6 +62,8 @@ class TrainedModel:
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
         encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
         baselines: what was fitted beside the run, by name; each predicts with its own calibration.
+        gammas: what is taken off the seen logits of 'student' and 'classifier' (config.eval.calibration); {} where they predict as
+            they are.
     """
 
     name: str
@@ -79,6 +82,7 @@ class TrainedModel:
     representation_scaling: Scaling | None = None
     encoders: Mapping[str, Any] | None = None
     baselines: Mapping[str, FittedBaseline] = dataclasses.field(default_factory=dict)
+    gammas: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))
@@ -182,7 +186,8 @@ class TrainedModel:
         parameters = self.params, self.teacher, self.classifier or {}
         if name in self.baselines:
             final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))
-        found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded)
+        at = offset(self.gammas[name], self.seen, len(self.class_names)) if name in self.gammas else None
+        found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded, at)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)
 
     def check_top(self, top: int) -> None:

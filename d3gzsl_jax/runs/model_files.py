@@ -46,6 +46,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         "class_names": list(fields["class_names"]), "seen": fields["seen"].tolist(), "unseen": fields["unseen"].tolist(),
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
+        **({"gammas": dict(fields["gammas"])} if fields["gammas"] else {}),
         **({} if not baselines else {"baselines": {name: _noted(of) for name, of in baselines.items()}}),
         **({} if (further := fields["representation_scaling"]) is None else {"representation_scaling": further.notes()}),
         **({} if fields["encoders"] is None else {"encoders": plain(dict(fields["encoders"]))}),
@@ -84,7 +85,7 @@ def read(folder: str | Path) -> dict[str, Any]:
         "params": arrays["params"], "teacher": arrays.get("teacher", {}), "classifier": arrays.get("classifier"),
         "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
         "representation_scaling": None if further is None else Scaling.from_notes(further), "encoders": notes.get("encoders"),
-        "baselines": _baselines(path, arrays, notes),
+        "baselines": _baselines(path, arrays, notes), "gammas": notes.get("gammas") or {},
     }  # fmt: skip
 
 

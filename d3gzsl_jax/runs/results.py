@@ -128,8 +128,12 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
 def _rows(name: str, ended: str, found: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Rows of the table on the screen, of a predictor or a baseline as results.json holds it."""
     rows = [(name, ended, found["metrics"])]
-    if (at := found.get("calibrated")) and (is_known(at["unseen"]) or is_known(at["seen"])):
-        rows.append(("", f"calibrated, gamma {at['gamma']:.3g}", {"zsl": found["metrics"]["zsl"]} | at))
+    at, plain = found.get("calibrated"), found.get("uncalibrated")
+    if at and (is_known(at["unseen"]) or is_known(at["seen"])):
+        if plain:  # it predicts with calibration
+            rows = [(name, f"{ended}, gamma {at['gamma']:.3g}", found["metrics"])]
+        called = "without calibration" if plain else f"calibrated, gamma {at['gamma']:.3g}"
+        rows.append(("", called, {"zsl": found["metrics"]["zsl"]} | (plain or at)))
     if selected := found.get("test_selected"):
         rows.append(("", f"test-selected ({selected.get('epochs', '?')})", selected["metrics"]))
     return rows + rows_of_folds(found)

@@ -25,6 +25,7 @@ class RunSettings:
         seeds_as: how several seeds are gone through, see `JointLoop`.
         evaluation_batch: rows of a prediction call.
         prediction, selection: what predicts, and which evaluation is the result.
+        calibrates: whether it predicts at the gamma that folds chose.
         has_student: whether D3 teaches a student its classes.
         fits_every: whether the final classifier is fitted at every evaluation.
         classifier_epochs: of the final classifier.
@@ -51,6 +52,7 @@ class RunSettings:
     evaluation_batch: int
     prediction: str
     selection: str
+    calibrates: bool
     has_student: bool
     fits_every: bool
     classifier_epochs: int
@@ -74,6 +76,7 @@ class RunSettings:
             steps_per_call=train.steps_per_call, teacher_epochs=teacher.epochs, teacher_batch_size=teacher.batch_size,
             teacher_threshold=teacher.threshold, precision=config.precision, seeds_as=config.parallel.seeds_as,
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
+            calibrates=evaluation.calibration == "folds",
             has_student=has_student(config), fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
             kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best,

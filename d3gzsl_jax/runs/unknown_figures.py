@@ -38,7 +38,8 @@ def rows_of_folds(predicted: Mapping[str, Any]) -> list[tuple[str, str, Mapping[
     of = predicted["validation"]
     rows = [("", FOLDS if of.get("epoch") is None else f"{FOLDS} ({of['epoch']})", found)]
     at_gamma = found.get("calibrated")
-    return [*rows, ("", f"{FOLDS}, calibrated, gamma {of['gamma']:.3g}", {"harmonic": at_gamma})] if is_known(at_gamma) else rows
+    further = is_known(at_gamma) and at_gamma != found["harmonic"]  # equal where the run predicts with calibration
+    return [*rows, ("", f"{FOLDS}, calibrated, gamma {of['gamma']:.3g}", {"harmonic": at_gamma})] if further else rows
 
 
 def explained(results: Mapping[str, Any]) -> list[str]:

@@ -38,6 +38,12 @@ class Plan(NamedTuple):
         """To train for."""
         return self.choices[self.prediction].epoch
 
+    @property
+    def gammas(self) -> dict[str, float]:
+        """By predictor, what is taken off its seen logits where the run was asked for that (config.eval.calibration)."""
+        calibrates = (self.asked.get("eval") or {}).get("calibration") == "folds"
+        return {name: choice.gamma for name, choice in self.choices.items()} if calibrates else {}
+
     def settle(self, config: ConfigDict) -> ConfigDict:
         """The configuration of the run on all of trainval, evaluated once, at its end."""
         settled = config.copy_and_resolve_references()

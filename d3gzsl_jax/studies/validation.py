@@ -14,7 +14,7 @@ from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import advice
-from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, merit
+from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, means_over_folds, merit
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.fold_evaluations import read_trials
@@ -106,10 +106,9 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     )
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"
-        display.say(
-            f"chosen on validation{other}: {describe(name, choice)}; "
-            f"there H {100 * choice.metrics['harmonic']:.1f}, calibrated {100 * choice.metrics['calibrated']:.1f}"
-        )
+        without = "" if config.eval.calibration == "folds" else f"H {100 * choice.metrics['harmonic']:.1f}, "
+        reached = f"{without}calibrated{'' if without else ' H'} {100 * choice.metrics['calibrated']:.1f}"
+        display.say(f"chosen on validation{other}: {describe(name, choice)}; there {reached}")
     return plan
 
 
@@ -148,8 +147,9 @@ def _chosen(
     for index, other in enumerate(tried):
         if other != tried[0]:
             raise UserError(f"{root / f'fold-{index}'}: tried something else than fold-0; remove {root} to validate anew")
-    plan = Plan(*make_plan(trials, of.prediction, of.criterion), config.to_dict())
-    tried_curves = curves(trials)
+    calibrates = of.calibration == "folds"
+    plan = Plan(*make_plan(trials, of.prediction, of.criterion, calibrates), config.to_dict())
+    tried_curves = curves(trials, calibrates)
     content = {
         "prediction": plan.prediction,
         "choices": {name: choice.described() for name, choice in plan.choices.items()},
@@ -191,6 +191,7 @@ def fold_config(config: ConfigDict) -> ConfigDict:
     """The configuration of a fold's run: everything that may predict is evaluated at every evaluation."""
     own = config.copy_and_resolve_references()
     own.eval.selection, own.eval.retrain, own.eval.baselines, own.log.report, own.log.wandb = "last", True, "", False, False
+    own.eval.calibration = "none"  # gamma is chosen over all folds, not within one
     own.train.resume = "auto"  # 'must' and 'never' are about the run as a whole, which has been looked at
     if own.classifier.fit != "never":
         own.classifier.fit = "every"
@@ -210,7 +211,7 @@ def _report_validation(opened: OpenRuns, one: OpenRun, plan: Plan) -> dict[str, 
 
 
 def make_plan(
-    trials: list[dict[str, dict[Candidate, Trial]]], prediction: str, criterion: str
+    trials: list[dict[str, dict[Candidate, Trial]]], prediction: str, criterion: str, calibrates: bool = False
 ) -> tuple[str, dict[str, Choice]]:
     """Chooses on the folds' trials: what predicts, and the choice for each predictor.
 
@@ -220,29 +221,28 @@ def make_plan(
     Args:
         trials: one entry a fold, by predictor and candidate.
         prediction: 'student', 'classifier' or 'auto'.
-        criterion: see `selection.choose`.
+        criterion, calibrates: see `selection.choose`.
     """
     over_folds = {
         name: {candidate: [fold[name][candidate] for fold in trials] for candidate in candidates}
         for name, candidates in trials[0].items()
     }
     names = list(over_folds) if prediction == "auto" else [prediction]
-    best = {name: choose(over_folds[name], criterion) for name in names}
+    best = {name: choose(over_folds[name], criterion, calibrates) for name in names}
     name = max(best, key=lambda one: merit(best[one].metrics, criterion))
     epoch = best[name].epoch
     at_epoch = {
-        other: choose({candidate: found for candidate, found in of.items() if candidate[0] == epoch}, criterion)
+        other: choose({candidate: found for candidate, found in of.items() if candidate[0] == epoch}, criterion, calibrates)
         for other, of in over_folds.items()
     }
     return name, at_epoch
 
 
-def curves(trials: list[dict[str, dict[Candidate, Trial]]]) -> list[dict[str, Any]]:
-    """Mean metrics of every candidate, for the record."""
+def curves(trials: list[dict[str, dict[Candidate, Trial]]], calibrates: bool = False) -> list[dict[str, Any]]:
+    """Mean metrics of every candidate, for the record; `calibrates`: U, S and H at the gamma that is best for it."""
     found = []
     for name, candidates in trials[0].items():
         for candidate in sorted(candidates):
-            by_fold = [fold[name][candidate].metrics for fold in trials]
-            metrics = {key: float(np.mean([metrics[key] for metrics in by_fold])) for key in by_fold[0]}
+            _, metrics = means_over_folds([fold[name][candidate] for fold in trials], calibrates)
             found.append({"prediction": name, "epoch": candidate[0], "classifier_epochs": candidate[1], "metrics": metrics})
     return found

@@ -40,7 +40,14 @@ def test_another_number_of_epochs_leaves_their_length():
         ({"train__outer_steps": -100}, "config.train.outer_steps=-100: must be at least 0"),
         ({"train__batch_size": 1}, "config.train.batch_size=1: a batch needs 2 rows"),
         ({"eval__baselines": "ezsl"}, "config.eval.baselines='ezsl': 'ezsl' is none; .*; did you mean 'eszsl'"),
-        ({"eval__selection": "last", "eval__prediction": "student"}, "config.eval.baselines=.*give selection='validation'"),
+        (
+            {"eval__selection": "last", "eval__prediction": "student", "eval__calibration": "none"},
+            "config.eval.baselines=.*give selection='validation'",
+        ),
+        (
+            {"eval__selection": "last", "eval__prediction": "student"},
+            "config.eval.calibration='folds' and config.eval.selection='last': there are no folds .*; give selection='validation', or",
+        ),
     ],
 )
 def test_what_is_refused(fields, message):

@@ -85,6 +85,25 @@ def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path)
     assert grown.predictors == ("classifier",)  # its baselines do not know the new class
 
 
+def test_a_run_predicts_at_the_gamma_of_its_folds(birds, finished, tmp_path):
+    folder, results = finished
+    model = load_model(folder)
+    model.save(tmp_path / "model")
+    for name, found in results["predictions"].items():
+        assert found["calibrated"]["gamma"] == found["validation"]["gamma"] == model.gammas[name]
+        assert {key: found["calibrated"][key] for key in ("unseen", "seen", "harmonic")}.items() <= found["metrics"].items()
+        assert set(found["uncalibrated"]) == {"unseen", "seen", "harmonic"}
+        for split, classes in ((birds.test_unseen, birds.unseen_classes), (birds.test_seen, birds.seen_classes)):
+            labels = birds.labels[split]
+            for one in (model, load_model(tmp_path / "model")):
+                right = one.predict(birds.features[split], predictor=name).classes[:, 0] == labels
+                accuracy = np.mean([right[labels == label].mean() for label in classes])
+                assert accuracy == pytest.approx(found["metrics"]["unseen" if classes is birds.unseen_classes else "seen"])
+    chosen = json.loads((folder / "validation.json").read_text())["choices"][results["prediction"]]["metrics"]
+    assert chosen["harmonic"] == chosen["calibrated"]
+    assert "this run, without calibration" in write_page(folder).read_text()
+
+
 def test_advice_is_in_results_and_on_the_page(finished):
     folder, results = finished
     assert "of H on the folds" in results["advice"][0] or "no baseline is ahead" in results["advice"][0]

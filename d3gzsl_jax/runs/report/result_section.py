@@ -56,7 +56,7 @@ def result_section(run: "Recorded", references: "Sequence[Reference]", predictio
         notes.append(texts.NO_BASELINE)
     return {
         "tiles": tiles,
-        "whose": f"{prediction}, {epoch}, percent" if found else "nothing evaluated yet",
+        "whose": f"{prediction}{_at_gamma(run, prediction)}, {epoch}, percent" if found else "nothing evaluated yet",
         "meanings": [*texts.MEANINGS.items(), *([(FOLDS, f"{means_over_folds(run.results)}.")] if folds else [])],
         "verdict": [*(run.results.get("advice") or []), *(_verdict(run, prediction, found, references) if found else [])],
         "comparison": grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
@@ -67,8 +67,11 @@ def result_section(run: "Recorded", references: "Sequence[Reference]", predictio
 def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
     """Rows of the baselines that were fitted beside the run, and of what predicts with calibration, where there are some."""
     found, rows = run.results.get("baselines") or {}, []
-    if found:
-        rows += _calibrated("this run, calibrated", run.predictions.get(prediction) or {})
+    own = run.predictions.get(prediction) or {}
+    if found and own.get("uncalibrated"):
+        rows += _calibrated("this run, without calibration", _plain(own))
+    elif found:
+        rows += _calibrated("this run, calibrated", own)
     for name, of in found.items():
         called = texts.BASELINES.get(name, name)
         rows += [[called, *metric_cells(of.get("metrics"))], *_calibrated(f"{called}, calibrated", of)]
@@ -77,11 +80,22 @@ def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
     return rows
 
 
+def _at_gamma(run: "Recorded", prediction: str) -> str:
+    """Says that what predicts does so with calibration, where it does."""
+    found = run.predictions.get(prediction) or {}
+    return f" with calibration, gamma {found['calibrated']['gamma']:.3g}" if found.get("uncalibrated") else ""
+
+
+def _plain(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A predictor that predicts with calibration, its figures without in the place of those with."""
+    return {**found, "calibrated": found["uncalibrated"]}
+
+
 def _calibrated(called: str, found: Mapping[str, Any]) -> list[list[str]]:
     """The row of U, S and H at gamma: of the test rows, or H alone of folds; none where neither is known."""
     metrics = found.get("metrics") or {}
     at = found.get("calibrated") or {"harmonic": metrics.get("calibrated")}
-    if at.get("harmonic") is None:
+    if at.get("harmonic") is None or at["harmonic"] == metrics.get("harmonic"):
         return []
     return [[called, *metric_cells({"zsl": metrics.get("zsl"), "ausuc": metrics.get("ausuc"), **at})]]
 
