@@ -57,16 +57,18 @@ class FittedBaseline(NamedTuple):
         return {**self.params, "bias": self.params["bias"].at[jnp.asarray(seen)].add(-self.gamma)}
 
 
-def entry(of: FittedBaseline, found: Evaluation, calibrated: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def entry(
+    of: FittedBaseline, found: Evaluation, by_calibration: dict[str, Any], names: tuple[str, ...]
+) -> dict[str, Any]:
     """What results.json holds of a baseline on the test rows.
 
     Args:
         of: the baseline.
-        found: its evaluation, without gamma.
-        calibrated: U, S and H at gamma.
+        found: its evaluation.
+        by_calibration: see `selection.by_calibration`.
         names: of the classes.
     """
     return {
-        "metrics": found.metrics, "selection": "validation", "per_class": found.by_name(names), "calibrated": calibrated,
+        "metrics": found.metrics, "selection": "validation", "per_class": found.by_name(names), **by_calibration,
         "validation": of.validation,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from d3gzsl_jax.evaluation.calibration import calibrated_logits, offset
 from d3gzsl_jax.evaluation.curves import Best
 from d3gzsl_jax.evaluation.details import Predictor
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
-from d3gzsl_jax.evaluation.selection import Choice, calibrated
+from d3gzsl_jax.evaluation.selection import Choice, by_calibration
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
@@ -148,20 +148,8 @@ class Predictors:
                 "metrics": last.metrics,
                 "selection": "validation" if name in choices else "test" if best and rule == "test" else "last",
                 "per_class": last.by_name(names),
-                **self._by_calibration(name, last, choices.get(name)),
+                **(by_calibration(last, choices[name].gamma, name in self._gammas) if name in choices else {"calibrated": None}),
                 "validation": choices[name].described() if name in choices else None,
                 "test_selected": {"selection": "test", "epochs": epoch, "metrics": best} if best else None,
             }
         return found
-
-    def _by_calibration(self, name: str, last: Evaluation, choice: Choice | None) -> dict[str, dict[str, Any] | None]:
-        """'calibrated', U, S and H at the gamma that was chosen, None without one; 'uncalibrated', where it predicts at it, those
-        without."""
-        if choice is None:
-            return {"calibrated": None}
-        applied = self._gammas.get(name)
-        if applied is None:
-            return {"calibrated": calibrated(last.curve, choice.gamma)}
-        known = {key: last.metrics[key] for key in ("unseen", "seen", "harmonic")}
-        plain = {key: calibrated(last.curve, -applied)[key] for key in known}
-        return {"calibrated": {"selection": "validation", "gamma": applied} | known, "uncalibrated": plain}

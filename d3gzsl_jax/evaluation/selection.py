@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax.evaluation.evaluate import Evaluation
 from d3gzsl_jax.evaluation.metrics import harmonic_mean, harmonic_means
 
 CRITERIA = ("harmonic", "calibrated", "ausuc", "zsl")
@@ -107,7 +108,18 @@ def merit(metrics: Mapping[str, float], criterion: str) -> float:
     return float(np.nan_to_num(metrics[criterion], nan=-1.0))
 
 
-def calibrated(curve: Mapping[str, np.ndarray], gamma: float) -> dict[str, Any]:
-    """U, S and H under calibrated stacking at the gamma that validation chose, as results.json holds them."""
-    unseen, seen = (float(values) for values in at_gamma(curve, np.asarray(gamma)))
-    return {"selection": "validation", "gamma": gamma, "unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}
+def by_calibration(found: Evaluation, gamma: float, is_applied: bool) -> dict[str, dict[str, Any]]:
+    """U, S and H under calibrated stacking at the gamma that validation chose, as results.json holds them: 'calibrated', and
+    'uncalibrated' where the predictor has gamma in it already.
+
+    Args:
+        found: its evaluation.
+        gamma: that was chosen.
+        is_applied: whether what was evaluated is at it.
+    """
+    unseen, seen = (float(values) for values in at_gamma(found.curve, np.asarray(-gamma if is_applied else gamma)))
+    other = {"unseen": unseen, "seen": seen, "harmonic": harmonic_mean(unseen, seen)}
+    of_gamma: dict[str, Any] = {"selection": "validation", "gamma": gamma}
+    if not is_applied:
+        return {"calibrated": of_gamma | other}
+    return {"calibrated": of_gamma | {key: found.metrics[key] for key in other}, "uncalibrated": other}

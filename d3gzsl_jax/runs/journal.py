@@ -11,7 +11,7 @@ from d3gzsl_jax.evaluation import advice, class_scores, details
 from d3gzsl_jax.evaluation.evaluate import Evaluation
 from d3gzsl_jax.evaluation.monitoring import TrainingMonitor
 from d3gzsl_jax.evaluation.predictors import Predictors, RealRows
-from d3gzsl_jax.evaluation.selection import calibrated
+from d3gzsl_jax.evaluation.selection import by_calibration
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.frameworks.structures import Params, TrainState
@@ -158,9 +158,10 @@ class Journal:
         if (plan := self._plan) is None:
             return
         for name, of in plan.baselines.items():
-            evaluated = self._evaluator.predictor(of.scores.logits)(of.params)
-            at_gamma = calibrated(evaluated.curve, of.gamma)
-            self._baselines[name] = class_scores.entry(of, evaluated, at_gamma, self._data.class_names)
+            params = of.calibrated(self._data.seen_classes) if self._settings.calibrates else of.params
+            evaluated = self._evaluator.predictor(of.scores.logits)(params)
+            figures = by_calibration(evaluated, of.gamma, self._settings.calibrates)
+            self._baselines[name] = class_scores.entry(of, evaluated, figures, self._data.class_names)
         own = self.predictors.last[self._settings.prediction].metrics
         self._advice = [*plan.advice, *self._advice, *advice.of_test_rows(own, self._baselines)]
 

@@ -122,7 +122,10 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str,
     found = {}
     for name in names:
         with one.display.doing(f"fitting the baseline {name}"):
-            found[name] = before.get(name) or within_run.chosen_on_folds(name, benchmarks, of.seed, of.data.scaling)
+            chosen = before.get(name)
+            found[name] = chosen or within_run.chosen_on_folds(
+                name, benchmarks, of.seed, of.data.scaling, of.eval.calibration == "folds"
+            )
         one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
     return found
 

@@ -17,7 +17,8 @@ class Linear:
         return features @ params
 
 
-def test_gamma_is_taken_off_the_seen_classes(rng=np.random.default_rng(0)):
+def test_gamma_is_taken_off_the_seen_classes():
+    rng = np.random.default_rng(0)
     rows, params = rng.standard_normal((5, 3)).astype(np.float32), rng.standard_normal((3, 4)).astype(np.float32)
     at, seen = offset(0.5, np.array([1, 3]), 4), np.array([[0.0, 0.5, 0.0, 0.5]], np.float32)
     np.testing.assert_array_equal(at, seen)

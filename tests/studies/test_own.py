@@ -64,7 +64,9 @@ def test_baselines_are_a_table_of_their_own(finished):
     assert set(results["predictions"]) == {"student", "classifier"}
     for found in results["baselines"].values():
         assert set(found["metrics"]) == {"unseen", "seen", "harmonic", "zsl", "ausuc"} and found["selection"] == "validation"
-        assert found["calibrated"]["gamma"] == found["validation"]["gamma"] and "calibrated" in found["validation"]["metrics"]
+        assert found["calibrated"]["gamma"] == found["validation"]["gamma"]
+        assert found["calibrated"]["harmonic"] == found["metrics"]["harmonic"] and "harmonic" in found["uncalibrated"]
+        assert found["validation"]["metrics"]["calibrated"] == found["validation"]["metrics"]["harmonic"]
 
 
 def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path):

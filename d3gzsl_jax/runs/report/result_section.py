@@ -74,7 +74,10 @@ def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
         rows += _calibrated("this run, calibrated", own)
     for name, of in found.items():
         called = texts.BASELINES.get(name, name)
-        rows += [[called, *metric_cells(of.get("metrics"))], *_calibrated(f"{called}, calibrated", of)]
+        if of.get("uncalibrated"):
+            rows += [[f"{called}, calibrated", *metric_cells(of.get("metrics"))], *_calibrated(f"{called}, without", _plain(of))]
+        else:
+            rows += [[called, *metric_cells(of.get("metrics"))], *_calibrated(f"{called}, calibrated", of)]
         if folds := of_folds(of):
             rows.append([f"{called}, {FOLDS}", *metric_cells(folds)])
     return rows

@@ -15,7 +15,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import SplitArrays, scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
-from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, calibrated, means_over_folds, merit
+from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, by_calibration, means_over_folds, merit
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
@@ -109,12 +109,12 @@ def _tested(baseline: Baseline, data: GZSLData, chosen: Chosen, seed: int, scali
         "metrics": found.metrics,
         "selection": "validation",
         "per_class": found.by_name(data.class_names),
-        "calibrated": calibrated(found.curve, chosen.gamma),
+        **by_calibration(found, chosen.gamma, is_applied=False),
     }
 
 
 def choose(
-    baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str, scaling: str = "minmax"
+    baseline: Baseline, benchmarks: Sequence[GZSLData], seed: int, criterion: str, scaling: str = "minmax", calibrates: bool = False
 ) -> Chosen:
     """The candidate with the highest mean of the criterion over the folds, the first among equals.
 
@@ -124,6 +124,7 @@ def choose(
         seed: of the fits.
         criterion: one of `selection.CRITERIA`.
         scaling: of the features, see config.data.scaling.
+        calibrates: whether U, S and H are told at gamma.
 
     Raises:
         DivergenceError: parameters that are not finite.
@@ -133,7 +134,7 @@ def choose(
     by_fold = [[Trial(one.metrics, one.curve) for one in of_fold] for of_fold in found]
     tried: list[dict[str, Any]] = []
     for candidate, over_folds in zip(candidates, zip(*by_fold, strict=True), strict=True):
-        gamma, metrics = means_over_folds(over_folds)
+        gamma, metrics = means_over_folds(over_folds, calibrates)
         tried.append({"hyperparameters": dict(candidate), "gamma": gamma, "metrics": metrics})
     best = max(tried, key=lambda one: merit(one["metrics"], criterion))
     return Chosen(**best, candidates=tried)

@@ -19,7 +19,9 @@ def possible(names: Sequence[str], data: GZSLData) -> list[str]:
     return [name for name in names if name != zero_shot_clip.NAME or zero_shot_clip.is_possible(data)]
 
 
-def chosen_on_folds(name: str, benchmarks: Sequence[GZSLData], seed: int, scaling: str) -> dict[str, Any]:
+def chosen_on_folds(
+    name: str, benchmarks: Sequence[GZSLData], seed: int, scaling: str, calibrates: bool = False
+) -> dict[str, Any]:
     """What results.json holds of the choice: 'hyperparameters', 'gamma', and 'metrics', means over the folds.
 
     Args:
@@ -27,12 +29,13 @@ def chosen_on_folds(name: str, benchmarks: Sequence[GZSLData], seed: int, scalin
         benchmarks: the folds.
         seed: of the fits.
         scaling: of the features, the run's.
+        calibrates: whether U, S and H are told at gamma, as the run's are.
 
     Raises:
         DivergenceError: parameters that are not finite.
     """
     with precision.scope("float32"):
-        found = choose(FAMILIES[name], benchmarks, seed, _CRITERION, scaling)
+        found = choose(FAMILIES[name], benchmarks, seed, _CRITERION, scaling, calibrates)
     return {"hyperparameters": dict(found.hyperparameters), "gamma": found.gamma, "metrics": found.metrics}
 
 
