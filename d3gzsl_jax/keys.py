@@ -35,6 +35,12 @@ def normal_rows(key: jax.Array, first: int, rows: int, width: int) -> jax.Array:
     return _normal_at(key, high, low).reshape(rows, width)
 
 
+def normal_row(key: jax.Array, row: jax.Array, width: int) -> jax.Array:
+    """Row `row`, () int32, of jax.random.normal(key, (rows, width)) of less than 2^32 numbers, to the bit; (width,), for vmap."""
+    low = row.astype(jnp.uint32) * jnp.uint32(width) + jnp.arange(width, dtype=jnp.uint32)
+    return _normal_at(key, jnp.zeros_like(low), low)
+
+
 @jax.jit
 def _normal_at(key: jax.Array, high: jax.Array, low: jax.Array) -> jax.Array:
     both = threefry_2x32(jax.random.key_data(key), jnp.concatenate([high, low]))

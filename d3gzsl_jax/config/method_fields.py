@@ -129,6 +129,12 @@ CLASSIFIER = (
         words=("never", "last", "every"), base="every",
     ),
     Field("classifier.n_syn", 300, "Rows synthesized per unseen class.", low=0),
+    Field(
+        "classifier.synthesis", "auto",
+        "When they are made: ahead, all of them before the fit; batches, those of an update as it is due, anew in every epoch, for "
+        "rows that no memory holds; auto, ahead where they take at most 4 GiB. The rows are the same, up to last digits.",
+        words=("ahead", "batches", "auto"),
+    ),
     Field("classifier.epochs", 25, "Epochs it is fitted for.", low=1),
     Field("classifier.batch_size", 300, "Rows per update.", low=1),
     Field("classifier.learning_rate", 1e-3, "Learning rate.", low=0.0, closed=False),

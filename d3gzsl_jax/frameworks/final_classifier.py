@@ -10,8 +10,12 @@ import jax.numpy as jnp
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes, Params
-from d3gzsl_jax.frameworks.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.synthesis import synthesize_classes, synthesize_rows
 from d3gzsl_jax.keys import stream
+
+AHEAD_BYTES = 4 * 2**30
+"""Of synthesized rows that are made ahead of the fit, at most, where that is chosen by size: a constant, so that a run has the same
+bits whatever memory is free."""
 
 ZSL = "zsl"
 """Where T1's own softmax is among the parameters of a final classifier that has one."""
@@ -31,6 +35,8 @@ class FinalClassifier:
             'own', a softmax of its own over the unseen classes, fitted to the synthesized rows alone, none of which it ever drops.
         zsl_epochs: of T1's own softmax; 0: as many as of the other.
         zsl_n_syn: rows of each class that T1's own softmax is fitted to, the first of those synthesized; 0: all of them.
+        synthesis: 'ahead', all rows before the fit; 'batches', those of a batch as it is due, again in every epoch; 'auto', ahead
+            where they take at most `AHEAD_BYTES`.
     """
 
     framework: Framework
@@ -40,6 +46,12 @@ class FinalClassifier:
     zsl: str = "restricted"
     zsl_epochs: int = 0
     zsl_n_syn: int = 0
+    synthesis: str = "ahead"
+
+    def is_ahead(self, unseen: int, width: int) -> bool:
+        """Whether the synthesized rows of so many unseen classes, of this width, are all made before the fit."""
+        size = 4 * unseen * self.n_syn * width
+        return size == 0 or self.synthesis == "ahead" or (self.synthesis == "auto" and size <= AHEAD_BYTES)
 
     def synthesize(self, params: Params, key: jax.Array, classes: Classes) -> jax.Array:
         """Synthesized rows as they are represented, (|U| n_syn, width), class-major."""
@@ -50,14 +62,20 @@ class FinalClassifier:
     ) -> tuple[jax.Array, jax.Array]:
         """What it is fitted to, as it is represented (n, width), and the labels (n,): real rows, then the |U| n_syn synthesized
         ones. Arguments as of `fit`."""
+        real, labels = self._real_rows(params, key, classes, features, labels)
+        inputs = jnp.concatenate([real, self.synthesize(params, stream(key, "noise"), classes)])
+        return inputs, jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+
+    def _real_rows(
+        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """The real ones of `rows`."""
         if count := self.framework.real_rows_per_class:
             first = first_rows(labels, classes.seen, count)
             features, labels = features[first], labels[first]
         of = stream(key, "real")
         draws = {name: draw.sample(stream(of, name), len(features)) for name, draw in self.framework.real_draws().items()}
-        real = self.framework.represent_real(params, features, draws)
-        inputs = jnp.concatenate([real, self.synthesize(params, stream(key, "noise"), classes)])
-        return inputs, jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+        return self.framework.represent_real(params, features, draws), labels
 
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
         """Fresh parameters for features of this size, without T1's own softmax."""
@@ -87,26 +105,36 @@ class FinalClassifier:
     ) -> list[Params]:
         """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled. T1's own
         softmax is fitted once, for all its epochs, and is the same in all of them."""
-        inputs, labels = self.rows(params, key, classes, features, labels)
+        unseen, width = len(classes.unseen), self._width(params, features.shape[1])
+        inputs, labels = self._real_rows(params, key, classes, features, labels)
+        labels, real, noise = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)]), len(inputs), stream(key, "noise")
+        if self.is_ahead(unseen, width):
+            inputs = jnp.concatenate([inputs, self.synthesize(params, noise, classes)])
+            made = lambda index, place: inputs[real + index * self.n_syn + place]  # noqa: E731
+            take = lambda rows: inputs[rows]  # noqa: E731
+        else:
+            made = lambda index, place: synthesize_rows(  # noqa: E731
+                self.framework, params, noise, classes.semantics, classes.unseen[index], place
+            )
+
+            def take(rows: jax.Array) -> jax.Array:
+                index = jnp.maximum(rows - real, 0)
+                given = inputs[jnp.minimum(rows, real - 1)]
+                return jnp.where((rows < real)[:, None], given, made(index // self.n_syn, index % self.n_syn))
+
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:
             rows = jnp.bincount(labels, length=self.softmax.classes).astype(jnp.float32)
             # A class without a row (no synthesis) keeps a finite offset, that of half a row.
             offset = self.logit_adjustment * jnp.log(jnp.maximum(rows, 0.5) / len(labels))[None]
-        found = self.softmax.fits(key, inputs, labels, after, offset)
+        found = self.softmax.fits_by(key, len(labels), width, lambda rows: (take(rows), labels[rows]), after, offset)
         if self.zsl == "restricted":
             return found
-        unseen = len(classes.unseen)
-        own = self._fit_zsl(stream(key, ZSL), inputs[len(inputs) - unseen * self.n_syn :], unseen)
+        # All classes of T1's own softmax have equally many rows: its logits are not adjusted.
+        softmax, count = self._zsl_softmax(unseen), self.zsl_n_syn or self.n_syn
+        of_unseen = lambda rows: (made(rows // count, rows % count), rows // count)  # noqa: E731
+        (own,) = softmax.fits_by(stream(key, ZSL), unseen * count, width, of_unseen, (softmax.epochs,))
         return [one | {ZSL: own} for one in found]
-
-    def _fit_zsl(self, key: jax.Array, synthesized: jax.Array, unseen: int) -> Params:
-        """T1's own softmax, fitted to the synthesized rows (|U| n_syn, width). Its logits are not adjusted: all its classes have
-        equally many rows."""
-        count = self.zsl_n_syn or self.n_syn
-        width = synthesized.shape[1]
-        rows = synthesized.reshape(unseen, self.n_syn, width)[:, :count].reshape(unseen * count, width)
-        return self._zsl_softmax(unseen).fit(key, rows, jnp.repeat(jnp.arange(unseen, dtype=jnp.int32), count))
 
     def _zsl_softmax(self, unseen: int) -> SoftmaxTraining:
         return dataclasses.replace(self.softmax, classes=unseen, epochs=self.zsl_epochs or self.softmax.epochs, drops_last=False)

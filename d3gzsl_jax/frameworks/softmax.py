@@ -101,13 +101,22 @@ class SoftmaxTraining:
     ) -> list[Params]:
         """The parameters after each of the ascending numbers of epochs `after`, at most `epochs`: what `fit` with so many epochs
         gives, for the price of the last. Not compiled."""
-        params = self.init(key, inputs.shape[1])
+        count, width = inputs.shape
+        return self.fits_by(key, count, width, lambda rows: (inputs[rows], labels[rows]), after, offset)
+
+    def fits_by(
+        self, key: jax.Array, count: int, width: int, take: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
+        after: tuple[int, ...], offset: jax.Array | float = 0.0,
+    ) -> list[Params]:
+        """`fits` to `count` inputs of a width that need not be there together: `take` of row numbers (b,) gives inputs (b, width)
+        and labels (b,)."""
+        params = self.init(key, width)
 
         def body(carry: tuple[Params, optax.OptState], rows: jax.Array) -> tuple[tuple[Params, optax.OptState], None]:
-            return self.update(*carry, inputs[rows], labels[rows], offset)[:2], None
+            return self.update(*carry, *take(rows), offset)[:2], None
 
         begin = (params, self.adam.init(params))
-        return [carry[0] for carry in self.snapshots(body, begin, self.rows(key, len(inputs)), after)]
+        return [carry[0] for carry in self.snapshots(body, begin, self.rows(key, count), after)]
 
     def snapshots(self, update: Callable[..., Any], carry: Carry, rows: jax.Array, after: tuple[int, ...]) -> Iterator[Carry]:
         """Scans `update` over batches of rows, and yields the carry after each of the ascending numbers of epochs.

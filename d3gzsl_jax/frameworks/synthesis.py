@@ -11,7 +11,7 @@ import numpy as np
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.schedule import Draw
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.keys import normal_rows, stream
+from d3gzsl_jax.keys import normal_row, normal_rows, stream
 
 _CHUNK_ROWS = 2048  # rows synthesized at a time
 _PART_BYTES = 2**28  # of rows that are handed out, and of what they are made of
@@ -73,6 +73,27 @@ def parts_of_classes(
                 for name, draw, at in _draws(framework, key, label)
             }
             yield np.asarray(_synthesize(framework, params, semantics[label][None], draws))
+
+
+def synthesize_rows(
+    framework: Framework, params: Params, key: jax.Array, semantics: jax.Array, labels: jax.Array, places: jax.Array
+) -> jax.Array:
+    """Any rows (b, width) that `synthesize_classes` would make, as the final classifier sees them, up to the last digits of
+    products of other shapes.
+
+    Args:
+        framework, params, key, semantics: as there.
+        labels: (b,) int32 class ids.
+        places: (b,) int32, the number of each row among those of its class.
+    """
+
+    def draws_of(label: jax.Array, place: jax.Array) -> dict[str, jax.Array]:
+        return {
+            name: normal_row(at, place, math.prod(draw.shape)).reshape(draw.shape)
+            for name, draw, at in _draws(framework, key, label)
+        }
+
+    return framework.represent_synthesized(params, semantics[labels], jax.vmap(draws_of)(labels, places))
 
 
 def _draws(framework: Framework, key: jax.Array, label: jax.Array | int) -> Iterator[tuple[str, Draw, jax.Array]]:

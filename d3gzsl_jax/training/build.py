@@ -194,7 +194,7 @@ def build_final_classifier(config: ConfigDict, framework: Framework, classes: in
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
     return FinalClassifier(
-        framework, framework.softmax(softmax), of.n_syn, of.logit_adjustment, of.zsl, of.zsl_epochs, of.zsl_n_syn
+        framework, framework.softmax(softmax), of.n_syn, of.logit_adjustment, of.zsl, of.zsl_epochs, of.zsl_n_syn, of.synthesis
     )
 
 

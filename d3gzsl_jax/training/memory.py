@@ -26,6 +26,7 @@ from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.system.host_memory import free_host_memory, size
+from d3gzsl_jax.training import build
 from d3gzsl_jax.training.build import build_first_stage, build_objective, build_optimization, first_stage_shapes
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower. The whole numbers
@@ -90,7 +91,8 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         synthesized = unseen * config.classifier.n_syn
         real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
-        fitted = synthesized * into + (real + synthesized) * (into + config.classifier.epochs)
+        ahead = build.build_final_classifier(config, framework, seen + unseen).is_ahead(unseen, into)
+        fitted = (2 * synthesized + real if ahead else real) * into + (real + synthesized) * config.classifier.epochs
     beforehand = framework.pretrain_words(rows)
     kept = (rows + tests) * (width + represented) * resident
     return _WORD * (runs * state + kept + max(runs * step, evaluated, fitted, beforehand))

@@ -75,3 +75,34 @@ def test_without_synthesis_unseen_classes_are_never_learned():
     classifier = jax.jit(final.fit)(p.state.params, jax.random.key(2), p.constants.classes, rows.features, rows.labels)
     logits = final.logits(p.state.params, classifier, rows.features)
     assert logits.shape == (100, 12) and not np.isin(logits.argmax(-1), p.constants.classes.unseen).any()
+
+
+@pytest.mark.parametrize("framework", ["wgan", "cegzsl", "free", "tfvaegan"])
+def test_rows_made_as_they_are_due_are_those_made_ahead(framework):
+    p, final = case(framework)
+    params, key, classes = p.state.params, jax.random.key(1), p.constants.classes
+    whole = np.asarray(final.synthesize(params, key, classes))
+    index, place = jnp.asarray([0, 3, 3, 1]), jnp.asarray([6, 0, 5, 2])
+    rows = synthesis.synthesize_rows(final.framework, params, key, classes.semantics, classes.unseen[index], place)
+    np.testing.assert_allclose(rows, whole[np.asarray(index * 7 + place)], atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("framework", "options"), [("wgan", {"logit_adjustment": 1.0}), ("cegzsl", {"zsl": "own", "zsl_n_syn": 4}), ("free", {})])
+def test_a_fit_that_makes_its_rows_batch_by_batch_is_the_same(framework, options):
+    p, final = case(framework, **options)
+    rows = p.constants.rows
+    fit = lambda synthesis: dataclasses.replace(final, synthesis=synthesis).fit(  # noqa: E731
+        p.state.params, jax.random.key(2), p.constants.classes, rows.features, rows.labels
+    )
+    ahead, batches = fit("ahead"), fit("batches")
+    assert jax.tree.structure(ahead) == jax.tree.structure(batches)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), ahead, batches)
+
+
+def test_by_size_rows_are_made_ahead_up_to_a_bound():
+    _, final = case(n_syn=300)
+    auto = dataclasses.replace(final, synthesis="auto")
+    assert auto.is_ahead(50, 2048) and not auto.is_ahead(20_000, 2048)  # 0.1 and 49 GB
+    assert final.is_ahead(20_000, 2048) and not dataclasses.replace(final, synthesis="batches").is_ahead(50, 2048)
+    assert dataclasses.replace(final, synthesis="batches", n_syn=0).is_ahead(50, 2048)

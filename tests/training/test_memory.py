@@ -140,3 +140,10 @@ def test_memory_that_runs_out_is_one_line():
 def test_sizes_are_told_for_people():
     assert [memory.size(n) for n in (0, 1023, 2048, 3 * 2**30, 2**90)] == ["0.0 B", "1023.0 B", "2.0 KiB", "3.0 GiB", "1024.0 YiB"]
     assert re.match(r"[\d.]+ YiB", memory.size(10**40))
+
+
+def test_synthesized_rows_that_are_made_batch_by_batch_are_not_counted():
+    classes = Large(10000, 21000, 2048, 500, 1000, 20000)
+    of = lambda how: config("many_classes", classifier__fit="last", classifier__n_syn=300, classifier__synthesis=how)  # noqa: E731
+    ahead, auto = (memory.needed(of(how), classes) for how in ("ahead", "auto"))
+    assert ahead > 90 * GIB and auto < 5 * GIB
