@@ -163,7 +163,8 @@ PARALLEL = (
     Field(
         "parallel.seeds_as", "auto",
         "vmap: batched, equal to a run of that seed alone up to rounding, which training lets grow. map: one after another within "
-        "the program, to the bits of the run alone. auto: vmap on an accelerator, map on a CPU, where it is no slower.",
+        "the program, to the bits of the run alone. auto: vmap on an accelerator, map on a CPU, where it is no slower. Seeds "
+        "that divide evenly over several devices of one process are spread over them, each going through its own like this.",
         words=("auto", "map", "vmap"), may_change=True,
     ),
     Field(

@@ -3,6 +3,9 @@
 What differs from seed to seed has a leading axis over the seeds: parameters, optimiser states, tallies, root keys, teachers and
 their outputs. What does not is there once: features, labels and classes, and the two counters, so that what hangs on them alone
 (the learning rates of an epoch, whether norms are measured) is decided once for all seeds.
+
+On several devices the seeds are spread over them where they divide evenly: a device has seeds of its own, none of whose numbers
+another device needs, and there is no collective. Else the rows of every seed are, as of one (training/sharding.py).
 """
 
 import dataclasses
@@ -12,12 +15,13 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.stages import Compiled, Wrapped
 
 from d3gzsl_jax.frameworks.schedule import Phase
 from d3gzsl_jax.frameworks.structures import Batch, Inputs, TrainState
 from d3gzsl_jax.training.loop import Carry, Constants, Loop
+from d3gzsl_jax.training.sharding import AXIS, ONE_DEVICE
 from d3gzsl_jax.training.tally import Tally
 
 Tree = TypeVar("Tree", TrainState, Tally, Constants)
@@ -44,10 +48,20 @@ class JointLoop:
             sums in another order than a seed alone does, so the parameters are those of the seed alone up to rounding, which
             adversarial training lets grow. 'map': one after another within the program, to the very bits of the seed alone. 'auto':
             vmap where there is an accelerator to fill, map on a CPU, where it is no slower.
+        spread: over these devices, each of which goes through its seeds as said; None: rows are split, or there is one device.
     """
 
     loop: Loop
     seeds_as: str = "auto"
+    spread: Mesh | None = None
+
+    @classmethod
+    def of(cls, loop: Loop, seeds_as: str, count: int) -> "JointLoop":
+        """For so many seeds, spread over the devices of the loop if they divide evenly and are all of this process."""
+        mesh = loop.sharding.mesh
+        if mesh is None or mesh.is_multi_process or count % mesh.size:
+            return cls(loop, seeds_as)
+        return cls(dataclasses.replace(loop, sharding=ONE_DEVICE), seeds_as, mesh)
 
     @property
     def maps(self) -> bool:
@@ -59,22 +73,32 @@ class JointLoop:
     ) -> tuple[TrainState, Tally]:
         """As `Loop.run`, on what is stacked as of `stack`; `inputs` is None and `start` without meaning."""
         del inputs, start
-        return _compiled(self.loop.sharding.replicated)(self, state, tally, constants, count)
+        return _compiled(self._result)(self, state, tally, constants, count)
 
     def compile(
         self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
     ) -> Compiled:
         """The program that `run` calls with such arguments."""
         del inputs, start
-        return _compiled(self.loop.sharding.replicated).lower(self, state, tally, constants, count).compile()
+        return _compiled(self._result).lower(self, state, tally, constants, count).compile()
+
+    @property
+    def _result(self) -> NamedSharding | None:
+        return self.loop.sharding.replicated if self.spread is None else None  # as they are made: each on its device
 
     def stack(self, trees: Sequence[Tree]) -> Tree:
         """States, tallies or constants, one a seed, as one; what all share is the first one's."""
-        return _stack(_axes(trees[0]), *trees)
+        axes, stacked = _axes(trees[0]), _stack(_axes(trees[0]), *trees)
+        if self.spread is None:
+            return stacked
+        own, shared = _split(axes, stacked)
+        place = lambda leaves, *axis: jax.device_put(leaves, NamedSharding(self.spread, PartitionSpec(*axis)))  # noqa: E731
+        return _join(axes, stacked, place(own, AXIS), place(shared))
 
     def one(self, tree: Tree, index: int) -> Tree:
         """Of `stack`, what seed number `index` has."""
-        return _one(_axes(tree), tree, index)
+        found = _one(_axes(tree), tree, index)
+        return found if self.spread is None else jax.device_put(found, NamedSharding(self.spread, PartitionSpec()))
 
 
 @functools.cache
@@ -84,6 +108,26 @@ def _compiled(result: NamedSharding | None) -> Wrapped:
 
 
 def _outer_steps(
+    joint: JointLoop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
+) -> tuple[TrainState, Tally]:
+    if joint.spread is None:
+        return _of_device(joint, state, tally, constants, count)
+    given: list[tuple[Any, Any]] = [(_STATE, state), (_TALLY, tally), (_CONSTANTS, constants)]
+    own, shared = ([_split(axes, tree)[kind] for axes, tree in given] for kind in (0, 1))
+
+    def on_device(own: list[Any], shared: list[Any]) -> tuple[list[Any], list[Any]]:
+        state, tally, constants = (_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, own, shared, strict=True))
+        found = _of_device(joint, state, tally, constants, count)
+        ends = [_split(axes, tree) for axes, tree in zip((_STATE, _TALLY), found, strict=True)]
+        return [parts[0] for parts in ends], [parts[1] for parts in ends]
+
+    over, same = PartitionSpec(AXIS), PartitionSpec()
+    ends = jax.shard_map(on_device, mesh=joint.spread, in_specs=(over, same), out_specs=(over, same), check_vma=False)(own, shared)
+    state, tally = (_join(axes, tree, *parts) for (axes, tree), *parts in zip(given, *ends, strict=False))
+    return state, tally
+
+
+def _of_device(
     joint: JointLoop, state: TrainState, tally: Tally, constants: Constants, count: jax.Array
 ) -> tuple[TrainState, Tally]:
     return (_one_after_another if joint.maps else _at_once)(joint.loop, state, tally, constants, count)

@@ -52,13 +52,14 @@ class States:
 
     def __init__(self, loop: Loop, beginnings: Sequence[Beginning], seeds_as: str) -> None:
         self.step = beginnings[0].step
-        self._joint = JointLoop(loop, seeds_as) if len(beginnings) > 1 else None
+        self._joint = JointLoop.of(loop, seeds_as, len(beginnings)) if len(beginnings) > 1 else None
         self._loop = self._joint or loop
         pack = self._joint.stack if self._joint else lambda trees: trees[0]
         self._state = pack([one.state for one in beginnings])
         self._tally = pack([one.tally for one in beginnings])
         self._constants = pack([one.constants for one in beginnings])
-        self._empty = loop.sharding.replicate(pack([one.empty for one in beginnings]))
+        empty = pack([one.empty for one in beginnings])
+        self._empty = empty if self._joint and self._joint.spread else loop.sharding.replicate(empty)
 
     def compile(self, inputs: Inputs, start: int, count: int) -> Compiled:
         """The program of `advance` with such arguments: jit finds it compiled, and neither traces nor compiles it again."""

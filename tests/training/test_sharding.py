@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from d3gzsl_jax.training.joint_loop import JointLoop
+from d3gzsl_jax.training.loop import Loop
 from d3gzsl_jax.training.sharding import Sharding, over_devices
+from tests import small
 from tests.conftest import ROOT
 from tools.robustness import launch
 
@@ -56,6 +59,20 @@ def test_no_device_does_the_critics_product_whole():
     for framework, shapes in found["gathered"].items():
         assert len(shapes) > 5, framework  # there are others, as of pair losses
         assert not critic & set(map(tuple, shapes)), framework
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["wgan", "cadavae"])
+def test_seeds_that_divide_evenly_have_devices_of_their_own(framework):
+    found = with_eight_devices("spread_seeds_script", framework, 2, 4)
+    assert found["collectives"] == [] and found["devices"] == [2] and found["seeds_each"] == [2]
+    assert found["far"] < 1e-4  # rounding; terms of CADA-VAE are in the hundreds
+
+
+def test_seeds_that_do_not_divide_share_the_devices():
+    p = small.problem()
+    loop = Loop(p.objective, p.optimization, p.n_critic, p.batch)
+    assert JointLoop.of(loop, "map", 3) == JointLoop(loop, "map")
 
 
 def test_one_device_is_left_as_it_is():
