@@ -1,4 +1,5 @@
-"""How long a run trains, in outer steps: by epochs over its rows, or by a budget that is the same for any number of rows."""
+"""How long a run trains, in outer steps, and its teacher, in updates: by epochs over the rows, or by a budget that is the same for
+any number of rows."""
 
 import math
 
@@ -28,6 +29,18 @@ def steps_of_epoch(config: ConfigDict, rows: int, passes: int) -> int:
             f"{config.framework} goes through in {passes} passes; give a multiple of {passes * train.epochs}"
         )
     return per_epoch
+
+
+def epochs_of_teacher(epochs: int, updates: int, rows: int, batch: int) -> int:
+    """Epochs of the teacher's pretraining.
+
+    Args:
+        epochs: config.teacher.epochs.
+        updates: config.teacher.updates; 0: there is no budget.
+        rows: of trainval, at least `batch`.
+        batch: config.teacher.batch_size; an epoch has no partial batch.
+    """
+    return math.ceil(updates / (rows // batch)) if updates else epochs
 
 
 def check_budget(config: ConfigDict) -> None:

@@ -223,8 +223,9 @@ def check_counters(config: ConfigDict, updates: int, teacher_updates: int) -> No
     Raises:
         UserError: naming the field.
     """
-    train = config.train
-    for field, epochs, each in (("train", train.epochs, updates), ("teacher", config.teacher.epochs, teacher_updates)):
+    train, teacher = config.train, config.teacher
+    in_epochs = teacher.epochs if not teacher.updates else 0  # a budget is a number that fits
+    for field, epochs, each in (("train", train.epochs, updates), ("teacher", in_epochs, teacher_updates)):
         if epochs * each > WHOLE:
             raise UserError(
                 f"config.{field}.epochs={epochs}: with {each} updates an epoch on this data these are more than a 32-bit counter "

@@ -30,7 +30,12 @@ NETWORKS = (
 )
 
 TEACHER = (
-    Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0),
+    Field("teacher.epochs", 30, "Epochs of its pretraining; with teacher.updates it means nothing.", low=0),
+    Field(
+        "teacher.updates", 0,
+        "Updates of its whole pretraining, however many rows there are, rounded up to whole epochs, and folds, which have fewer "
+        "rows, have as many. 0: as many as teacher.epochs have.", low=0,
+    ),
     Field("teacher.batch_size", 128, "Rows per update of its pretraining; 0: as many as train.batch_size.", low=0),
     Field("teacher.learning_rate", 1e-4, "Learning rate of its pretraining.", low=0.0, closed=False),
     Field("teacher.loss_weight", 0.001, "Its loss is this times the negative log-likelihood.", low=0.0, closed=False),

@@ -20,7 +20,7 @@ class RunSettings:
         seed: of the run.
         epochs, every_epochs: of training, and between evaluations.
         batch_size, steps_per_call: rows of a batch, outer steps of a call at most.
-        teacher_epochs, teacher_batch_size, teacher_threshold: of the teacher's pretraining, and of its reported accuracies.
+        teacher_epochs, teacher_updates, teacher_batch_size, teacher_threshold: of the teacher's pretraining, and of its reported accuracies.
         precision: of the networks' products.
         seeds_as: how several seeds are gone through, see `JointLoop`.
         evaluation_batch: rows of a prediction call.
@@ -45,6 +45,7 @@ class RunSettings:
     batch_size: int
     steps_per_call: int
     teacher_epochs: int
+    teacher_updates: int
     teacher_batch_size: int
     teacher_threshold: float
     precision: str
@@ -73,8 +74,9 @@ class RunSettings:
             config=config, recorded=asked if asked is not None else config.to_dict(),
             framework=config.framework, seed=config.seed,
             epochs=train.epochs, every_epochs=evaluation.every_epochs, batch_size=train.batch_size,
-            steps_per_call=train.steps_per_call, teacher_epochs=teacher.epochs, teacher_batch_size=teacher.batch_size,
-            teacher_threshold=teacher.threshold, precision=config.precision, seeds_as=config.parallel.seeds_as,
+            steps_per_call=train.steps_per_call, teacher_epochs=teacher.epochs, teacher_updates=teacher.updates,
+            teacher_batch_size=teacher.batch_size, teacher_threshold=teacher.threshold,
+            precision=config.precision, seeds_as=config.parallel.seeds_as,
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
             calibrates=evaluation.calibration == "folds",
             has_student=has_student(config), fits_every=config.classifier.fit == "every",

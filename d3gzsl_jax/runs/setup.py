@@ -61,7 +61,7 @@ class Setup:
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
-        self._framework, self._overrides = config.framework, overrides or {}
+        self._framework, self._overrides, self._teacher_updates = config.framework, overrides or {}, config.teacher.updates
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
     @functools.cached_property
@@ -98,11 +98,17 @@ class Setup:
         framework = self.model.objective.framework
         fields, others = schema.by_name(), {*schema.framework_names()} - {self._framework, framework.first_stage}
         unread = framework.unread_fields
-        return [
+        told = [
             f"config.{name}={shortened(value)}: means nothing to {self._framework}; leave it out"
             for name, value in self._overrides.items()
             if (field := fields.get(name)) and (name in unread or field.group in others) and value != field.default
         ]
+        if "teacher.epochs" in self._overrides and self._teacher_updates:
+            told.append(
+                f"config.teacher.epochs={self._overrides['teacher.epochs']}: means nothing with config.teacher.updates="
+                f"{self._teacher_updates}; set that, or give --config.teacher.updates=0 to go by epochs"
+            )
+        return told
 
     @functools.cached_property
     def rows(self) -> jax.Array:

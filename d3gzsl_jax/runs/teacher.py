@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 
+from d3gzsl_jax.config.budget import epochs_of_teacher
 from d3gzsl_jax.distillation.teacher import pretrain
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Params
@@ -51,8 +52,10 @@ def _prepare(run: Run, signals: Signals, looks: bool) -> FrozenTeacher:
     path = run.folder.path / "teacher"
     if processes.told_by_first(path.is_dir()):
         return read(run)
-    settings = run.settings
-    run.display.start("fitting the teacher", settings.teacher_epochs)
+    settings, rows = run.settings, run.arrays.train_features
+    batch = settings.teacher_batch_size
+    epochs = epochs_of_teacher(settings.teacher_epochs, settings.teacher_updates, len(rows), batch)
+    run.display.start("fitting the teacher", epochs)
 
     def epoch_is_done() -> None:
         run.display.advance(1)
@@ -60,8 +63,8 @@ def _prepare(run: Run, signals: Signals, looks: bool) -> FrozenTeacher:
         signals.leave_untrained()
 
     params = pretrain(
-        run.model.teacher, run.model.teacher_training, stream(run.key, "teacher"), run.arrays.train_features,
-        run.setup.seen_index, settings.teacher_epochs, settings.teacher_batch_size, run.setup.mode != "stream", epoch_is_done,
+        run.model.teacher, run.model.teacher_training, stream(run.key, "teacher"), rows, run.setup.seen_index, epochs, batch,
+        run.setup.mode != "stream", epoch_is_done,
     )
     params = _of_first(run, params)
     run.display.stop()

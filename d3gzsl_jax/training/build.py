@@ -51,10 +51,6 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         UserError: a batch is larger than the training set, or there are representations that the base method does not take.
     """
     rows, train = len(data.trainval), config.train
-    teacher_batch = config.teacher.batch_size if has_distillation(config) else 0
-    for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
-        if size > rows:
-            raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
     classes = class_table(data.semantics, data.seen_classes, data.unseen_classes)
     sampled, unseen = config.distillation.unseen_per_step, len(data.unseen_classes)
     if sampled > unseen:
@@ -64,6 +60,11 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         )
     objective = build_objective(config, classes, data.feature_size, data.representation_size)
     framework = objective.framework
+    has_teacher = has_distillation(config) or (framework.takes_representations and data.representations is None)
+    teacher_batch = config.teacher.batch_size if has_teacher else 0
+    for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
+        if size > rows:
+            raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
     if (file := config.data.get("representation_file", "")) and not framework.takes_representations:
         raise UserError(f"config.data.representation_file={file}: {config.framework} takes no representations; leave it out")
     optimization = build_optimization(config, objective, rows)

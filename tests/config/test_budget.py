@@ -4,7 +4,7 @@ import pytest
 
 from configs import own
 from d3gzsl_jax.config import check
-from d3gzsl_jax.config.budget import set_epochs, steps_of_epoch
+from d3gzsl_jax.config.budget import epochs_of_teacher, set_epochs, steps_of_epoch
 from d3gzsl_jax.errors import UserError
 
 
@@ -32,12 +32,24 @@ def test_another_number_of_epochs_leaves_their_length():
     assert (found.train.epochs, found.train.outer_steps) == (7, 0)
 
 
+@pytest.mark.parametrize(("rows", "epochs"), [(30, 500), (64, 500), (640, 50), (700, 50), (10**6, 1)])
+def test_a_teacher_has_the_updates_of_its_budget_in_whole_epochs(rows, epochs):
+    batch = min(rows, 64)
+    assert epochs_of_teacher(30, 500, rows, batch) == epochs and epochs * (rows // batch) >= 500
+    assert epochs_of_teacher(30, 0, rows, batch) == 30
+
+
+def test_small_data_of_ones_own_gets_the_same_updates():
+    assert config().teacher.updates == own.TEACHER_UPDATES
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"train__outer_steps": 1030}, r"config.train.outer_steps=1030: .*epochs=50 equal parts; give --config.train.outer_steps=1050"),
         ({"train__outer_steps": 3}, "give --config.train.outer_steps=50"),
         ({"train__outer_steps": -100}, "config.train.outer_steps=-100: must be at least 0"),
+        ({"teacher__updates": -1}, "config.teacher.updates=-1: must be at least 0"),
         ({"train__batch_size": 1}, "config.train.batch_size=1: a batch needs 2 rows"),
         ({"eval__baselines": "ezsl"}, "config.eval.baselines='ezsl': 'ezsl' is none; .*; did you mean 'eszsl'"),
         (

@@ -233,6 +233,8 @@ def test_more_updates_than_a_counter_holds_are_refused():
     config = changed("teacher.epochs", 10**9)
     with pytest.raises(UserError, match=r"config.teacher.epochs=1000000000: with 15 updates"):
         check.check_counters(config, 16 * 6, 15)
+    config.teacher.updates = 500
+    check.check_counters(config, 16 * 6, 15)
 
 
 def test_very_many_seeds_are_refused():

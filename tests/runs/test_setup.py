@@ -44,6 +44,12 @@ def test_defaults_and_what_is_read_are_not_told(warned):
     assert warned("wgan", SET) == []
 
 
+def test_epochs_of_a_teacher_with_a_budget_of_updates_are_told(warned):
+    (line,) = warned("wgan", {"teacher.epochs": 5, "teacher.updates": 500})
+    assert line.startswith("config.teacher.epochs=5: means nothing with config.teacher.updates=500; set that, or give --config.")
+    assert warned("wgan", {"teacher.epochs": 5}) == []
+
+
 def test_options_of_another_method_are_told(warned):
     assert warned("wgan", {"cadavae.latent": 8, "cegzsl.projection": 31}) == [
         "config.cadavae.latent=8: means nothing to wgan; leave it out",

@@ -9,6 +9,7 @@ from rich.console import Console
 from configs import own
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
@@ -26,7 +27,7 @@ def birds():
 
 def config(variant="d3", **fields):
     found = own.get_config(variant)
-    found.train.outer_steps, found.train.epochs, found.eval.every_epochs, found.teacher.epochs = 24, 4, 2, 2
+    found.train.outer_steps, found.train.epochs, found.eval.every_epochs, found.teacher.updates = 24, 4, 2, 20
     found.eval.folds, found.classifier.epochs, found.log.report, found.data.pipeline = 2, 2, False, "device"
     found.eval.baselines = "eszsl,regressor,clip"
     found.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
@@ -49,6 +50,18 @@ def test_folds_have_as_many_outer_steps_as_the_budget(finished):
     for index in range(2):
         fold = json.loads((folder / "validation" / f"fold-{index}" / "results.json").read_text())
         assert (fold["steps"], fold["epochs"]) == (24, 4) and 0.0 <= fold["details"]["generator"]["nearest_real_class"] <= 1.0
+
+
+def test_folds_fit_their_teacher_for_as_many_updates(birds, monkeypatch, tmp_path):
+    told, plain = [], teacher.pretrain
+
+    def pretrain(*arguments):
+        told.append(arguments[5] * (len(arguments[3]) // arguments[6]))
+        return plain(*arguments)
+
+    monkeypatch.setattr(teacher, "pretrain", pretrain)
+    run(birds, tmp_path / "run", eval__folds=1, eval__baselines="", teacher__batch_size=10)
+    assert told == [20, 21]  # 20, in whole epochs
 
 
 def test_sizes_are_recorded_as_they_were_chosen(finished):
