@@ -5,9 +5,9 @@
 
 CADA-VAE without D3, unless another word is given: on the folds of four small sets it was the best of six (docs/own_pictures.md).
 Nothing is tuned to a benchmark, and no figures are published. Expected: what the folds say. How long is a budget of outer steps,
-and of updates of the teacher, whatever the number of rows; learning rates stay constant; widths, batches and folds follow the size of the data. What predicts, its
-epoch and calibration are chosen on folds of the seen classes, where baselines without synthesis are fitted beside it; what follows
-from the figures is said in words at the end.
+and of updates of the teacher, whatever the number of rows; learning rates stay constant; widths, batches and folds follow the size
+of the data. What predicts, its epoch and calibration are chosen on folds of the seen classes, where baselines without synthesis are
+fitted beside it; what follows from the figures is said in words at the end.
 """
 
 from ml_collections import ConfigDict

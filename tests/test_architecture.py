@@ -11,7 +11,7 @@ OWN = "d3gzsl_jax"
 # The rooms of the package, ground floor first: a room may import those of floors below its own, and on the ground each other.
 FLOORS = (
     ("errors", "text", "keys", "precision", "system"), ("config", "losses", "data"), ("frameworks", "encoders"), ("distillation",),
-    ("training",), ("evaluation",), ("runs",), ("train", "convert"), ("studies",), ("api", "serving"), ("commands",), ("main",), ("__main__",),
+    ("training",), ("evaluation",), ("baselines",), ("runs",), ("train", "convert"), ("studies",), ("api", "serving"), ("commands",), ("main",), ("__main__",),
 )  # fmt: skip
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LOOSE = {"__init__", "errors", "text", "keys", "precision", "train", "convert", "api", "commands", "main", "__main__"}

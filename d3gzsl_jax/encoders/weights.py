@@ -63,6 +63,12 @@ def check(noted: Mapping[str, Any], found: Mapping[str, Any], what: str) -> None
             )
 
 
+def difference(noted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """What tells two encoders apart, in words; '' where nothing that both notes say does."""
+    told = (key for key in _TELLING if None not in (noted.get(key), found.get(key)))
+    return next((_TELLING[key] for key in told if noted[key] != found[key]), "")
+
+
 def _bytes() -> Any:
     import torch
 

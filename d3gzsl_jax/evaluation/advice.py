@@ -11,6 +11,8 @@ from typing import Any
 _SOME = 0.01  # of a fraction: one point of H
 _FALL = 0.03  # by which H on the folds must fall before training is said to have got worse
 _LEARNED = 0.1  # of the way from chance to 1 that a generator must have come
+_CLEARLY = 0.5  # of that way: what cannot be told from a generator that has come so far is not said to have learned nothing
+_DEVIATIONS = 1.96  # of an interval of 95 %
 CALLED = {"eszsl": "ESZSL", "regressor": "the linear regressor", "class_norm": "class normalization", "clip": "zero-shot CLIP"}
 """What baselines are called in a sentence."""
 
@@ -66,12 +68,13 @@ def of_training(curve: Curve, chosen: int, longer: str) -> list[str]:
     return []
 
 
-def of_generator(nearest_real_class: float | None, classes: int, where: str) -> list[str]:
+def of_generator(nearest_real_class: float | None, classes: int, rows: int, where: str) -> list[str]:
     """Whether synthesized rows lie any nearer to the real ones of their own class than to others.
 
     Args:
         nearest_real_class: see `generator_quality.quality`; None where it was not measured.
         classes: as many as it was measured between.
+        rows: real ones of these. There are as many synthesized ones as one likes, so these say how sure the share is.
         where: of which classes.
     """
     if nearest_real_class is None or math.isnan(nearest_real_class) or classes < 2:
@@ -79,10 +82,25 @@ def of_generator(nearest_real_class: float | None, classes: int, where: str) -> 
     chance = 1.0 / classes
     if nearest_real_class >= chance + _LEARNED * (1.0 - chance):
         return []
+    measured = (
+        f"{_percent(nearest_real_class)} % of the rows it makes of {where} lie nearest to real rows of their own class, by chance "
+        f"{_percent(chance)} %"
+    )
+    if _highest(nearest_real_class, rows) >= chance + _CLEARLY * (1.0 - chance):
+        return [f"Whether the generator has learned cannot be told: {measured}, but of {rows} real rows, too few rows to tell."]
     return [
-        f"The generator has hardly learned: {_percent(nearest_real_class)} % of the rows it makes of {where} lie nearest to real "
-        f"rows of their own class, by chance {_percent(chance)} %. What is trained on them can say little of unseen classes."
+        f"The generator has hardly learned: {measured} (measured on {rows} real rows). What is trained on them can say little of "
+        "unseen classes."
     ]
+
+
+def _highest(share: float, rows: int) -> float:
+    """The upper end of Wilson's interval (95 %) of a share of so many rows, of any number."""
+    if not rows:
+        return 1.0
+    part = _DEVIATIONS**2 / rows
+    spread = math.sqrt(part * share * (1.0 - share) + part**2 / 4.0)
+    return (share + part / 2.0 + spread) / (1.0 + part)
 
 
 def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -60,12 +60,22 @@ def of_predictors(
     return found
 
 
+def measured_classes(unseen: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The unseen classes whose synthesized rows `of_generator` measures: those that have test rows, not all of very many.
+
+    Args:
+        unseen: class ids.
+        labels: of the test rows.
+    """
+    tested = np.intersect1d(unseen, labels)
+    return tested[np.linspace(0, len(tested) - 1, min(len(tested), _CLASSES)).astype(int)]
+
+
 def of_generator(framework: Framework, params: Params, arrays: SplitArrays, classes: Classes, root: jax.Array) -> dict[str, float]:
     """`quality` of the rows synthesized for unseen classes that have test rows."""
-    tested = np.intersect1d(np.asarray(classes.unseen), arrays.test_unseen_labels)
-    if not len(tested):
+    chosen = measured_classes(np.asarray(classes.unseen), arrays.test_unseen_labels)
+    if not len(chosen):
         return {}
-    chosen = tested[np.linspace(0, len(tested) - 1, min(len(tested), _CLASSES)).astype(int)]
     made = np.asarray(
         synthesize(framework, params, stream(root, "details"), classes.semantics, jnp.asarray(chosen, jnp.int32), _ROWS)
     )

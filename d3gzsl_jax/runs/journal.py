@@ -153,8 +153,10 @@ class Journal:
         self._say_what_follows(generator)
 
     def _say_what_follows(self, generator: Mapping[str, float]) -> None:
-        tested = len(np.intersect1d(self._data.unseen_classes, self._arrays.test_unseen_labels))
-        self._advice = advice.of_generator(generator.get("nearest_real_class"), tested, "unseen classes")
+        labels = self._arrays.test_unseen_labels
+        measured = details.measured_classes(self._data.unseen_classes, labels)
+        rows, nearest = int(np.isin(labels, measured).sum()), generator.get("nearest_real_class")
+        self._advice = advice.of_generator(nearest, len(measured), rows, "unseen classes")
         if (plan := self._plan) is None:
             return
         for name, of in plan.baselines.items():

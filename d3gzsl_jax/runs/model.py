@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
@@ -251,7 +252,8 @@ class TrainedModel:
             data: the benchmark the model was trained on, for the real rows.
 
         Returns:
-            The model, predicting by its classifier; ids of the new classes are C..C+k-1. This one is unchanged.
+            The model, predicting by its classifier, or by a baseline where this one does; baselines, which are functions of the
+            semantics, know the new classes as well. Ids of the new classes are C..C+k-1. This one is unchanged.
 
         Raises:
             UserError: sizes or names do not fit, or the data is not the model's. DivergenceError: the classifier broke down.
@@ -271,8 +273,11 @@ class TrainedModel:
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         grown = dataclasses.replace(
             self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
-            unseen=np.concatenate([self.unseen, new]), classifier=None, prediction="classifier", baselines={},
+            unseen=np.concatenate([self.unseen, new]), classifier=None,
+            prediction=self.prediction if self.prediction in self.baselines else "classifier",
         )
+        widened = dataclasses.replace(data, semantics=grown.semantics, class_names=grown.class_names)
+        grown = dataclasses.replace(grown, baselines=fit.anew(self.baselines, widened, self.config.seed, self.config.data.scaling))
         return grown.fit_classifier(data)
 
     def add_described_classes(self, classes: described_classes.Described, data: GZSLData, encoder: str = "") -> "TrainedModel":

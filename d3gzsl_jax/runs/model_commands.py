@@ -122,6 +122,7 @@ def _synthesize(options: dict[str, Any], display: "Display") -> None:
 def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
     from d3gzsl_jax.runs.described_classes import new_semantics
+    from d3gzsl_jax.runs.encoded_model import check_made_alike
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
     from d3gzsl_jax.runs.reopen import run_data
@@ -133,6 +134,8 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
         semantics, names = new_semantics(model, source, options["text_encoder"])
     else:
         semantics, names = read_classes(source, options["key"])
+        if options["key"] in ("", "semantics"):
+            check_made_alike(model, Path(source), "text")
         check_width(semantics, model.semantics.shape[1], source)
     _, data = run_data(options["workdir"], options["data_root"])
     grown = model.add_classes(semantics, names, data)

@@ -13,6 +13,7 @@ from d3gzsl_jax.data.formats.row_names import row_names
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import accuracy, model_rows, prediction_files
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.encoded_model import check_made_alike
 from d3gzsl_jax.runs.gallery.write import Gallery
 from d3gzsl_jax.runs.gallery.write import output_file as page_file
 from d3gzsl_jax.runs.model import TrainedModel
@@ -105,6 +106,8 @@ def predict_file(
         UserError: a file cannot be read or written, or a row is bad.
     """
     features = feature_files.open_features(source, model.feature_size, key)
+    if features.key == feature_files.DEFAULT_KEY:  # what made another array of the file is not said
+        check_made_alike(model, features.path, "image")
     model_rows.check_represented(model.representation_size, bool(representations))
     further = feature_files.open_features(representations, model.representation_size) if representations else None
     if further and None not in (features.rows, further.rows) and features.rows != further.rows:

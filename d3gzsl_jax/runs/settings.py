@@ -20,7 +20,8 @@ class RunSettings:
         seed: of the run.
         epochs, every_epochs: of training, and between evaluations.
         batch_size, steps_per_call: rows of a batch, outer steps of a call at most.
-        teacher_epochs, teacher_updates, teacher_batch_size, teacher_threshold: of the teacher's pretraining, and of its reported accuracies.
+        teacher_epochs, teacher_updates, teacher_batch_size: of the teacher's pretraining.
+        teacher_threshold: of the teacher's reported accuracies.
         precision: of the networks' products.
         seeds_as: how several seeds are gone through, see `JointLoop`.
         evaluation_batch: rows of a prediction call.

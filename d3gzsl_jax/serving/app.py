@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import secrets
 import sys
 import traceback
 from collections.abc import Callable, Collection
@@ -15,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,13 +31,14 @@ _LARGEST_CLASS = 2**18  # bytes of what is said of a class
 _SCRIPT = Path(__file__).with_name("script.js")
 
 
-def application(live: LiveModel, hosts: Collection[str] = ()) -> ASGIApp:
+def application(live: LiveModel, hosts: Collection[str] = (), token: str = "") -> ASGIApp:
     """The page of a model.
 
     Args:
         live: the model.
         hosts: names by which it may be asked for, () for any. A page elsewhere can have a name of its own lead to this machine; it
             cannot have it ask for another.
+        token: that whoever asks must have, '' for none: the address /?token=... hands it to a browser, as a cookie.
     """
 
     async def page(request: Request) -> Response:
@@ -63,7 +65,7 @@ def application(live: LiveModel, hosts: Collection[str] = ()) -> ASGIApp:
         Route("/", page), Route("/state", state), Route("/predict", predict, methods=["POST"]),
         Route("/classes", add, methods=["POST"]), Route("/save", save, methods=["POST"]),
     ]  # fmt: skip
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _refused}), hosts)
+    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _refused}), hosts, token)
 
 
 def _page(live: LiveModel) -> str:
@@ -126,7 +128,7 @@ class Guard:
 
     Args:
         app: what is guarded.
-        hosts: see `application`.
+        hosts, token: see `application`.
     """
 
     _HEADERS = (
@@ -134,21 +136,28 @@ class Guard:
         ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
     )  # fmt: skip
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
-        self._app, self._hosts = app, {host.lower() for host in hosts}
+    _COOKIE = "d3gzsl_token"
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = "") -> None:
+        self._app, self._hosts, self._token = app, {host.lower() for host in hosts}, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or refuses with 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        request, headers = Request(scope), Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         refusal = ""
         if self._hosts and (_name(host) not in self._hosts):
             refusal = "this page is not called so; use the address that the server printed"
         elif scope["method"] not in ("GET", "HEAD") and origin is not None and _place(origin) != host.lower():
             refusal = "only the page itself may ask for this"
+        elif self._token and not self._is_ours(request.cookies.get(self._COOKIE)):
+            if scope["path"] == "/" and self._is_ours(request.query_params.get("token")):
+                await self._admit(scope, receive, send)
+                return
+            refusal = "this page is for who has its token; open the address that the server printed, with all of ?token=..."
         if refusal:
             await JSONResponse({"error": refusal}, 403)(scope, receive, send)
             return
@@ -159,6 +168,17 @@ class Guard:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+    def _is_ours(self, given: str | None) -> bool:
+        """Whether it is the token, in a time that does not tell how much of it is right."""
+        return secrets.compare_digest((given or "").encode(), self._token.encode())
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the browser the token, and leads it to the address without. A page elsewhere cannot have it sent along (a cookie is
+        of this address alone), nor can its forms (Lax)."""
+        answer = RedirectResponse("/", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        answer.set_cookie(self._COOKIE, self._token, httponly=True, samesite="lax")
+        await answer(scope, receive, send)
 
 
 def _place(origin: str) -> str:

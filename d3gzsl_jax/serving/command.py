@@ -1,6 +1,7 @@
 """`d3gzsl serve`: a local page to try a model on pictures, and to describe new classes to it."""
 
 import importlib.util
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,13 +54,14 @@ def main(argv: list[str] | None = None) -> int:
             from d3gzsl_jax.serving.app import application
 
             here_only = is_loopback(bound)
+            hosts, token = ({"localhost", "127.0.0.1", "::1", options.host}, "") if here_only else ((), secrets.token_urlsafe())
             if not here_only:
                 display.say(
-                    f"warning: --host={options.host}: whoever reaches this machine over the network can use the page; there is no "
-                    "password"
+                    f"--host={options.host}: other machines reach the page, by this one's name or address in place of 127.0.0.1; "
+                    "it asks for the token below, which goes over the network unencrypted"
                 )
-            display.say(f"open {address_of(options.host, bound)} in a browser; ctrl-C ends it")
-            serve(application(live, {"localhost", "127.0.0.1", "::1", options.host} if here_only else ()), bound)
+            display.say(f"open {address_of(options.host, bound)}{token and f'?token={token}'} in a browser; ctrl-C ends it")
+            serve(application(live, hosts, token), bound)
         _say_left(live, options.save, display)
     return 0
 
@@ -68,7 +70,9 @@ def _parser() -> Parser:
     parser = Parser("d3gzsl serve", description=_ABOUT, exit_codes="0 ended by ctrl-C or SIGTERM, 2 bad input.")
     parser.add_argument("--workdir", required=True, metavar="RUN", help="folder of a run or a saved model")
     parser.add_argument("--port", type=whole(0, 65535), default=7860, metavar="N", help="0 for a free one (default: 7860)")
-    parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all, with a token"
+    )
     parser.add_argument("--save", default="", metavar="FOLDER", help="where a button of the page saves the grown model")
     parser.add_argument("--data_root", default="", metavar="FOLDER", help="where the run's data is now, if it was moved")
     parser.add_argument("--image_encoder", default="", metavar="SPEC", help="the model's, if it does not say, or was moved")

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.evaluation import advice
+from d3gzsl_jax.evaluation import advice, details
 from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, means_over_folds, merit
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.display import percent
@@ -96,11 +97,12 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     evaluated = EvaluationSteps(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
     root = folder.path / "validation"
     of_baselines = _chosen_baselines(one, benchmarks)
-    found = processes.agreed(lambda: _chosen(root, evaluated, config, folder, of_baselines) if processes.is_first() else None)
+    asked = root, evaluated, config, folder, of_baselines, benchmarks
+    found = processes.agreed(lambda: _chosen(*asked) if processes.is_first() else None)
     found = processes.told_by_first(found)
     plan = plan_of(found)._replace(
         baselines={
-            name: within_run.fitted(name, chosen, opened.data, config.seed, config.data.scaling)
+            name: fit.fitted(name, chosen, opened.data, config.seed, config.data.scaling)
             for name, chosen in (found.get("baselines") or {}).items()
         }
     )
@@ -117,7 +119,7 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str,
     asked the same."""
     of = one.start.config
     names = check.baselines(of)
-    names = tuple(within_run.possible(names, benchmarks[0])) if names else ()
+    names = tuple(fit.possible(names, benchmarks[0])) if names else ()
     before = processes.told_by_first(_chosen_before(one) if processes.is_first() else None) if names else {}
     found = {}
     for name in names:
@@ -141,7 +143,8 @@ def _chosen_before(one: OpenRun) -> dict[str, Any]:
 
 
 def _chosen(
-    root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder, baselines: Mapping[str, Any]
+    root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder, baselines: Mapping[str, Any],
+    benchmarks: Sequence[GZSLData],
 ) -> dict[str, Any]:
     """What validation.json holds."""
     of = config.eval
@@ -158,7 +161,7 @@ def _chosen(
         "choices": {name: choice.described() for name, choice in plan.choices.items()},
         "curves": tried_curves,
         "asked": config.to_dict(),
-        "advice": _advice(plan, tried_curves, baselines, root, of.folds),
+        "advice": _advice(plan, tried_curves, baselines, root, benchmarks),
         **({"baselines": dict(baselines)} if baselines else {}),
     }
     folder.write(FILE, content)
@@ -166,28 +169,42 @@ def _chosen(
 
 
 def _advice(
-    plan: Plan, tried: Sequence[Mapping[str, Any]], baselines: Mapping[str, Any], root: Path, folds: int
+    plan: Plan, tried: Sequence[Mapping[str, Any]], baselines: Mapping[str, Any], root: Path, benchmarks: Sequence[GZSLData]
 ) -> list[str]:
     """What follows from the folds, see evaluation/advice.py."""
     choice = plan.choices[plan.prediction]
-    by_epoch: dict[int, float] = {}
-    for one in tried:
-        if one["prediction"] == plan.prediction:
-            by_epoch[one["epoch"]] = max(one["metrics"]["harmonic"], by_epoch.get(one["epoch"], -1.0))
+    # At each epoch by the final classifier's epochs that were chosen: the best of them each time would flatter the curve.
+    chosen = plan.prediction, choice.classifier_epochs
+    by_epoch = {
+        one["epoch"]: one["metrics"]["harmonic"] for one in tried if (one["prediction"], one["classifier_epochs"]) == chosen
+    }
     told = advice.of_baselines(choice.metrics, {name: found["metrics"] for name, found in baselines.items()})
     told += advice.of_training(sorted(by_epoch.items()), choice.epoch, advice.longer_training(plan.asked["train"]))
-    found = [_generator(root / f"fold-{index}") for index in range(folds)]
-    means, classes = zip(*found, strict=True)
+    means = [_nearest(root / f"fold-{index}") for index in range(len(benchmarks))]
     known = [value for value in means if value is not None]
     nearest = float(np.mean(known)) if len(known) == len(means) else None
-    return told + advice.of_generator(nearest, min(classes), "the classes that folds held out")
+    classes, rows = _held_out(benchmarks)
+    return told + advice.of_generator(nearest, classes, rows, "the classes that folds held out")
 
 
-def _generator(fold: Path) -> tuple[float | None, int]:
-    """How near the rows that a fold's generator makes of its held-out classes are to real ones, and how many classes these are."""
+def _nearest(fold: Path) -> float | None:
+    """How near the rows that a fold's generator makes of its held-out classes are to real ones; None where it was not measured."""
     results = json_files.read(fold / "results.json") or {}
     value = ((results.get("details") or {}).get("generator") or {}).get("nearest_real_class")
-    return value if isinstance(value, int | float) else None, len((results.get("classes") or {}).get("unseen") or [])
+    return value if isinstance(value, int | float) else None
+
+
+def _held_out(benchmarks: Sequence[GZSLData]) -> tuple[int, int]:
+    """How many held-out classes a fold measures its generator between, the fewest of them, and how many rows of the data these have
+    over all folds, each counted once."""
+    classes, rows = [], []
+    for of in benchmarks:
+        labels = of.labels[of.test_unseen]
+        measured = details.measured_classes(of.unseen_classes, labels)
+        classes.append(len(measured))
+        held = of.test_unseen[np.isin(labels, measured)]
+        rows.append(held if of.file_rows is None else of.file_rows[held])
+    return min(classes), len(np.unique(np.concatenate(rows)))
 
 
 def fold_config(config: ConfigDict) -> ConfigDict:

@@ -57,9 +57,17 @@ def test_options_for_a_longer_training():
     ("nearest", "classes", "said"), [(0.25, 4, True), (0.3, 4, True), (0.5, 4, False), (0.5, 1, False), (None, 4, False), (math.nan, 4, False)]
 )
 def test_a_generator_near_chance_has_hardly_learned(nearest, classes, said):
-    told = advice.of_generator(nearest, classes, "unseen classes")
+    told = advice.of_generator(nearest, classes, 40, "unseen classes")
     assert bool(told) == said
-    assert not said or "by chance 25.0 %" in told[0]
+    assert not said or ("hardly learned" in told[0] and "by chance 25.0 % (measured on 40 real rows)" in told[0])
+
+
+@pytest.mark.parametrize(("rows", "is_enough"), [(0, False), (1, False), (5, False), (10, False), (20, True), (1000, True)])
+def test_few_rows_do_not_tell_whether_a_generator_has_learned(rows, is_enough):
+    """Half of the rows, between two classes: Wilson's interval of 5 of 10 reaches 76 %, half of the way from chance to all."""
+    (told,) = advice.of_generator(0.5, 2, rows, "unseen classes")
+    assert ("hardly learned" in told) == is_enough and ("too few rows to tell" in told) == (not is_enough)
+    assert f"{rows} real rows" in told and "50.0 %" in told
 
 
 def test_test_rows_are_told_where_a_baseline_is_ahead_there():

@@ -112,6 +112,22 @@ def test_what_is_no_picture_is_refused(client, monkeypatch):
     refused(client.get("/etc/passwd"), 404, "Not Found")
 
 
+def test_a_page_on_the_network_is_for_who_has_its_token(live):
+    app = app_module.application(live, (), "secret")
+    client = TestClient(app, base_url="http://here:7860", follow_redirects=False)
+    for path in ("/", "/state", "/?token=", "/?token=secre", "/?token=s%C3%A9cret", "/state?token=secret"):
+        refused(client.get(path), 403, "open the address that the server printed")
+    refused(client.post("/predict", content=small_model.picture_of(4), headers=PNG | {"Cookie": "d3gzsl_token=other"}), 403, "token")
+    answer = client.get("/?token=secret")
+    assert answer.status_code == 303 and answer.headers["location"] == "/" and answer.headers["referrer-policy"] == "no-referrer"
+    assert "HttpOnly" in answer.headers["set-cookie"] and "samesite=lax" in answer.headers["set-cookie"].lower()
+    assert client.get("/").status_code == client.get("/state").status_code == 200  # by its cookie
+    assert client.post("/predict", content=small_model.picture_of(4), headers=PNG).status_code == 200
+    refused(client.post("/save", headers={"Origin": "http://evil.example"}), 403, "only the page itself")
+    # A name of somebody else's that leads here: the browser has no cookie for that.
+    refused(TestClient(app, base_url="http://evil.example:7860").get("/state"), 403, "token")
+
+
 def test_only_the_page_itself_may_ask(client):
     refused(client.get("/", headers={"Host": "evil.example"}), 403, "this page is not called so")
     refused(client.post("/save", headers={"Origin": "http://evil.example"}), 403, "only the page itself")

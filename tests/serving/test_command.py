@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 import socket
 import threading
@@ -50,18 +51,24 @@ def test_what_cannot_be_listened_on(run, capsys):
 def test_it_says_where_it_is_and_what_is_lost(run, monkeypatch, capsys, host, warned, tmp_path):
     from starlette.testclient import TestClient
 
+    said = []
+
     def once(app, bound):
         client = TestClient(app, base_url="http://127.0.0.1:80")
+        if warned:
+            assert client.get("/state").status_code == 403
+            said.append(capsys.readouterr().out)
+            client.get("/" + re.search(r"/([?]token=\S{40,}) in a browser", said[0])[1])
         answer = client.post("/predict", content=small_model.picture_of(5), headers={"Content-Type": "image/png"})
         assert answer.status_code == 200 and answer.json()["classes"] == 9
-        assert client.get("/", headers={"Host": "evil.example"}).status_code == (200 if warned else 403)
+        assert client.get("/", headers={"Host": "evil.example", "Cookie": ""}).status_code == 403
 
     monkeypatch.setattr(command, "serve", once)
     monkeypatch.setattr(picture_rows, "encoder_of", lambda model, spec: small_model.GreyPictures())
     assert main(["serve", f"--workdir={run.folder}", "--port=0", f"--host={host}", f"--save={tmp_path / 'kept'}"]) == 0
-    said = capsys.readouterr().out
+    said = "".join([*said, capsys.readouterr().out])
     assert "open http://127.0.0.1:" in said and "in a browser; ctrl-C ends it" in said and said.rstrip().endswith("stopped")
-    assert ("whoever reaches this machine over the network can use the page" in said) == warned
+    assert ("it asks for the token below" in said) == ("?token=" in said) == warned
 
 
 @pytest.mark.slow

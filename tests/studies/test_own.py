@@ -1,5 +1,6 @@
 """configs/own.py end to end on a small set: budget, sizes, baselines beside the run, advice, prediction by a baseline."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -96,8 +97,31 @@ def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path)
     np.testing.assert_array_equal(again.predict(rows, predictor="eszsl").classes, model.predict(rows, predictor="eszsl").classes)
     with pytest.raises(UserError, match="predictor 'class_norm': this model has student and classifier and eszsl"):
         model.check_predictor("class_norm")
-    grown = model.add_classes(np.ones((1, birds.semantic_size)), ("new",), birds)
-    assert grown.predictors == ("classifier",)  # its baselines do not know the new class
+
+
+def test_baselines_know_a_new_class_by_its_semantics(birds, finished, tmp_path):
+    model = load_model(finished[0])
+    semantics = np.stack([birds.semantics[0] + 0.5, birds.semantics[1] - 0.5])
+    grown = model.add_classes(semantics, ("new", "newer"), birds)
+    assert grown.predictors == ("classifier", "eszsl", "regressor") and grown.prediction == "classifier"
+    grown.save(tmp_path / "grown")
+    grown = load_model(tmp_path / "grown")
+    known = len(model.class_names)
+    for name, of in model.baselines.items():
+        now = grown.baselines[name]
+        assert (now.gamma, now.validation) == (of.gamma, of.validation)
+        np.testing.assert_allclose(now.params["weights"][:known], of.params["weights"], rtol=1e-3, atol=1e-4)
+        assert np.abs(now.params["weights"][known:]).max() > 0
+    # What is added two times is as what is added at once.
+    one, other = (("new",), semantics[:1]), (("newer",), semantics[1:])
+    twice = model
+    for names, vectors in (one, other):
+        twice = twice.add_classes(vectors, names, birds)
+    np.testing.assert_allclose(twice.baselines["eszsl"].params["weights"], grown.baselines["eszsl"].params["weights"], rtol=1e-4)
+    rows = birds.features[birds.test_unseen]
+    assert twice.predict(rows, predictor="eszsl").classes.max() < known + 2
+    by_baseline = dataclasses.replace(model, prediction="eszsl").add_classes(*one[::-1], birds)
+    assert by_baseline.prediction == "eszsl"
 
 
 def test_a_run_predicts_at_the_gamma_of_its_folds(birds, finished, tmp_path):

@@ -11,13 +11,17 @@ from rich.console import Console
 
 from configs import digits
 from d3gzsl_jax import api
+from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluator
+from d3gzsl_jax.evaluation.selection import Choice
 from d3gzsl_jax.runs import reopen
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
+from d3gzsl_jax.runs.validation_plan import Plan
+from d3gzsl_jax.studies import validation
 from d3gzsl_jax.studies.ablation.rows import entries_of
 from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import command as table
@@ -218,6 +222,29 @@ def test_each_predictor_says_its_rule(data, tmp_path, finished, selection):
 def test_what_makes_no_sense_is_refused(data, tmp_path, fields, message):
     with pytest.raises(UserError, match=message):
         run(data, tmp_path / "run", **fields)
+
+
+def test_the_curve_is_of_the_epochs_of_the_classifier_that_were_chosen(data, tmp_path):
+    """Another number of them that is better at the last epoch alone makes no rise, nor a fall."""
+    metrics = lambda harmonic: {"harmonic": harmonic, "calibrated": harmonic}  # noqa: E731
+    tried = [
+        {"prediction": name, "epoch": epoch, "classifier_epochs": count, "metrics": metrics(harmonic)}
+        for name, epoch, count, harmonic in [
+            ("classifier", 2, 5, 0.5), ("classifier", 2, 10, 0.2), ("classifier", 4, 5, 0.5), ("classifier", 4, 10, 0.9),
+            ("student", 2, 0, 0.1), ("student", 4, 0, 0.9),
+        ]
+    ]  # fmt: skip
+    plan = Plan("classifier", {"classifier": Choice(4, 5, 0.0, metrics(0.5))}, config().to_dict())
+    assert validation._advice(plan, tried, {}, tmp_path, folds(data, 2, 0, 0.2, 0.2)) == []
+    plan = plan._replace(choices={"classifier": Choice(4, 10, 0.0, metrics(0.9))})
+    (told,) = validation._advice(plan, tried, {}, tmp_path, folds(data, 2, 0, 0.2, 0.2))
+    assert "still rising at the end, epoch 4 (20.0 to 90.0)" in told
+
+
+def test_the_rows_of_held_out_classes_are_counted_once(data):
+    several = folds(data, 20, 0, 0.2, 0.2)
+    classes, rows = validation._held_out(several)
+    assert classes == len(several[0].unseen_classes) and rows == len(data.trainval)  # every class has been held out
 
 
 def test_snapshots_of_the_classifier():

@@ -18,13 +18,13 @@ import h5py
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.formats import forms, hdf5_files, npy_files
+from d3gzsl_jax.data.formats import encoder_notes, forms, hdf5_files, npy_files
 from d3gzsl_jax.data.formats.mat_files import sha256
 from d3gzsl_jax.data.formats.not_found import missing_file
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.text import clean_name, clean_names, listed, shortened
+from d3gzsl_jax.text import clean_name, clean_names, listed
 
 REQUIRED = ("features", "labels", "semantics", "trainval")
 OPTIONAL = (
@@ -94,7 +94,7 @@ def read_npz(path: str | Path) -> GZSLData:
         for role in ("trainval", "test_seen", "test_unseen")
     }
     texts = _texts(arrays.get("descriptions"), classes, where["descriptions"])
-    encoders = _encoders(arrays["encoders"], where["encoders"]) if "encoders" in arrays else None
+    encoders = encoder_notes.parsed(arrays["encoders"], where["encoders"]) if "encoders" in arrays else None
     return GZSLData(
         name=clean_name(arrays.get("name")) or clean_name(path.stem),
         features=features,
@@ -127,19 +127,3 @@ def _texts(value: np.ndarray | None, count: int, where: str) -> np.ndarray | Non
     if value.shape != (count,) or value.dtype.kind not in "USO":
         raise UserError(f"{where}: need {count} texts, found {value.dtype} of shape {value.shape}")
     return np.array([text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text) for text in value], str)
-
-
-def _encoders(value: np.ndarray, where: str) -> dict[str, Any]:
-    """What made the features, of its JSON.
-
-    Raises:
-        UserError: it is none.
-    """
-    text = value.item() if value.ndim == 0 else ""
-    try:
-        found = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{where}: need the JSON object that d3gzsl embed writes, found {shortened(text)}")
-    return found

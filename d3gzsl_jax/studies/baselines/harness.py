@@ -6,30 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from d3gzsl_jax import precision
+from d3gzsl_jax.baselines.base import Baseline
+from d3gzsl_jax.baselines.fit import BASELINES, fits
 from d3gzsl_jax.data import folds as validation_splits
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.scaling import SplitArrays, scale_splits
-from d3gzsl_jax.errors import DivergenceError, UserError
+from d3gzsl_jax.data.scaling import scale_splits
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import CRITERIA, Trial, by_calibration, means_over_folds, merit
-from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.results import assemble
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.studies.baselines.base import Baseline, Training
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL
-from d3gzsl_jax.studies.baselines.semantic_regressor import SemanticRegressor
-
-BASELINES: dict[str, Baseline] = {
-    "eszsl": ESZSL(),
-    "regressor": SemanticRegressor(hidden=0, learning_rates=(2e-3, 1e-2), scales=(4.0,)),
-    "class_norm": SemanticRegressor(),
-}
-"""By name; `names.FITTED` lists them."""
 
 
 class Chosen(NamedTuple):
@@ -161,17 +149,3 @@ def evaluate(
     evaluator = Evaluator(arrays, data.seen_classes, data.unseen_classes, batch, on_device=True)
     predict = evaluator.predictor(baseline.logits)
     yield from map(predict, fits(baseline, data, arrays, candidates, seed))
-
-
-def fits(
-    baseline: Baseline, data: GZSLData, arrays: SplitArrays, candidates: Sequence[Mapping[str, Any]], seed: int
-) -> Iterator[Params]:
-    """Parameters of candidates fitted to the trainval rows of a benchmark; arguments as of `evaluate`, `arrays` its splits.
-
-    Raises:
-        DivergenceError: parameters that are not finite.
-    """
-    for candidate, params in zip(candidates, baseline.fits(Training.of(data, arrays), candidates, seed), strict=True):
-        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-            raise DivergenceError(f"a baseline on {data.name} broke down with {dict(candidate)}")
-        yield params

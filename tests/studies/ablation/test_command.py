@@ -8,11 +8,11 @@ import time
 import pytest
 
 from d3gzsl_jax import main as program
+from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.studies.ablation import jobs, study
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL
 from d3gzsl_jax.studies.tables.writer import markdown_text as escaped
 from tests import small
 from tests.conftest import ROOT

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import main as program
+from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.studies.baselines import harness, study
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL
 from d3gzsl_jax.system import compile_cache
 from tests.conftest import ROOT
 

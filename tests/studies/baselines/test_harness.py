@@ -4,14 +4,14 @@ import json
 import numpy as np
 import pytest
 
+from d3gzsl_jax.baselines.eszsl import ESZSL, Bilinear
+from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
 from d3gzsl_jax.data import folds
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean, mean_over_classes, per_class_accuracy
 from d3gzsl_jax.studies.baselines import harness
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL, Bilinear
-from d3gzsl_jax.studies.baselines.semantic_regressor import SemanticRegressor
 
 QUICK = {
     "eszsl": ESZSL(exponents=(-1, 0, 1)),

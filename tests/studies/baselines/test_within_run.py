@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 from configs import own
+from d3gzsl_jax.baselines import fit, zero_shot_clip
+from d3gzsl_jax.baselines.eszsl import ESZSL
+from d3gzsl_jax.baselines.fit import fits
+from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.class_scores import FittedBaseline
 from d3gzsl_jax.runs.display import Display
@@ -14,10 +18,6 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import OpenRun, Start
 from d3gzsl_jax.runs.validation_plan import FILE
 from d3gzsl_jax.studies import validation
-from d3gzsl_jax.studies.baselines import within_run, zero_shot_clip
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL
-from d3gzsl_jax.studies.baselines.harness import fits
-from d3gzsl_jax.studies.baselines.semantic_regressor import SemanticRegressor
 
 ENCODERS = {
     "image": {"kind": "clip", "name": "B/32"}, "text": {"kind": "clip", "name": "B/32"}, "semantics": "descriptions",
@@ -78,7 +78,7 @@ def test_zero_shot_clip_is_the_cosine_of_raw_features(clip_like):
 def test_zero_shot_clip_needs_one_encoder_of_both(clip_like, encoders, expected):
     data = dataclasses.replace(clip_like, provenance={"encoders": encoders})
     assert zero_shot_clip.is_possible(data) == expected
-    assert within_run.possible(["eszsl", "clip"], data) == ["eszsl", "clip"][: 1 + expected]
+    assert fit.possible(["eszsl", "clip"], data) == ["eszsl", "clip"][: 1 + expected]
 
 
 def test_representations_behind_the_features_are_passed_over(clip_like):

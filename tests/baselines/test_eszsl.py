@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from d3gzsl_jax.studies.baselines.base import Training
-from d3gzsl_jax.studies.baselines.eszsl import ESZSL, Bilinear
+from d3gzsl_jax.baselines.base import Training
+from d3gzsl_jax.baselines.eszsl import ESZSL, Bilinear
 
 
 def test_bilinear_solves_its_normal_equations(rng):

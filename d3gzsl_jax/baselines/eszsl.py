@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from d3gzsl_jax.baselines.base import Training
 from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.studies.baselines.base import Training
 
 
 @dataclasses.dataclass(frozen=True)

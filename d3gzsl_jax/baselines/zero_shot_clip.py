@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from d3gzsl_jax.baselines.base import Training
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
 from d3gzsl_jax.frameworks.structures import Params
-from d3gzsl_jax.studies.baselines.base import Training
 
 NAME = "clip"
 _SCALE = 100.0  # of the cosines, as CLIP's own

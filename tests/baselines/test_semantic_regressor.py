@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from d3gzsl_jax.studies.baselines import semantic_regressor
-from d3gzsl_jax.studies.baselines.base import Training
-from d3gzsl_jax.studies.baselines.semantic_regressor import ClassNormalized, Linear, SemanticRegressor, class_norm, loss, unit
+from d3gzsl_jax.baselines import semantic_regressor
+from d3gzsl_jax.baselines.base import Training
+from d3gzsl_jax.baselines.semantic_regressor import ClassNormalized, Linear, SemanticRegressor, class_norm, loss, unit
 
 SEEN = np.array([1, 2, 4, 5], np.int32)
 

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from d3gzsl_jax.baselines.base import Training
 from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.keys import root_key, stream
-from d3gzsl_jax.studies.baselines.base import Training
 
 
 def unit(x: jax.Array) -> jax.Array:
