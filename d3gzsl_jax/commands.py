@@ -147,7 +147,7 @@ def convert(arguments: Sequence[str]) -> int:
     if options.direction == "to-jax":
         if os.path.lexists(paths.clean(options.output, "--output")):
             raise UserError(f"--output {options.output}: is there already; name a new folder")
-        options.output = contents.output(options.output, "--output", contents.is_model, "saved model", inputs, parents=True)
+        options.output = contents.output(options.output, "--output", contents.is_model, "saved model", inputs)
         if options.config is not None:
             check.check(config := load_config(options.config))
     else:

@@ -148,7 +148,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         UserError: configuration, data or weights do not fit.
     """
     layout, data = _layout(config), load(config.dataset, config.data)
-    config = sizes.chosen(feature_settings.resolved(config, data), data)
+    config = sizes.sized(feature_settings.resolved(config, data), data)
     model = model_module.build(config, data)
     feature_settings.check_suited(config, data, model.objective.framework)
     objective, key = model.objective, jax.random.key(0)

@@ -80,6 +80,16 @@ def same_name_twice(names: Sequence[str]) -> tuple[int, int] | None:
     return None
 
 
+def evened(name: str) -> str:
+    """A name without what hardly tells it from others: in small letters, with blanks for underscores."""
+    return " ".join(clean_name(name).casefold().replace("_", " ").split())
+
+
+def alike(name: str, others: Iterable[str]) -> str:
+    """The first of other names that is `evened` the same as `name`; '' where none is."""
+    return next((other for other in others if evened(other) == evened(name)), "")
+
+
 def printable(text: str, encoding: str | None = "utf-8") -> str:
     """`text` with what `encoding` cannot hold written as escapes (\\u2026)."""
     return text.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")

@@ -138,6 +138,7 @@ def train_open(
     unfinished, display, signals, runs = opened.unfinished, opened.display, Signals(), []
     if not unfinished:
         return []
+    display.begin_run()
     try:
         setup = None
         for opened_run, plan in zip(unfinished, plans or [None] * len(unfinished), strict=True):

@@ -19,7 +19,7 @@ from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.data.formats.csv_rows import is_number
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import clean_name, clean_names, listed, shortened
+from d3gzsl_jax.text import clean_name, clean_names, evened, listed, shortened
 
 if TYPE_CHECKING:
     from d3gzsl_jax.encoders.texts import TextEncoder
@@ -70,7 +70,20 @@ def read_class_table(path: str | Path, option: str = "--classes") -> ClassTable:
             raise UserError(f"{path}: line {line} has {len(cells)} cells, needs {len(header)} ({listed(header)}){hint}")
         if not clean_name(cells[folded.index(_KEY)]):
             raise UserError(f"{path}: line {line} names no class")
+    _require_one_spelling(path, [(line, clean_name(cells[folded.index(_KEY)])) for line, cells in lines[1:]])
     return (_described if _WORDS in folded else _numbered)(path, header, folded, lines[1:])
+
+
+def _require_one_spelling(path: Path, names: Sequence[tuple[int, str]]) -> None:
+    """Refuses names that differ in case, blanks or underscores alone: they would be two classes."""
+    first: dict[str, tuple[int, str]] = {}
+    for line, name in names:
+        before, other = first.setdefault(evened(name), (line, name))
+        if name != other:
+            raise UserError(
+                f"{path}: line {line}: class {shortened(name)} is called {shortened(other)} in line {before}; write it one way, or "
+                "give two classes names that differ in more than case, blanks and underscores"
+            )
 
 
 def _check_header(path: Path, header: Sequence[str], folded: Sequence[str]) -> None:

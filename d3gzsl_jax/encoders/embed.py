@@ -22,7 +22,7 @@ from d3gzsl_jax.encoders.pictures import Picture, find_pictures, require_outside
 from d3gzsl_jax.encoders.split import Split, drawn_split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.text import csv_row, cut, listed, shortened
+from d3gzsl_jax.text import alike, csv_row, cut, listed, shortened
 
 IMAGE_ENCODER, TEXT_ENCODER = "resnet101", "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2"
 """What is taken where none is named: 178 MB and 91 MB, downloaded once."""
@@ -158,9 +158,10 @@ def _labels(pictures: Sequence[Picture], table: ClassTable, source: str) -> dict
             )
         if picture.class_name not in ids:
             close = get_close_matches(picture.class_name[:200], table.names, n=1)
-            hint = f"; did you mean {shortened(close[0])}?" if close else "; add a line for it, or take its pictures out"
+            meant = alike(picture.class_name, table.names) or next(iter(close), "")
+            hint = f"did you mean {shortened(meant)}? Call both alike" if meant else "add a line for it, or take its pictures out"
             name, of = cut(picture.name), shortened(picture.class_name)
-            raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks{hint}")
+            raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks; {hint}")
     return ids
 
 

@@ -118,7 +118,7 @@ def write_accuracy(found: Accuracy, class_names: Sequence[str], unseen: np.ndarr
         "unknown_classes": found.strangers,
     }  # fmt: skip
     lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
-    atomic.write_text(target, "{\n" + ",\n".join(lines) + "\n}\n")
+    atomic.write_text(target, "{\n" + ",\n".join(lines) + "\n}\n", parents=True)
 
 
 def said_of_strangers(found: dict[str, int], things: str = "rows") -> str:

@@ -115,10 +115,9 @@ def is_empty(path: Path) -> bool:
 
 def output(
     given: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool], what: str, inputs: Sequence[Path] = (),
-    parents: bool = False,
 ) -> Path:
     """`paths.clean_output` that is no part of a run either; an empty file or folder may be replaced, whatever it was made for."""
-    path = paths.clean_output(given, option, lambda path: is_empty(path) or is_ours(path), what, inputs, parents)
+    path = paths.clean_output(given, option, lambda path: is_empty(path) or is_ours(path), what, inputs)
     require_apart(path, option)
     return path
 

@@ -176,7 +176,7 @@ class Display:
         """Says in words what is going on within it: `with display.doing("compiling the training step"): ...`
 
         On a terminal the live line says it for as long as it lasts, beside the phase where there is one. Elsewhere it is a plain
-        line, the first time only, so that what comes back with every epoch does not fill a log. The first time does not count for
+        line, the first time in a run only, so that what comes back with every epoch does not fill a log. The first time does not count for
         the time left of the phase under way: programs are compiled then, which are there the next time.
 
         Args:
@@ -197,6 +197,11 @@ class Display:
         finally:
             self._doing.pop()
             self._update()
+
+    def begin_run(self) -> None:
+        """Another run begins, or a fold: its programs are compiled anew, so what goes on in it is said, and left out of the time
+        left, as if for the first time."""
+        self._known.clear()
 
     def start(self, phase: str, total: int, done: int = 0) -> None:
         """Begins a phase of `total` units, of which an earlier start has `done` some; ends the one before."""
@@ -261,6 +266,9 @@ class _Titled(Display):
     def __init__(self, of: Display, title: str) -> None:
         super().__init__(of.console)
         self._of, self._title = of, title
+
+    def begin_run(self) -> None:
+        self._of.begin_run()
 
     def start(self, phase: str, total: int, done: int = 0) -> None:
         self._of.start(phase, total, done)

@@ -23,7 +23,7 @@ _REMEDY = "put a copy of it back; of a run, --checkpoint=last takes its newest s
 
 def output_folder(folder: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
     """Where a model may be saved: nothing is there, or a model by itself; see `paths.clean_output`."""
-    return contents.output(folder, option, contents.is_model, "saved model", inputs, parents=True)
+    return contents.output(folder, option, contents.is_model, "saved model", inputs)
 
 
 def write(folder: Path, fields: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ def opened(target: Path, top: int, named: bool, known: bool, class_names: Sequen
     Raises:
         UserError: it cannot be written.
     """
-    with atomic.replacing(target) as file:
+    with atomic.replacing(target, parents=True) as file:
         if target.suffix.lower() == ".json":
             with _json(file, top, set(np.asarray(seen).tolist())) as write:
                 yield write

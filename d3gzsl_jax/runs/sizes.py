@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.folds import folds
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system import processes
 
 _BATCH = 64  # rows, where there are as many
 _WIDTHS = (64, 512)  # at least and at most
@@ -23,7 +26,7 @@ def fold_count(seen: int) -> int:
     return next((count for most, count in _FOLDS if seen <= most), 1)
 
 
-def chosen(config: ConfigDict, data: GZSLData, folds: Sequence[GZSLData] = ()) -> ConfigDict:
+def chosen(config: ConfigDict, data: GZSLData, benchmarks: Sequence[GZSLData] = ()) -> ConfigDict:
     """A configuration with every 0 that asks for a choice replaced by it.
 
     A hidden width is the power of two at or above the larger number of features and semantic dimensions, an embedding's that at or
@@ -32,18 +35,48 @@ def chosen(config: ConfigDict, data: GZSLData, folds: Sequence[GZSLData] = ()) -
     Args:
         config: checked; it stays as it is.
         data: what is trained on.
-        folds: what is trained on before, to choose.
+        benchmarks: the folds, which are trained on before, to choose; `sized` knows them.
     """
     found = config.copy_and_resolve_references()
     networks, hidden = found.networks, _width(max(data.feature_size, data.semantic_size))
     networks.generator_hidden = networks.generator_hidden or hidden
     networks.critic_hidden = networks.critic_hidden or hidden
     networks.embedding = networks.embedding or _width(data.feature_size / 2)
-    rows = min(len(of.trainval) for of in (data, *folds))
+    rows = min(len(of.trainval) for of in (data, *benchmarks))
     found.eval.folds = found.eval.folds or fold_count(len(data.seen_classes))
     found.train.batch_size = found.train.batch_size or min(_BATCH, rows)
     found.teacher.batch_size = found.teacher.batch_size or min(found.train.batch_size, rows)
     return found
+
+
+def folds_of(config: ConfigDict, data: GZSLData) -> list[GZSLData]:
+    """The folds of a run.
+
+    Raises:
+        UserError: there are too few seen classes, or too few rows of them.
+    """
+    of = config.eval
+    found = folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
+    if of.criterion != "zsl" and not all(len(fold.test_seen) for fold in found):
+        raise UserError(
+            f"config.eval.criterion={of.criterion!r}: too few trainval rows of {data.name} for a fold to hold out any of a seen "
+            "class, and H is not known without; give 'zsl', a larger config.eval.fold_rows, or more rows"
+        )
+    return found
+
+
+def sized(config: ConfigDict, data: GZSLData) -> ConfigDict:
+    """The configuration with what it leaves to be chosen by the size of the data: the one that is trained, and recorded.
+
+    Raises:
+        UserError: there are no such folds.
+    """
+    if not leaves_open(config):
+        return config
+    config = config.copy_and_resolve_references()
+    config.eval.folds = config.eval.folds or fold_count(len(data.seen_classes))
+    benchmarks = processes.agreed(lambda: folds_of(config, data)) if config.eval.selection == "validation" else []
+    return chosen(config, data, benchmarks)
 
 
 def _width(size: float) -> int:

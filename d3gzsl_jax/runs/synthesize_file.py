@@ -11,6 +11,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing
 from d3gzsl_jax.training import memory
 
@@ -38,20 +39,21 @@ def write_synthesized(model: TrainedModel, ids: np.ndarray, count: int, seed: in
         model: what synthesizes.
         ids: (k,) of the classes.
         count, seed: see `TrainedModel.synthesize`.
-        target: the file; its folder exists.
+        target: the file; the folders above it are made.
 
     Raises:
         UserError: there is no room for so many rows, or the file cannot be written.
     """
     parts, rows, ids = model.synthesized(ids, count, seed), len(ids) * count, np.asarray(ids)
-    need, free = rows * (4 * model.feature_size + ids.dtype.itemsize), shutil.disk_usage(target.absolute().parent).free
+    need = rows * (4 * model.feature_size + ids.dtype.itemsize)
+    free = shutil.disk_usage(paths.nearest(target.absolute().parent)).free
     if need > free:
         raise UserError(
             f"--count={count}: the rows of {len(ids)} classes take up to {memory.size(need)} and {memory.size(free)} are free at "
             f"{target}; give a smaller count or fewer --classes, or free space"
         )
     names = np.array(model.class_names)
-    with replacing(target, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with replacing(target, "wb", parents=True) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, "features", np.dtype(np.float32), (rows, model.feature_size), parts)
         _write(archive, "labels", ids.dtype, (rows,), (np.full(size, label, ids.dtype) for label in ids for size in _pieces(count)))
         _write(archive, "class_names", names.dtype, names.shape, iter([names]))

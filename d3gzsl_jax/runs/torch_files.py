@@ -47,7 +47,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         UserError: it cannot be written, or torch is missing.
     """
     path = Path(path)
-    with atomic.replacing(path, "w+b") as file:  # the mark is added to what is there
+    with atomic.replacing(path, "w+b", parents=True) as file:  # the mark is added to what is there
         if path.suffix == ".npz":
             named: dict[str, Any] = dict(arrays)
             np.savez(file, **named)

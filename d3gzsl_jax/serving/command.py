@@ -93,7 +93,7 @@ def _check(options: "argparse.Namespace") -> None:
     if not bucket.is_in_one(options.workdir):
         _require_model(Path(options.workdir))
     if options.save:
-        options.save = contents.output(options.save, "--save", contents.is_model, "saved model", inputs, parents=True)
+        options.save = contents.output(options.save, "--save", contents.is_model, "saved model", inputs)
 
 
 def _require_model(folder: Path) -> None:

@@ -25,9 +25,10 @@ from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
+from d3gzsl_jax.runs.sizes import sized
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, of_folds
-from d3gzsl_jax.studies.start import sized, train_runs
+from d3gzsl_jax.studies.start import train_runs
 from d3gzsl_jax.system import compile_cache, processes
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module

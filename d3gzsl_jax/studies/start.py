@@ -15,7 +15,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import summarize
 from d3gzsl_jax.runs.storage import bucket
-from d3gzsl_jax.studies.validation import folds_of, validate_and_train
+from d3gzsl_jax.studies.validation import validate_and_train
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.train import open_runs, train_open
 
@@ -62,20 +62,6 @@ def train_on(
     return results
 
 
-def sized(config: ConfigDict, data: GZSLData) -> ConfigDict:
-    """The configuration with what it leaves to be chosen by the size of the data: the one that is trained, and recorded.
-
-    Raises:
-        UserError: there are no such folds.
-    """
-    if not sizes.leaves_open(config):
-        return config
-    config = config.copy_and_resolve_references()
-    config.eval.folds = config.eval.folds or sizes.fold_count(len(data.seen_classes))
-    benchmarks = processes.agreed(lambda: folds_of(config, data)) if config.eval.selection == "validation" else []
-    return sizes.chosen(config, data, benchmarks)
-
-
 def train_runs(
     data: GZSLData, starts: Sequence[Start], display: Display, overrides: Mapping[str, Any] | None = None
 ) -> list[tuple[Path, dict[str, Any]]]:
@@ -90,7 +76,7 @@ def train_runs(
     Returns:
         By run its folder and what its results.json holds.
     """
-    starts = [start._replace(config=sized(start.config, data)) for start in starts]
+    starts = [start._replace(config=sizes.sized(start.config, data)) for start in starts]
     with open_runs(data, starts, display) as opened:
         validates = starts[0].config.eval.selection == "validation"
         trained = validate_and_train(opened, overrides) if validates else train_open(opened, overrides=overrides)

@@ -12,11 +12,10 @@ from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.calls import EvaluationSteps
-from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import advice, details
 from d3gzsl_jax.evaluation.selection import Candidate, Choice, Trial, choose, means_over_folds, merit
-from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs import json_files, sizes
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.runs.folder import RunFolder, plain
@@ -58,7 +57,7 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
         KeyboardInterrupt: a fold was interrupted.
     """
     todo, data, of = opened.unfinished, opened.data, opened.runs[0].start.config.eval
-    benchmarks = processes.agreed(lambda: folds_of(opened.runs[0].start.config, data))
+    benchmarks = processes.agreed(lambda: sizes.folds_of(opened.runs[0].start.config, data))
     for index, benchmark in enumerate(benchmarks):
         opened.display.say(
             f"validation fold {index + 1} of {of.folds}: {len(benchmark.unseen_classes)} of {len(data.seen_classes)} seen classes "
@@ -73,22 +72,6 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
         if any(results["interrupted"] for results in found):
             raise KeyboardInterrupt("the same command with the same --workdir goes on")
     return [_settled(opened, one, benchmarks) for one in todo]
-
-
-def folds_of(config: ConfigDict, data: GZSLData) -> list[GZSLData]:
-    """The folds of a run.
-
-    Raises:
-        UserError: there are too few seen classes, or too few rows of them.
-    """
-    of = config.eval
-    found = folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
-    if of.criterion != "zsl" and not all(len(fold.test_seen) for fold in found):
-        raise UserError(
-            f"config.eval.criterion={of.criterion!r}: too few trainval rows of {data.name} for a fold to hold out any of a seen "
-            "class, and H is not known without; give 'zsl', a larger config.eval.fold_rows, or more rows"
-        )
-    return found
 
 
 def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> Plan:

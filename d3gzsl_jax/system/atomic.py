@@ -16,15 +16,16 @@ _RANDOM = 8  # characters that tempfile puts before it
 
 
 @contextlib.contextmanager
-def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def replacing(target: Path, mode: str = "w", parents: bool = False) -> Iterator[IO[Any]]:
     """An open file that takes the place of `target` when the block ends, and vanishes where it raises.
 
     It is on the disk before it has the name, so a machine that loses power has the old file or the new one. A symbolic link of that
     name is refused, and so is writing through one.
 
     Args:
-        target: the file; its folder exists.
+        target: the file; its folder exists, or is made.
         mode: 'w' for UTF-8 text, line ends as they are given, 'wb', or 'w+b' to read it back, too.
+        parents: whether the folders it is in are made; those of a run that vanish are not to come back so.
 
     Raises:
         UserError: it cannot be written; what was there stays.
@@ -33,6 +34,8 @@ def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
     try:
         if target.is_symlink():
             raise UserError(f"{target}: is a symbolic link, which is not written through; remove it")
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=PART, dir=target.parent)
         part = Path(name)
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
@@ -51,9 +54,9 @@ def replacing(target: Path, mode: str = "w") -> Iterator[IO[Any]]:
             part.unlink(missing_ok=True)
 
 
-def write_text(target: Path, text: str) -> None:
+def write_text(target: Path, text: str, parents: bool = False) -> None:
     """Writes a text file, see `replacing`."""
-    with replacing(target) as file:
+    with replacing(target, parents=parents) as file:
         file.write(text)
 
 

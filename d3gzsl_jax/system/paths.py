@@ -55,14 +55,19 @@ def clean_folder(given: str | os.PathLike[str], option: str) -> Path:
         UserError: see `clean`; or it is a file, or it can be seen from where it would lie that it cannot be made.
     """
     path = clean(given, option)
-    there = Path(os.path.abspath(path))
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
+    if not (there := nearest(path)).is_dir():
         raise UserError(f"{option}={path}: cannot be written ({there} is no folder); name another folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{option}={path}: cannot be written (there is no permission to in {there}); name another folder")
     return path
+
+
+def nearest(path: Path) -> Path:
+    """What is there of a path: itself, or the nearest of the folders above."""
+    there = Path(os.path.abspath(path))
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    return there
 
 
 def make_folder(path: Path, option: str) -> None:
@@ -87,19 +92,18 @@ def same_file(one: Path, other: Path) -> bool:
 
 def clean_output(
     given: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool], what: str, inputs: Sequence[Path] = (),
-    parents: bool = False,
 ) -> Path:
-    """The local path to write to, refused before anything is computed where something would be lost.
+    """The local path to write to, refused before anything is computed where something would be lost. The folders above it need not
+    be there: who writes it makes them.
 
     Args:
         given, option: see `clean`.
         is_ours: whether what is there was written by the same command, and so may be replaced.
         what: what is written, as 'predictions'.
         inputs: what is read meanwhile.
-        parents: whether the folders it is in may have to be made, too.
 
     Raises:
-        UserError: something else is there, it is an input, or its folder does not exist or cannot be written.
+        UserError: something else is there, it is an input, or it cannot be made there.
     """
     path = clean(given, option)
     for source in inputs:
@@ -109,11 +113,9 @@ def clean_output(
             raise UserError(f"{option}={path}: holds {source}, which is read from; give another place to write to")
     if path.is_symlink():
         raise UserError(f"{option}={path}: is a symbolic link; give the place itself")
-    parent = Path(os.path.abspath(path)).parent
-    while parents and not os.path.lexists(parent):
-        parent = parent.parent
+    parent = nearest(Path(os.path.abspath(path)).parent)
     if not parent.is_dir():
-        raise UserError(f"{option}={path}: {parent} is no folder; make it first, or give another place")
+        raise UserError(f"{option}={path}: {parent} is no folder; give another place")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise UserError(f"{option}={path}: {parent} cannot be written to; give another place")
     if path.exists() and not is_ours(path):

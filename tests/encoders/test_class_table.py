@@ -54,6 +54,8 @@ def test_numbers_stay_as_they_are(tmp_path):
         ("class,legs\na,4\nb,\n", "line 3, column legs: '' is no finite number"),
         ("class,legs\na,4\na,5\n", "line 3: class 'a' is there twice"),
         ("class,description\na,b\na,b\n", "line 3: class 'a' has this description twice"),
+        ("class,description\nBlue jay,b\nblue_jay,c\n", "line 3: class 'blue_jay' is called 'Blue jay' in line 2; write it one way"),
+        ("class,legs\na,4\nA,5\n", "line 3: class 'A' is called 'a' in line 2"),
         ("class,description\na,\n", "line 2: class 'a' has no description"),
         ("class,description\n ,b\n", "line 2 names no class"),
         ("class,description\na,b,c\n", "needs double quotes around it"),

@@ -59,8 +59,8 @@ def test_a_benchmark_with_names_numbers_and_roles(birds, capsys):
 
 
 def test_unseen_classes_need_words_alone(birds, capsys):
-    assert embed(birds) == 0
-    data = d3.validate(read_npz(birds / "birds.npz"))
+    assert embed(birds, output="new/folder/birds.npz") == 0  # which is made
+    data = d3.validate(read_npz(birds / "new" / "folder" / "birds.npz"))
     assert data.unseen_classes.tolist() == [2] and not data.test_unseen.size and data.test_seen.size == 3
     assert "unseen, without pictures: c" in " ".join(capsys.readouterr().out.split())
 
@@ -136,6 +136,7 @@ def own_benchmark(folder):
         (lambda of: (of / "pictures" / "top.png").write_text("x"), (), "top.png is of no class; put it into a subfolder"),
         (lambda of: write_pictures(of / "pictures" / "A", 1), (), "A/000.png is of class 'A', which .*classes.csv lacks"),
         (lambda of: write_pictures(of / "pictures" / "aa", 1), (), "did you mean 'a'"),
+        (lambda of: write_pictures(of / "pictures" / "A_", 1), (), "is of class 'A_', .* did you mean 'a'[?] Call both alike"),
         (lambda of: None, ("--holdout=1",), "expected a share, 0 to below 1, not 1"),
         (lambda of: None, ("--holdout=x",), "expected a share"),
         (lambda of: write_pictures(of / "pictures" / "c", 1), (), "every class has pictures, and none is unseen"),
@@ -167,7 +168,7 @@ def test_what_is_wrong_is_told_in_a_line_before_anything_is_done(birds, monkeypa
 
 
 def test_outputs_that_are_no_place_for_a_benchmark(birds, capsys):
-    for output, told in (("birds.csv", "is no .npz"), ("pictures/birds.npz", "lies in the folder"), ("nowhere/birds.npz", "no folder")):
+    for output, told in (("birds.csv", "is no .npz"), ("pictures/birds.npz", "lies in the folder"), ("classes.csv/birds.npz", "no folder")):
         assert embed(birds, output=output) == 2
         assert told in capsys.readouterr().err
 

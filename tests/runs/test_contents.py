@@ -136,9 +136,9 @@ def test_a_folder_of_what_is_read_is_no_output(tmp_path, run):
     for given, inputs in ((tmp_path / "grown", [tmp_path / "grown" / "new.csv"]), (tmp_path, [run])):
         with pytest.raises(UserError, match="which is read from"):
             contents.output(given, "--output", lambda path: True, "saved model", inputs)
-    assert contents.output(tmp_path / "a" / "b", "--output", contents.is_model, "saved model", [run], parents=True) == tmp_path / "a" / "b"
+    assert contents.output(tmp_path / "a" / "b", "--output", contents.is_model, "saved model", [run]) == tmp_path / "a" / "b"
     with pytest.raises(UserError, match="is no folder"):
-        contents.output(run / "config.json" / "b", "--output", contents.is_model, "saved model", parents=True)
+        contents.output(run / "config.json" / "b", "--output", contents.is_model, "saved model")
 
 
 def test_what_is_empty_may_be_replaced(tmp_path):

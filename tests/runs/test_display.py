@@ -82,6 +82,23 @@ def test_a_log_says_what_is_going_on_once():
     assert file.getvalue() == "evaluating ...\n"
 
 
+def test_what_every_run_compiles_is_said_of_every_run(clock):
+    """Folds and the run after them are runs of one process, each with programs of its own."""
+    shown, file = screen(False)
+    for _ in range(2):
+        shown.titled("seed 1: ").begin_run()
+        shown.start("training", 30)
+        shown.advance(10)
+        clock.wait(10.0)
+        shown.advance(10)
+        with shown.doing("evaluating"):
+            clock.wait(50.0)
+        assert shown.progress.left == pytest.approx(10.0)  # of every run the first time does not count
+        with shown.doing("evaluating"):
+            pass
+    assert file.getvalue() == "evaluating ...\n" * 2
+
+
 def test_a_terminal_says_what_is_going_on_in_its_live_line():
     shown, file = screen(True)
     line = lambda: shown.console.render_lines(shown._line(), pad=False)[0]  # noqa: E731

@@ -343,9 +343,11 @@ def test_a_bad_row_leaves_no_predictions(run, data, tmp_path):
     with pytest.raises(d3.UserError, match="row 7"):
         predict_file(run.model, tmp_path / "x.npy", tmp_path / "y.csv", Display())
     np.save(tmp_path / "x.npy", features[:5])
-    with pytest.raises(d3.UserError, match=r"y.csv: .*none is no folder"):
-        predict_file(run.model, tmp_path / "x.npy", tmp_path / "none" / "y.csv", Display())
+    with pytest.raises(d3.UserError, match=r"y.csv: .*x.npy is no folder"):
+        predict_file(run.model, tmp_path / "x.npy", tmp_path / "x.npy" / "y.csv", Display())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy"]
+    predict_file(run.model, tmp_path / "x.npy", tmp_path / "new" / "folder" / "y.csv", Display(), gallery=tmp_path / "pages" / "y.html")
+    assert (tmp_path / "new" / "folder" / "y.csv").exists() and (tmp_path / "pages" / "y.html").exists()
 
 
 def test_the_modes_end_to_end(run, tmp_path):

@@ -2,8 +2,13 @@
 
 import dataclasses
 
+import numpy as np
+import pytest
+
 from configs import digits, own
+from d3gzsl_jax import convert
 from d3gzsl_jax.runs import sizes
+from d3gzsl_jax.runs.display import Display
 
 
 def test_every_zero_is_replaced_and_nothing_else(data):
@@ -18,6 +23,29 @@ def test_every_zero_is_replaced_and_nothing_else(data):
 def test_a_batch_fits_the_smallest_fold(data):
     fold = dataclasses.replace(data, trainval=data.trainval[:17])
     assert sizes.chosen(own.get_config(), data, [fold]).train.batch_size == 17
+
+
+def test_whoever_makes_a_run_counts_the_rows_of_its_folds(data, tmp_path, monkeypatch):
+    """So a run that is made of PyTorch's weights is the one that is trained by the same configuration."""
+    few = dataclasses.replace(data, trainval=np.concatenate([np.flatnonzero(data.labels == c)[:8] for c in data.seen_classes]))
+    config = own.get_config()
+    config.networks.generator_hidden = config.networks.critic_hidden = config.networks.embedding = 8
+    found = sizes.sized(config, few)
+    assert found.train.batch_size == min(len(fold.trainval) for fold in sizes.folds_of(found, few)) < len(few.trainval)
+    config.eval.selection, config.eval.baselines, config.eval.prediction = "last", "", "student"
+    assert sizes.sized(config, few).train.batch_size == len(few.trainval)  # there are no folds
+
+    class Built(Exception):
+        pass
+
+    def build(config, data):
+        raise Built(config)
+
+    monkeypatch.setattr(convert, "load", lambda *given: few)
+    monkeypatch.setattr(convert.model_module, "build", build)
+    with pytest.raises(Built) as made:
+        convert.write_run("w.npz", {}, own.get_config(), tmp_path / "run", Display(quiet=True))
+    assert made.value.args[0].train.batch_size == found.train.batch_size
 
 
 def test_widths_grow_with_the_dimensions_up_to_a_limit(data):

@@ -50,9 +50,10 @@ def test_only_what_is_ours_is_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "ours")
     assert output("new") == tmp_path / "new" and output("ours") == tmp_path / "ours"
-    for name, words in (("thesis", "holds no predictions"), ("folder", "a folder is there"), ("link", "symbolic link"), ("no/x", "no folder")):
+    for name, words in (("thesis", "holds no predictions"), ("folder", "a folder is there"), ("link", "symbolic link"), ("thesis/x", "no folder")):
         with pytest.raises(UserError, match=words):
             output(name)
+    assert output("no/such/x") == tmp_path / "no" / "such" / "x" and not (tmp_path / "no").exists()  # who writes it makes them
     with pytest.raises(UserError, match="read from"):
         output("ours", [tmp_path / "folder" / ".." / "ours"])
     os.link(tmp_path / "ours", tmp_path / "hard")

@@ -22,7 +22,7 @@ def write_benchmark(tool: str, target: str, simulate: Callable[[], GZSLData]) ->
         The exit code: 0, or 2 where it cannot be written.
     """
     try:
-        output = contents.output(target, "--output", is_npz, "benchmark", parents=True)
+        output = contents.output(target, "--output", is_npz, "benchmark")
         data = validate(simulate())
         output.parent.mkdir(parents=True, exist_ok=True)
         write_npz(output, data)

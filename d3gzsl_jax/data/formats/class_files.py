@@ -28,7 +28,7 @@ from d3gzsl_jax.data.formats.not_found import unreadable
 from d3gzsl_jax.data.semantics import as_float32
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import clean_name, clean_names, listed, same_name_twice, shortened
+from d3gzsl_jax.text import alike, clean_name, clean_names, listed, same_name_twice, shortened
 
 FORMATS = ".npz, .npy, .csv, .mat, .h5, .hdf5"
 _OWN = ("semantics", "class_names")
@@ -90,6 +90,12 @@ def new_names(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
         raise UserError(f"class {shortened(found[same[0]])}: there are two new classes of that name; give each a name of its own")
     if both := set(found) & set(clean_names(known)):
         raise UserError(f"class {shortened(min(both))}: the model knows a class of that name; give the new one another")
+    for place, name in enumerate(found):
+        if other := alike(name, (*known, *found[:place])):
+            raise UserError(
+                f"class {shortened(name)}: differs from the class {shortened(other)} in case, blanks or underscores alone; give "
+                "the new one another name"
+            )
     return found
 
 

@@ -45,7 +45,7 @@ def write_npz(path: str | Path, data: GZSLData) -> None:
     extra |= {} if data.descriptions is None else {"descriptions": np.array(data.descriptions, str)}
     if "encoders" in data.provenance:
         extra["encoders"] = np.array(json.dumps(data.provenance["encoders"], sort_keys=True))
-    with atomic.replacing(path, "wb") as file:
+    with atomic.replacing(path, "wb", parents=True) as file:
         np.savez_compressed(
             file, name=clean_name(data.name), features=data.features, labels=data.labels, semantics=data.semantics,
             class_names=np.array(clean_names(data.class_names), str), trainval=data.trainval, test_seen=data.test_seen,

@@ -82,7 +82,7 @@ class Gallery:
         called, unseen = f"{method(model.config)} on {model.name}", frozenset(model.unseen.tolist())
         shown = Shown(called, cards, self._rows, model.class_names, unseen, accuracy, self._skipped)
         thumbnails = self._thumbnails(cards, display) if self._pictures else []
-        atomic.write_text(target, printable(page(shown, thumbnails, MARK)))
+        atomic.write_text(target, printable(page(shown, thumbnails, MARK)), parents=True)
         cut = f", the least sure of {self._rows}" if len(cards) < self._rows else ""
         return f"wrote {target}: a page of {len(cards)} {'pictures' if self._pictures else 'rows'}{cut}"
 

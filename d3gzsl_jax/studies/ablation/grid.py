@@ -174,7 +174,7 @@ def _read(cells: Sequence[Cell]) -> list[Cell]:
     """
     from d3gzsl_jax.data.load import load  # loads JAX
     from d3gzsl_jax.runs.feature_settings import resolved
-    from d3gzsl_jax.studies.start import sized
+    from d3gzsl_jax.runs.sizes import sized
 
     by_data: dict[str, list[Cell]] = {}
     for cell in cells:

@@ -174,7 +174,7 @@ def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[s
         own = config.copy_and_resolve_references()
         own.update_from_flattened_dict(overrides)
         stressed = stress(data, own.data.stress)
-        per_epoch = math.ceil(len(stressed.trainval) / sizes.chosen(own, stressed).train.batch_size)
+        per_epoch = math.ceil(len(stressed.trainval) / sizes.sized(own, stressed).train.batch_size)
         steps = steps or per_epoch
         stretched = {field: max(round(fields[field] * steps / per_epoch), 1) for field in _IN_EPOCHS}
         found[level] = overrides | (stretched if per_epoch != steps else {})

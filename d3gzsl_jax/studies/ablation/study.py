@@ -93,7 +93,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
     ours |= dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))
     for ending, is_ours in (ours | dict.fromkeys((".png", ".svg"), picture)).items():
         target = arguments.output / f"ablation{ending}"
-        contents.output(target, "--output", is_ours, "table or figure of this tool", parents=True)
+        contents.output(target, "--output", is_ours, "table or figure of this tool")
     jobs = jobs_of(cells, arguments.seeds, arguments.output, arguments.prune)
     what = arguments.preset or ", ".join(text.partition("=")[0] for text in arguments.vary) or "configurations"
     outputs = Outputs(f"{cells[0].config.dataset}: {what.replace('_', ' ')}", cells, arguments.output, command)

@@ -19,9 +19,10 @@ from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
+from d3gzsl_jax.runs.sizes import sized
 from d3gzsl_jax.studies.baselines.harness import run_baseline
 from d3gzsl_jax.studies.baselines.names import NO_SYNTHESIS
-from d3gzsl_jax.studies.start import sized, train_on
+from d3gzsl_jax.studies.start import train_on
 from d3gzsl_jax.studies.tables import cells
 from d3gzsl_jax.studies.tables.runs import METRICS
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, terminal

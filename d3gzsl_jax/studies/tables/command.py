@@ -291,7 +291,7 @@ def main(argv: list[str] | None = None) -> int:
             require_one(together(runs))
         text = FORMATS[arguments.format](tables_of(runs, by, arguments.calibrated, arguments.test_selected, command))
         if output:
-            write_text(output, text)
+            write_text(output, text, parents=True)
     finally:
         copies.close()
     if output is None:

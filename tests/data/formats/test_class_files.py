@@ -210,3 +210,6 @@ def test_names_of_new_classes():
     refused("new class 1: has no name", new_names, ("a", " "), ())
     refused("class 'a': there are two new classes of that name", new_names, ("a", "a\n"), ())
     refused("class 'a': the model knows a class of that name", new_names, ("a ",), ("a\r\n",))
+    refused("class 'Blue Jay': differs from the class 'blue_jay' in case", new_names, ("Blue Jay",), ("blue_jay",))
+    refused("class 'A': differs from the class 'a' in case", new_names, ("a", "A"), ())
+    assert new_names(("A-",), ("A+", "A")) == ("A-",)

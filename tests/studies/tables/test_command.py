@@ -229,7 +229,7 @@ def test_damaged_results(results, message, table):
 @pytest.mark.parametrize(
     ("options", "message"),
     [(["--by", "train.epoch"], "--by train.epoch: no field"), (["--by", "log.report"], "--by log.report"), (["--calibrated"], "--calibrated: no run has"),
-     (["--output", "nowhere/x.md"], "nowhere is no folder; make it first"), (["nowhere"], "nowhere: no such run or folder"),
+     (["--output", "setup.py/x.md"], "setup.py is no folder; give another place"), (["nowhere"], "nowhere: no such run or folder"),
      (["tests"], "tests: holds no results.json")],
 )  # fmt: skip
 def test_bad_options_exit_2(options, message, table):
