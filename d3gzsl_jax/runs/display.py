@@ -176,8 +176,8 @@ class Display:
         """Says in words what is going on within it: `with display.doing("compiling the training step"): ...`
 
         On a terminal the live line says it for as long as it lasts, beside the phase where there is one. Elsewhere it is a plain
-        line, the first time in a run only, so that what comes back with every epoch does not fill a log. The first time does not count for
-        the time left of the phase under way: programs are compiled then, which are there the next time.
+        line, the first time in a run only, so that what comes back with every epoch does not fill a log. The first time does not
+        count for the time left of the phase under way: programs are compiled then, which are there the next time.
 
         Args:
             what: in words; the same ones each time it comes back.

@@ -1,6 +1,7 @@
 """`d3gzsl serve`: a local page to try a model on pictures, and to describe new classes to it."""
 
 import importlib.util
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ downloaded first.
 
 The new classes live until the server stops (ctrl-C); with --save the page has a button that keeps them.
 """
+_CODES = "0 ended by ctrl-C or SIGTERM, 2 bad input, 130 ended so in the middle of a request."
 _NEEDED = ("starlette", "uvicorn", "PIL")
 
 
@@ -61,13 +63,22 @@ def main(argv: list[str] | None = None) -> int:
                     "it asks for the token below, which goes over the network unencrypted"
                 )
             display.say(f"open {address_of(options.host, bound)}{token and f'?token={token}'} in a browser; ctrl-C ends it")
-            serve(application(live, hosts, token), bound)
-        _say_left(live, options.save, display)
+            is_cut = serve(application(live, hosts, token), bound)
+        _say_left(live, options.save, display, is_cut)
+    if is_cut:
+        _leave(130)
     return 0
 
 
+def _leave(code: int) -> None:
+    """Ends the process, whatever its threads still do: Python would wait for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _parser() -> Parser:
-    parser = Parser("d3gzsl serve", description=_ABOUT, exit_codes="0 ended by ctrl-C or SIGTERM, 2 bad input.")
+    parser = Parser("d3gzsl serve", description=_ABOUT, exit_codes=_CODES)
     parser.add_argument("--workdir", required=True, metavar="RUN", help="folder of a run or a saved model")
     parser.add_argument("--port", type=whole(0, 65535), default=7860, metavar="N", help="0 for a free one (default: 7860)")
     parser.add_argument(
@@ -133,13 +144,13 @@ def _data_of(model: "TrainedModel", root: str) -> "GZSLData":
     return load(config.dataset, config.data)
 
 
-def _say_left(live: "LiveModel", save: object, display: "Display") -> None:
-    """Says at the end what has become of the new classes."""
-    state = live.state()
+def _say_left(live: "LiveModel", save: object, display: "Display", is_cut: bool) -> None:
+    """Says at the end what has become of the new classes; `is_cut`: and that a request has no answer."""
+    state, stopped = live.state(), "stopped in the middle of a request" if is_cut else "stopped"
     if not state["added"]:
-        display.say("stopped")
+        display.say(stopped)
     elif lost := state["unsaved"]:
         advice = "" if save else "; with --save=FOLDER the page can keep what joins"
-        display.say(f"stopped; {lost} new {'class is' if lost == 1 else 'classes are'} gone, unsaved{advice}")
+        display.say(f"{stopped}; {lost} new {'class is' if lost == 1 else 'classes are'} gone, unsaved{advice}")
     else:
-        display.say(f"stopped; the model with what has joined is in {save}")
+        display.say(f"{stopped}; the model with what has joined is in {save}")

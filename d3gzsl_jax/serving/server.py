@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import ipaddress
+import logging
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _GRACE_SECONDS = 3  # that answers under way have at the end
+_IDLE_SECONDS = 1  # in which a thread without work has ended
 _ALL = ("", "0.0.0.0", "::")
 
 
@@ -57,8 +60,12 @@ def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def serve(app: "ASGIApp", bound: socket.socket) -> None:
-    """Answers until ctrl-C or SIGTERM; what is under way then is finished, a second ctrl-C leaves it."""
+def serve(app: "ASGIApp", bound: socket.socket) -> bool:
+    """Answers until ctrl-C or SIGTERM. What is under way then is finished where that takes seconds; a second ctrl-C leaves it.
+
+    Returns:
+        Whether something was left: a thread still works on it, for which Python would wait at its end.
+    """
     import uvicorn
 
     config = uvicorn.Config(
@@ -66,8 +73,18 @@ def serve(app: "ASGIApp", bound: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    with _asked_to_stop(server):
-        server.run(sockets=[bound])
+    before, log = set(threading.enumerate()), logging.getLogger("uvicorn.error")
+    is_told = lambda record: not server.should_exit  # noqa: E731 # requests that are cut off at the end are no faults
+    log.addFilter(is_told)
+    try:
+        with _asked_to_stop(server):
+            server.run(sockets=[bound])
+    finally:
+        log.removeFilter(is_told)
+    workers = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in workers:
+        thread.join(_IDLE_SECONDS)
+    return any(thread.is_alive() for thread in workers)
 
 
 @contextlib.contextmanager

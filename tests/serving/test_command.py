@@ -1,5 +1,6 @@
 """`d3gzsl serve`: refused before anything is loaded, or served until it is asked to stop."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -85,9 +86,50 @@ def test_a_signal_ends_it_gracefully(live, number):
     asking = threading.Thread(target=ask_and_stop)
     with bound:
         asking.start()
-        server.serve(application(live, {"127.0.0.1"}), bound)
+        assert not server.serve(application(live, {"127.0.0.1"}), bound)
     asking.join(10)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_middle_of_a_request_leaves_it_in_a_line(live, monkeypatch, capfd):
+    bound, working, over = server.listening_socket("127.0.0.1", 0), threading.Event(), threading.Event()
+
+    def predict(content, name):
+        working.set()
+        over.wait(60)
+        return {}
+
+    def ask():
+        asked = urllib.request.Request(server.address_of("127.0.0.1", bound) + "predict", b"x", {"Content-Type": "image/png"})
+        with contextlib.suppress(OSError), urllib.request.urlopen(asked, timeout=60):
+            pass
+
+    def stop():
+        working.wait(60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(server, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(live, "predict", predict)
+    threads = [threading.Thread(target=of) for of in (ask, stop)]
+    with bound:
+        for thread in threads:
+            thread.start()
+        assert server.serve(application(live, {"127.0.0.1"}), bound)
+    over.set()
+    for thread in threads:
+        thread.join(10)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_what_was_cut_off_is_said_and_ends_the_process(run, monkeypatch, capsys):
+    codes = []
+    monkeypatch.setattr(command, "serve", lambda app, bound: True)
+    monkeypatch.setattr(command.os, "_exit", codes.append)
+    monkeypatch.setattr(picture_rows, "encoder_of", lambda model, spec: small_model.GreyPictures())
+    main(["serve", f"--workdir={run.folder}", "--port=0"])
+    assert codes == [130] and capsys.readouterr().out.splitlines()[-1] == "stopped in the middle of a request"
 
 
 def test_addresses():
