@@ -70,12 +70,12 @@ def embed_pictures(
     if on_bad not in ("refuse", "skip"):
         raise ValueError(f"on_bad={on_bad!r}: 'refuse' or 'skip'")
     bad = _seen_bad(pictures, display)
-    _refuse(bad, len(pictures), on_bad)
+    _refuse(_named(bad), len(pictures), on_bad)
     store = FeatureCache(Path(cache), encoder.notes(), encoder.size) if cache is not None else None
-    reasons = dict(bad)
-    good = [picture for picture in pictures if picture.name not in reasons]
-    keys = {picture.name: key(picture) for picture in good}
-    waiting = {picture.name for picture in good if store is None or keys[picture.name] not in store}
+    reasons = {picture.path: why for picture, why in bad}  # a path tells pictures apart, whatever they are called
+    good = [picture for picture in pictures if picture.path not in reasons]
+    keys = {picture.path: key(picture) for picture in good}
+    waiting = {picture.path for picture in good if store is None or keys[picture.path] not in store}
     rows = _Rows(store, encoder.size)
     if store is not None and len(waiting) < len(good):
         display.say(f"{len(good) - len(waiting)} of {len(good)} pictures were done before")
@@ -83,17 +83,17 @@ def embed_pictures(
     display.start("reading pictures", len(good), len(good) - len(waiting))
     try:
         for place in range(0, len(good), batch):  # the same batches however often the run was cut: so are the last bits
-            wanted = [picture for picture in good[place : place + batch] if picture.name in waiting]
+            wanted = [picture for picture in good[place : place + batch] if picture.path in waiting]
             if not wanted:
                 continue
             done: list[Picture] = []
-            broken: list[tuple[str, str]] = []
+            broken: list[tuple[Picture, str]] = []
             found = encoder.encode(_opened(wanted, done, broken))
-            rows.add([keys[picture.name] for picture in done], found)
-            reasons |= dict(broken)
+            rows.add([keys[picture.path] for picture in done], found)
+            reasons |= {picture.path: why for picture, why in broken}
             if broken and on_bad == "refuse":
                 rows.keep()
-                _refuse(list(reasons.items()), len(pictures), on_bad)
+                _refuse(_named(broken), len(pictures), on_bad)
             display.advance(len(done) + len(broken))
     except BaseException:
         rows.keep()  # ctrl-C, or a full disk: what is done is done
@@ -104,11 +104,11 @@ def embed_pictures(
     if waiting:
         seconds = time.monotonic() - began
         display.say(f"read {len(waiting)} pictures in {seconds:.1f} s, {len(waiting) / max(seconds, 1e-9):.1f} a second")
-    skipped = [(picture.name, reasons[picture.name]) for picture in pictures if picture.name in reasons]
-    good = [picture for picture in good if picture.name not in reasons]
+    skipped = [(picture.name, reasons[picture.path]) for picture in pictures if picture.path in reasons]
+    good = [picture for picture in good if picture.path not in reasons]
     if not good:
         raise UserError(f"none of {len(pictures)} pictures can be read: {bad_ones(skipped)}")
-    return Embedded(rows.of([keys[picture.name] for picture in good]), good, skipped)
+    return Embedded(rows.of([keys[picture.path] for picture in good]), good, skipped)
 
 
 class _Rows:
@@ -139,16 +139,21 @@ class _Rows:
         return np.concatenate(self._blocks)[[places[name] for name in keys]]
 
 
-def _seen_bad(pictures: Sequence[Picture], display: Screen) -> list[tuple[str, str]]:
-    """Names of those that can be seen to be no pictures by their first bytes, and why."""
+def _seen_bad(pictures: Sequence[Picture], display: Screen) -> list[tuple[Picture, str]]:
+    """Those that can be seen to be no pictures by their first bytes, and why."""
     found = []
     with display.doing("looking at the pictures", logged=False):
         for picture in pictures:
             try:
                 check_picture(picture.path, picture.name)
             except UserError as error:
-                found.append((picture.name, _why(error, picture)))
+                found.append((picture, _why(error, picture)))
     return found
+
+
+def _named(bad: Sequence[tuple[Picture, str]]) -> list[tuple[str, str]]:
+    """The same by name."""
+    return [(picture.name, why) for picture, why in bad]
 
 
 def _refuse(bad: list[tuple[str, str]], total: int, on_bad: str) -> None:
@@ -156,13 +161,13 @@ def _refuse(bad: list[tuple[str, str]], total: int, on_bad: str) -> None:
         raise UserError(f"{len(bad)} of {total} pictures cannot be read: {bad_ones(bad)}; mend or remove them, or --bad=skip")
 
 
-def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple[str, str]]) -> "Iterator[Image]":
+def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple[Picture, str]]) -> "Iterator[Image]":
     """The pixels of one after another; which they are goes into `done`, and what cannot be read into `broken`."""
     for picture in pictures:
         try:
             pixels = open_picture(picture.path, picture.name)
         except UserError as error:
-            broken.append((picture.name, _why(error, picture)))
+            broken.append((picture, _why(error, picture)))
             continue
         done.append(picture)
         yield pixels

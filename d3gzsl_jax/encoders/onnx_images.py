@@ -9,11 +9,14 @@ question mark, `onnx:FILE?size=224&resize=256&mean=0.5,0.5,0.5&std=0.5,0.5,0.5&i
     onnx.helper.set_model_props(model, {"d3gzsl_transform": json.dumps({"resize": 224, "mean": [0, 0, 0], "std": [1, 1, 1]})})
 
 and else the mean and deviation of ImageNet, the shorter side resized to size / 0.875, the middle cut out. A network that takes
-whole numbers from 0 to 255 (uint8) gets the pixels. `threads=4` lets it use more than one core.
+whole numbers from 0 to 255 (uint8) gets the pixels. `threads=4` lets it use more than one core. The digest is of the file and of
+all files that it names as holders of weights.
 """
 
 import json
+import mmap
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,7 @@ import numpy as np
 
 from d3gzsl_jax.encoders import transform, weights
 from d3gzsl_jax.encoders.libraries import library, refused
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import UserError, cannot_read
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import listed, shortened
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 METADATA = "d3gzsl_transform"
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
+_LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])", re.DOTALL)
+"""A key and the length of its value, as protobuf writes them: field 1 of 8 bytes, then field 2."""
 _ADVICE = "export it again, or name another file"
 
 
@@ -135,8 +140,22 @@ def onnx_encoder(spec: str) -> OnnxImages:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, and those that hold its larger weights."""
-    return [path, *(other for end in (".data", "_data") if (other := path.with_name(path.name + end)).is_file())]
+    """The file, and those that it names as holders of its weights, in the order in which it names them first.
+
+    A tensor whose values lie elsewhere has an entry of the text 'location' and the name of the file, whatever network it is part of
+    (ONNX's `TensorProto.external_data`): that is looked for in the bytes, without reading the network.
+    """
+    names: dict[str, None] = {}
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for found in _LOCATION.finditer(content):
+                low, high = found[1][0], found[1][1] if len(found[1]) > 1 else 0
+                size = (low & 0x7F) | high << 7
+                names[os.fsdecode(content[found.end() : found.end() + size])] = None
+    except (OSError, ValueError) as error:
+        raise cannot_read(path, error) from None
+    others = (path.parent / name for name in names if "\0" not in name)
+    return [path, *(other for other in others if other.is_file() and other != path)]
 
 
 def _stored(session: Any, path: Path) -> dict[str, Any]:

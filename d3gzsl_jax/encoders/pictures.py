@@ -87,10 +87,10 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         name = cells[column].strip()
         if not name or "\0" in name:
             raise UserError(f"{where} names no file")
-        if name in named:
-            raise UserError(f"{where}: {shortened(name)} is named twice; name every file once")
-        named.add(name)
         file = path.parent / name
+        if (place := os.path.abspath(file)) in named:  # however it is written
+            raise UserError(f"{where}: {shortened(name)} is named twice; name every file once")
+        named.add(place)
         if not os.path.lexists(file):
             raise UserError(f"{where}: {shortened(name)}: there is no such file; files count from {path.parent}/")
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)

@@ -60,6 +60,24 @@ def test_rows_are_in_the_order_of_the_pictures(pictures):
     assert found.features.dtype == np.float32
 
 
+def test_pictures_of_one_name_in_two_folders_are_two_pictures(tmp_path):
+    """Also where what they are called is the same, and where one of them was done before."""
+    for place, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (3, 3), (10 + place, 0, 0)).save(tmp_path / name / "1.png")
+    of_folder = find_pictures(tmp_path)
+    called_alike = [picture._replace(name="1.png") for picture in of_folder]
+    cache = tmp_path / "cache"
+    embed_pictures(of_folder[1:], Means(), QUIET, cache=cache)
+    for pictures in (of_folder, called_alike, called_alike[::-1]):
+        for kept in (None, cache):
+            found = embed_pictures(pictures, Means(), QUIET, cache=kept)
+            assert found.features[:, 0].tolist() == [10 + ord(picture.class_name) - ord("a") for picture in pictures]
+    (tmp_path / "a" / "1.png").write_text("no picture")
+    found = embed_pictures(called_alike, Means(), QUIET, "skip")
+    assert found.features[:, 0].tolist() == [11] and [name for name, _ in found.skipped] == ["1.png"]
+
+
 def test_broken_ones_are_refused_together_before_anything_is_embedded(pictures, tmp_path):
     for number in (3, 4, 5, 6):
         (tmp_path / "pictures" / f"{number:03d}.png").write_text("no picture")

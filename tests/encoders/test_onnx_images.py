@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d3gzsl_jax.encoders import weights
 from d3gzsl_jax.encoders.images import image_encoder, image_encoder_of
 from d3gzsl_jax.errors import UserError
 from tests.encoders.real_encoders import MISSING
@@ -50,6 +51,30 @@ def test_layouts_and_types(tmp_path, of, scale):
     assert encoder.size == 3
     np.testing.assert_allclose(encoder.encode(PICTURES), COLOURS * scale, atol=1e-3 * scale)
     assert encoder.notes()["transform"]["height"] == (8 if 8 in of.get("shape", (8,)) else 224)
+
+
+def weighted(path, value, location):
+    """A network with a weight that lies in a file of its own."""
+    weight = onnx.numpy_helper.from_array(np.full((1, 3, 1, 1), value, np.float32), "weight")
+    nodes = [helper.make_node("Mul", ["pictures", "weight"], ["more"]), helper.make_node("ReduceMean", ["more"], ["features"], axes=[2, 3], keepdims=0)]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in (("pictures", ("n", 3, 8, 8)), ("features", None))]
+    graph = helper.make_graph(nodes, "weighted", *ends, initializer=[weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(model, path, save_as_external_data=True, location=location, size_threshold=0)
+    return path
+
+
+@pytest.mark.parametrize("location", ["net.onnx.data", "weights.bin", "w" * 200 + ".bin"])
+def test_weights_in_other_files_are_part_of_the_digest(tmp_path, location):
+    one, same, other = (
+        image_encoder(f"onnx:{weighted(tmp_path / name / 'net.onnx', value, location)}") for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))
+    )
+    assert (tmp_path / "a" / "net.onnx").read_bytes() == (tmp_path / "c" / "net.onnx").read_bytes()
+    assert one.notes()["sha256"] == same.notes()["sha256"] != other.notes()["sha256"]
+    assert one.notes()["sha256"] == weights.of_files([tmp_path / "a" / "net.onnx", tmp_path / "a" / location])
+    with pytest.raises(UserError, match="its weights differ"):
+        image_encoder_of(one.notes(), f"onnx:{tmp_path / 'c' / 'net.onnx'}")
 
 
 def test_grey_pictures(tmp_path):

@@ -61,6 +61,7 @@ def test_a_csv_names_files_and_classes(tmp_path):
         ("file,class,size\n1.png,a,3\n", "need the columns file and class"),
         ("file,class\n1.png,a\nmissing.png,a\n", "line 3: 'missing.png': there is no such file"),
         ("file,class\n1.png,a\n1.png,b\n", "line 3: '1.png' is named twice"),
+        ("file,class\n1.png,a\n./1.png,a\n", "line 3: './1.png' is named twice"),
         ("file,class\n1.png\n", "line 2 has 1 cells, needs 2"),
         ("file,class\n,a\n", "line 2 names no file"),
         (b"file,class\n\xff.png,a\n", "not readable as UTF-8"),
