@@ -1,5 +1,6 @@
 """Baselines by name, and their fits to a benchmark's trainval rows."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,11 +54,12 @@ def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int, scal
 
 
 def anew(
-    baselines: Mapping[str, FittedBaseline], data: GZSLData, seed: int, scaling: str
+    baselines: Mapping[str, FittedBaseline], data: GZSLData, semantics: np.ndarray, seed: int, scaling: str
 ) -> dict[str, FittedBaseline]:
-    """Baselines with a score for every class of the semantics, fitted as they were: to the same rows, with the same hyperparameters
-    and gamma; arguments and errors as of `fitted`."""
-    return {name: fitted(name, of.validation, data, seed, scaling) for name, of in baselines.items()}
+    """Baselines with a score for every class of `semantics` (C, da), fitted as they were: to the same rows, with the same
+    hyperparameters and gamma; other arguments and errors as of `fitted`."""
+    widened = dataclasses.replace(data, semantics=semantics)
+    return {name: fitted(name, of.validation, widened, seed, scaling) for name, of in baselines.items()}
 
 
 def fits(

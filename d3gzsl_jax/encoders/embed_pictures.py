@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -52,7 +52,7 @@ class Embedded(NamedTuple):
 
 def embed_pictures(
     pictures: Sequence[Picture], encoder: ImageEncoder, display: Screen, on_bad: str = "refuse",
-    cache: str | os.PathLike[str] | None = None, batch: int = BATCH,
+    cache: str | os.PathLike[str] | None = None, batch: int = BATCH, look: "Callable[[Picture, Image], None] | None" = None,
 ) -> Embedded:
     """Feature rows of pictures, in their order.
 
@@ -63,6 +63,7 @@ def embed_pictures(
         on_bad: 'refuse' pictures that cannot be read, or 'skip' them.
         cache: a folder for what is done: the same call goes on from it. None to keep nothing.
         batch: how many pictures the encoder gets at once.
+        look: called with each picture that is opened, and its pixels, which it leaves as they are.
 
     Raises:
         UserError: no picture can be read; or with 'refuse', one cannot.
@@ -88,7 +89,7 @@ def embed_pictures(
                 continue
             done: list[Picture] = []
             broken: list[tuple[Picture, str]] = []
-            found = encoder.encode(_opened(wanted, done, broken))
+            found = encoder.encode(_opened(wanted, done, broken, look))
             rows.add([keys[picture.path] for picture in done], found)
             reasons |= {picture.path: why for picture, why in broken}
             if broken and on_bad == "refuse":
@@ -161,7 +162,10 @@ def _refuse(bad: list[tuple[str, str]], total: int, on_bad: str) -> None:
         raise UserError(f"{len(bad)} of {total} pictures cannot be read: {bad_ones(bad)}; mend or remove them, or --bad=skip")
 
 
-def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple[Picture, str]]) -> "Iterator[Image]":
+def _opened(
+    pictures: Sequence[Picture], done: list[Picture], broken: list[tuple[Picture, str]],
+    look: "Callable[[Picture, Image], None] | None",
+) -> "Iterator[Image]":
     """The pixels of one after another; which they are goes into `done`, and what cannot be read into `broken`."""
     for picture in pictures:
         try:
@@ -170,6 +174,8 @@ def _opened(pictures: Sequence[Picture], done: list[Picture], broken: list[tuple
             broken.append((picture, _why(error, picture)))
             continue
         done.append(picture)
+        if look:
+            look(picture, pixels)
         yield pixels
 
 

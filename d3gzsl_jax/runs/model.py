@@ -206,10 +206,7 @@ class TrainedModel:
         Raises:
             UserError: this model has none of that name.
         """
-        name = predictor or self.prediction
-        if name not in self.predictors:
-            raise UserError(f"predictor {name!r}: this model has {' and '.join(self.predictors) or 'none'}")
-        return name
+        return model_rows.known_predictor(predictor or self.prediction, self.predictors)
 
     def synthesize(self, classes: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
         """`count` raw feature rows of each of `classes` (k,), class-major (k count, dx) float32. The rows of a class depend on its
@@ -252,8 +249,7 @@ class TrainedModel:
             data: the benchmark the model was trained on, for the real rows.
 
         Returns:
-            The model, predicting by its classifier, or by a baseline where this one does; baselines, which are functions of the
-            semantics, know the new classes as well. Ids of the new classes are C..C+k-1. This one is unchanged.
+            The model, predicting by its classifier, or by a baseline where this one does; ids of the new classes are C..C+k-1.
 
         Raises:
             UserError: sizes or names do not fit, or the data is not the model's. DivergenceError: the classifier broke down.
@@ -271,14 +267,12 @@ class TrainedModel:
             semantics = unit_semantics(semantics, lambda index: f"class {shortened(names[index])}")
         check_new(semantics, names, self.semantics, self.class_names)
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
-        grown = dataclasses.replace(
-            self, semantics=np.concatenate([self.semantics, semantics]), class_names=(*self.class_names, *names),
-            unseen=np.concatenate([self.unseen, new]), classifier=None,
-            prediction=self.prediction if self.prediction in self.baselines else "classifier",
-        )
-        widened = dataclasses.replace(data, semantics=grown.semantics, class_names=grown.class_names)
-        grown = dataclasses.replace(grown, baselines=fit.anew(self.baselines, widened, self.config.seed, self.config.data.scaling))
-        return grown.fit_classifier(data)
+        semantics, predicts = np.concatenate([self.semantics, semantics]), self.prediction in self.baselines
+        return dataclasses.replace(
+            self, semantics=semantics, class_names=(*self.class_names, *names), unseen=np.concatenate([self.unseen, new]),
+            classifier=None, prediction=self.prediction if predicts else "classifier",
+            baselines=fit.anew(self.baselines, data, semantics, self.config.seed, self.config.data.scaling),
+        ).fit_classifier(data)
 
     def add_described_classes(self, classes: described_classes.Described, data: GZSLData, encoder: str = "") -> "TrainedModel":
         """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV: see `described_classes.new_semantics`."""

@@ -86,6 +86,7 @@ def _evaluate(options: dict[str, Any], display: "Display") -> None:
 def _predict(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.encoders.pictures import require_outside
     from d3gzsl_jax.runs import picture_rows
+    from d3gzsl_jax.runs.gallery.write import MOST
     from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures
 
     of, predictor = options, options["predictor"] or ""
@@ -96,7 +97,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
             if path is not None:
                 require_outside(path, option, source)
     pictures = picture_rows.pictures_of(source) if of["images"] else []
-    model = _model(of, display, classifier=predictor in ("", "classifier"))
+    model = _model(of, display, predictor in ("", "classifier"), predictor if predictor in BASELINES else "")
     if not pictures:
         further = of["representations"], of["names"], of["accuracy"], of["gallery"]
         predict_file(model, source, of["output"], display, of["top"], predictor, of["key"], *further)
@@ -104,7 +105,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
     model.check_predictor(predictor)
     model.check_top(of["top"])
     encoder = picture_rows.encoder_of(model, of["image_encoder"])
-    found = picture_rows.picture_rows(pictures, encoder, display, of["bad"])
+    found = picture_rows.picture_rows(pictures, encoder, display, of["bad"], bool(to.gallery) and len(pictures) <= MOST)
     predict_pictures(model, found, to, display, of["top"], predictor)
 
 
@@ -145,12 +146,12 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
 
 
-def _model(options: dict[str, Any], display: "Display", classifier: bool) -> "TrainedModel":
+def _model(options: dict[str, Any], display: "Display", classifier: bool, baseline: str = "") -> "TrainedModel":
     folder, which = options["workdir"], options["checkpoint"]
     if which:
         from d3gzsl_jax.runs.reopen import model_at
 
-        return model_at(folder, which, display, options["data_root"], classifier)
+        return model_at(folder, which, display, options["data_root"], classifier, baseline)
     from d3gzsl_jax.runs.model import load_model
 
     return load_model(folder)

@@ -1,9 +1,10 @@
-"""Rows for a trained model, as a caller gives them: raw features and, for a model that needs them, representations."""
+"""What a caller gives a trained model: raw features, representations where it needs them, and the name of what predicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError
 
@@ -27,6 +28,18 @@ def checked(rows: np.ndarray, name: str, columns: int, count: int | None = None)
         row = int(np.argmax(~np.isfinite(rows).all(axis=1)))
         raise UserError(f"{name}: row {row} is not finite; extract it again or drop it")
     return rows
+
+
+def known_predictor(name: str, known: Sequence[str]) -> str:
+    """The name of a predictor, refused where it is none of those that a model has.
+
+    Raises:
+        UserError: naming these.
+    """
+    if name in known:
+        return name
+    beside = f"; {name} is there where the run is trained with --config.eval.baselines={name}" if name in BASELINES else ""
+    raise UserError(f"predictor {name!r}: this model has {' and '.join(known) or 'none'}{beside}")
 
 
 def check_represented(size: int, given: bool) -> None:

@@ -16,6 +16,8 @@ from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import shortened
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from d3gzsl_jax.encoders.images import ImageEncoder
 
 Source = str | Path | Sequence[str | Path]
@@ -50,11 +52,13 @@ class PictureRows(NamedTuple):
         features: (n, dx) float32.
         pictures: n, with their names.
         skipped: names of those that could not be read, with the reason.
+        thumbnails: of the pictures, see `thumbnails.shrunk`; () where none were asked for.
     """
 
     features: np.ndarray
     pictures: Sequence[Picture]
     skipped: Sequence[tuple[str, str]]
+    thumbnails: Sequence[tuple[str, bool]] = ()
 
     @property
     def classes(self) -> tuple[str | None, ...]:
@@ -108,7 +112,7 @@ def encoder_of(model: Model, spec: str = "") -> "ImageEncoder":
 
 
 def picture_rows(
-    pictures: Sequence[Picture], encoder: "ImageEncoder", display: Display, bad: str = "refuse"
+    pictures: Sequence[Picture], encoder: "ImageEncoder", display: Display, bad: str = "refuse", thumbnails: bool = False
 ) -> PictureRows:
     """Feature rows of pictures.
 
@@ -117,18 +121,26 @@ def picture_rows(
         encoder: see `encoder_of`.
         display: where progress goes.
         bad: what is done with one that cannot be read: 'refuse', or 'skip', which leaves it out.
+        thumbnails: whether small copies are made, while the pictures are open.
 
     Raises:
         UserError: one cannot be read, or with 'skip' none can.
     """
     from d3gzsl_jax.encoders.embed_pictures import embed_pictures
+    from d3gzsl_jax.runs.gallery.thumbnails import shrunk
+
+    small: dict[Path, tuple[str, bool]] = {}
+
+    def look(picture: Picture, pixels: "Image") -> None:
+        small[picture.path] = shrunk(pixels.copy())
 
     if bad not in ("refuse", "skip"):
         raise UserError(f"bad={shortened(bad)}: expected refuse or skip")
-    found = embed_pictures(pictures, encoder, display, bad)
+    found = embed_pictures(pictures, encoder, display, bad, look=look if thumbnails else None)
     if found.skipped:
         display.say(f"left out {len(found.skipped)} of {len(pictures)} pictures, which cannot be read: {bad_ones(found.skipped)}")
-    return PictureRows(found.features, found.pictures, found.skipped)
+    copies = [small[picture.path] for picture in found.pictures] if thumbnails else ()
+    return PictureRows(found.features, found.pictures, found.skipped, copies)
 
 
 def predicted(

@@ -50,6 +50,7 @@ class Rows(NamedTuple):
         names: of the rows; None where they have none.
         truth: what is known of their classes.
         pictures: that they are of, and names of those left out with the reason; for a gallery.
+        thumbnails: of the pictures, () where there are none yet.
     """
 
     blocks: Iterator[tuple[np.ndarray, np.ndarray | None]]
@@ -59,6 +60,7 @@ class Rows(NamedTuple):
     truth: Truth | None
     pictures: Sequence[Path] = ()
     skipped: Sequence[tuple[str, str]] = ()
+    thumbnails: Sequence[tuple[str, bool]] = ()
 
 
 def outputs(table: str | Path, accuracies: str | Path = "", gallery: str | Path = "", inputs: Sequence[Path] = ()) -> Outputs:
@@ -135,7 +137,7 @@ def predict_pictures(
     blocks = ((found.features[start : start + CHUNK_ROWS], None) for start in range(0, count, CHUNK_ROWS))
     rows = Rows(
         blocks, count, "pictures", tuple(one.name for one in found.pictures), truth_of(found.classes, model.class_names),
-        [one.path for one in found.pictures], found.skipped,
+        [one.path for one in found.pictures], found.skipped, found.thumbnails,
     )  # fmt: skip
     return _predict(model, rows, to, display, top, predictor)
 
@@ -144,7 +146,7 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     rows = _with_known_classes(rows, to, display)
     truth = rows.truth
     shown = max(top, min(Gallery.CLASSES, len(model.class_names))) if to.gallery else top
-    gallery = Gallery(model, rows.pictures, rows.skipped) if to.gallery else None
+    gallery = Gallery(model, rows.pictures, rows.skipped, thumbnails=rows.thumbnails) if to.gallery else None
     best: list[np.ndarray] = []
     began, done = time.monotonic(), 0
     display.start("predicting", rows.total or 0)

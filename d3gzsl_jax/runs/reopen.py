@@ -1,11 +1,13 @@
 """A run opened again: any of its checkpoints evaluated, or made into a model."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
@@ -25,6 +27,7 @@ from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.runs.teacher import NO_TEACHER, FrozenTeacher
 from d3gzsl_jax.runs.unknown_figures import explained, rows_of_folds
+from d3gzsl_jax.runs.validation_plan import FILE as VALIDATION
 from d3gzsl_jax.runs.validation_plan import read_plan
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.text import one_line
@@ -171,8 +174,23 @@ def _evaluate(
     return content
 
 
-def model_at(workdir: str | Path, which: str, display: Display, data_root: str = "", classifier: bool = True) -> TrainedModel:
-    """The model of a checkpoint; `classifier`: with a final classifier, fitted anew, where the run has one."""
+def model_at(
+    workdir: str | Path, which: str, display: Display, data_root: str = "", classifier: bool = True, baseline: str = ""
+) -> TrainedModel:
+    """The model of a checkpoint.
+
+    Args:
+        workdir, which, display, data_root: see `open_checkpoint`.
+        classifier: whether with a final classifier, fitted anew, where the run has one.
+        baseline: a name to have that one, fitted anew, where the folds of the run chose its hyperparameters.
+
+    Raises:
+        UserError: no such run, data or checkpoint.
+    """
     run, frozen, state = open_checkpoint(workdir, which, display, data_root)
     found = model_of(run, state, frozen.params, None)
+    if chosen := ((run.folder.read(VALIDATION) or {}).get("baselines") or {}).get(baseline):
+        with display.doing(f"fitting the baseline {baseline}"):
+            fitted = fit.fitted(baseline, chosen, run.data, run.settings.seed, found.config.data.scaling)
+        found = dataclasses.replace(found, baselines={baseline: fitted})
     return found.fit_classifier(run.data) if classifier and run.final_classifier else found

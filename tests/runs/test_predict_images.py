@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 import shutil
 import types
 
@@ -12,9 +13,11 @@ from PIL import Image
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.encoders import embed_pictures
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import model_files, picture_rows
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.gallery import thumbnails
 from d3gzsl_jax.runs.model_commands import OPTIONS, run_mode
 from tests.conftest import ROOT
 
@@ -119,6 +122,25 @@ def test_single_pictures_and_a_csv_of_them(run, folder, encoder, tmp_path):
     (folder / "list.csv").write_text("file,class\nokapi/x.png,1\n3/=digit 3.png,\n")
     found = run.model.predict_images(folder / "list.csv")
     assert found.truth.ids.tolist() == [1, -1] and found.truth.names == ("1", "")
+
+
+def test_a_picture_is_opened_once_for_features_and_page(run, folder, encoder, tmp_path, monkeypatch):
+    opened, plain = [], embed_pictures.open_picture
+
+    def open_picture(path, name=""):
+        opened.append(path.name)
+        return plain(path, name)
+
+    monkeypatch.setattr(embed_pictures, "open_picture", open_picture)
+    monkeypatch.setattr(thumbnails, "open_picture", open_picture)
+    predict(run, images=folder, output=tmp_path / "c.csv", gallery=tmp_path / "p.html")
+    assert len(opened) == len(set(opened)) == len(ROWS) + 1
+    small = re.findall(r'src="(data:image/[^"]+)"', (tmp_path / "p.html").read_text())
+    assert sorted(small) == sorted(thumbnails.thumbnail(path)[0] for path in folder.rglob("*.png"))
+    monkeypatch.setattr("d3gzsl_jax.runs.gallery.write.MOST", 3)  # of many pictures most are not shown: those that are, again
+    opened.clear()
+    predict(run, images=folder, output=tmp_path / "c.csv", gallery=tmp_path / "p.html")
+    assert len(opened) > len(set(opened)) == len(ROWS) + 1
 
 
 def test_the_command_writes_table_accuracy_and_page(run, folder, encoder, tmp_path, capsys):

@@ -10,7 +10,7 @@ from rich.console import Console
 from configs import own
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import teacher
+from d3gzsl_jax.runs import reopen, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
@@ -141,6 +141,19 @@ def test_a_run_predicts_at_the_gamma_of_its_folds(birds, finished, tmp_path):
     chosen = json.loads((folder / "validation.json").read_text())["choices"][results["prediction"]]["metrics"]
     assert chosen["harmonic"] == chosen["calibrated"]
     assert "this run, without calibration" in write_page(folder).read_text()
+
+
+def test_a_checkpoint_predicts_by_the_baselines_of_its_run(birds, finished, monkeypatch):
+    folder, rows = finished[0], birds.features[birds.test_unseen]
+    monkeypatch.setattr(reopen, "load", lambda dataset, config: birds)
+    of_run = load_model(folder)
+    for name in ("eszsl", "regressor"):
+        model = reopen.model_at(folder, "last", Display(quiet=True), classifier=False, baseline=name)
+        assert name in model.predictors
+        np.testing.assert_array_equal(model.predict(rows, predictor=name).classes, of_run.predict(rows, predictor=name).classes)
+    model = reopen.model_at(folder, "last", Display(quiet=True), classifier=False, baseline="class_norm")
+    with pytest.raises(UserError, match="predictor 'class_norm': this model has student; class_norm is there where the run is trained with --"):
+        model.check_predictor("class_norm")
 
 
 def test_advice_is_in_results_and_on_the_page(finished):

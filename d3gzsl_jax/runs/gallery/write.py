@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MARK = "<!-- d3gzsl gallery of predictions -->"
 """Is in every page, by which it is known."""
 
+MOST = 2000
+"""So many rows are shown on a page at most: the least sure ones."""
 _LONGEST = 2**16  # bytes in which it is looked for: it comes after the style
 
 
@@ -44,16 +46,17 @@ class Gallery:
         model: what predicts.
         pictures: of all rows to come, in order; () where rows are no pictures.
         skipped: names of pictures that could not be read, with the reason.
+        thumbnails: of all the pictures, where they were made when they were open; () to open them again.
     """
 
     CLASSES = 3
     """So many classes a row are shown at least."""
-    MOST = 2000
-    """So many rows are shown at most: the least sure ones."""
 
     def __init__(
-        self, model: "TrainedModel", pictures: Sequence[Path] = (), skipped: Sequence[tuple[str, str]] = (), most: int = MOST
+        self, model: "TrainedModel", pictures: Sequence[Path] = (), skipped: Sequence[tuple[str, str]] = (), most: int = MOST,
+        thumbnails: Sequence[tuple[str, bool]] = (),
     ) -> None:
+        self._thumbnails_of_rows = thumbnails
         self._model, self._pictures, self._skipped, self._most = model, pictures, skipped, most
         self._cards: list[Card] = []
         self._rows = 0
@@ -87,6 +90,8 @@ class Gallery:
         return f"wrote {target}: a page of {len(cards)} {'pictures' if self._pictures else 'rows'}{cut}"
 
     def _thumbnails(self, cards: Sequence[Card], display: Display) -> list[tuple[str, bool]]:
+        if self._thumbnails_of_rows:
+            return [self._thumbnails_of_rows[card.row] for card in cards]
         from d3gzsl_jax.runs.gallery.thumbnails import thumbnail
 
         found = []
