@@ -152,7 +152,7 @@ def _files(path: Path) -> list[Path]:
                 low, high = found[1][0], found[1][1] if len(found[1]) > 1 else 0
                 size = (low & 0x7F) | high << 7
                 names[os.fsdecode(content[found.end() : found.end() + size])] = None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise cannot_read(path, error) from None
     others = (path.parent / name for name in names if "\0" not in name)
     return [path, *(other for other in others if other.is_file() and other != path)]

@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
             from d3gzsl_jax.serving.app import application
 
             here_only = is_loopback(bound)
-            hosts, token = ({"localhost", "127.0.0.1", "::1", options.host}, "") if here_only else ((), secrets.token_urlsafe())
+            hosts = {"localhost", "127.0.0.1", "::1", options.host} if here_only else set()
+            token = "" if here_only else secrets.token_urlsafe()
             if not here_only:
                 display.say(
                     f"--host={options.host}: other machines reach the page, by this one's name or address in place of 127.0.0.1; "
