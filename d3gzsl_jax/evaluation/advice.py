@@ -11,7 +11,7 @@ from typing import Any
 _SOME = 0.01  # of a fraction: one point of H
 _FALL = 0.03  # by which H on the folds must fall before training is said to have got worse
 _LEARNED = 0.1  # of the way from chance to 1 that a generator must have come
-_CLEARLY = 0.5  # of that way: what cannot be told from a generator that has come so far is not said to have learned nothing
+_CLEARLY = 0.3  # of that way: what cannot be told from a generator that has come so far is not said to have learned nothing
 _DEVIATIONS = 1.96  # of an interval of 95 %
 CALLED = {"eszsl": "ESZSL", "regressor": "the linear regressor", "class_norm": "class normalization", "clip": "zero-shot CLIP"}
 """What baselines are called in a sentence."""
