@@ -28,7 +28,7 @@ def test_a_batch_fits_the_smallest_fold(data):
 def test_whoever_makes_a_run_counts_the_rows_of_its_folds(data, tmp_path, monkeypatch):
     """So a run that is made of PyTorch's weights is the one that is trained by the same configuration."""
     few = dataclasses.replace(data, trainval=np.concatenate([np.flatnonzero(data.labels == c)[:8] for c in data.seen_classes]))
-    config = own.get_config()
+    config = own.get_config("wgan")
     config.networks.generator_hidden = config.networks.critic_hidden = config.networks.embedding = 8
     found = sizes.sized(config, few)
     assert found.train.batch_size == min(len(fold.trainval) for fold in sizes.folds_of(found, few)) < len(few.trainval)
@@ -44,7 +44,7 @@ def test_whoever_makes_a_run_counts_the_rows_of_its_folds(data, tmp_path, monkey
     monkeypatch.setattr(convert, "load", lambda *given: few)
     monkeypatch.setattr(convert.model_module, "build", build)
     with pytest.raises(Built) as made:
-        convert.write_run("w.npz", {}, own.get_config(), tmp_path / "run", Display(quiet=True))
+        convert.write_run("w.npz", {}, own.get_config("wgan"), tmp_path / "run", Display(quiet=True))
     assert made.value.args[0].train.batch_size == found.train.batch_size
 
 
