@@ -38,7 +38,7 @@ def row(name: str, folder: Path) -> list[str]:
 def main() -> int:
     """Prints the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="NAME=RUN", help="a name, and the folder of a finished run with baselines beside it")
+    parser.add_argument("runs", nargs="+", metavar="NAME=RUN", help="a name, and the folder of a run with baselines beside it")
     found = [one.partition("=") for one in parser.parse_args().runs]
     lines = [_HEADING, ["---", *["---:"] * 5, "---", "---:", "---:"], *(row(name, Path(folder)) for name, _, folder in found)]
     print("\n".join(f"| {' | '.join(line)} |" for line in lines))
