@@ -3,7 +3,7 @@
     d3gzsl train --config=own --config.data.root=birds.npz
     python -m d3gzsl_jax.main --config=configs/own.py   (configs/own.py:d3 with D3, :wgan and :fvaegan with D3 on others)
 
-CADA-VAE without D3, unless another word is given: on the folds of four small sets it was the best of six (docs/own_pictures.md).
+CADA-VAE without D3, unless another word is given: on the folds of three small sets it was the best of five (docs/own_pictures.md).
 Nothing is tuned to a benchmark, and no figures are published. Expected: what the folds say. How long is a budget of outer steps,
 and of updates of the teacher, whatever the number of rows; learning rates stay constant; widths, batches and folds follow the size
 of the data. What predicts, its epoch and calibration are chosen on folds of the seen classes, where baselines without synthesis are
