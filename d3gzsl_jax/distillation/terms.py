@@ -134,7 +134,8 @@ class Distillation:
             score = jnp.concatenate(scores)
             confidence = networks.apply(self.confidence, params["confidence"], score)
             groups = terms.pair_groups(labels, count, self.target)
-            found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, self.variant, sample)
+            width = self._head(params).classes  # no label is as large, of a narrowed head either
+            found["od"] = terms.batch_ood_distillation(confidence, ood_logits, groups, width, self.variant, sample)
         if "be" in names:
             found["be"] = terms.embedding_distillation(
                 _known(batch.teacher).unit_embedding, embedding[count:], batch.labels, self.variant
@@ -168,7 +169,7 @@ class Distillation:
         total, drawn, real = self.classes - self.teacher.seen, classes.unseen.shape[0], labels.shape[0] - count
         if drawn == total:
             return None, None, None
-        once, twice = total / drawn, total * (total - 1) / max(drawn * (drawn - 1), 1)
+        once, twice = total / drawn, total * (total - 1) / (drawn * (drawn - 1)) if drawn > 1 else 0.0
         synthesized = jnp.arange(labels.shape[0]) < count
         sample = SampledPairs(labels, synthesized, once, twice, self.n_syn * total + real)
         width = self._head(params).classes

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from d3gzsl_jax.losses.pairwise import SampledPairs, pair_loss, unit_rows
+from d3gzsl_jax.losses.plane_pairs import plane_pair_loss
 
 VARIANTS = ("released", "described")
 SCORES = ("msp", "energy", "max_logit")
@@ -71,7 +72,7 @@ def in_distribution_score(teacher_logits: jax.Array, score: str = "msp") -> jax.
 
 
 def batch_ood_distillation(
-    confidence: jax.Array, student_ood_logits: jax.Array, groups: jax.Array, variant: str = "released",
+    confidence: jax.Array, student_ood_logits: jax.Array, groups: jax.Array, classes: int, variant: str = "released",
     sample: SampledPairs | None = None,
 ) -> jax.Array:
     """L_od (O2DBD) over all rows: R_ij = (1 + cos(softmax(h_i), softmax([c_j, 1 - c_j]))) / 2 against [group_i = group_j].
@@ -79,12 +80,16 @@ def batch_ood_distillation(
     Args:
         confidence: (n,) in (0, 1), c(s) of the teacher's score.
         student_ood_logits: (n, 2) logits h of the student's out-of-distribution head.
-        groups: (n,) ids that make a pair match: class ids, or 0/1 for the domain (`pair_groups`).
-        variant: 'released' or 'described', see `pair_loss`.
+        groups: (n,) ids in [0, classes) that make a pair match: class ids, or 0/1 for the domain (`pair_groups`).
+        classes: how many ids there can be, in `groups` and among the labels of `sample`.
+        variant: 'released' or 'described', see `pair_loss`; the first in time linear in the rows (losses/plane_pairs.py).
         sample: what the rows are a sample of, see `pair_loss`.
     """
     teacher = jax.nn.softmax(jnp.stack([confidence, 1.0 - confidence], axis=-1))
-    return pair_loss(unit_rows(jax.nn.softmax(student_ood_logits)), unit_rows(teacher), groups, variant, sample)
+    rows = unit_rows(jax.nn.softmax(student_ood_logits)), unit_rows(teacher)
+    if variant == "released":
+        return plane_pair_loss(*rows, groups, classes, sample)
+    return pair_loss(*rows, groups, variant, sample)
 
 
 def pair_groups(labels: jax.Array, synthesized: int, target: str = "class") -> jax.Array:

@@ -35,8 +35,8 @@ def losses(variant):
         "be": (lambda e: d.embedding_distillation(pairwise.unit_rows(x["te"]), e, x["y"], variant), x["se"]),
         "kl": (lambda v: d.label_distillation(x["t"], v, variant, 2.0), x["v"]),
         "kl by teacher": (lambda t: d.label_distillation(t, x["v"], variant, 2.0), x["t"]),
-        "od by student": (lambda h: d.batch_ood_distillation(x["c"], h, x["y"], variant), x["h"]),
-        "od by confidence": (lambda c: d.batch_ood_distillation(c, x["h"], x["y"], variant), x["c"]),
+        "od by student": (lambda h: d.batch_ood_distillation(x["c"], h, x["y"], SEEN, variant), x["h"]),
+        "od by confidence": (lambda c: d.batch_ood_distillation(c, x["h"], x["y"], SEEN, variant), x["c"]),
     }
 
 
@@ -67,7 +67,7 @@ def test_batch_ood_against_oracle(variant, target):
     groups = d.pair_groups(x["y"], 3, target)
     expected = np.asarray(x["y"]) if target == "class" else np.array([0] * 3 + [1] * (N - 3))
     np.testing.assert_array_equal(groups, expected)
-    ours = d.batch_ood_distillation(x["c"], x["h"], groups, variant)
+    ours = d.batch_ood_distillation(x["c"], x["h"], groups, SEEN, variant)
     close(ours, oracles.batch_ood(np.asarray(x["c"], float), np.asarray(x["h"], float), expected, variant))
 
 
@@ -114,7 +114,7 @@ def test_released_pair_losses_never_fall_below_their_floors(seed):
     same = float((x["y"][:, None] == x["y"][None]).mean())
     floor = same * 0.3132616 + (1 - same) * 0.6931471
     assert d.embedding_distillation(pairwise.unit_rows(x["te"]), x["se"], x["y"]) >= floor - 1e-6
-    assert d.batch_ood_distillation(x["c"], x["h"], x["y"]) >= floor - 1e-6
+    assert d.batch_ood_distillation(x["c"], x["h"], x["y"], SEEN) >= floor - 1e-6
 
 
 @settings(deadline=None, max_examples=30)
@@ -125,7 +125,7 @@ def test_pair_losses_do_not_depend_on_row_order_or_label_names(seed, variant):
     renamed = (x["y"] * 7 + 3)[order]
     unit = pairwise.unit_rows(x["te"])
     close(d.embedding_distillation(unit[order], x["se"][order], renamed, variant), d.embedding_distillation(unit, x["se"], x["y"], variant))
-    close(d.batch_ood_distillation(x["c"][order], x["h"][order], renamed, variant), d.batch_ood_distillation(x["c"], x["h"], x["y"], variant))
+    close(d.batch_ood_distillation(x["c"][order], x["h"][order], renamed, 7 * SEEN, variant), d.batch_ood_distillation(x["c"], x["h"], x["y"], SEEN, variant))
 
 
 @settings(deadline=None, max_examples=30)
