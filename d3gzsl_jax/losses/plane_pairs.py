@@ -8,8 +8,9 @@ softplus(S_ij) - T_ij S_ij, T_ij = [group_i = group_j].
 
       sum_ij softplus(S_ij) = sum_k c_k [(sum_i cos k t_i) (sum_j cos k p_j) + (sum_i sin k t_i) (sum_j sin k p_j)]
 
-  softplus has no singularity near [-1, 1] (the nearest are x = -1 +- 2 pi i): k <= 9 leaves an error of 6e-13 in a pair's loss and of
-  6e-11 in its derivative, whatever the rows are. What is left in float32 is the rounding of the sums, less than that of all pairs.
+  softplus has no singularity near [-1, 1] (the nearest are x = -1 +- 2 pi i): k <= 9 leaves an error of 6e-13 in a pair's loss and
+  of 6e-11 in its derivative, whatever the rows are. In float32 that is nothing beside the rounding of sums, which is less than that
+  of all pairs.
 - A sum of S_ij over the pairs of a group of n_g rows is (n_g^2 + A_g . B_g) / 2, of the sums A_g, B_g of its rows.
 
 The variant 'described' (logarithms of S and 1 - S, singular at the ends of [-1, 1]) and rows of more dimensions have no such form:
@@ -66,10 +67,11 @@ def _sampled(a: jax.Array, b: jax.Array, groups: jax.Array, classes: int, sample
 
 
 def class_sums(values: jax.Array, labels: jax.Array, classes: int) -> jax.Array:
-    """Sums of values (..., n) over the entries of each class, for labels (n,) in [0, classes): (..., an axis or two of the classes, in
-    no stated order, zeros where there is none).
+    """Sums of values (..., n) over the entries of each class, labels (n,) being in [0, classes).
 
-    A product with one-hot rows: no scatter, which adds in no fixed order on a GPU; over several devices it is a sum of small arrays.
+    Returns (..., one axis or two over the classes), in no stated order, with zeros where there is no class.
+
+    Products with one-hot rows: no scatter, which adds in no fixed order on a GPU; over several devices small arrays are summed.
     A label is two digits, each one-hot, so that of many classes no (classes, n) array is formed.
     """
     lead, rows = values.shape[:-1], values.shape[-1]
@@ -98,6 +100,6 @@ def _multiples(unit: jax.Array) -> jax.Array:
 
 
 def _by_multiples(one: jax.Array, other: jax.Array, coefficients: np.ndarray) -> jax.Array:
-    """sum_k c_k (C_k C'_k + S_k S'_k), and over what axes there are besides, of sums (2, k, ...) of cosines and sines of two sets."""
+    """sum_k c_k (C_k C'_k + S_k S'_k) of sums (2, k, ...) of cosines and sines over two sets, added up over all further axes."""
     by_k = jnp.sum(one * other, axis=(0, *range(2, one.ndim)))
     return jnp.sum(jnp.asarray(coefficients, one.dtype) * by_k)
