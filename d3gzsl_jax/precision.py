@@ -7,10 +7,12 @@ precision, which is part of what a traced function is cached by. A run sets it f
 """
 
 import contextlib
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.experimental.layout import Layout, with_layout_constraint
 
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 """config.precision -> jax.default_matmul_precision."""
@@ -64,7 +66,11 @@ def weight_product(x: jax.Array, pulls: jax.Array) -> jax.Array:
 
 
 def _weight_product16(x: jax.Array, pulls: jax.Array) -> jax.Array:
-    return lax.dot_general(x.astype(jnp.bfloat16), pulls.astype(jnp.bfloat16), _leading(x), preferred_element_type=jnp.float32)
+    def row_major(x: jax.Array, pulls: jax.Array) -> jax.Array:
+        last = x.ndim - 1
+        return _row_major_dot16(jnp.moveaxis(x, last, 0), pulls, ((tuple(range(1, x.ndim)), tuple(range(last))), ((), ())))
+
+    return _by_platform(x, pulls, row_major, lambda x, pulls: _dot16(x, pulls, _leading(x)))
 
 
 def _leading(x: jax.Array) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[()], tuple[()]]]:
@@ -79,9 +85,32 @@ def _rounded(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _product16(x: jax.Array, kernel: jax.Array) -> jax.Array:
     dimensions = (((x.ndim - 1,), (0,)), ((), ()))
-    return lax.dot_general(
-        x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), dimensions, preferred_element_type=jnp.float32
-    )
+    dots = (lambda x, y, dot=dot: dot(x, y, dimensions) for dot in (_row_major_dot16, _dot16))
+    return _by_platform(x, kernel, *dots)
+
+
+_Dot = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def _by_platform(x: jax.Array, y: jax.Array, cpu: _Dot, other: _Dot) -> jax.Array:
+    """One of two products of x and y, rounded to bfloat16, by what the program is compiled for.
+
+    With several devices it is the `other` on CPUs too: XLA does not split what has a layout constraint, and would gather all rows.
+    """
+    x, y = x.astype(jnp.bfloat16), y.astype(jnp.bfloat16)
+    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+        return other(x, y)
+    return lax.platform_dependent(x, y, cpu=cpu, default=other)  # a CPU's process may compile for other chips
+
+
+def _dot16(x: jax.Array, y: jax.Array, dimensions: lax.DotDimensionNumbers) -> jax.Array:
+    return lax.dot_general(x, y, dimensions, preferred_element_type=jnp.float32)
+
+
+def _row_major_dot16(x: jax.Array, y: jax.Array, dimensions: lax.DotDimensionNumbers) -> jax.Array:
+    """`_dot16` of operands that lie row by row: others XLA's fast bfloat16 kernel for CPUs (AVX512-BF16) does not take."""
+    x, y = (with_layout_constraint(of, Layout(tuple(range(of.ndim)))) for of in (x, y))
+    return _dot16(x, y, dimensions)
 
 
 def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
+from jax import export, lax
 from jax._src import source_info_util
 
 from configs import digits
@@ -13,7 +13,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.networks import Embedding
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.losses.pairwise import half_cosine
-from d3gzsl_jax.precision import PRECISIONS, product, scope, weight_product
+from d3gzsl_jax.precision import PRECISIONS, product, scope, transposed_product, weight_product
 from d3gzsl_jax.training.loop import Loop
 from tests import small
 
@@ -95,6 +95,38 @@ def test_a_weight_product_sums_over_all_leading_axes(name, lead, rng):
     np.testing.assert_allclose(batched, expected, rtol=1e-5, atol=1e-5)
 
 
+def value_and_pulls(x, w, pull):
+    """Every kind of product, and all the layouts of operands."""
+    return product(x, w), weight_product(x, pull), transposed_product(pull, w), jax.vjp(product, x, w)[1](pull)
+
+
+@pytest.mark.parametrize("lead", [(5,), (3, 5)])
+@pytest.mark.parametrize("several", [False, True])
+def test_operands_laid_out_for_a_cpu_give_the_values_of_others(lead, several, rng, monkeypatch):
+    """With one device, row by row; with several, as before. At one seed and at two."""
+    shapes = [(2, *lead, 40), (2, 40, 24), (2, *lead, 24)]
+    given = [jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in shapes]
+    of = (lambda *a: jax.vmap(value_and_pulls)(*a)) if several else (lambda *a: value_and_pulls(*(x[0] for x in a)))
+    with scope("bfloat16"):
+        assert "layout_constraint" in str(jax.make_jaxpr(of)(*given))
+        found = jax.jit(lambda *a: of(*a))(*given)
+        monkeypatch.setattr(jax, "device_count", lambda: 8)
+        assert "layout_constraint" not in str(jax.make_jaxpr(lambda *a: of(*a))(*given))
+        plain = jax.jit(lambda *a: of(*a))(*given)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, plain)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_products_for_other_chips_have_no_constraint(platform, monkeypatch):
+    """Compiled ahead by a CPU's process; and in a process of theirs, not even a choice."""
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((3, 5, 40), (40, 24), (3, 5, 24))]
+    text = lambda: export.export(jax.jit(lambda *a: value_and_pulls(*a)), platforms=[platform])(*shapes).mlir_module()  # noqa: E731
+    with scope("bfloat16"):
+        assert "LayoutConstraint" not in text()
+        monkeypatch.setattr(jax, "default_backend", lambda: platform)
+        assert "LayoutConstraint" not in text() and "stablehlo.case" not in text()
+
+
 @pytest.mark.optimized
 @pytest.mark.parametrize(("batch", "width", "hidden"), [(16, 12, 8), (64, 64, 256), (37, 21, 10)])
 def test_on_one_device_a_weight_product_has_the_bits_of_merged_axes(batch, width, hidden, rng):
@@ -130,7 +162,7 @@ def test_what_is_no_product_of_a_network_is_float32(name, framework):
     assert len(found) > 30
     exact = [where for precision, _, where in found if precision and set(precision) == {lax.Precision.HIGHEST}]
     critic = [] if framework == "cadavae" else ["adversarial.py", "linear.py"]  # linear.py: flax's Dense, of the critic's score
-    for file in ("pairwise.py", *critic, *(["contrastive.py"] if framework == "cegzsl" else [])):
+    for file in ("pairwise.py", "plane_pairs.py", *critic, *(["contrastive.py"] if framework == "cegzsl" else [])):
         assert any(file in where for where in exact), file
     for precision, types, where in found:
         if where in exact:

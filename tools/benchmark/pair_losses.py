@@ -2,9 +2,9 @@
 
     python tools/benchmark/pair_losses.py
 
-The rows of an outer step of cub_small, the digits, CUB, CE-GZSL with D3 on CUB, and of 50 classes drawn out of 20,000 by a head that
-is not narrowed. The two take turns; printed are medians, and the largest error of a derivative over the largest derivative, against
-double precision.
+The rows of an outer step of cub_small, the digits, CUB, CE-GZSL with D3 on CUB, and of 50 classes drawn out of 20,000 with a whole
+head. The two take turns; printed are medians, and the largest error of a derivative over the largest derivative, against double
+precision.
 """
 
 import argparse
