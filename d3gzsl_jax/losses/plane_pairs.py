@@ -14,7 +14,7 @@ softplus(S_ij) - T_ij S_ij, T_ij = [group_i = group_j].
 - A sum of S_ij over the pairs of a group of n_g rows is (n_g^2 + A_g . B_g) / 2, of the sums A_g, B_g of its rows.
 
 The variant 'described' (logarithms of S and 1 - S, singular at the ends of [-1, 1]) and rows of more dimensions have no such form:
-losses/pairwise.py. Of L_be's rows (d = 2048), S alone would split into sums; softplus needs the pairs, so nothing is saved.
+losses/pairwise.py. Of L_be, whose rows have many dimensions, S alone splits into sums; softplus needs every pair: nothing is saved.
 """
 
 import math
