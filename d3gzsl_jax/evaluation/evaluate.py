@@ -86,7 +86,7 @@ class Evaluator:
     def _evaluate(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None, params: tuple[Params, ...]
     ) -> Evaluation:
-        predict = functools.partial(_predict, *function_of(logits), params, self._seen, self._unseen)
+        predict = functools.partial(predict, *function_of(logits), params, self._seen, self._unseen)
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
         predicted_seen, *best = self.over("seen", predict)
         best_of_seen = Best(*best)
@@ -138,7 +138,7 @@ def logits_of(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _predict(
+def predict(
     function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], seen: jax.Array, unseen: jax.Array,
     features: jax.Array,
 ) -> tuple[jax.Array, ...]:

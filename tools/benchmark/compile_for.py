@@ -1,0 +1,155 @@
+"""Compiles a run's programs for chips that are not there: TPU v5e, H100, CPU. Says what they need and fails where they should not.
+
+    python tools/benchmark/compile_for.py --chip cpu                                   # nothing to install
+    python tools/benchmark/compile_for.py --chip v5e h100 --size tiny cegzsl_tiny --d3 with without
+    python tools/benchmark/compile_for.py --chip h100 --size cub --precision float32 tf32 bfloat16 --output FILE.json
+    python tools/benchmark/compile_for.py --chip v5e --devices 1 --program step evaluation classifier
+
+Nothing is run, and no device, driver or CUDA library is needed: arrays are shapes, and the compilers take a description of the chip.
+The TPU's is in libtpu, the GPU's in the two wheels of JAX's CUDA plugin; which versions to install is said where one is missing.
+
+Programs, of tools/benchmark/device_programs.py: `step`, an outer step as the body of the training loop; `evaluation` of the student
+(of the final classifier without D3) and `classifier`, the final classifier's fit, which are always for one device, as in a run.
+
+Printed, a row a program, of one device: memory (peak, arguments, temporary, results); floating-point operations of its matrix products;
+collectives by kind: how often, bytes; kernels launched, on a GPU; arrays of 64-bit integers; compile time. Everything in a loop counts
+as often as it is done. Below, what a program should not have (tools/benchmark/program_checks.py), and which does not compile.
+
+Exit code: 0, 1 where something is wrong with a program, 2 where a compiler is not installed.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import jax
+
+from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.precision import PRECISIONS, scope
+from d3gzsl_jax.runs import contents
+from d3gzsl_jax.studies.own_outputs import json_list_with
+from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
+from d3gzsl_jax.text import cut
+from tools.benchmark import chips, device_programs
+from tools.benchmark.compiled_program import Reading
+from tools.benchmark.program_checks import faults
+from tools.benchmark.sizes import SIZES, Size
+
+MIB = 2**20
+HEADS = (
+    "size", "program", "precision", "chip", "devices", "peak, MiB", "arguments", "temporary", "results", "MFLOP a device", "of all",
+    "collectives", "largest gathered, KiB", "launches", "compile, s",
+)  # fmt: skip
+
+
+def measured(chip: chips.Chip, devices: list[Any], of: Size, program: str) -> dict[str, Any]:
+    """The figures of a program, and its 'faults'."""
+    made = device_programs.lower(program, of, devices)
+    began = time.perf_counter()
+    try:
+        compiled = made.lowered.compile(compiler_options=chip.options or None)
+    except Exception as error:  # whatever a compiler raises
+        return {"faults": [f"does not compile: {cut(reason(error))}"]}
+    seconds = time.perf_counter() - began
+    memory, reading = compiled.memory_analysis(), Reading(compiled.as_text())
+    counts: Counter[str] = Counter()
+    moved: Counter[str] = Counter()
+    for one in reading.collectives:
+        counts[one.kind] += one.times
+        moved[one.kind] += one.times * one.size
+    sizes = {name: getattr(memory, f"{name}_size_in_bytes") for name in ("argument", "temp", "output", "alias", "generated_code")}
+    return {
+        "compile_seconds": seconds, "memory": sizes | {"peak": peak(memory)},
+        "product_flops": reading.product_flops, "all_product_flops": made.products, "row_product_flops": made.row_products,
+        "collectives": {kind: {"times": times, "bytes": moved[kind]} for kind, times in counts.items()},
+        "largest_gathered": max((one.size for one in reading.collectives if one.kind == "all-gather"), default=0),
+        "launches": dict(reading.launches) if chip.counts_launches else None,
+        "float64": reading.arrays_of("f64", "c128"), "int64": reading.arrays_of("s64", "u64"),
+        "custom_calls": reading.custom_calls, "loops_of_unknown_length": reading.unknown_loops,
+        "faults": faults(chip, made, reading, len(devices)),
+    }  # fmt: skip
+
+
+def peak(memory: Any) -> int:
+    """Bytes a device needs at once: what the compiler says, or arguments, results that are not written over them, and temporary."""
+    own = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes + memory.temp_size_in_bytes
+    return max(getattr(memory, "peak_memory_in_bytes", 0), 0) or own
+
+
+def row(one: dict[str, Any]) -> str:
+    """A line of the table."""
+    name = one["size"] + (" without D3" if one["d3"] == "without" else "")
+    head = f"| {name} | {one['program']} | {one['precision']} | {one['chip']} | {one['devices']} |"
+    if "memory" not in one:
+        return f"{head} does not compile |" + " |" * (len(HEADS) - 6)
+    memory = [f"{one['memory'][part] / MIB:.4g}" for part in ("peak", "argument", "temp", "output")]
+    flops = [f"{one[name] / 1e6:.4g}" for name in ("product_flops", "all_product_flops")]
+    moved = ", ".join(f"{of['times']} {kind}" for kind, of in sorted(one["collectives"].items()))
+    launches = sum(one["launches"].values()) if one["launches"] else ""
+    gathered = f"{one['largest_gathered'] / 1024:.4g}" if one["largest_gathered"] else ""
+    cells = [*memory, *flops, moved, gathered, str(launches), f"{one['compile_seconds']:.0f}"]
+    return f"{head} {' | '.join(cells)} |"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compiles and reports; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chip", choices=chips.CHIPS, nargs="+", default=["cpu"])
+    parser.add_argument("--devices", type=int, choices=range(1, chips.DEVICES + 1), nargs="+", default=[1, chips.DEVICES], metavar="N")
+    parser.add_argument("--size", choices=SIZES, nargs="+", default=["tiny"])
+    parser.add_argument("--d3", choices=("with", "without"), nargs="+", default=["with"])
+    parser.add_argument("--precision", choices=PRECISIONS, nargs="+", default=["float32"])
+    parser.add_argument("--program", choices=device_programs.PROGRAMS, nargs="+", default=["step"])
+    parser.add_argument("--output", metavar="FILE", help="also write the figures to a file, as JSON")
+    arguments = parser.parse_args(argv)
+    found = []
+    try:
+        output = arguments.output and contents.output(arguments.output, "--output", json_list_with("size", "chip"), "results of this tool")
+        chips.prepare()
+        configure(keep_compiled=False)
+        there = {name: chips.CHIPS[name].devices() for name in arguments.chip}
+        print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
+        for one, of in cases(arguments):
+            with scope(one["precision"]):
+                chip, devices = chips.CHIPS[one["chip"]], there[one["chip"]][: one["devices"]]
+                found.append(one | {"jax": jax.__version__} | measured(chip, devices, of, one["program"]))
+            print(row(found[-1]), flush=True)
+            if output:
+                write_text(output, json.dumps(found, indent=1) + "\n")
+    except UserError as error:
+        print(f"compile_for: {error}", file=sys.stderr)
+        return 2
+    wrong = [(one, fault) for one in found for fault in one["faults"]]
+    for one, fault in wrong:
+        case = " ".join(str(one[name]) for name in ("size", "program", "precision", "chip"))
+        print(f"compile_for: {case}, {one['devices']} devices, {one['d3']} D3: {fault}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def cases(arguments: argparse.Namespace) -> list[tuple[dict[str, Any], Size]]:
+    """What is to be compiled: how it is named, and its size. Programs for one device are compiled for one."""
+    found = []
+    for size in arguments.size:
+        for d3 in arguments.d3:
+            of = SIZES[size] if d3 == "with" else SIZES[size]._replace(n_syn=0)
+            if d3 == "with" and not of.n_syn and "without" in arguments.d3:
+                continue  # a size without
+            for program in arguments.program:
+                for precision in arguments.precision:
+                    for chip in arguments.chip:
+                        for count in arguments.devices if program == "step" else [1]:
+                            one = {"size": size, "program": program, "precision": precision, "chip": chip, "devices": count}
+                            found.append((one | {"d3": "with" if of.n_syn else "without"}, of))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
