@@ -1,4 +1,4 @@
-"""The chips that programs are compiled for without one: a TPU v5e slice and H100 GPUs, as described to their compilers, and the CPU.
+"""The chips that programs are compiled for without one: a TPU v5e slice and H100 GPUs, described to their compilers, and the CPU.
 
 Neither compiler needs a device, a driver or a library of CUDA's: libtpu knows the slices by name, and JAX's CUDA plugin takes a
 description of the card (h100.txtpb, from openxla/xla).
@@ -69,13 +69,13 @@ class Chip:
             return self.describe()
         except Exception as error:  # whatever a plugin raises where its version is not JAX's
             raise UserError(
-                f"{self.name}: its compiler does not take the description ({cut(reason(error))}); is it that of jax {jax.__version__}? "
-                f"pip install {self.install()}"
+                f"{self.name}: its compiler does not take the description ({cut(reason(error))}); is it that of jax "
+                f"{jax.__version__}? pip install {self.install()}"
             ) from None
 
 
 def prepare() -> None:
-    """Settings of the process, before JAX looks for devices: only the CPU's are used, DEVICES of them, and no compiler asks around for
+    """Settings of the process, before JAX looks for devices: only the CPU's are used, DEVICES of them, and no compiler looks for
     hardware or for the machine's metadata."""
     os.environ |= {"TPU_SKIP_MDS_QUERY": "1", "TPU_ACCELERATOR_TYPE": "v5litepod-8", "TPU_WORKER_HOSTNAMES": "localhost"}
     jax.config.update("jax_platforms", "cpu")
@@ -95,12 +95,15 @@ def _v5e() -> list[Any]:
 CHIPS = {
     "v5e": Chip(
         "TPU v5e", "libtpu", lambda: f"'{LIBTPU.get(jax.__version__, f'jax[tpu]=={jax.__version__}')}'", _v5e,
-        custom_calls=("AllocateBuffer", "ConcatBitcast", "GatherScatterIndicesBitpacked"),
+        custom_calls=("AllocateBuffer", "AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked"),
     ),
     "h100": Chip(
-        "H100", "jax_plugins.xla_cuda12", lambda: f"--no-deps jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}",
-        # Without a card no product can be tried out, which its own kernels want: they are left to cuBLAS.
-        _h100, {"xla_gpu_enable_triton_gemm": False}, ("__cublas$", "__cub$"), counts_launches=True,
+        "H100", "jax_plugins.xla_cuda12",
+        lambda: f"--no-deps jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}", _h100,
+        # Kernels of its own for products are chosen by trying them out, for which there is no card: they are left to cuBLAS. How
+        # well a kernel's code is optimized changes nothing that is looked at, and is half of the time.
+        {"xla_gpu_enable_triton_gemm": False, "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
+        ("__cublas$", "__cub$"), counts_launches=True,
     ),
     "cpu": Chip("CPU", "", lambda: "", jax.devices),
 }  # fmt: skip

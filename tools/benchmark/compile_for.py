@@ -5,15 +5,16 @@
     python tools/benchmark/compile_for.py --chip h100 --size cub --precision float32 tf32 bfloat16 --output FILE.json
     python tools/benchmark/compile_for.py --chip v5e --devices 1 --program step evaluation classifier
 
-Nothing is run, and no device, driver or CUDA library is needed: arrays are shapes, and the compilers take a description of the chip.
+Nothing is run, and no device, driver or CUDA library is needed: arrays are shapes, and the compilers take descriptions of chips.
 The TPU's is in libtpu, the GPU's in the two wheels of JAX's CUDA plugin; which versions to install is said where one is missing.
 
 Programs, of tools/benchmark/device_programs.py: `step`, an outer step as the body of the training loop; `evaluation` of the student
 (of the final classifier without D3) and `classifier`, the final classifier's fit, which are always for one device, as in a run.
 
-Printed, a row a program, of one device: memory (peak, arguments, temporary, results); floating-point operations of its matrix products;
-collectives by kind: how often, bytes; kernels launched, on a GPU; arrays of 64-bit integers; compile time. Everything in a loop counts
-as often as it is done. Below, what a program should not have (tools/benchmark/program_checks.py), and which does not compile.
+Printed, a row a program, of one device: memory (peak, arguments, temporary, results); floating-point operations of its products;
+collectives by kind; kernels launched, on a GPU. Everything in a loop counts as often as it is done. The JSON has also the bytes of
+collectives, kernels by kind, custom calls, float64 and 64-bit integers. Below the table: what does not compile, and what a program
+should not have (tools/benchmark/program_checks.py).
 
 Exit code: 0, 1 where something is wrong with a program, 2 where a compiler is not installed.
 """
@@ -50,8 +51,8 @@ HEADS = (
 )  # fmt: skip
 
 
-def measured(chip: chips.Chip, devices: list[Any], of: Size, program: str) -> dict[str, Any]:
-    """The figures of a program, and its 'faults'."""
+def measured(chip: chips.Chip, devices: list[Any], of: Size, program: str, keep: Path | None = None) -> dict[str, Any]:
+    """The figures of a program, and its 'faults'. keep: a file for its text."""
     made = device_programs.lower(program, of, devices)
     began = time.perf_counter()
     try:
@@ -60,6 +61,8 @@ def measured(chip: chips.Chip, devices: list[Any], of: Size, program: str) -> di
         return {"faults": [f"does not compile: {cut(reason(error))}"]}
     seconds = time.perf_counter() - began
     memory, reading = compiled.memory_analysis(), Reading(compiled.as_text())
+    if keep:
+        write_text(keep, reading.text)
     counts: Counter[str] = Counter()
     moved: Counter[str] = Counter()
     for one in reading.collectives:
@@ -103,16 +106,21 @@ def main(argv: list[str] | None = None) -> int:
     """Compiles and reports; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chip", choices=chips.CHIPS, nargs="+", default=["cpu"])
-    parser.add_argument("--devices", type=int, choices=range(1, chips.DEVICES + 1), nargs="+", default=[1, chips.DEVICES], metavar="N")
+    parser.add_argument("--devices", type=int, choices=range(1, chips.DEVICES + 1), nargs="+", default=[1, chips.DEVICES])
     parser.add_argument("--size", choices=SIZES, nargs="+", default=["tiny"])
     parser.add_argument("--d3", choices=("with", "without"), nargs="+", default=["with"])
     parser.add_argument("--precision", choices=PRECISIONS, nargs="+", default=["float32"])
     parser.add_argument("--program", choices=device_programs.PROGRAMS, nargs="+", default=["step"])
     parser.add_argument("--output", metavar="FILE", help="also write the figures to a file, as JSON")
+    parser.add_argument("--texts", metavar="FOLDER", help="also keep the texts of the compiled programs there")
     arguments = parser.parse_args(argv)
     found = []
     try:
-        output = arguments.output and contents.output(arguments.output, "--output", json_list_with("size", "chip"), "results of this tool")
+        known = json_list_with("size", "chip")
+        output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
+        texts = arguments.texts and contents.output(arguments.texts, "--texts", _only_texts, "texts of this tool")
+        if texts:
+            texts.mkdir(exist_ok=True)
         chips.prepare()
         configure(keep_compiled=False)
         there = {name: chips.CHIPS[name].devices() for name in arguments.chip}
@@ -120,7 +128,8 @@ def main(argv: list[str] | None = None) -> int:
         for one, of in cases(arguments):
             with scope(one["precision"]):
                 chip, devices = chips.CHIPS[one["chip"]], there[one["chip"]][: one["devices"]]
-                found.append(one | {"jax": jax.__version__} | measured(chip, devices, of, one["program"]))
+                keep = texts and texts / ("-".join(map(str, one.values())) + ".txt")
+                found.append(one | {"jax": jax.__version__} | measured(chip, devices, of, one["program"], keep))
             print(row(found[-1]), flush=True)
             if output:
                 write_text(output, json.dumps(found, indent=1) + "\n")
@@ -132,6 +141,10 @@ def main(argv: list[str] | None = None) -> int:
         case = " ".join(str(one[name]) for name in ("size", "program", "precision", "chip"))
         print(f"compile_for: {case}, {one['devices']} devices, {one['d3']} D3: {fault}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _only_texts(folder: Path) -> bool:
+    return folder.is_dir() and all(path.suffix == ".txt" for path in folder.iterdir())
 
 
 def cases(arguments: argparse.Namespace) -> list[tuple[dict[str, Any], Size]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from tools.benchmark.convolution import pairs
 
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast")
+_BRANCHES = ("branch_computations", "true_computation", "false_computation")
 _WIDTHS = {"pred": 1, "bf16": 2}
 _NO_KERNEL = {
     "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "call", "conditional", "after-all", "partition-id",
@@ -113,7 +114,8 @@ class Reading:
                     trips = self._trips(one, name, condition[0])
                     for inner, often in ((body[0], trips), (condition[0], trips + 1)):
                         go(inner, count * often)
-                elif branches := one.called("branch_computations") or one.called("true_computation") + one.called("false_computation"):
+                elif one.operation == "conditional":
+                    branches = [branch for role in _BRANCHES for branch in one.called(role)]
                     go((max if most else min)(branches, key=self._length), count)
                 else:
                     for inner in one.called("calls") + (one.called("to_apply") if one.operation == "call" else []):
@@ -242,8 +244,7 @@ def _flops(one: Instruction, inside: dict[str, Instruction]) -> float:
         left, right = (inside[name].shapes[0][1] for name in one.operands)
         return 2.0 * pairs(left, right, one.shapes[0][1], one.attributes)
     contracted = re.search(r"lhs_contracting_dim(?:s=\{|ensions\":\[)([\d,\"]*)", one.attributes)
-    is_product = one.operation == "dot" or (one.operation == "custom-call" and "matmul" in one.attributes or "gemm" in one.attributes)
-    if not contracted or not is_product:
+    if not contracted or one.operation not in ("dot", "custom-call"):
         return 0.0
     left = inside[one.operands[0]].shapes[0][1]
     return 2.0 * math.prod(one.shapes[0][1]) * math.prod(left[int(axis)] for axis in re.findall(r"\d+", contracted[1]))

@@ -1,4 +1,4 @@
-"""The programs a run gives to its devices, at a size of sizes.py: outer step, evaluation, the final classifier's fit. All of shapes."""
+"""The programs a run gives to its devices, as shapes at a size of sizes.py: outer step, evaluation, the final classifier's fit."""
 
 import dataclasses
 import functools
@@ -66,6 +66,7 @@ def _shapes(of: Size) -> tuple[Loop, Any, Any]:
     return kept[0], state, constants
 
 
+@functools.cache
 def _products(of: Size) -> float:
     """Floating-point operations of the products of an outer step of the last pass."""
     loop, state, constants = _shapes(of)

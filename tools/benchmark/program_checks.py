@@ -35,7 +35,7 @@ def faults(chip: Chip, program: Program, reading: Reading, devices: int) -> list
     share = program.products - program.row_products * (1 - SHARE / devices)
     if devices > 1 and reading.product_flops > share:
         found.append(
-            f"a device does {reading.product_flops:.4g} of the {program.products:.4g} FLOP of the products, {share:.4g} at most is its "
-            "share: a batch is multiplied whole on every device"
+            f"a device does {reading.product_flops:.4g} of the {program.products:.4g} FLOP of the products, at most {share:.4g} is "
+            "its share: a batch is multiplied whole on every device"
         )
     return found
