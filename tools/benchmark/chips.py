@@ -4,6 +4,7 @@ Neither compiler needs a device, a driver or a library of CUDA's: libtpu knows t
 description of the card (h100.txtpb, from openxla/xla).
 """
 
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Callable
@@ -18,8 +19,6 @@ from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.text import cut
 
 DEVICES = 8  # of a described slice, host or CPU; fewer are the first of them
-LIBTPU = {"0.10.2": "libtpu==0.0.42.1", "0.11.2": "libtpu==0.0.48.*"}
-"""What jax[tpu] of a version of JAX asks for; of others `pip install jax[tpu]==VERSION` says it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Chip:
     Attributes:
         name: for tables.
         module: the plugin's, that has to be installed; '' where JAX itself has the compiler.
-        install: what pip is to install for it.
+        install: what pip is to install for it, at the versions that fit this JAX. In a folder of its own: a JAX that is used
+            otherwise would look for the device that it is for.
         describe: its devices, DEVICES of them.
         options: of the compiler.
         custom_calls: beginnings of the names of the calls its compiler makes by itself.
@@ -55,7 +55,10 @@ class Chip:
     @property
     def missing(self) -> str:
         """What to do where it is not."""
-        return f"{self.name}: its compiler is not installed; pip install {self.install()}"
+        return (
+            f"{self.name}: its compiler is not installed; pip install --no-deps --target FOLDER {self.install()}, "
+            "and set PYTHONPATH=FOLDER"
+        )
 
     def devices(self) -> list[Any]:
         """DEVICES described devices.
@@ -70,7 +73,7 @@ class Chip:
         except Exception as error:  # whatever a plugin raises where its version is not JAX's
             raise UserError(
                 f"{self.name}: its compiler does not take the description ({cut(reason(error))}); is it that of jax "
-                f"{jax.__version__}? pip install {self.install()}"
+                f"{jax.__version__}? It is {self.install()}"
             ) from None
 
 
@@ -80,6 +83,11 @@ def prepare() -> None:
     os.environ |= {"TPU_SKIP_MDS_QUERY": "1", "TPU_ACCELERATOR_TYPE": "v5litepod-8", "TPU_WORKER_HOSTNAMES": "localhost"}
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", DEVICES)
+
+
+def _libtpu() -> str:
+    asked = (one.partition(";")[0].strip() for one in importlib.metadata.requires("jax") or [])
+    return f"'{next((one for one in asked if one.startswith('libtpu')), 'libtpu')}'"
 
 
 def _h100() -> list[Any]:
@@ -94,12 +102,12 @@ def _v5e() -> list[Any]:
 
 CHIPS = {
     "v5e": Chip(
-        "TPU v5e", "libtpu", lambda: f"'{LIBTPU.get(jax.__version__, f'jax[tpu]=={jax.__version__}')}'", _v5e,
+        "TPU v5e", "libtpu", _libtpu, _v5e,
         custom_calls=("AllocateBuffer", "AssumeGatherIndicesInBound", "ConcatBitcast", "GatherScatterIndicesBitpacked"),
     ),
     "h100": Chip(
         "H100", "jax_plugins.xla_cuda12",
-        lambda: f"--no-deps jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}", _h100,
+        lambda: f"jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}", _h100,
         # Kernels of its own for products are chosen by trying them out, for which there is no card: they are left to cuBLAS. How
         # well a kernel's code is optimized changes nothing that is looked at, and is half of the time.
         {"xla_gpu_enable_triton_gemm": False, "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},

@@ -171,7 +171,7 @@ class Reading:
             kind = one.operation.removesuffix("-start")
             if kind in COLLECTIVES:
                 found.append(Collective(kind, _moved(one, kind), times, one.origin))
-        return sorted(found, key=lambda one: -one.size)
+        return sorted(found, key=lambda one: (-one.size, one.kind, one.origin))
 
     @property
     def launches(self) -> Counter[str]:
