@@ -192,6 +192,7 @@ def test_a_compiler_that_is_not_installed_is_named(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.compilers
 @pytest.mark.parametrize("chip", ["v5e", "h100"])
 def test_the_step_compiles_for_a_chip_that_is_not_there(chip, tmp_path):
     if not chips.CHIPS[chip].is_there:

@@ -100,6 +100,9 @@ def _v5e() -> list[Any]:
     return list(topologies.get_topology_desc("v5e:2x4", "tpu").devices)
 
 
+# How well the code of a kernel is optimized changes nothing that is looked at, and is half of the time.
+_QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
 CHIPS = {
     "v5e": Chip(
         "TPU v5e", "libtpu", _libtpu, _v5e,
@@ -108,10 +111,9 @@ CHIPS = {
     "h100": Chip(
         "H100", "jax_plugins.xla_cuda12",
         lambda: f"jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}", _h100,
-        # Kernels of its own for products are chosen by trying them out, for which there is no card: they are left to cuBLAS. How
-        # well a kernel's code is optimized changes nothing that is looked at, and is half of the time.
-        {"xla_gpu_enable_triton_gemm": False, "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
+        # Kernels of its own for products are chosen by trying them out, for which there is no card: they are left to cuBLAS.
+        {"xla_gpu_enable_triton_gemm": False} | _QUICK,
         ("__cublas$", "__cub$"), counts_launches=True,
     ),
-    "cpu": Chip("CPU", "", lambda: "", jax.devices),
+    "cpu": Chip("CPU", "", lambda: "", jax.devices, _QUICK),
 }  # fmt: skip
