@@ -147,7 +147,7 @@ class Text:
 
 def test_faults():
     h100 = chips.CHIPS["h100"]
-    program = device_programs.Program(None, 1000.0, 800.0, trained=4000, embeddings=3000, row_numbers=100, own_rows=500)
+    program = device_programs.Program(None, 1000.0, 800.0, trained=2000, compared=3000, row_numbers=100, own_rows=500)
     found = lambda **given: faults(h100, program, Text(**given), 8)  # noqa: E731
     collective = lambda kind, size: [dataclasses.replace(SUM, kind=kind, size=size)]  # noqa: E731
     assert found() == []

@@ -32,7 +32,7 @@ class Program:
         products: floating-point operations of the matrix products it needs, as traced: on all devices together.
         row_products: those of them that grow with the rows (`_row_products`); 0 of a program for one device.
         trained: bytes of all parameters that are trained.
-        embeddings: bytes of the embeddings of all rows of an update.
+        compared: bytes of what the pair losses compare of all rows of an update.
         row_numbers: bytes of the random bits and numbers of all rows for all batches, which rows are sampled by.
         own_rows: bytes of a device's rows of all updates in the widest layer.
     """
@@ -41,7 +41,7 @@ class Program:
     products: float
     row_products: float = 0.0
     trained: int = 0
-    embeddings: int = 0
+    compared: int = 0
     row_numbers: int = 0
     own_rows: int = 0
 
@@ -86,10 +86,12 @@ def _step(of: Size, devices: list[Any]) -> Program:
     jitted = jax.jit(step, donate_argnums=(0, 1), out_shardings=place)
     rows = of.batch + loop.objective.unseen_rows(constants.classes)
     widest = max(of.hidden, of.features, of.embedding)
+    # D3's pairs are of embeddings, CE-GZSL's of projections, of real rows and as many synthesized ones.
+    compared = 4 * max(2 * of.batch, rows) * max(of.embedding, getattr(loop.objective.framework, "projection", 0))
     return Program(
         jitted.lower(*_placed((state, tally, constants), place)), _products(of),
         row_products=_row_products(of) if len(devices) > 1 else 0.0,
-        trained=_bytes({group: state.params[group] for group in loop.objective.groups}), embeddings=4 * rows * of.embedding,
+        trained=_bytes({group: state.params[group] for group in loop.objective.groups}), compared=compared,
         row_numbers=8 * of.rows * loop.batches, own_rows=4 * loop.batches * -(-rows // len(devices)) * widest,
     )  # fmt: skip
 

@@ -15,9 +15,10 @@ def faults(chip: Chip, program: Program, reading: Reading, devices: int) -> list
 
     - An array of float64.
     - A custom call that is not one of the chip's own compiler.
-    - Gradients are added over the devices: an all-reduce or a reduce-scatter may have the bytes of all trained parameters. The pair
-      losses need the embeddings of all rows, and rows are sampled by random bits for each: nothing larger may be gathered. Other
-      collectives move rows from device to device: at most twice what a device has of all updates in the widest layer.
+    - Gradients are added over the devices: an all-reduce or a reduce-scatter may have twice the bytes of all trained parameters (where
+      rows go through a network twice, the compilers sum either part over the devices before they add them). The pair losses compare
+      all rows, and rows are sampled by random bits for each: nothing larger may be gathered. Other collectives move rows from device
+      to device: at most twice what a device has of all updates in the widest layer.
     - A whole batch multiplied on every device. Of the products of a step some grow with the rows, some are done once a class
       (`Program.row_products`). A device has the latter, and may have SHARE of its share of the former: the sum is the limit.
     """
@@ -26,8 +27,8 @@ def faults(chip: Chip, program: Program, reading: Reading, devices: int) -> list
         found.append(f"{wide} arrays are float64")
     if unknown := [name for name in reading.custom_calls if not name.startswith(chip.custom_calls or "-")]:
         found.append(f"custom calls that are not the compiler's: {', '.join(unknown)}")
-    limits = {"all-reduce": program.trained, "reduce-scatter": program.trained}
-    limits["all-gather"] = limits["collective-broadcast"] = max(program.embeddings, program.row_numbers)
+    limits = dict.fromkeys(("all-reduce", "reduce-scatter"), 2 * program.trained)
+    limits["all-gather"] = limits["collective-broadcast"] = max(program.compared, program.row_numbers)
     for one in reading.collectives if devices > 1 else ():
         limit = limits.get(one.kind, 2 * program.own_rows) + _SLACK
         if one.size > limit:
