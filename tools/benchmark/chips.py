@@ -106,7 +106,7 @@ _QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passe
 CHIPS = {
     "v5e": Chip(
         "TPU v5e", "libtpu", _libtpu, _v5e,
-        custom_calls=("AllocateBuffer", "AssumeGatherIndicesInBound", "AsyncCollective", "ConcatBitcast", "GatherScatterIndicesBitpacked"),
+        custom_calls=("AllocateBuffer", "AssumeGather", "AsyncCollective", "ConcatBitcast", "GatherScatterIndices"),
     ),
     "h100": Chip(
         "H100", "jax_plugins.xla_cuda12",

@@ -15,10 +15,10 @@ def faults(chip: Chip, program: Program, reading: Reading, devices: int) -> list
 
     - An array of float64.
     - A custom call that is not one of the chip's own compiler.
-    - Gradients are added over the devices: an all-reduce or a reduce-scatter may have twice the bytes of all trained parameters (where
-      rows go through a network twice, the compilers sum either part over the devices before they add them). The pair losses compare
-      all rows, and rows are sampled by random bits for each: nothing larger may be gathered. Other collectives move rows from device
-      to device: at most twice what a device has of all updates in the widest layer.
+    - Gradients are added over the devices: an all-reduce or a reduce-scatter may have twice the bytes of all trained parameters
+      (where rows go through a network twice, either part is summed over the devices before they are added). The pair losses compare
+      all rows, and rows are sampled by random bits for each: nothing larger may be gathered. Other collectives move rows from
+      device to device: at most twice what a device has of all updates in the widest layer.
     - A whole batch multiplied on every device. Of the products of a step some grow with the rows, some are done once a class
       (`Program.row_products`). A device has the latter, and may have SHARE of its share of the former: the sum is the limit.
     """
