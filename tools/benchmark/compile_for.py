@@ -11,10 +11,11 @@ The TPU's is in libtpu, the GPU's in the two wheels of JAX's CUDA plugin; which 
 Programs, of tools/benchmark/device_programs.py: `step`, an outer step as the body of the training loop; `evaluation` of the student
 (of the final classifier without D3) and `classifier`, the final classifier's fit, which are always for one device, as in a run.
 
-Printed, a row a program, of one device: memory (peak, arguments, temporary, results); floating-point operations of its products;
-collectives by kind; kernels launched, on a GPU. Everything in a loop counts as often as it is done. The JSON has also the bytes of
-collectives, kernels by kind, custom calls, float64 and 64-bit integers. Below the table: what does not compile, and what a program
-should not have (tools/benchmark/program_checks.py).
+Printed, a row a program, of one device: memory at its peak, and of it what is temporary; floating-point operations of its products;
+collectives, the bytes they move, the largest array that all devices get; kernels launched, on a GPU. Everything in a loop counts as
+often as it is done. The JSON says more: memory, bytes and kernels by kind, products as traced, custom calls, float64 and 64-bit
+integers (of those, random bits are counted in some). Below the table: what does not compile, and what a program should not have
+(tools/benchmark/program_checks.py).
 
 Exit code: 0, 1 where something is wrong with a program, 2 where a compiler is not installed.
 """
@@ -46,8 +47,8 @@ from tools.benchmark.sizes import SIZES, Size
 
 MIB = 2**20
 HEADS = (
-    "size", "program", "precision", "chip", "devices", "peak, MiB", "arguments", "temporary", "results", "MFLOP a device", "of all",
-    "collectives", "largest gathered, KiB", "launches", "compile, s",
+    "size", "program", "precision", "chip", "devices", "peak, MiB", "temporary, MiB", "GFLOP a device", "collectives", "MiB moved",
+    "largest gathered, MiB", "launches",
 )  # fmt: skip
 
 
@@ -82,9 +83,10 @@ def measured(chip: chips.Chip, devices: list[Any], of: Size, program: str, keep:
 
 
 def peak(memory: Any) -> int:
-    """Bytes a device needs at once: what the compiler says, or arguments, results that are not written over them, and temporary."""
+    """Bytes a device needs at once: what the compiler says, or, where that is less (a TPU's leaves some out), arguments, temporary
+    arrays, and results that are not written over them."""
     own = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes + memory.temp_size_in_bytes
-    return max(getattr(memory, "peak_memory_in_bytes", 0), 0) or own
+    return max(getattr(memory, "peak_memory_in_bytes", 0), own)
 
 
 def row(one: dict[str, Any]) -> str:
@@ -93,13 +95,12 @@ def row(one: dict[str, Any]) -> str:
     head = f"| {name} | {one['program']} | {one['precision']} | {one['chip']} | {one['devices']} |"
     if "memory" not in one:
         return f"{head} does not compile |" + " |" * (len(HEADS) - 6)
-    memory = [f"{one['memory'][part] / MIB:.4g}" for part in ("peak", "argument", "temp", "output")]
-    flops = [f"{one[name] / 1e6:.4g}" for name in ("product_flops", "all_product_flops")]
-    moved = ", ".join(f"{of['times']} {kind}" for kind, of in sorted(one["collectives"].items()))
-    launches = sum(one["launches"].values()) if one["launches"] else ""
-    gathered = f"{one['largest_gathered'] / 1024:.4g}" if one["largest_gathered"] else ""
-    cells = [*memory, *flops, moved, gathered, str(launches), f"{one['compile_seconds']:.0f}"]
-    return f"{head} {' | '.join(cells)} |"
+    memory = [f"{one['memory'][part] / MIB:.3g}" for part in ("peak", "temp")]
+    counts = ", ".join(f"{of['times']} {kind}" for kind, of in sorted(one["collectives"].items()))
+    moved = f"{sum(of['bytes'] for of in one['collectives'].values()) / MIB:.3g}" if counts else ""
+    gathered = f"{one['largest_gathered'] / MIB:.3g}" if one["largest_gathered"] else ""
+    cells = [*memory, f"{one['product_flops'] / 1e9:.3g}", counts, moved, gathered]
+    return f"{head} {' | '.join(cells)} | {sum(one['launches'].values()) if one['launches'] else ''} |"
 
 
 def main(argv: list[str] | None = None) -> int:
