@@ -205,4 +205,4 @@ def test_the_step_compiles_for_a_chip_that_is_not_there(chip, tmp_path):
     assert of_eight["product_flops"] < 0.2 * alone["product_flops"] and not alone["collectives"]
     assert alone["float64"] == alone["loops_of_unknown_length"] == 0
     if chip == "h100":
-        assert sum(alone["launches"].values()) < 850
+        assert sum(alone["launches"].values()) < 700  # 650 with JAX 0.10.2; a binary search for classes takes 145 more

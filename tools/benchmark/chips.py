@@ -81,6 +81,7 @@ def prepare() -> None:
     """Settings of the process, before JAX looks for devices: only the CPU's are used, DEVICES of them, and no compiler looks for
     hardware or for the machine's metadata."""
     os.environ |= {"TPU_SKIP_MDS_QUERY": "1", "TPU_ACCELERATOR_TYPE": "v5litepod-8", "TPU_WORKER_HOSTNAMES": "localhost"}
+    os.environ["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"  # another process that describes chips is in nobody's way
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", DEVICES)
 

@@ -85,13 +85,14 @@ def _step(of: Size, devices: list[Any]) -> Program:
     step = lambda *given: spread.add_step(*given, None, phases)  # noqa: E731
     jitted = jax.jit(step, donate_argnums=(0, 1), out_shardings=place)
     rows = of.batch + loop.objective.unseen_rows(constants.classes)
-    widest = max(of.hidden, of.features, of.embedding)
+    trained = {group: state.params[group] for group in loop.objective.groups}
+    widest = max(of.features, *(leaf.shape[-1] for leaf in jax.tree.leaves(trained) if leaf.shape))
     # D3's pairs are of embeddings, CE-GZSL's of projections, of real rows and as many synthesized ones.
     compared = 4 * max(2 * of.batch, rows) * max(of.embedding, getattr(loop.objective.framework, "projection", 0))
     return Program(
         jitted.lower(*_placed((state, tally, constants), place)), _products(of),
         row_products=_row_products(of) if len(devices) > 1 else 0.0,
-        trained=_bytes({group: state.params[group] for group in loop.objective.groups}), compared=compared,
+        trained=_bytes(trained), compared=compared,
         row_numbers=8 * of.rows * loop.batches, own_rows=4 * loop.batches * -(-rows // len(devices)) * widest,
     )  # fmt: skip
 
