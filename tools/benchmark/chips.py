@@ -1,7 +1,7 @@
 """The chips that programs are compiled for without one: a TPU v5e slice and H100 GPUs, described to their compilers, and the CPU.
 
 Neither compiler needs a device, a driver or a library of CUDA's: libtpu knows the slices by name, and JAX's CUDA plugin takes a
-description of the card (h100.txtpb, from openxla/xla).
+description of the card (h100.txtpb). Of CUDA's compiler it needs libdevice and ptxas: those of /usr/local/cuda, or the wheel's.
 """
 
 import importlib.metadata
@@ -102,7 +102,9 @@ def _v5e() -> list[Any]:
 
 
 # How well the code of a kernel is optimized changes nothing that is looked at, and is half of the time.
-_QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+_QUICK = {
+    "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True, "xla_gpu_disable_gpuasm_optimizations": True,
+}  # fmt: skip
 
 CHIPS = {
     "v5e": Chip(
@@ -111,7 +113,7 @@ CHIPS = {
     ),
     "h100": Chip(
         "H100", "jax_plugins.xla_cuda12",
-        lambda: f"jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__}", _h100,
+        lambda: f"jax-cuda12-plugin=={jax.__version__} jax-cuda12-pjrt=={jax.__version__} nvidia-cuda-nvcc-cu12", _h100,
         # Kernels of its own for products are chosen by trying them out, for which there is no card: they are left to cuBLAS.
         {"xla_gpu_enable_triton_gemm": False} | _QUICK,
         ("__cublas$", "__cub$"), counts_launches=True,

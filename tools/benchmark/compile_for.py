@@ -6,7 +6,8 @@
     python tools/benchmark/compile_for.py --chip v5e --devices 1 --program step evaluation classifier
 
 Nothing is run, and no device, driver or CUDA library is needed: arrays are shapes, and the compilers take descriptions of chips.
-The TPU's is in libtpu, the GPU's in the two wheels of JAX's CUDA plugin; which versions to install is said where one is missing.
+The TPU's is in libtpu, the GPU's in the wheels of JAX's CUDA plugin and of CUDA's own compiler; which versions to install is said
+where one is missing.
 
 Programs, of tools/benchmark/device_programs.py: `step`, an outer step as the body of the training loop; `evaluation` of the student
 (of the final classifier without D3) and `classifier`, the final classifier's fit, which are always for one device, as in a run.
