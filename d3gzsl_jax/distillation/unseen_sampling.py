@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.class_rows import seen_index
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import stream
 
@@ -36,7 +37,7 @@ def narrow(state: TrainState, classes: Classes, batches: Batch) -> tuple[TrainSt
     return (
         _over_heads(lambda head: _columns(head, columns), state),
         few,
-        batches.replace(labels=jnp.searchsorted(classes.seen, batches.labels).astype(batches.labels.dtype)),
+        batches.replace(labels=seen_index(classes, batches.labels).astype(batches.labels.dtype)),
     )
 
 

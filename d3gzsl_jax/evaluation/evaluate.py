@@ -86,11 +86,11 @@ class Evaluator:
     def _evaluate(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None, params: tuple[Params, ...]
     ) -> Evaluation:
-        predict = functools.partial(_predict, *function_of(logits), params, self._seen, self._unseen)
+        of_rows = functools.partial(predict, *function_of(logits), params, self._seen, self._unseen)
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
-        predicted_seen, *best = self.over("seen", predict)
+        predicted_seen, *best = self.over("seen", of_rows)
         best_of_seen = Best(*best)
-        predicted_unseen, *best = self.over("unseen", predict)
+        predicted_unseen, *best = self.over("unseen", of_rows)
         best_of_unseen = Best(*best)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
@@ -138,7 +138,7 @@ def logits_of(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _predict(
+def predict(
     function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], seen: jax.Array, unseen: jax.Array,
     features: jax.Array,
 ) -> tuple[jax.Array, ...]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks
+from d3gzsl_jax.frameworks.class_rows import seen_index
 from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Classes, Params, Terms, UpdateInputs
@@ -93,7 +94,7 @@ class CEGZSL(ConditionalGAN):
             columns = networks.apply(self.comparator, of, classes.semantics[classes.seen], method="project_semantics")
             columns = columns + inner["hidden_bias"][None]
             scores = contrastive.pair_scores(rows, columns, inner["output"]["kernel"][:, 0], networks.NEGATIVE_SLOPE)
-            return contrastive.class_contrast(scores, jnp.searchsorted(classes.seen, labels), self.temperature_class)
+            return contrastive.class_contrast(scores, seen_index(classes, labels), self.temperature_class)
 
     def critic_loss(self, params: Params, inputs: UpdateInputs) -> tuple[jax.Array, Terms]:
         """L_D with the terms of WGAN-GP, 'instance_contrast' and 'class_contrast'."""

@@ -29,6 +29,14 @@ def _backward(kept: tuple[jax.Array, int], pulls: jax.Array) -> tuple[jax.Array,
 take_rows.defvjp(_forward, _backward)
 
 
+def seen_index(classes: Classes, labels: jax.Array) -> jax.Array:
+    """The place (..., n) of each label (..., n) among the seen classes.
+
+    Each is compared with all of them: a binary search is a loop of small steps, and on a GPU each of them a launch.
+    """
+    return jnp.searchsorted(classes.seen, labels, method="compare_all")
+
+
 def once_per_class(function: Callable[[jax.Array], jax.Array], classes: Classes, labels: jax.Array) -> jax.Array:
     """`function` of the semantics of rows of seen classes: semantics (n, da) to (n, d), for labels (..., n) to (..., n, d).
 
@@ -36,5 +44,5 @@ def once_per_class(function: Callable[[jax.Array], jax.Array], classes: Classes,
     """
     if 2 * classes.seen.shape[0] > labels.size:
         return function(classes.semantics[labels])
-    index = jnp.searchsorted(classes.seen, labels)
+    index = seen_index(classes, labels)
     return take_rows(function(classes.semantics[classes.seen]), index.reshape(-1)).reshape(*labels.shape, -1)

@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
+from d3gzsl_jax.frameworks.class_rows import seen_index
 from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Params, Terms, UpdateInputs
@@ -52,5 +52,5 @@ class FCLSWGAN(ConditionalGAN):
         """L_G with the terms 'adversarial' and 'classification' (unweighted)."""
         loss, terms = self.adversarial_generator_loss(params, inputs)
         logits = self.classifier.logits(params["seen_classifier"], inputs.fakes)
-        classification = classification_loss(logits, jnp.searchsorted(inputs.classes.seen, inputs.batch.labels))
+        classification = classification_loss(logits, seen_index(inputs.classes, inputs.batch.labels))
         return loss + self.classification_weight * classification, terms | {"classification": classification}

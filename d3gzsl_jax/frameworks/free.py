@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks import networks, vae_networks
+from d3gzsl_jax.frameworks.class_rows import seen_index
 from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN
 from d3gzsl_jax.frameworks.row_noise import row_noise
 from d3gzsl_jax.frameworks.schedule import AdamRule, Draw, Draws, Phase, Update
@@ -107,7 +108,7 @@ class FREE(ConditionalVAEGAN):
         'semantic_real' (weighted)."""
         refined = self.refine(params, inputs.batch.features)
         distances = squared_distances(refined.mean, networks.apply(self.centers, params["centers"]))
-        own = jnp.searchsorted(inputs.classes.seen, inputs.batch.labels)
+        own = seen_index(inputs.classes, inputs.batch.labels)
         other = self._other(distances, own, inputs.draws)
         center = center_loss(distances, own, other, self.center_margin, self.center_own_share)
         semantic = self.weight_semantic * self._semantic_loss(refined, inputs)

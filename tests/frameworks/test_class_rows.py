@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.test_util import check_grads
 
-from d3gzsl_jax.frameworks.class_rows import once_per_class, take_rows
+from d3gzsl_jax.frameworks.class_rows import once_per_class, seen_index, take_rows
 from d3gzsl_jax.frameworks.structures import Classes
 
 
@@ -14,6 +14,15 @@ def test_take_rows_is_indexing_with_the_same_derivative(rng):
     ours, theirs = (jax.grad(lambda t, f=f: jnp.sum(f(t) * pull))(table) for f in (lambda t: take_rows(t, index), lambda t: t[index]))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     check_grads(lambda t: jnp.sin(take_rows(t, index)), (table,), 1, ["rev"], 1e-2, 1e-2)
+
+
+def test_places_among_the_seen_classes():
+    classes = Classes(semantics=jnp.zeros((6, 1)), seen=jnp.array([1, 2, 5]), unseen=jnp.array([0, 3, 4]))
+    labels = jnp.array([[5, 1, 1], [2, 5, 1]])
+    found = jax.jit(seen_index)(classes, labels)
+    np.testing.assert_array_equal(found, np.searchsorted([1, 2, 5], labels))
+    assert found.dtype == jnp.int32
+    assert "while" not in jax.jit(seen_index).lower(classes, labels).as_text()  # a GPU launches each step of a loop
 
 
 def test_rows_of_classes_are_the_same_computed_per_class_or_per_row(rng):
