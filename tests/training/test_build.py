@@ -54,7 +54,7 @@ def test_every_field_arrives(mat_folder):
     training = built.teacher_training
     assert (training.learning_rate, training.loss_weight, training.beta1, training.beta2) == (0.011, 0.012, 0.4, 0.95)
     final = built.final_classifier
-    assert final == FinalClassifier(base, SoftmaxTraining(6, 11, 12, 0.014, 0.3), n_syn=13)
+    assert final == FinalClassifier(base, SoftmaxTraining(6, 11, 12, 0.014, 0.3), n_syn=13, synthesis="auto")
     np.testing.assert_array_equal(built.classes.unseen, [4, 5])
     np.testing.assert_allclose(built.classes.semantics, data.semantics)
 

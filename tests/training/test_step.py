@@ -86,7 +86,9 @@ def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(framewo
     fused, _ = one_step(p, p.state)
     if framework == "cegzsl":  # the embedding stays where the critic phase left it, whatever D3 says
         chex.assert_trees_all_equal(after.params["embedding"], state.params["embedding"])
-    chex.assert_trees_all_close(fused.params, after.params, rtol=0, atol=5e-6)
+    for group, params in fused.params.items():
+        # The comparator has gradients that are zero but for rounding, of which Adam makes steps (docs/devices.md).
+        chex.assert_trees_all_close(params, after.params[group], rtol=0, atol=1e-4 if group == "comparator" else 5e-6)
     # With the critic of the start instead, the generator would have gone elsewhere.
     stale = state.replace(params=state.params | {"critic": p.state.params["critic"]})
     wrong, _ = jitted_update("generator", p, stale, last, of_generator)
