@@ -20,6 +20,7 @@ from tools.accelerator_stages.plan import UNTUNED, Planned
 from tools.accelerator_stages.stage import NotHereError, Stage, found_file
 
 ROOT = Path(__file__).resolve().parents[2]
+PROCESS = (sys.executable, "-m", "tools.accelerator_stages.stage_process")
 SKIPPED = 3  # exit code of a stage whose needs are not there
 _GRACE = 5.0  # seconds between asking a stage to end and ending it
 
@@ -30,10 +31,9 @@ def outcome(stage: Stage, planned: Planned) -> dict[str, Any]:
     log = stage.output / "stages" / f"{stage.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     found_file(stage.output, stage.name).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tools.accelerator_stages.stage_process", stage.to_json()]
     with open(log, "w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=_environment(stage.output, planned),
+            [*PROCESS, stage.to_json()], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=_environment(stage.output, planned),
             start_new_session=True,
         )  # fmt: skip
         try:
