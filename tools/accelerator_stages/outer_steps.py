@@ -22,7 +22,7 @@ CUB = {
     "fvaegan": SIZES["tfvaegan_cub_d3"]._replace(framework="fvaegan"),
 }  # fmt: skip
 AT_ONCE = 4  # programs that are compiled side by side: more of them wait for the one GPU
-_TURNS = 5
+_TURNS, _SECONDS = 5, 4.0  # calls of which the median is taken, fewer of them where they take longer than this in all
 
 
 def sizes(quick: bool) -> dict[str, Size]:
@@ -67,9 +67,11 @@ def timed(ours: Ours, first: float) -> dict[str, Any]:
     """Median seconds of an outer step (the mean of the passes over the data), its products, and how these compare with the rate of
     products at the precision in force, of the same minute."""
     rate = float(np.median([ours.rate() for _ in range(3)]))
-    passes = [float(np.median([ours.step(number) for _ in range(_TURNS)])) for number in range(ours.passes)]
+    turns = int(min(max(_SECONDS / (ours.step() * ours.steps), 2), _TURNS))
+    passes = [float(np.median([ours.step(number) for _ in range(turns)])) for number in range(ours.passes)]
     seconds, flops = float(np.mean(passes)), float(np.mean(ours.flops))
     return {
         "seconds_per_step": seconds, "passes": passes, "matmul_flops_per_step": flops, "machine_matmul_flops": rate,
         "share_of_machine_rate": flops / seconds / rate, "first_call_seconds": first, "steps_per_call": ours.steps,
+        "calls": turns,
     }  # fmt: skip

@@ -57,7 +57,9 @@ SIZES = {
     "zerodiff_awa2_d3": Size("zerodiff", 23527, 2048, 85, 40, 10, 4096, 2048, 64, 5),
     "zerodiff_representation_awa2": Size("zerodiff_representation", 23527, 2048, 85, 40, 10, 4096, 2048, 64, 0),
     "tiny": Size("wgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "fclswgan_tiny": Size("fclswgan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cegzsl_tiny": Size("cegzsl", 200, 32, 8, 6, 4, 64, 32, 16, 2),
+    "fvaegan_tiny": Size("fvaegan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "tfvaegan_tiny": Size("tfvaegan", 200, 32, 8, 6, 4, 64, 32, 16, 2),
     "cadavae_tiny": Size("cadavae", 200, 32, 8, 6, 4, 0, 32, 16, 2),
     "free_tiny": Size("free", 200, 32, 8, 6, 4, 64, 32, 16, 2, n_critic=1),
@@ -91,6 +93,7 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     )
     x = jax.random.uniform(root, (of.rows, of.features + representation))
     labels = jax.random.randint(root, (of.rows,), 0, of.seen)
+    frozen = framework.pretrain(root, x, labels)
     teacher_params = teacher.init(root, of.features)
     ids = jnp.arange(count)
     classes = Classes(semantics=jax.random.uniform(root, (count, of.semantics)), seen=ids[: of.seen], unseen=ids[of.seen :])
@@ -98,7 +101,7 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
     table = Batch(features=x, labels=labels, teacher=outputs(teacher_params, x))
     constants = Constants(root=root, teacher=teacher_params, classes=classes, rows=table)
     state = TrainState(
-        step=jnp.int32(0), params=params | first_stage(framework, root), opt_state=optimization.init(params),
+        step=jnp.int32(0), params=params | frozen | first_stage(framework, root), opt_state=optimization.init(params),
         method=framework.initial_state(),
     )  # fmt: skip
     return Loop(objective, optimization, of.n_critic, of.batch), state, constants
