@@ -46,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default 8)")
     parser.add_argument("--output", default="accelerator", metavar="FOLDER", help="new, or an earlier one (default accelerator)")
     parser.add_argument("--data", default="", metavar="FOLDER", help="that holds vgg768.mat and its splits, to train on")
-    parser.add_argument("--only", nargs="+", choices=[one.name for one in PLAN], metavar="STAGE", help="these stages and no others")
+    names = [planned.name for planned in PLAN]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="STAGE", help="these stages; of others, what is known stays")
     parser.add_argument("--quick", action="store_true", help="tiny sizes")
     return parser
 
@@ -75,8 +76,10 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
     results: dict[str, Any] = {
         "date": datetime.date.today().isoformat(), "command": command, "minutes": arguments.minutes, "stages": {},
     }  # fmt: skip
+    if arguments.only:
+        results["stages"] = _known(folder)
+    platform = results["stages"].get("chip", {}).get("found", {}).get("platform", "")
     _write(folder, results)
-    platform = ""
     for planned in PLAN:
         if arguments.only and planned.name not in arguments.only:
             continue
@@ -97,6 +100,14 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
         why = f": {found['why']}" if found["why"] else ""
         print(f"{planned.name}: {found['status']} after {found['seconds']:.0f} s{why}", flush=True)
     return results
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """What an earlier call found, by stage."""
+    try:
+        return dict(json.loads((folder / RESULTS).read_text(encoding="utf-8"))["stages"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _write(folder: Path, results: dict[str, Any]) -> None:

@@ -96,6 +96,16 @@ def test_when_the_command_itself_is_stopped_what_was_done_is_there(tmp_path):
     assert list(read(tmp_path)["stages"]) == ["chip", "replay", "outer_steps", "oracle"]
 
 
+def test_a_stage_by_itself_leaves_the_others_as_they_were(tmp_path):
+    accelerator.main(["--output", str(tmp_path)], lambda stage, planned: done(stage.name))
+    platforms = []
+    again = lambda stage, planned: platforms.append(stage.platform) or done("seeds", {"seconds": {}})  # noqa: E731
+    assert accelerator.main(["--output", str(tmp_path), "--only", "seeds"], again) == 0
+    found = read(tmp_path)["stages"]
+    assert platforms == ["cuda"] and found["seeds"]["found"] == {"seconds": {}} and found["training"]["found"] == WHOLE["training"]
+    assert list(found) == [planned.name for planned in PLAN]
+
+
 def test_a_stage_for_which_no_time_is_left_is_skipped(tmp_path):
     assert accelerator.main(["--output", str(tmp_path), "--minutes", "0.2"], lambda stage, planned: done(stage.name)) == 0
     found = read(tmp_path)["stages"]

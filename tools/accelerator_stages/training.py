@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def run(stage: Stage) -> None:
             stage.note(f"{config}: no time left")
             continue
         folder = stage.output / "training" / Path(config).stem
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier call's, which this one would go on with
         given = rows.options | options | {"log.report": "False"}
         if stage.quick:
             given |= NARROW | {"train.epochs": "2", "teacher.epochs": "1", "eval.every_epochs": "1"}
