@@ -74,7 +74,8 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
     """All stages; what is known is written after each of them."""
     deadline = time.monotonic() + 60 * arguments.minutes
     results: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(), "command": command, "minutes": arguments.minutes, "stages": {},
+        "date": datetime.date.today().isoformat(), "command": command, "minutes": arguments.minutes, "quick": arguments.quick,
+        "stages": {},
     }  # fmt: skip
     if arguments.only:
         results["stages"] = _known(folder)

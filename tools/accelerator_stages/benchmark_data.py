@@ -39,7 +39,7 @@ def source(stage: Stage) -> Source:
     if not (folder / "att_splits.mat").is_file():
         mat_files.write(folder, mat_files.simulate(_TINY if stage.quick else _CUB, 0, np.float32))
     options = {"data.root": str(folder.resolve()), "data.feature_file": "res101.mat", "data.semantics": "att"}
-    return Source(f"simulated rows of {'a tiny' if stage.quick else 'CUB'}'s size", options | pipeline)
+    return Source("a few simulated rows" if stage.quick else "simulated rows of CUB's size", options | pipeline)
 
 
 NARROW = {

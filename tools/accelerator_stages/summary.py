@@ -6,8 +6,9 @@ from typing import Any
 def markdown(results: dict[str, Any]) -> str:
     """Tables and lines of what there is; a stage that was cut, failed or skipped is named with its reason."""
     found = {name: stage.get("found", {}) for name, stage in results["stages"].items()}
+    size = "tiny" if results.get("quick") else "CUB's size"
     parts = [
-        _chip(results, found.get("chip", {})), _steps(found.get("outer_steps", {}), found.get("oracle", {})),
+        _chip(results, found.get("chip", {})), _steps(found.get("outer_steps", {}), found.get("oracle", {}), size),
         _training(found.get("training", {})), _seeds(found.get("seeds", {})), _replay(found.get("replay", {})),
         _tests(found.get("backend_tests", {})), _profile(found.get("profiling", {})), _not_whole(results),
     ]  # fmt: skip
@@ -29,13 +30,13 @@ def _chip(results: dict[str, Any], found: dict[str, Any]) -> str:
     return " ".join(lines)
 
 
-def _steps(found: dict[str, Any], rival: dict[str, Any]) -> str:
+def _steps(found: dict[str, Any], rival: dict[str, Any], size: str) -> str:
     """Milliseconds of an outer step; beside them PyTorch's, with how many times ours that is."""
     steps, oracle = found.get("steps", {}), rival.get("oracle", [])
     frameworks = list(dict.fromkeys(name for of in steps.values() for name in of))
     if not frameworks:
         return ""
-    heads = ["framework with D3, CUB's size", *(f"{name}, ms" for name in steps)]
+    heads = [f"framework with D3, {size}", *(f"{name}, ms" for name in steps)]
     heads += ["GFLOP", "share of the rate, float32", "first call"]
     kinds = list(dict.fromkeys((one["asked"], one["compiled"]) for one in oracle))
     heads += [f"PyTorch{' compiled' if compiled else ''}, {asked}, ms (ratio)" for asked, compiled in kinds]
