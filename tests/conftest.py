@@ -19,8 +19,9 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled_programs.folder()
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Most of the time of the tests would go to optimizing programs that then run for a second: here, and in the processes the tests
-# start, XLA compiles with little effort, in a fifth of the time. For tests marked `optimized` see below.
-os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+# start, XLA compiles with little effort, in a fifth of the time. For tests marked `optimized` see below. An accelerator's programs
+# are tested as they are shipped.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(os.environ["JAX_PLATFORMS"] == "cpu"))
 if metadata.version("jaxlib").startswith("0.10."):  # later ones do not know the flag, and end at once
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
@@ -41,6 +42,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+ON_CPU = os.environ["JAX_PLATFORMS"] == "cpu"
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -101,7 +103,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     different programs agree on to the bit, or a recording's figures, could hang on it."""
     if item.get_closest_marker("tensorflow") and not has_tensorflow():
         pytest.skip("TensorFlow and TFDS are not installed here")
-    hurried = item.get_closest_marker("optimized") is None
+    hurried = ON_CPU and item.get_closest_marker("optimized") is None
     if jax.config.read("jax_disable_most_optimizations") != hurried:
         jax.config.update("jax_disable_most_optimizations", hurried)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(hurried))

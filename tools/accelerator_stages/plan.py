@@ -19,9 +19,9 @@ class Planned(NamedTuple):
 
 
 PLAN = (
-    Planned("chip", 5, least=0.0), Planned("replay", 14, many_programs=True), Planned("outer_steps", 28, many_programs=True),
-    Planned("oracle", 12), Planned("training", 16), Planned("seeds", 8), Planned("profiling", 4),
-    Planned("backend_tests", 13, many_programs=True),
+    Planned("chip", 4, least=0.0), Planned("replay", 12, many_programs=True), Planned("outer_steps", 26, many_programs=True),
+    Planned("oracle", 10), Planned("training", 26), Planned("seeds", 8), Planned("profiling", 4),
+    Planned("backend_tests", 10, many_programs=True),
 )  # fmt: skip
 UNTUNED = "--xla_gpu_autotune_level=0"
 

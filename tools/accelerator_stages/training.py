@@ -15,9 +15,9 @@ from tools.accelerator_stages.stage import Stage
 RELEASED_EPOCHS = 2000
 # configuration -> options besides the data's
 RUNS = {
-    "configs/cub.py": {"eval.every_epochs": "20", "teacher.epochs": "5"}, "configs/cub_small.py": {"eval.every_epochs": "10"},
+    "configs/cub.py": {"eval.every_epochs": "5", "teacher.epochs": "5"}, "configs/cub_small.py": {"eval.every_epochs": "10"},
 }  # fmt: skip
-_ENDING = 20.0  # seconds an interrupted command has to evaluate and write its results
+_ENDING = 12.0  # seconds an interrupted command has to evaluate and write its results
 
 
 def run(stage: Stage) -> None:
@@ -25,7 +25,7 @@ def run(stage: Stage) -> None:
     rows, done = source(stage), {}
     stage.record(source=rows.name)
     for place, (config, options) in enumerate(RUNS.items()):
-        seconds = stage.left / (len(RUNS) - place) - _ENDING * (0.2 if stage.quick else 1)
+        seconds = stage.left / (len(RUNS) - place) - _ENDING
         if seconds < 5:
             stage.note(f"{config}: no time left")
             continue
