@@ -1,6 +1,8 @@
 """Who may import whom, and how large a file may grow."""
 
 import ast
+import re
+import tomllib
 
 import pytest
 
@@ -123,6 +125,15 @@ def test_tensorflow_is_imported_only_inside_functions():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
                 assert not any(name.startswith("tensorflow") for name in names), path
+
+
+def test_the_list_without_tensorflow_has_all_other_dependencies():
+    """constraints-3.12.txt is what .ci/without_tensorflow installs."""
+    plain = lambda name: re.split(r"[^\w.-]", name)[0].lower().replace("_", "-")  # noqa: E731
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    listed = {plain(line) for line in (ROOT / "constraints-3.12.txt").read_text(encoding="utf-8").splitlines() if "==" in line}
+    assert {plain(name) for name in declared} - listed == {"tensorflow", "tensorflow-cpu", "tensorflow-datasets"}
+    assert not [name for name in listed if "tensorflow" in name or name in ("keras", "torch")]
 
 
 def test_files_stay_small():

@@ -48,6 +48,7 @@ def test_a_run_goes_on_with_other_devices_and_processes_as_if_it_had_one(tmp_pat
     assert [start["devices"] for start in starts] == [4, 2]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.processes
 def test_streaming_reads_in_each_process_its_own_rows(tmp_path, one_epoch):
     run(given(tmp_path / "two", "--config.data.pipeline=stream"), 2, processes=2)

@@ -78,11 +78,11 @@ def killed_at(monkeypatch, config, folder, step):
     ("framework", "mode", "variant", "steps"),
     [
         ("wgan", "device", "d3", (7, 32)),  # within an epoch; at an evaluation
-        ("wgan", "stream", "d3", (64,)),  # at the very end, before the final classifier
-        ("cegzsl", "index", "d3", (40,)),  # its comparator's gradient runs on within an epoch
+        pytest.param("wgan", "stream", "d3", (64,), marks=pytest.mark.tensorflow),  # at the very end, before the final classifier
+        pytest.param("cegzsl", "index", "d3", (40,), marks=pytest.mark.tensorflow),  # its comparator's gradient runs on within an epoch
         ("fclswgan", "device", "base", (10,)),
         ("tfvaegan", "device", "d3", (25,)),  # in the second pass of an epoch, its penalty's weight adapted
-        ("cadavae", "index", "d3", (9,)),
+        pytest.param("cadavae", "index", "d3", (9,), marks=pytest.mark.tensorflow),
         ("free", "device", "d3", (20,)),  # its centres' gradient runs on through all of training
     ],
 )

@@ -71,8 +71,9 @@ DATA = (
     ),
     Field(
         "data.pipeline", "auto",
-        "How batches are read: index (row numbers by tf.data), stream (features by tf.data), device (without TensorFlow), auto "
-        "(index if TensorFlow is installed); the batches are the same.", words=("auto", "index", "stream", "device"),
+        "How batches are read: index (row numbers by tf.data), stream (features by tf.data), device (drawn in the compiled step: "
+        "TensorFlow is not even imported), auto (index if TensorFlow is installed); the batches are the same, bit for bit.",
+        words=("auto", "index", "stream", "device"),
     ),
     Field(
         "data.stress.imbalance", 1.0,

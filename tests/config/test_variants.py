@@ -11,7 +11,8 @@ from d3gzsl_jax.config.load import flat, shipped
 from tests.conftest import ROOT
 
 RESOLVED = json.loads((ROOT / "tests" / "config" / "resolved.json").read_text())
-"""Every configuration that there was before frameworks became variants ('was'), as resolved then: what differs from the default."""
+"""Every configuration that there was before frameworks became variants ('was'), as resolved then: what differs from the default.
+Since then the digits have data.pipeline=device, whose batches are the same."""
 LATER = {name: value for name, value in schema.defaults().items() if name not in RESOLVED["default"]}
 """Fields that came later: none of those configurations has another value than the default, by which nothing changes."""
 FILES = {name: importlib.import_module(f"configs.{name}") for name in shipped()}

@@ -150,6 +150,7 @@ def test_npz_files_that_are_none(tmp_path):
         read_npz(tmp_path / "objects.npz")
 
 
+@pytest.mark.tensorflow
 def test_tfds_without_such_a_dataset():
     refused(r"no config 'imagenet_att' .*it has cub_att", name="ImageNet", source="tfds")
 

@@ -40,6 +40,7 @@ def test_stops_and_calls_are_those_that_a_list_would_hold():
             assert calls.longest == max(call.count for call in calls)
 
 
+@pytest.mark.tensorflow
 def test_very_many_stops_are_never_listed():
     stops = EvaluationSteps(16, ((1, 2**27),))
     assert stops.last == 2**31 and 16 * 12345678 in stops and 16 * 12345678 + 1 not in stops
@@ -48,6 +49,7 @@ def test_very_many_stops_are_never_listed():
     assert len(next(host_batches(0, calls, calls.longest, N_CRITIC, BATCH, None, LABELS))) == 5
 
 
+@pytest.mark.tensorflow
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "table"), [(0, ROWS), (3, ROWS), (2**32 - 1, ROWS), (3, 700)])
 def test_tensorflow_draws_the_rows_that_jax_draws(seed, table):
@@ -59,12 +61,14 @@ def test_tensorflow_draws_the_rows_that_jax_draws(seed, table):
     np.testing.assert_array_equal(rows, ours)
 
 
+@pytest.mark.tensorflow
 def test_batches_do_not_depend_on_where_a_run_starts_or_how_calls_are_cut():
     whole = delivered([Call(0, 6)])[0]
     later = delivered([Call(4, 2)])[0]
     np.testing.assert_array_equal(whole[4:6], later[:2])
 
 
+@pytest.mark.tensorflow
 def test_streamed_features_are_those_of_the_rows():
     calls = list(Calls(0, EvaluationSteps(6, ((1, 1),)), 3))
     for rows, (features, labels) in zip(delivered(calls), delivered(calls, FEATURES), strict=True):
@@ -72,6 +76,7 @@ def test_streamed_features_are_those_of_the_rows():
         np.testing.assert_array_equal(labels, LABELS[rows])
 
 
+@pytest.mark.tensorflow
 def test_streaming_reads_a_memory_map(tmp_path):
     np.save(tmp_path / "features.npy", FEATURES)
     mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
@@ -85,6 +90,7 @@ def test_prefetch_keeps_order_and_puts_on_the_device():
     assert all(isinstance(item, jax.Array) for item in items)
 
 
+@pytest.mark.tensorflow
 def test_auto_is_device_without_tensorflow(monkeypatch):
     assert resolve_mode("auto") == "index"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -71,9 +71,9 @@ def test_the_model_scales_as_the_run_did(run):
     np.testing.assert_array_equal(copy.synthesize(model.unseen, 5), model.synthesize(model.unseen, 5))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.slow
 def test_streamed_rows_are_the_same(run, tmp_path):
-    pytest.importorskip("tensorflow")
     streamed = train_on(turned(), quick(data__pipeline="stream"), str(tmp_path / "run"), Display(quiet=True))
     for name, value in streamed["metrics"].items():
         assert value == pytest.approx(run[1]["metrics"][name], abs=0.02)  # the teacher's sums are in another order

@@ -3,6 +3,7 @@ matrix-multiply rate.
 
     python tools/benchmark/time_oracle.py --size cub --threads 2
     python tools/benchmark/time_oracle.py --size cegzsl_cub_d3 --compile --repeats 1
+    python tools/benchmark/time_oracle.py --size cub --compile --device cuda --precision tf32 --repeats 20
 
 Sizes and random data are those of tools/benchmark/sizes.py, teacher outputs on real rows computed once and gathered, as there. In a
 process of its own, so that no other framework's threads are in the way. Prints one JSON object. Exit 2: bad input.
@@ -38,6 +39,8 @@ from tools.parity_parts.torch_oracle_networks import Sizes, TeacherOutputs, init
 from tools.parity_parts.torch_oracle_options import Options
 
 SIDE = 2048  # of the matrix product that is timed
+PRECISIONS = {"float32": "highest", "tf32": "high"}
+"""Of products -> torch.set_float32_matmul_precision; on a CPU both are float32."""
 
 
 class Run:
@@ -78,10 +81,23 @@ class Run:
 
 def matmul_rate() -> float:
     """Floating-point operations a second of one float32 product of SIDE x SIDE matrices."""
-    a = torch.randn(SIDE, SIDE)
+    a, times = torch.randn(SIDE, SIDE), 100 if _on_cuda() else 1
+    _wait()
     began = time.perf_counter()
-    torch.mm(a, a)
-    return 2.0 * SIDE**3 / (time.perf_counter() - began)
+    for _ in range(times):
+        torch.mm(a, a)
+    _wait()
+    return times * 2.0 * SIDE**3 / (time.perf_counter() - began)
+
+
+def _on_cuda() -> bool:
+    return torch.get_default_device().type == "cuda"
+
+
+def _wait() -> None:
+    """Until the device has done all it was given."""
+    if _on_cuda():
+        torch.cuda.synchronize()
 
 
 def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **options: Any) -> dict[str, Any]:
@@ -109,6 +125,9 @@ def measure(of: Any, n_critic: int = 5, repeats: int = 5, threads: int = 0, **op
         "machine_matmul_flops": statistics.median(rates),
         "first_call_seconds": first,
         "peak_resident_gib": peak_resident_gib(),
+        "device": torch.cuda.get_device_name() if _on_cuda() else "cpu",
+        "device_memory_gib": torch.cuda.max_memory_allocated() / 2**30 if _on_cuda() else None,
+        "precision": torch.get_float32_matmul_precision(),
         "compiled": run.options.compile, "explicit_penalty": run.options.explicit_penalty or run.options.compile,
         "threads": torch.get_num_threads(), "repeats": repeats, "torch": torch.__version__, "python": platform.python_version(),
     }  # fmt: skip
@@ -134,17 +153,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0: its own choice")
     parser.add_argument("--compile", action="store_true", help="pass the losses through torch.compile (needs a C++ compiler)")
     parser.add_argument("--explicit-penalty", action="store_true", help="the gradient penalty in closed form, as --compile has it")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products, on a GPU")
     parser.add_argument("--turns", action="store_true", help="for each line of standard input time one step, and print it")
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1 or arguments.threads < 0:
         parser.error("--repeats must be at least 1, --threads not negative")
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: this PyTorch sees no GPU")
+    if arguments.device != "cpu":  # a default that is set is looked up by every function of torch
+        torch.set_default_device(arguments.device)
+    torch.set_float32_matmul_precision(PRECISIONS[arguments.precision])
     options = {"compile": arguments.compile, "explicit_penalty": arguments.explicit_penalty}
     if arguments.turns:
         take_turns(SIZES[arguments.size], N_CRITIC, arguments.threads, **options)
         return 0
-    found = measure(
-        SIZES[arguments.size], N_CRITIC, arguments.repeats, arguments.threads, **options
-    )
+    found = measure(SIZES[arguments.size], N_CRITIC, arguments.repeats, arguments.threads, **options)
     print(json.dumps({"size": arguments.size, **found}))
     return 0
 

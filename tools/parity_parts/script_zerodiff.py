@@ -126,7 +126,6 @@ def run(
     Raises:
         UserError: no such checkout, or its scripts are not those this knows.
     """
-    torch = import_torch()
     saved: dict[str, np.ndarray] = {}
 
     def save(what: dict[str, Any], name: str) -> None:
@@ -145,6 +144,7 @@ def run(
 
     with tempfile.TemporaryDirectory() as folder:
         copy_changed(checkout, Path(folder), size.features, chosen["ngh"])
+        torch = import_torch()  # what is wrong with the checkout is told where there is none, too
         try:
             run_script(Path(folder) / SCRIPTS[stage], command_line(size, chosen), write_data, prepare)
         except UserError as error:

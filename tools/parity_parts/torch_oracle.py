@@ -61,9 +61,9 @@ class Oracle:
         load_arrays(self.networks, init)
         self._shared = options.base == "cegzsl"  # D3's student embedding is the base's
         self._semantics = torch.tensor(classes.semantics, dtype=torch.get_default_dtype())
-        self._seen = torch.from_numpy(np.array(classes.seen, np.int64))
+        self._seen = torch.tensor(np.array(classes.seen, np.int64))
         self._seen_index = torch.full((len(self._semantics),), -1).scatter(0, self._seen, torch.arange(len(self._seen)))
-        self._unseen_labels = torch.from_numpy(np.array(classes.unseen, np.int64)).repeat_interleave(options.n_syn)
+        self._unseen_labels = torch.tensor(np.array(classes.unseen, np.int64)).repeat_interleave(options.n_syn)
         for name in ("teacher_embed", "teacher_head"):
             if name in self.networks:
                 self.networks[name].requires_grad_(False)

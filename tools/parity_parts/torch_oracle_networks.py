@@ -136,7 +136,7 @@ def array_names(networks: nn.ModuleDict) -> dict[str, nn.Parameter]:
 def initial_arrays(base: str, d3: bool, sizes: Sizes, seed: int) -> dict[str, np.ndarray]:
     """Random parameters of all networks, distributed as the method says: weights N(0, 0.02^2) and biases 0, but for the student
     head (uniform, PyTorch's default) and the confidence (1 and 0)."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         parameters = array_names(build_networks(base, d3, sizes))
         for name, parameter in parameters.items():

@@ -2,22 +2,26 @@
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
 from d3gzsl_jax.data.formats.from_tfds import read_tfds
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
-from d3gzsl_jax.data.tfds_builders import xlsa17
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 
+pytestmark = pytest.mark.tensorflow  # which is why TFDS, and what imports it, is imported inside the tests
+
 
 def test_configs_cover_the_benchmarks():
+    from d3gzsl_jax.data.tfds_builders import xlsa17
+
     names = {config.name for config in xlsa17.Xlsa17.BUILDER_CONFIGS}
     assert names == {"cub_att", "cub_sent", "awa1_att", "awa2_att", "sun_att", "apy_att", "flo_att"}
 
 
 @pytest.mark.slow
 def test_read_from_a_manual_folder_equals_the_mat_reader(mat_folder, tmp_path):
+    import tensorflow_datasets as tfds
+
     ours = validate(read_tfds("CUB", "att", str(tmp_path / "tfds"), str(mat_folder.parent)))
     theirs = read_xlsa17(mat_folder, "CUB")
     for field in ("labels", "semantics", "trainval", "test_seen", "test_unseen"):
@@ -31,6 +35,10 @@ def test_read_from_a_manual_folder_equals_the_mat_reader(mat_folder, tmp_path):
 
 
 def test_the_archive_is_used_where_there_is_no_manual_folder(mat_folder, tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    from d3gzsl_jax.data.tfds_builders import xlsa17
+
     unpacked = tmp_path / "archive"
     (unpacked / "xlsa17" / "data").mkdir(parents=True)
     mat_folder.rename(unpacked / "xlsa17" / "data" / "CUB")

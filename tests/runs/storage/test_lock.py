@@ -1,6 +1,7 @@
 """One process at a time writes a run folder, whatever happens to it."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import threading
 
-import filelock._unix
 import psutil
 import pytest
 
@@ -118,10 +118,10 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_locks(monkeypatch):
-    def refuse(descriptor):
+    def refuse(descriptor, operation):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(filelock._unix, "lock_fd_nonblocking", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
 
 
 def test_without_locks_a_marker_does(tmp_path, no_locks):
