@@ -10,29 +10,35 @@ of the data. What predicts, its epoch and calibration are chosen on folds of the
 fitted beside it; what follows from the figures is said in words at the end.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs import default
 from d3gzsl_jax.config import recipes, variants
 from d3gzsl_jax.config.method_fields import TERMS
 
-STEPS, PARTS, EVALUATIONS = 1000, 50, 10
-"""Outer steps, in so many epochs, evaluated so often."""
 TEACHER_UPDATES = 500
-"""By epochs a teacher of 30 rows would hardly be sure of any; trained on for much longer, it is sure of unseen classes as well."""
+"""Of D3's teacher. By epochs one of 30 rows would hardly be sure of any; trained for much longer, it is sure of unseen classes too."""
 
-_SHARED = {
-    "train.outer_steps": STEPS, "train.epochs": PARTS, "train.batch_size": 0, "train.generator_factor": 1.0,
-    "train.critic_factor": 1.0, "train.student_factor": 1.0, "train.confidence_factor": 1.0,
-    "classifier.epochs": 25, "classifier.n_syn": 100, "classifier.batch_size": 64, "classifier.zsl": "restricted",
-    "classifier.zsl_epochs": 0, "classifier.zsl_n_syn": 0, "eval.every_epochs": PARTS // EVALUATIONS,
-}  # fmt: skip
+
+def budget(steps: int, parts: int, evaluations: int) -> dict[str, Any]:
+    """So many outer steps, in so many epochs, evaluated so often; and what all frameworks have in common."""
+    return {
+        "train.outer_steps": steps, "train.epochs": parts, "train.batch_size": 0, "train.generator_factor": 1.0,
+        "train.critic_factor": 1.0, "train.student_factor": 1.0, "train.confidence_factor": 1.0,
+        "classifier.epochs": 25, "classifier.n_syn": 100, "classifier.batch_size": 64, "classifier.zsl": "restricted",
+        "classifier.zsl_epochs": 0, "classifier.zsl_n_syn": 0, "eval.every_epochs": parts // evaluations,
+    }  # fmt: skip
+
+
+_OF_GANS = budget(1000, 50, 10)  # of six updates each
 FRAMEWORKS = {
-    "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25) | _SHARED | {
+    "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25) | budget(3000, 60, 15) | {
         f"cadavae.{name}_hidden": 256 for name in ("feature_encoder", "semantic_encoder", "feature_decoder", "semantic_decoder")
     },
-    "wgan": {**_SHARED, "train.learning_rate": 1e-3, **dict.fromkeys(map("distillation.weight_{}".format, TERMS), 1e-2)},
-    "fvaegan": recipes.fvaegan(n_syn=100, epochs=PARTS, learning_rate=1e-3) | _SHARED,
+    "wgan": {**_OF_GANS, "train.learning_rate": 1e-3, **dict.fromkeys(map("distillation.weight_{}".format, TERMS), 1e-2)},
+    "fvaegan": recipes.fvaegan(n_syn=100, epochs=50, learning_rate=1e-3) | _OF_GANS,
 }  # fmt: skip
 """What differs by framework, as values by dotted field."""
 

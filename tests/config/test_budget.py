@@ -46,8 +46,8 @@ def test_small_data_of_ones_own_gets_the_same_updates():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"train__outer_steps": 1030}, r"config.train.outer_steps=1030: .*epochs=50 equal parts; give --config.train.outer_steps=1050"),
-        ({"train__outer_steps": 3}, "give --config.train.outer_steps=50"),
+        ({"train__outer_steps": 1030}, r"config.train.outer_steps=1030: .*epochs=60 equal parts; give --config.train.outer_steps=1080"),
+        ({"train__outer_steps": 3}, "give --config.train.outer_steps=60"),
         ({"train__outer_steps": -100}, "config.train.outer_steps=-100: must be at least 0"),
         ({"teacher__updates": -1}, "config.teacher.updates=-1: must be at least 0"),
         ({"train__batch_size": 1}, "config.train.batch_size=1: a batch needs 2 rows"),
@@ -68,8 +68,8 @@ def test_what_is_refused(fields, message):
 
 
 def test_passes_share_an_epoch_evenly():
-    with pytest.raises(UserError, match=r"config.train.outer_steps=150: 3 for each .* in 2 passes; give a multiple of 100"):
-        steps_of_epoch(config(train__outer_steps=150), 10, 2)
+    with pytest.raises(UserError, match=r"config.train.outer_steps=180: 3 for each .* in 2 passes; give a multiple of 120"):
+        steps_of_epoch(config(train__outer_steps=180), 10, 2)
 
 
 def test_baselines_are_names_each_once():
