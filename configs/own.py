@@ -19,7 +19,7 @@ from d3gzsl_jax.config import recipes, variants
 from d3gzsl_jax.config.method_fields import TERMS
 
 TEACHER_UPDATES = 500
-"""Of D3's teacher. By epochs one of 30 rows would hardly be sure of any; trained for much longer, it is sure of unseen classes too."""
+"""Of D3's teacher: by epochs, one of 30 rows would hardly be sure of any; after many more it is sure of unseen classes too."""
 
 
 def budget(steps: int, parts: int, evaluations: int) -> dict[str, Any]:
