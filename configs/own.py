@@ -34,7 +34,7 @@ def budget(steps: int, parts: int, evaluations: int) -> dict[str, Any]:
 
 _OF_GANS = budget(1000, 50, 10)  # of six updates each
 FRAMEWORKS = {
-    "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25) | budget(3000, 60, 15) | {
+    "cadavae": recipes.cadavae(classifier_epochs=25, zsl_epochs=25, train__learning_rate=1e-3) | budget(3000, 60, 15) | {
         f"cadavae.{name}_hidden": 256 for name in ("feature_encoder", "semantic_encoder", "feature_decoder", "semantic_decoder")
     },
     "wgan": {**_OF_GANS, "train.learning_rate": 1e-3, **dict.fromkeys(map("distillation.weight_{}".format, TERMS), 1e-2)},
