@@ -15,6 +15,9 @@ from d3gzsl_jax.losses.plane_pairs import plane_pair_loss
 VARIANTS = ("released", "described")
 SCORES = ("msp", "energy", "max_logit")
 TARGETS = ("class", "domain")
+PAIRED_ROWS = 1024
+"""Up to so many rows L_od forms its pairs, which costs little: the sums over rows of its gradient then follow a product of matrices,
+and a seed has the same bits alone and after others in one program (config.parallel.seeds_as)."""
 
 
 def embedding_distillation(
@@ -82,12 +85,13 @@ def batch_ood_distillation(
         student_ood_logits: (n, 2) logits h of the student's out-of-distribution head.
         groups: (n,) ids in [0, classes) that make a pair match: class ids, or 0/1 for the domain (`pair_groups`).
         classes: how many ids there can be, in `groups` and among the labels of `sample`.
-        variant: 'released' or 'described', see `pair_loss`; the first in time linear in the rows (losses/plane_pairs.py).
+        variant: 'released' or 'described', see `pair_loss`; of more than `PAIRED_ROWS` rows the first is computed in time linear
+            in the rows (losses/plane_pairs.py).
         sample: what the rows are a sample of, see `pair_loss`.
     """
     teacher = jax.nn.softmax(jnp.stack([confidence, 1.0 - confidence], axis=-1))
     rows = unit_rows(jax.nn.softmax(student_ood_logits)), unit_rows(teacher)
-    if variant == "released":
+    if variant == "released" and confidence.shape[0] > PAIRED_ROWS:
         return plane_pair_loss(*rows, groups, classes, sample)
     return pair_loss(*rows, groups, variant, sample)
 

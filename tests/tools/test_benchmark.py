@@ -48,7 +48,8 @@ def test_the_step_needs_what_the_method_says():
     # Backward: weight gradients of all layers, input gradients of all but the first.
     student_back = student + (b + m) * (e * c + c * 2)
     teacher = m * (dx * e + e * seen)
-    pairs = pairs_back = b * b * e + 5 * c * (b + m)  # of L_od the sums by class, of rows of a and b and their number
+    pairs = b * b * e + (b + m) ** 2 * 2
+    pairs_back = b * b * e + 2 * (b + m) ** 2 * 2
     shared = student + student_back + teacher + pairs + pairs_back
     # Critic: real and synthesized rows, the gradient at the interpolates, one weight gradient for all three; semantics per class
     # there and back, through a one-hot product; scores are products with one vector.
