@@ -16,7 +16,7 @@ VARIANTS = ("released", "described")
 SCORES = ("msp", "energy", "max_logit")
 TARGETS = ("class", "domain")
 PAIRED_ROWS = 1024
-"""Up to so many rows L_od forms its pairs, which costs little: the sums over rows of its gradient then follow a product of matrices,
+"""Up to so many rows L_od forms its pairs, which costs little: the sums over rows of its gradient then follow a matrix product,
 and a seed has the same bits alone and after others in one program (config.parallel.seeds_as)."""
 
 
