@@ -98,7 +98,8 @@ def _calibrated(called: str, found: Mapping[str, Any]) -> list[list[str]]:
     """The row of U, S and H at gamma: of the test rows, or H alone of folds; none where neither is known."""
     metrics = found.get("metrics") or {}
     at = found.get("calibrated") or {"harmonic": metrics.get("calibrated")}
-    if at.get("harmonic") is None or at["harmonic"] == metrics.get("harmonic"):
+    told = not found.get("calibrated") and at["harmonic"] == metrics.get("harmonic")  # of folds, by a run that predicts at gamma
+    if at.get("harmonic") is None or told:
         return []
     return [[called, *metric_cells({"zsl": metrics.get("zsl"), "ausuc": metrics.get("ausuc"), **at})]]
 
