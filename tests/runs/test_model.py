@@ -491,8 +491,8 @@ def test_outputs_of_modes_are_refused_before_anything_is_read(run, tmp_path, mon
         (tmp_path / name).write_text("words")
     inputs = {"predict": {"input": tmp_path / "x.npy"}, "synthesize": {}, "add_classes": {"semantics": tmp_path / "nine.csv"}}
     outputs = {
-        "predict": ["thesis", "thesis.csv", "x.npy", run.folder / "config.json", run.folder / "model" / "x.csv", "thesis.csv/x.csv"],
-        "synthesize": ["thesis.npz", run.folder / "diagnostics.npz", run.folder / "trials.npz" / "x.npz", run.folder / "teacher" / "s.npz"],
+        "predict": ["thesis", "thesis.csv", "x.npy", run.folder / "config.json", run.folder / "model" / "x.csv"],
+        "synthesize": ["thesis.npz", run.folder / "diagnostics.npz", run.folder / "teacher" / "s.npz"],
         "add_classes": ["thesis", "thesis.csv", run.folder, run.folder / "model", run.folder / "teacher", run.folder.parent, "nine.csv", "."],
     }
     before = {path: path.read_bytes() for root in (tmp_path, run.folder) for path in root.rglob("*") if path.is_file()}
