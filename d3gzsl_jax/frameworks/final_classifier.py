@@ -106,15 +106,17 @@ class FinalClassifier:
         """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled. T1's own
         softmax is fitted once, for all its epochs, and is the same in all of them."""
         unseen, width = len(classes.unseen), self._width(params, features.shape[1])
-        inputs, labels = self._real_rows(params, key, classes, features, labels)
-        labels, real, noise = jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)]), len(inputs), stream(key, "noise")
+        given = params, key, classes, features, labels
         if self.is_ahead(unseen, width):
-            inputs = jnp.concatenate([inputs, self.synthesize(params, noise, classes)])
+            inputs, labels = self.rows(*given)
+            real = len(inputs) - unseen * self.n_syn
             made = lambda index, place: inputs[real + index * self.n_syn + place]  # noqa: E731
             take = lambda rows: inputs[rows]  # noqa: E731
         else:
+            inputs, labels = self._real_rows(*given)
+            real, labels = len(inputs), jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
             made = lambda index, place: synthesize_rows(  # noqa: E731
-                self.framework, params, noise, classes.semantics, classes.unseen[index], place
+                self.framework, params, stream(key, "noise"), classes.semantics, classes.unseen[index], place
             )
 
             def take(rows: jax.Array) -> jax.Array:
