@@ -21,7 +21,7 @@ from jax.stages import Compiled, Wrapped
 from d3gzsl_jax.frameworks.schedule import Phase
 from d3gzsl_jax.frameworks.structures import Batch, Inputs, TrainState
 from d3gzsl_jax.training.loop import Carry, Constants, Loop
-from d3gzsl_jax.training.sharding import AXIS, ONE_DEVICE
+from d3gzsl_jax.training.sharding import AXIS, ONE_DEVICE, spreads_seeds
 from d3gzsl_jax.training.tally import Tally
 
 Tree = TypeVar("Tree", TrainState, Tally, Constants)
@@ -58,10 +58,9 @@ class JointLoop:
     @classmethod
     def of(cls, loop: Loop, seeds_as: str, count: int) -> "JointLoop":
         """For so many seeds, spread over the devices of the loop if they divide evenly and are all of this process."""
-        mesh = loop.sharding.mesh
-        if mesh is None or mesh.is_multi_process or count % mesh.size:
+        if not spreads_seeds(count, loop.sharding.devices):
             return cls(loop, seeds_as)
-        return cls(dataclasses.replace(loop, sharding=ONE_DEVICE), seeds_as, mesh)
+        return cls(dataclasses.replace(loop, sharding=ONE_DEVICE), seeds_as, loop.sharding.mesh)
 
     @property
     def maps(self) -> bool:

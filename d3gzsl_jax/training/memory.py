@@ -26,8 +26,14 @@ from d3gzsl_jax.frameworks.schedule import Draws, new_batches
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.system.host_memory import free_host_memory, size
-from d3gzsl_jax.training import build
-from d3gzsl_jax.training.build import build_first_stage, build_objective, build_optimization, first_stage_shapes
+from d3gzsl_jax.training.build import (
+    build_final_classifier,
+    build_first_stage,
+    build_objective,
+    build_optimization,
+    first_stage_shapes,
+)
+from d3gzsl_jax.training.sharding import spreads_seeds
 
 # Fields that ask for memory, each with a small value: the one with which least is needed is the one to lower. The whole numbers
 # among the options of the framework come on top.
@@ -57,6 +63,8 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         runs: seeds trained as one program.
         devices: how many share the rows of a batch.
     """
+    if spreads_seeds(runs, devices):
+        runs, devices = runs // devices, 1
     abstract: Any = lambda *shape: jax.ShapeDtypeStruct(shape, np.int32)  # noqa: E731
     seen, unseen, width = len(data.seen_classes), len(data.unseen_classes), data.feature_size
     classes: Any = Classes(semantics=abstract(*data.semantics.shape), seen=abstract(seen), unseen=abstract(unseen))
@@ -91,7 +99,7 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         synthesized = unseen * config.classifier.n_syn
         real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
-        ahead = build.build_final_classifier(config, framework, seen + unseen).is_ahead(unseen, into)
+        ahead = build_final_classifier(config, framework, seen + unseen).is_ahead(unseen, into)
         fitted = (2 * synthesized + real if ahead else real) * into + (real + synthesized) * config.classifier.epochs
     beforehand = framework.pretrain_words(rows)
     kept = (rows + tests) * (width + represented) * resident

@@ -75,6 +75,11 @@ class Sharding:
         return jax.device_put(leaf, self.replicated)
 
 
+def spreads_seeds(seeds: int, devices: int) -> bool:
+    """Whether so many seeds of one program are spread over the devices, each with seeds of its own, instead of the rows of all."""
+    return devices > 1 and jax.process_count() == 1 and seeds % devices == 0
+
+
 ONE_DEVICE = Sharding()
 """Nothing is sharded."""
 

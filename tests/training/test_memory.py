@@ -147,3 +147,8 @@ def test_synthesized_rows_that_are_made_batch_by_batch_are_not_counted():
     of = lambda how: config("many_classes", classifier__fit="last", classifier__n_syn=300, classifier__synthesis=how)  # noqa: E731
     ahead, auto = (memory.needed(of(how), classes) for how in ("ahead", "auto"))
     assert ahead > 90 * GIB and auto < 5 * GIB
+
+
+def test_seeds_with_devices_of_their_own_are_counted_on_one(data):
+    assert memory.needed(config(), data, runs=4, devices=4) == memory.needed(config(), data)
+    assert memory.needed(config(), data, runs=3, devices=2) > memory.needed(config(), data, runs=2, devices=2)
