@@ -162,7 +162,7 @@ def test_what_is_no_product_of_a_network_is_float32(name, framework):
     assert len(found) > 30
     exact = [where for precision, _, where in found if precision and set(precision) == {lax.Precision.HIGHEST}]
     critic = [] if framework == "cadavae" else ["adversarial.py", "linear.py"]  # linear.py: flax's Dense, of the critic's score
-    for file in ("pairwise.py", "plane_pairs.py", *critic, *(["contrastive.py"] if framework == "cegzsl" else [])):
+    for file in ("pairwise.py", *critic, *(["contrastive.py"] if framework == "cegzsl" else [])):
         assert any(file in where for where in exact), file
     for precision, types, where in found:
         if where in exact:

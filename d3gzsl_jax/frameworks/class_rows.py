@@ -1,9 +1,12 @@
 """Rows of a table by index, where many rows share few entries."""
 
+import functools
 from collections.abc import Callable
+from typing import cast
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from d3gzsl_jax.frameworks.structures import Classes
 from d3gzsl_jax.precision import EXACT
@@ -32,9 +35,13 @@ take_rows.defvjp(_forward, _backward)
 def seen_index(classes: Classes, labels: jax.Array) -> jax.Array:
     """The place (..., n) of each label (..., n) among the seen classes.
 
-    Each is compared with all of them: a binary search is a loop of small steps, and on a GPU each of them a launch.
+    On an accelerator each is compared with all of them: a binary search is a loop of small steps, each of them a launch. On a CPU
+    the comparisons would join what uses the place in one fusion, and the program that draws its batches itself, or that of
+    several seeds, would then add up in another order than that of one seed (a last digit).
     """
-    return jnp.searchsorted(classes.seen, labels, method="compare_all")
+    places = functools.partial(jnp.searchsorted, classes.seen)
+    every = functools.partial(places, method="compare_all")
+    return cast(jax.Array, lax.platform_dependent(labels, cpu=places, default=every))
 
 
 def once_per_class(function: Callable[[jax.Array], jax.Array], classes: Classes, labels: jax.Array) -> jax.Array:

@@ -9,6 +9,9 @@ from d3gzsl_jax.keys import stream
 
 StepDraws = tuple[dict[str, jax.Array], ...]
 """The draws of an outer step by phase: by name (B, ...), with a leading axis over the repeats where the phase has new batches."""
+SORTED_ROWS = 2**15
+"""Of so many rows all are sorted, which takes milliseconds: what follows is then compiled alike in the programs of one seed and of
+several, whose last digits differ after the faster way."""
 
 
 def update_draws(key: jax.Array, draws: Draws, batch: int, unseen_draws: Draws, unseen_rows: int) -> dict[str, jax.Array]:
@@ -49,10 +52,10 @@ def smallest(bits: jax.Array, count: int) -> jax.Array:
     """The places (..., count) int32 of the smallest of uint32 bits (..., n), ascending, of equal ones the lower place first.
 
     On a CPU XLA finds the largest few of floats without sorting all of them; of integers it does not. So the bits are turned into
-    floats of the reverse order (`_descending`), which do not tell the upper 1/128 of all numbers apart. Where those could be among
-    the smallest, as of a few bits, all are sorted; of 256 and more, at most half of them taken, the chance is under 1e-100.
+    floats of the reverse order (`_descending`), which do not tell the upper 1/128 of all numbers apart. Those are not among the
+    smallest half of many: the chance is under 1e-100. Up to `SORTED_ROWS`, and where more than half are taken, all are sorted.
     """
-    if bits.shape[-1] < 256 or 2 * count > bits.shape[-1]:
+    if bits.shape[-1] <= SORTED_ROWS or 2 * count > bits.shape[-1]:
         return jnp.argsort(bits, axis=-1, stable=True)[..., :count].astype(jnp.int32)
     return lax.top_k(_descending(bits), count)[1].astype(jnp.int32)
 
