@@ -1,0 +1,85 @@
+"""Comparisons by seed, and the page that is made of them."""
+
+import numpy as np
+import pytest
+
+from d3gzsl_jax.config.schema import framework_names
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks import registry
+from tests.conftest import ROOT
+from tests.tools.evidence.results import results, write
+from tools.evidence import comparisons, report
+
+UNSEEN = {("wgan", False): (0.4, 0.42, 0.44), ("wgan", True): (0.5, 0.5, 0.56), ("cadavae", False): (0.3, 0.31, 0.35), ("cadavae", True): (0.3, 0.33, 0.33)}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Two methods on two benchmarks, of which one method has a seed less without D3."""
+    for benchmark in ("FLO", "CUB100"):
+        for (framework, with_d3), values in UNSEEN.items():
+            for seed, unseen in enumerate(values):
+                if (benchmark, framework, with_d3, seed) != ("CUB100", "cadavae", False, 2):
+                    student = (unseen - 0.1, 0.8) if with_d3 else None
+                    of = results(framework, with_d3, seed, unseen, 0.8, student)
+                    write(tmp_path / "kept" / benchmark / f"{framework}-{with_d3}" / f"seed-{seed}", of)
+    write(tmp_path / "kept" / "FLO" / "fvaegan" / "seed-0", results("fvaegan", True, 0, 0.5, 0.5))  # without its base: no comparison
+    return tmp_path / "kept"
+
+
+def harmonics(framework, with_d3, less=0.0):
+    unseen = np.array(UNSEEN[framework, with_d3]) - less
+    return 100 * 2 * unseen * 0.8 / (unseen + 0.8)
+
+
+def test_comparisons_are_paired_by_seed(kept):
+    found = comparisons.comparisons("CUB100", comparisons.read(kept / "CUB100"))
+    assert [(one.framework, one.family, one.seeds) for one in found] == [("wgan", "GAN", (0, 1, 2)), ("cadavae", "VAE", (0, 1))]
+    expected = harmonics("wgan", True) - harmonics("wgan", False)
+    np.testing.assert_allclose(found[0].differences(), expected)
+    np.testing.assert_allclose(found[0].differences("student", base="chosen"), harmonics("wgan", True, 0.1) - harmonics("wgan", False))
+    told = found[0].statistics()
+    assert told["difference"] == pytest.approx(expected.mean()) and told["low"] < expected.mean() < told["high"] and told["p"] < 0.05
+    assert np.isnan(found[0].values("base", "student", "harmonic")).all()
+
+
+def test_every_framework_has_a_family_once():
+    members = [name for of in comparisons.FAMILIES.values() for name in of]
+    of_stages = {of.first_stage for of in registry.FRAMEWORKS.values()}
+    assert sorted(members) == sorted(set(framework_names()) - of_stages) and len(set(members)) == len(members)
+
+
+def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    marks = "\n".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->" for name in ("effects", "families", "power", "hours", "FLO"))
+    page.write_text(f"# Results\n\n{marks}\n\nthe end\n", encoding="utf-8")
+    argv = ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'figure.svg'}"]
+    monkeypatch.setattr("sys.argv", argv)
+    assert report.main() == 0
+    text = page.read_text(encoding="utf-8")
+    assert "old" not in text and text.startswith("# Results\n") and text.endswith("the end\n")
+    difference = f"{(harmonics('wgan', True) - harmonics('wgan', False)).mean():+.1f}"
+    assert f"| FLO | GAN | WGAN-GP | 3 |" in text and f"| {difference} |" in text  # noqa: F541
+    assert "| all | 4 | 11 |" in text and "All of it took 4.5 hours" in text and "80 %" in text and "fvaegan + D3" in text
+    assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert report.main() == 0 and page.read_text(encoding="utf-8") == text  # again: nothing new
+
+
+def test_marks_of_something_else_are_refused(kept, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- begin SUN -->\n<!-- end SUN -->\n", encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'figure.svg'}"])
+    assert report.main() == 2 and "SUN" in capsys.readouterr().err and not (tmp_path / "figure.svg").exists()
+
+
+def test_without_a_comparison_nothing_is_made(tmp_path):
+    write(tmp_path / "FLO" / "wgan-d3" / "seed-0", results("wgan", True, 0, 0.5, 0.5))
+    with pytest.raises(UserError, match="no method has runs with D3 and without"):
+        report.blocks(tmp_path)
+
+
+def test_the_page_of_results_is_what_the_kept_results_make():
+    """docs/results.md was filled after the last of docs/results came."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    made, _ = report.blocks(ROOT / "docs" / "results")
+    assert report.filled(page, made) == page

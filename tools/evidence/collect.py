@@ -1,0 +1,89 @@
+"""Keeps the results of finished runs, small enough to be committed: what tools/evidence/report.py makes its tables and figure of.
+
+    python tools/evidence/collect.py --output=docs/results FLO=OUT/flo CUB100=OUT/cub100
+
+Of every run under the folder of a benchmark, OUTPUT/BENCHMARK/<method>/seed-<k>/results.json holds metrics, calibrated metrics,
+what was chosen, details and configuration, as `d3gzsl table` reads them; not the accuracies by class, and no path of this machine.
+What is there already of the same method and seed is replaced, all else left: a new seed is a run and this command again. A
+benchmark may have several folders, each named so.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.studies.tables.command import find, read
+from d3gzsl_jax.system.atomic import write_text
+
+_LEFT_OUT = {"per_class", "classes", "warnings", "provenance", "accuracy", "calibration_error"}
+_PATHS = (("data", "root"), ("zerodiff", "representation_run"))
+"""Fields of a configuration that name a folder."""
+
+
+def kept(content: Any) -> Any:
+    """What of a results.json, or of a part of it, is kept."""
+    if isinstance(content, Mapping):
+        return {key: kept(value) for key, value in content.items() if key not in _LEFT_OUT}
+    return content
+
+
+def trimmed(results: Mapping[str, Any]) -> dict[str, Any]:
+    """A results.json without what is left out, and without folders."""
+    found: dict[str, Any] = kept(results)
+    for part, field in _PATHS:
+        if (config := found["config"].get(part)) and config.get(field):
+            config[field] = "FOLDER"
+    return found
+
+
+def name_of(results: Mapping[str, Any]) -> str:
+    """The folder of a method: 'wgan-d3', 'wgan-base'; of a baseline its name."""
+    if results["framework"] == results["prediction"]:
+        return str(results["framework"])
+    return f"{results['framework']}-{'d3' if results['distillation'] else 'base'}"
+
+
+def collect(runs: Path, output: Path) -> list[Path]:
+    """Writes the results of every finished run under `runs`; returns the files.
+
+    Raises:
+        UserError: a run is not readable, or two are of one method and seed.
+    """
+    found: dict[Path, Path] = {}
+    for path in find([runs]):
+        if isinstance(why := read(path), str):
+            print(f"collect.py: {path}: left out: {why}", file=sys.stderr)
+            continue
+        results = json_files.read(path) or {}
+        target = output / name_of(results) / f"seed-{results['seed']}" / "results.json"
+        if target in found:
+            raise UserError(f"{found[target]} and {path} are the same method with the same seed; leave one out")
+        found[target] = path
+        write_text(target, json.dumps(trimmed(results), sort_keys=True) + "\n", parents=True)
+    return list(found)
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER")
+    arguments = parser.parse_args()
+    try:
+        for name, _, folder in (text.partition("=") for text in arguments.runs):
+            print(f"{name}: {len(collect(Path(folder), arguments.output / name))} runs")
+    except UserError as error:
+        print(f"collect.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""The tables of docs/results.md and their figure, made of the kept results in docs/results: one command, and nothing typed.
+
+    python tools/evidence/report.py docs/results --page=docs/results.md --figure=docs/gains.svg
+
+In the page each table stands between <!-- begin NAME --> and <!-- end NAME -->, and what was there is replaced; the rest of the
+page is left as it is. Results get there by tools/evidence/collect.py.
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from d3gzsl_jax.config.framework_fields import FRAMEWORKS
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation import mixed_model
+from d3gzsl_jax.evaluation.mixed_model import MixedModel
+from d3gzsl_jax.runs.report.figures import svg
+from d3gzsl_jax.studies.tables import command as tables
+from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
+from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
+from d3gzsl_jax.system.atomic import write_text
+from tools.evidence.comparisons import Comparison, adjusted, comparisons, read
+from tools.evidence.figure import draw
+
+_SEEDS = (3, 5, 10)
+"""Numbers of seeds of which it is told what they could show."""
+
+
+def effects_table(of: Sequence[Comparison]) -> Table:
+    """A row a comparison: H without and with D3, the difference and what speaks for it, and other measures' differences."""
+    headings = ["benchmark", "family", "method", "seeds", "H without", "H with D3", "ΔH", "95 % of ΔH", "d", "p", "p, Holm"]
+    headings += ["ΔH calibrated", "ΔAUSUC", "ΔT1", "ΔH student", "ΔH classifier"]
+    rows = []
+    for one, holm in zip(of, adjusted(of), strict=True):
+        found = one.statistics()
+        base, ours = (with_deviation(one.values(which, "chosen", "harmonic")) for which in ("base", "ours"))
+        cells = [one.benchmark, one.family, FRAMEWORKS[one.framework].called, len(one.seeds), base, ours]
+        cells += [signed(found["difference"]), _ends(found["low"], found["high"])]
+        cells += [signed(found["d"]), probability(found["p"]), probability(holm)]
+        others = [one.differences("calibrated"), one.differences("chosen", "ausuc"), one.differences("chosen", "zsl")]
+        others += [one.differences("student", base="chosen"), one.differences("classifier", base="chosen")]
+        cells += [signed(float(differences.mean())) for differences in others]
+        rows.append([Cell.of(cell) for cell in cells])
+    return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
+
+
+def families_table(models: Sequence[MixedModel]) -> Table:
+    """A row a family, and one for all."""
+    headings = ["family", "comparisons", "values", "ΔH", "95 %", "p"]
+    rows = []
+    for name, effect in ((name, effect) for model in models for name, effect in model.effects.items()):
+        ends = _ends(effect.low, effect.high)
+        cells = [name, effect.comparisons, effect.values, signed(effect.mean), ends, probability(effect.p)]
+        rows.append([Cell.of(cell) for cell in cells])
+    return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
+
+
+def models_of(of: Sequence[Comparison]) -> list[MixedModel]:
+    """The model with a mean for each family, where there are enough comparisons, and that with one in all."""
+    differences = {(one.benchmark, one.framework): list(one.differences()) for one in of}
+    families = {(one.benchmark, one.framework): one.family for one in of}
+    found = []
+    for family in (families, None):
+        try:
+            found.append(mixed_model.fit(differences, family))
+        except ValueError:
+            continue
+    return found
+
+
+def power_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
+    """What so many seeds could show, and how far seeds and comparisons spread."""
+    within = mixed_model.within([list(one.differences()) for one in of])
+    if math.isnan(within) or not models:
+        return "No comparison has two seeds: nothing is known of their spread."
+    seen = ", ".join(f"{seeds} seeds {mixed_model.detectable(within, seeds):.1f} points" for seeds in _SEEDS)
+    return (
+        f"The difference spreads over seeds by {within:.1f} points (pooled standard deviation), over comparisons by "
+        f"{models[-1].between:.1f} beyond that. A paired t-test at 5 % finds with a probability of 80 %, with {seen}."
+    )
+
+
+def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """How long all of it took: seeds that were trained together have one clock."""
+    total, unknown = 0.0, 0
+    for results in of_benchmarks.values():
+        longest: dict[tuple[str, bool], float] = {}
+        for one in results:
+            key = one["framework"], bool(one["distillation"])
+            unknown += one.get("seconds") is None
+            longest[key] = max(longest.get(key, 0.0), one.get("seconds") or 0.0)
+        total += sum(longest.values())
+    without = f", without {unknown} results that do not say" if unknown else ""
+    return f"All of it took {total / 3600:.1f} hours of the clock{without}."
+
+
+def blocks(folder: Path) -> tuple[dict[str, str], Any]:
+    """What stands in the page, by name, and the figure.
+
+    Raises:
+        UserError: there are no results, or they are not readable.
+    """
+    results = {path.name: read(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+    of_benchmarks = {name: comparisons(name, found) for name, found in results.items()}
+    of = [one for found in of_benchmarks.values() for one in found]
+    if not of:
+        raise UserError(f"{folder}: no method has runs with D3 and without; tools/evidence/collect.py brings them there")
+    models = models_of(of)
+    made = {
+        "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
+        "power": power_text(of, models), "hours": hours_text(results),
+    }  # fmt: skip
+    for name in results:
+        runs = [run for path in tables.find([folder / name]) if not isinstance(run := tables.read(path), str)]
+        made[name] = "\n".join(line for table in tables.tables_of(runs, (), True, False, "") for line in markdown_lines(table))
+    effects = {name: effect for model in models for name, effect in model.effects.items()}
+    return made, draw({name: found for name, found in of_benchmarks.items() if found}, effects)
+
+
+def filled(page: str, made: Mapping[str, str]) -> str:
+    """The page with what is between its marks replaced.
+
+    Raises:
+        UserError: it has marks of something that is not made.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        if found["name"] not in made:
+            raise UserError(f"<!-- begin {found['name']} -->: nothing of that name is made; there are {', '.join(made)}")
+        return f"<!-- begin {found['name']} -->\n\n{made[found['name']]}\n\n<!-- end {found['name']} -->"
+
+    return re.sub(r"<!-- begin (?P<name>\S+) -->.*?<!-- end (?P=name) -->", put, page, flags=re.DOTALL)
+
+
+def _ends(low: float, high: float) -> str:
+    return between(low, high, "{:+.1f}".format).replace("-", "−")  # noqa: RUF001 (a minus sign)
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, metavar="FOLDER")
+    parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
+    parser.add_argument("--figure", required=True, type=Path, metavar="FILE.svg")
+    arguments = parser.parse_args()
+    try:
+        made, figure = blocks(arguments.results)
+        page = filled(arguments.page.read_text(encoding="utf-8"), made)
+    except UserError as error:
+        print(f"report.py: {error}", file=sys.stderr)
+        return 2
+    write_text(arguments.page, page)
+    arguments.figure.write_bytes(svg(figure))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
