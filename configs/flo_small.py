@@ -38,6 +38,14 @@ def small_zerodiff() -> dict[str, Any]:
 
 FRAMEWORKS = {
     "wgan": {"data.normalize_semantics": True},
+    "fclswgan": recipes.fclswgan(  # as WGAN-GP, whose loss it adds a term to
+        n_syn=300, epochs=60, data__normalize_semantics=True, train__batch_size=128, train__learning_rate=3e-4,
+        eval__every_epochs=15,
+    ),
+    "cegzsl": recipes.cegzsl(  # rate, epochs, batch and rows of configs/cub_validated.py
+        batch_size=128, decay_every=100, n_syn=100, epochs=20, data__normalize_semantics=True, train__learning_rate=1e-3,
+        train__steps_per_call=16, cegzsl__projection=128, cegzsl__comparator_hidden=256, distillation__n_syn=5, eval__every_epochs=5,
+    ),
     "fvaegan": small_vaegan("fvaegan"),
     "tfvaegan": small_vaegan("tfvaegan"),
     "cadavae": recipes.cadavae(  # with semantics of length 1, where its code takes them as they are

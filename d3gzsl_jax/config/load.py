@@ -10,7 +10,7 @@ import re
 import runpy
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,13 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     given, variant = split(str(spec))
     path = found_file(given)
-    try:
-        with _LOADING, _neighbours_of(path):
-            found = runpy.run_path(str(path))
-            if not callable(of := found.get("get_config")):
-                raise UserError(f"{path}: has no function get_config; start from configs/default.py")
-            config = of(*([variant] if variant else []))
-    except (UserError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a configuration file is code: it can fail in any way, and call sys.exit
-        raise UserError(f"{spec}: {cut(reason(error), 300)}") from None
+
+    def made(found: Mapping[str, Any]) -> Any:
+        if not callable(of := found.get("get_config")):
+            raise UserError(f"{path}: has no function get_config; start from configs/default.py")
+        return of(*([variant] if variant else []))
+
+    config = _run(path, str(spec), made)
     if isinstance(config, FrozenConfigDict):
         config = ConfigDict(config)
     if not isinstance(config, ConfigDict):
@@ -58,6 +55,30 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     for field, value in (overrides or {}).items():
         override(config, field, value)
     return config
+
+
+def frameworks_of(spec: str) -> list[str]:
+    """The frameworks that a configuration file has settings for, as the words after its colon: the keys of its FRAMEWORKS.
+
+    Raises:
+        UserError: there is no such file, it fails, or it has none.
+    """
+    path = found_file(split(spec)[0])
+    found = _run(path, spec, lambda found: found.get("FRAMEWORKS"))
+    if not isinstance(found, Mapping) or not found:
+        raise UserError(f"{path}: has no FRAMEWORKS, settings by framework; see configs/flo_small.py")
+    return list(found)
+
+
+def _run(path: Path, spec: str, use: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """What `use` makes of what a configuration file defines, while the file can import its neighbours."""
+    try:
+        with _LOADING, _neighbours_of(path):
+            return use(runpy.run_path(str(path)))
+    except (UserError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a configuration file is code: it can fail in any way, and call sys.exit
+        raise UserError(f"{spec}: {cut(reason(error), 300)}") from None
 
 
 def split(spec: str) -> tuple[str, str]:

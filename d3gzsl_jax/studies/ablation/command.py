@@ -9,7 +9,7 @@ from typing import Any
 from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.errors import Terminated, UserError
 from d3gzsl_jax.studies.ablation import grid
-from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from d3gzsl_jax.studies.baselines import names
 from d3gzsl_jax.studies.overrides import assignment, rooted
 from d3gzsl_jax.system import paths
@@ -19,6 +19,7 @@ _ABOUT = """\
 What each part of D3 is worth: a grid of configurations over seeds, on all cores, tabled and drawn.
 
     d3gzsl ablate --config=configs/cub_small.py --preset=components --seeds=5 --output=FOLDER
+    d3gzsl ablate --config=configs/flo_small.py --preset=paper --seeds=3 --output=FOLDER
     d3gzsl ablate --config=A.py --config=B.py:base --vary=distillation.temperature=1,2,4 --output=FOLDER
     d3gzsl ablate --list [--config=FILE.py]
 
@@ -46,7 +47,7 @@ def parser() -> Parser:
 
     found = Parser("d3gzsl ablate", description=_ABOUT, exit_codes=_CODES, guess=guess)
     found.add_argument("--config", action="append", default=[], metavar="FILE.py[:VARIANT]", help="once or more")
-    found.add_argument("--preset", default="", help=", ".join(PRESETS))
+    found.add_argument("--preset", default="", help=", ".join((*FILE_PRESETS, *PRESETS)))
     found.add_argument(
         "--only", default="", metavar="CELL,CELL",
         help="these cells of the preset, called as --list does; they keep its order, and the first in it is compared with",

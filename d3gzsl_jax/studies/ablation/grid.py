@@ -14,7 +14,7 @@ from d3gzsl_jax.config.load import split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
-from d3gzsl_jax.studies.ablation.presets import PRESETS, Choice
+from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, Choice, choices_of
 from d3gzsl_jax.studies.ablation.source import Source, folds_of
 from d3gzsl_jax.studies.overrides import assignment, configured
 
@@ -76,7 +76,7 @@ def named_cells(
 
     Args:
         specs: configuration files, 'FILE.py' or 'FILE.py:variant'.
-        preset: a name in PRESETS, '' for none.
+        preset: a name in PRESETS or FILE_PRESETS, '' for none.
         varied: 'FIELD=VALUE,VALUE,...' each.
         fixed: values by dotted field, for all; see `overrides.configured`.
         report: whether runs draw plots and a report.
@@ -85,8 +85,8 @@ def named_cells(
     Raises:
         UserError: something is not known, makes no sense, or is there twice; or selection rules or datasets differ.
     """
-    if preset and preset not in PRESETS:
-        raise UserError(f"--preset {preset}: expected one of {', '.join(PRESETS)}; --list shows their cells")
+    if preset and preset not in (known := (*FILE_PRESETS, *PRESETS)):
+        raise UserError(f"--preset {preset}: expected one of {', '.join(known)}; --list shows their cells")
     if only and not preset:
         raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
     axes = []
@@ -98,7 +98,7 @@ def named_cells(
         file, variant = split(spec)
         label = Path(file).stem + (f":{variant}" if variant else "") if len(specs) > 1 else ""
         starting = _prepared(configured(spec, fixed), report)
-        choices = PRESETS[preset](starting) if preset else [Choice("", {})]
+        choices = choices_of(preset, spec, starting) if preset else [Choice("", {})]
         wanted = only_of(only, [choice.name for choice in choices]) if only else {choice.name for choice in choices}
         for choice, *rest in itertools.product([choice for choice in choices if choice.name in wanted], *axes):
             values = [other.name for other in rest]
@@ -107,7 +107,7 @@ def named_cells(
                 overrides |= other.overrides
             name = _named(label, choice.name, *values) or Path(spec).stem
             against = _named(label, choice.against, *values) if choice.against else ""
-            found.append(Cell(name, against, _prepared(configured(spec, overrides), report)))
+            found.append(Cell(name, against, _prepared(configured(choice.spec or spec, overrides), report)))
     _check(found)
     return found
 

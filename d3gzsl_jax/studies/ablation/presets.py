@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import schema
-from d3gzsl_jax.config.load import flat
+from d3gzsl_jax.config.load import flat, frameworks_of, split
 from d3gzsl_jax.errors import UserError
 
 TERM_NAMES = tuple(found[1] for name in schema.by_name() if (found := re.fullmatch(r"distillation\.weight_(\w+)", name)))
@@ -27,11 +27,13 @@ class Choice(NamedTuple):
         name: for tables.
         overrides: by dotted field, of the configuration it starts from.
         against: name of the cell of the same preset it is compared with, seed by seed; '' for the grid's first.
+        spec: the configuration it starts from, where that is not the one given.
     """
 
     name: str
     overrides: dict[str, Any]
     against: str = ""
+    spec: str = ""
 
 
 def components(config: ConfigDict) -> list[Choice]:
@@ -143,6 +145,27 @@ PRESETS: dict[str, Callable[[ConfigDict], list[Choice]]] = {
         feature_noise, semantic_noise, classes,
     )
 }  # fmt: skip
+
+
+def paper(spec: str) -> list[Choice]:
+    """The paper's question: every framework that the configuration file has settings for, alone and with D3, each by its own."""
+    file, variant = split(spec)
+    if variant:
+        raise UserError(f"--config={spec}: --preset paper goes through the variants of a file; name the file alone")
+    cells = []
+    for name in frameworks_of(file):
+        base = f"base, {name}"
+        cells += [Choice(base, {}, spec=f"{file}:{name},base"), Choice(f"full, {name}", {}, base, f"{file}:{name}")]
+    return cells
+
+
+FILE_PRESETS: dict[str, Callable[[str], list[Choice]]] = {"paper": paper}
+"""Those that ask a configuration file, not a configuration."""
+
+
+def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
+    """The cells of a preset for a configuration, which was made of `spec`."""
+    return FILE_PRESETS[preset](spec) if preset in FILE_PRESETS else PRESETS[preset](config)
 
 
 def without_d3(name: str = "base") -> Choice:

@@ -14,7 +14,7 @@ from d3gzsl_jax.runs.display import METRICS, percent
 from d3gzsl_jax.studies.ablation import figure, table
 from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
 from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, with_usable_cache, work
-from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, choices_of
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
 from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.studies.own_outputs import picture, text_with
@@ -133,10 +133,10 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
 def print_presets(spec: str, fixed: dict[str, Any]) -> None:
     """What each preset is and which cells it has for a configuration, or why it has none."""
     config = configured(spec, fixed)
-    for name, preset in PRESETS.items():
+    for name, preset in (FILE_PRESETS | PRESETS).items():
         print(f"{name}: {' '.join((preset.__doc__ or '').split())}")
         try:
-            for cell in preset(config):
-                print(f"    {cell.name}: {json.dumps(cell.overrides) if cell.overrides else 'as configured'}")
+            for cell in choices_of(name, spec, config):
+                print(f"    {cell.name}: {json.dumps(cell.overrides) if cell.overrides else cell.spec or 'as configured'}")
         except UserError as error:
             print(f"    not for {spec}: {error}")

@@ -8,13 +8,13 @@ from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
-from d3gzsl_jax.studies.ablation.presets import PRESETS
+from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [*FILE_PRESETS, *PRESETS])
 def test_cells_of_presets_are_configurations_that_make_sense(preset):
     cells = grid.cells_of([DIGITS], preset, [], {}, [], False)
     names = [cell.name for cell in cells]
@@ -28,6 +28,24 @@ def test_cells_of_presets_are_configurations_that_make_sense(preset):
             assert check.has_distillation(cell.config) == cell.name.startswith("full, ")
             if cell.name.startswith("full, "):
                 assert cell.against == cell.name.replace("full", "base")
+
+
+def test_the_papers_question_is_asked_of_every_framework_of_the_file():
+    cells = grid.named_cells([DIGITS], "paper", [], {"train.epochs": 3}, False, "base, cegzsl, full, cegzsl")
+    assert [(cell.name, cell.against, cell.config.framework) for cell in cells] == [
+        ("base, cegzsl", "", "cegzsl"), ("full, cegzsl", "base, cegzsl", "cegzsl"),
+    ]  # fmt: skip
+    own = load_config(f"{DIGITS}:cegzsl")
+    assert cells[1].config.train.learning_rate == own.train.learning_rate and cells[1].config.train.epochs == 3
+    assert cells[1].config.cegzsl.to_dict() == own.cegzsl.to_dict()
+    with pytest.raises(UserError, match="name the file alone"):
+        grid.named_cells([f"{DIGITS}:cegzsl"], "paper", [], {}, False)
+
+
+def test_a_file_without_frameworks_cannot_be_asked(tmp_path):
+    (tmp_path / "own.py").write_text("from configs.digits import get_config\n", encoding="utf-8")
+    with pytest.raises(UserError, match="has no FRAMEWORKS"):
+        grid.named_cells([str(tmp_path / "own.py")], "paper", [], {}, False)
 
 
 def test_components_have_the_weights_of_the_configuration():
