@@ -44,7 +44,8 @@ FRAMEWORKS = {
     ),
     "cegzsl": recipes.cegzsl(  # rate, epochs, batch and rows of configs/cub_validated.py
         batch_size=128, decay_every=100, n_syn=100, epochs=20, data__normalize_semantics=True, train__learning_rate=1e-3,
-        train__steps_per_call=16, cegzsl__projection=128, cegzsl__comparator_hidden=256, distillation__n_syn=5, eval__every_epochs=5,
+        train__steps_per_call=16, cegzsl__projection=128, cegzsl__comparator_hidden=256, distillation__n_syn=5,
+        eval__every_epochs=5,
     ),
     "fvaegan": small_vaegan("fvaegan"),
     "tfvaegan": small_vaegan("tfvaegan"),

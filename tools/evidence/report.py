@@ -7,12 +7,15 @@ page is left as it is. Results get there by tools/evidence/collect.py.
 """
 
 import argparse
+import json
 import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -86,6 +89,20 @@ def power_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
     )
 
 
+def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """What tools/evidence/selection_effect.py found: H of the last epoch and of the one that looks best on test rows."""
+    headings = ["benchmark", "method", "predictor", "seeds", "epochs to choose from", "H, last epoch", "H, best on test rows"]
+    headings += ["made by the choice", "best of a seed over last of another: mean", "least … most"]
+    rows = []
+    for benchmark, one in ((benchmark, one) for benchmark, of in found.items() for one in of):
+        called = FRAMEWORKS[one["framework"]].called + (" + D3" if one["distillation"] else "")
+        last, best = (with_deviation(np.array(one[name])) for name in ("last", "best"))
+        low, mean, high = one["over_other_seeds"] or (math.nan,) * 3
+        cells = [benchmark, called, one["predictor"], one["seeds"], one["epochs"], last, best, signed(one["gain"])]
+        rows.append([Cell.of(cell) for cell in (*cells, signed(mean), _ends(low, high))])
+    return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
+
+
 def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """How long all of it took: seeds that were trained together have one clock."""
     total, unknown = 0.0, 0
@@ -116,6 +133,8 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
         "power": power_text(of, models), "hours": hours_text(results),
     }  # fmt: skip
+    if (chosen := folder / "selection.json").is_file():
+        made["selection"] = "\n".join(markdown_lines(selection_table(json.loads(chosen.read_text(encoding="utf-8")))))
     for name in results:
         runs = [run for path in tables.find([folder / name]) if not isinstance(run := tables.read(path), str)]
         made[name] = "\n".join(line for table in tables.tables_of(runs, (), True, False, "") for line in markdown_lines(table))
