@@ -28,6 +28,7 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
+from tools.evidence import diagnosis
 from tools.evidence.comparisons import Comparison, adjusted, comparisons, read
 from tools.evidence.figure import draw
 
@@ -132,6 +133,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     made = {
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
         "power": power_text(of, models), "hours": hours_text(results),
+        "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
     if (chosen := folder / "selection.json").is_file():
         made["selection"] = "\n".join(markdown_lines(selection_table(json.loads(chosen.read_text(encoding="utf-8")))))

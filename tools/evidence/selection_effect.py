@@ -49,7 +49,7 @@ def curves(runs: Path) -> dict[tuple[str, bool, str], dict[int, list[float]]]:
             key = results["framework"], bool(results["distillation"]), predictor
             at = [epoch for epoch, _ in of]
             if len(at) < 2 or epochs.setdefault(key, at) != at:
-                raise UserError(f"{path.parent}: the {predictor} was evaluated at {len(of)} epochs, or at others than in another run")
+                raise UserError(f"{path.parent}: the {predictor} was evaluated at {len(of)} epochs, or not at those of another run")
             found.setdefault(key, {})[results["seed"]] = [value for _, value in of]
     return found
 

@@ -36,7 +36,7 @@ def test_the_best_epoch_of_a_seed_is_compared_with_the_last_of_others(runs):
 
 def test_other_epochs_and_single_ones_are_refused(runs):
     (runs / "1" / "metrics.jsonl").write_text(lines(CURVES[1][:2]), encoding="utf-8")
-    with pytest.raises(UserError, match="evaluated at 2 epochs, or at others"):
+    with pytest.raises(UserError, match="evaluated at 2 epochs, or not at those"):
         selection_effect.effects(runs)
 
 
