@@ -16,6 +16,7 @@ from d3gzsl_jax.text import shortened
 
 MOST_SEEDS = 10_000  # of one results.json
 _SCHEDULE = 2000  # epochs, the released number: by then no learning rate may overflow. Longer runs are ended by hand now and then.
+_FITTED = ("classifier", "ensemble")  # what predicts with the final classifier
 _WHERE = "docs/configuration.md lists every field"
 
 
@@ -56,11 +57,12 @@ def check(config: ConfigDict) -> None:
     _check_selection(config)
     _check_baselines(config)
     _check_warm_ups(config)
-    if config.checkpoint.best and config.eval.prediction == "classifier" and config.classifier.fit == "last":
+    if config.checkpoint.best and config.eval.prediction in _FITTED and config.classifier.fit == "last":
         raise UserError(
             f"config.checkpoint.best={config.checkpoint.best!r}: what predicts is fitted at the end only, so no checkpoint has "
             "that metric; set config.classifier.fit='every', or leave config.checkpoint.best empty"
         )
+    _check_ensemble(config)
     if config.eval.prediction == "student" and not has_student(config):
         raise UserError(
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
@@ -136,6 +138,17 @@ def _check_zsl(config: ConfigDict) -> None:
         )
 
 
+def _check_ensemble(config: ConfigDict) -> None:
+    of = config.eval
+    if of.prediction == "ensemble" and not of.ensemble:
+        raise UserError("config.eval.prediction='ensemble' and config.eval.ensemble=False: there is none to predict with; set it")
+    if of.ensemble and not (has_student(config) and config.classifier.fit != "never"):
+        raise UserError(
+            "config.eval.ensemble=True: needs D3's student (config.distillation.weight_cls or weight_kl above 0) and the final "
+            "classifier (config.classifier.fit not 'never'); leave it off"
+        )
+
+
 def _check_warm_ups(config: ConfigDict) -> None:
     """Options of a framework called X_start and X_end."""
     of = config.get(config.framework, {})
@@ -154,7 +167,7 @@ def _check_selection(config: ConfigDict) -> None:
         )
     if of.prediction == "auto" and fitted == "never" and not has_student(config):
         raise UserError("config.eval.prediction='auto', config.classifier.fit='never' and no D3: there is nothing to predict with")
-    if of.selection == "test" and of.prediction == "classifier" and fitted == "last":
+    if of.selection == "test" and of.prediction in _FITTED and fitted == "last":
         raise UserError(
             "config.eval.selection='test' and config.classifier.fit='last': the final classifier would be evaluated once, with "
             "nothing to select from; set config.classifier.fit='every'"

@@ -94,7 +94,12 @@ EVAL = (
     Field(
         "eval.prediction", "student",
         "Whose U, S, H and T1 are the run's result; auto: whichever is better in validation (with selection=validation).",
-        words=("student", "classifier", "auto"), base="classifier",
+        words=("student", "classifier", "ensemble", "auto"), base="classifier",
+    ),
+    Field(
+        "eval.ensemble", False,
+        "Whether D3's student and the final classifier together, by the mean of their log-probabilities, predict too: as "
+        "'ensemble', which auto then chooses among as well. It costs no training.",
     ),
     Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10),
     Field("eval.batch_size", 4096, "Rows per call of a prediction.", low=1),

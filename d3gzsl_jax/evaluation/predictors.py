@@ -1,4 +1,4 @@
-"""What a run predicts with, D3's student and the final classifier: evaluated as training goes on, remembered for the results."""
+"""What a run predicts with, D3's student, the final classifier, and both: evaluated as training goes on, kept for the results."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.calibration import calibrated_logits, offset
 from d3gzsl_jax.evaluation.curves import Best
 from d3gzsl_jax.evaluation.details import Predictor
+from d3gzsl_jax.evaluation.ensemble import Ensemble
 from d3gzsl_jax.evaluation.evaluate import Evaluation, Evaluator
 from d3gzsl_jax.evaluation.selection import Choice, by_calibration
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
@@ -34,11 +35,13 @@ class Predictors:
         classes: all classes.
         after: the final classifier is also evaluated after each of these numbers of its epochs, ascending (see `trials`).
         gammas: by predictor, what is taken off its seen logits; {} where they predict as they are.
+        has_ensemble: whether both together are a predictor too.
     """
 
     def __init__(
         self, evaluator: Evaluator, objective: Objective, has_student: bool, classifier: FinalClassifier | None, every: bool,
         root: jax.Array, classes: Classes, after: tuple[int, ...] = (), gammas: Mapping[str, float] | None = None,
+        has_ensemble: bool = False,
     ) -> None:
         self.last: dict[str, Evaluation] = {}  # by predictor, its newest evaluation
         self.best: dict[str, tuple[int, dict[str, float]]] = {}  # by predictor, epoch and metrics with the highest test H
@@ -51,10 +54,13 @@ class Predictors:
         self._every, self._key, self._classes = every, stream(root, "classifier"), classes
         self._after = tuple(sorted({*after, classifier.softmax.epochs})) if classifier else ()
         self.trials: dict[tuple[str, int], Evaluation] = {}
-        """Of the newest evaluation: by predictor and, for the final classifier, number of its epochs (0 for the student)."""
+        """Of the newest evaluation: by predictor and number of the final classifier's epochs (0 for the student)."""
         self._classifier_logits = self._at_gamma("classifier", classifier.logits) if classifier else None
         zsl = self._unshifted("classifier", classifier.zsl_logits) if classifier and classifier.zsl == "own" else None
         self._classifier = evaluator.predictor(self._classifier_logits, zsl) if self._classifier_logits else None
+        both = Ensemble(objective, classifier) if has_ensemble and classifier else None
+        self._ensemble_logits = self._at_gamma("ensemble", both.logits) if both else None
+        self._ensemble = evaluator.predictor(self._ensemble_logits) if self._ensemble_logits else None
 
     def _at_gamma(self, name: str, logits: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         """The logits a predictor predicts by: with its `_offsets` as a further parameter, where it has a gamma."""
@@ -82,7 +88,7 @@ class Predictors:
         if self._student:
             found["student"] = self.trials["student", 0] = self._student(*self._params("student", state.params))
         if self._final and self._every:
-            found["classifier"] = self._evaluate_classifier(state, step, epoch, rows)
+            found |= self._evaluate_classifier(state, step, epoch, rows)
         for name, evaluation in found.items():
             best = self.best[name][1]["harmonic"] if name in self.best else -1.0
             if whole and evaluation.metrics["harmonic"] > best:
@@ -99,11 +105,12 @@ class Predictors:
         """Evaluates at the end what is due only then; arguments as in `evaluate`."""
         if not self.fits_at_end:
             return {}
-        found = {"classifier": self._evaluate_classifier(state, step, epoch, rows)}
+        found = self._evaluate_classifier(state, step, epoch, rows)
         self.last = self.last | found
         return found
 
-    def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> Evaluation:
+    def _evaluate_classifier(self, state: TrainState, step: int, epoch: int, rows: RealRows) -> dict[str, Evaluation]:
+        """The final classifier, fitted, and what predicts with it."""
         assert self._final is not None and self._classifier is not None
         fitted = self._final.fits(state.params, jax.random.fold_in(self._key, step), self._classes, *rows, self._after)
         self.classifier = fitted[-1]
@@ -115,7 +122,10 @@ class Predictors:
             check_finite({"classifier": self.classifier}, where, blamed_input(rows[0], advice))
         for epochs, classifier in zip(self._after, fitted, strict=True):
             self.trials["classifier", epochs] = self._classifier(*self._params("classifier", state.params, classifier))
-        return self.trials["classifier", self._after[-1]]
+            if self._ensemble:
+                self.trials["ensemble", epochs] = self._ensemble(*self._params("ensemble", state.params, classifier))
+        last = self._after[-1]
+        return {name: self.trials[name, last] for name in ("classifier", "ensemble") if (name, last) in self.trials}
 
     def fitted(self, state: TrainState) -> dict[str, Predictor]:
         """What predicts now, by name."""
@@ -124,6 +134,8 @@ class Predictors:
             found["student"] = Predictor(self._student_logits, self._params("student", state.params))
         if self._classifier_logits and self.classifier:
             found["classifier"] = Predictor(self._classifier_logits, self._params("classifier", state.params, self.classifier))
+        if self._ensemble_logits and self.classifier:
+            found["ensemble"] = Predictor(self._ensemble_logits, self._params("ensemble", state.params, self.classifier))
         return found
 
     def best_classes(self, state: TrainState) -> dict[str, tuple[Best, Best]]:

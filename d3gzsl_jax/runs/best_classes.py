@@ -6,17 +6,18 @@ import jax
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.evaluation.class_scores import ClassScores
+from d3gzsl_jax.evaluation.ensemble import Ensemble
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.structures import Params
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def best_classes(
-    objective: Objective, final: FinalClassifier | ClassScores | None, top: int, params: Params, teacher: Params,
+    objective: Objective, final: FinalClassifier | Ensemble | ClassScores | None, top: int, params: Params, teacher: Params,
     classifier: Params, seen: jax.Array, features: jax.Array, offset: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """The arrays of `Predictions`, by the final classifier or a baseline, or by the student where that is None; `offset` (1, C), if
-    there is one, is taken off the logits."""
+    """The arrays of `Predictions`, by the final classifier, an ensemble or a baseline, or by the student where that is None;
+    `offset` (1, C), if there is one, is taken off the logits."""
     if isinstance(final, ClassScores):
         logits = final.logits(classifier, features)
     else:

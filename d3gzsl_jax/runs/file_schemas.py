@@ -12,6 +12,7 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0 + 1e-9)] | None
 
 Numbers = dict[str, float | None] | None
 Count = Annotated[int, Meta(ge=0)]
+PredictorName = Literal["student", "classifier", "ensemble"]
 ClassKey = Annotated[str, Meta(pattern=r"^[0-9]{1,9}( |$)")]
 """'id name' of a class."""
 
@@ -236,8 +237,8 @@ class OfBaseline(Struct):
 class Validation(Struct):
     """validation.json: what folds chose."""
 
-    prediction: Literal["student", "classifier"]
-    choices: dict[Literal["student", "classifier"], Choice]
+    prediction: PredictorName
+    choices: dict[PredictorName, Choice]
     asked: Config
     advice: list[str] | None = None
     baselines: dict[str, OfBaseline] | None = None
@@ -275,13 +276,13 @@ class ModelNotes(Struct):
     seen: list[Count]
     unseen: list[Count]
     scaling: Scaling
-    prediction: Literal["student", "classifier"]
+    prediction: PredictorName
     step: Count
     data_sha256: str
     representation_scaling: Scaling | None = None
     encoders: dict[str, Any] | None = None
     baselines: dict[str, NotedBaseline] | None = None
-    gammas: dict[Literal["student", "classifier"], float] | None = None
+    gammas: dict[PredictorName, float] | None = None
 
 
 class History(Struct):

@@ -53,7 +53,7 @@ def config_of(run: Run) -> ConfigDict:
     for term in TERMS:
         config.distillation[f"weight_{term}"] = 0.0
     config.eval.selection, config.eval.retrain, config.eval.prediction, config.eval.baselines = "last", True, "classifier", ""
-    config.classifier.fit, config.classifier.zsl = "last", "restricted"
+    config.classifier.fit, config.classifier.zsl, config.eval.ensemble = "last", "restricted", False
     config.checkpoint.best, config.log.report = "", False
     return config
 

@@ -51,6 +51,7 @@ class Journal:
         self.predictors = Predictors(
             setup.evaluator, model.objective, settings.has_student, final_classifier, settings.fits_every,
             root, model.classes, classifier_snapshots(settings.classifier_epochs) if is_fold else (), plan.gammas if plan else {},
+            settings.has_ensemble,
         )
         self._monitor = TrainingMonitor(
             model.objective.framework, model.optimization, model.classes, root, arrays.train_features, arrays.train_labels

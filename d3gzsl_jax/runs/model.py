@@ -21,6 +21,7 @@ from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.calibration import offset
 from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
+from d3gzsl_jax.evaluation.ensemble import Ensemble
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
 from d3gzsl_jax.frameworks.structures import Classes, Params
@@ -38,7 +39,7 @@ from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
 
-PREDICTORS = ("student", "classifier")
+PREDICTORS = ("student", "classifier", "ensemble")
 _CHUNK_ROWS = 4096
 _LOGITS = 2**24  # of one call
 
@@ -57,14 +58,14 @@ class TrainedModel:
         params: parameter groups of the base method and of D3.
         teacher: the teacher's parameters, {} without D3.
         classifier: the final classifier's, None where none was fitted.
-        prediction: what predicts unless told otherwise, 'student' or 'classifier'.
+        prediction: what predicts unless told otherwise, one of PREDICTORS.
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.
         encoders: notes of what made the features and the semantics, by 'image' and 'text', where the data says so; else None.
         baselines: what was fitted beside the run, by name; each predicts with its own calibration.
-        gammas: what is taken off the seen logits of 'student' and 'classifier' (config.eval.calibration); {} where they predict as
-            they are.
+        gammas: what is taken off the seen logits of each of PREDICTORS (config.eval.calibration); {} where they predict as they
+            are.
     """
 
     name: str
@@ -105,11 +106,13 @@ class TrainedModel:
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """What of 'student', 'classifier' and baselines can predict. The student's classes are those it was trained with."""
+        """What of PREDICTORS and baselines can predict. The student's classes are those it was trained with."""
         head = self.params.get("student_head")
         knows_all = head is not None and head["params"]["classifier"]["linear"]["bias"].shape[0] == len(self.class_names)
         has_student = knows_all and any(self.config.distillation[f"weight_{term}"] > 0.0 for term in ("cls", "kl"))
-        own = (name for name, there in zip(PREDICTORS, (has_student, self.classifier is not None), strict=True) if there)
+        has_classifier = self.classifier is not None
+        can = has_student, has_classifier, has_student and has_classifier and bool(self.config.eval.get("ensemble"))
+        own = (name for name, there in zip(PREDICTORS, can, strict=True) if there)
         return (*own, *self.baselines)
 
     @functools.cached_property
@@ -183,7 +186,9 @@ class TrainedModel:
         # All chunks but small ones have one shape: one trace.
         rows = len(scaled) if len(scaled) >= _CHUNK_ROWS else 1 << max(len(scaled) - 1, 0).bit_length()
         padded = np.pad(scaled, ((0, rows - len(scaled)), (0, 0)))
-        final: FinalClassifier | ClassScores | None = self._final if name == "classifier" else None
+        final: FinalClassifier | Ensemble | ClassScores | None = None
+        if name in ("classifier", "ensemble"):
+            final = self._final if name == "classifier" else Ensemble(self._objective, self._final)
         parameters = self.params, self.teacher, self.classifier or {}
         if name in self.baselines:
             final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))

@@ -28,6 +28,7 @@ class RunSettings:
         prediction, selection: what predicts, and which evaluation is the result.
         calibrates: whether it predicts at the gamma that folds chose.
         has_student: whether D3 teaches a student its classes.
+        has_ensemble: whether student and final classifier together are a predictor too.
         fits_every: whether the final classifier is fitted at every evaluation.
         classifier_epochs: of the final classifier.
         loss_limit, diversity: when training is stopped, and when its user is warned.
@@ -56,6 +57,7 @@ class RunSettings:
     selection: str
     calibrates: bool
     has_student: bool
+    has_ensemble: bool
     fits_every: bool
     classifier_epochs: int
     loss_limit: float
@@ -80,7 +82,7 @@ class RunSettings:
             precision=config.precision, seeds_as=config.parallel.seeds_as,
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
             calibrates=evaluation.calibration == "folds",
-            has_student=has_student(config), fits_every=config.classifier.fit == "every",
+            has_student=has_student(config), has_ensemble=evaluation.ensemble, fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
             kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best,
             must_resume=train.resume == "must", tensorboard=config.log.tensorboard, wandb=config.log.wandb,

@@ -60,7 +60,7 @@ class Plan(NamedTuple):
 
 def describe(name: str, choice: Choice) -> str:
     """A choice in words."""
-    classifier = f", {choice.classifier_epochs} epochs of the final classifier" if name == "classifier" else ""
+    classifier = f", {choice.classifier_epochs} epochs of the final classifier" if choice.classifier_epochs else ""
     return f"{name}, epoch {choice.epoch}{classifier}, gamma {choice.gamma:.3g}"
 
 

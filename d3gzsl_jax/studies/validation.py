@@ -218,12 +218,13 @@ def make_plan(
 ) -> tuple[str, dict[str, Choice]]:
     """Chooses on the folds' trials: what predicts, and the choice for each predictor.
 
-    The epoch is chosen for what predicts ('auto': for the predictor that is best); the other predictor's calibration and, for the
-    final classifier, epochs are chosen at that epoch.
+    The epoch is chosen for what predicts ('auto': for the predictor that is best), and the final classifier's epochs where it has
+    part in that; the others' calibration and, else, the final classifier's epochs are chosen at that epoch. There is one final
+    classifier: an ensemble is chosen with its epochs.
 
     Args:
         trials: one entry a fold, by predictor and candidate.
-        prediction: 'student', 'classifier' or 'auto'.
+        prediction: 'student', 'classifier', 'ensemble' or 'auto'.
         criterion, calibrates: see `selection.choose`.
     """
     over_folds = {
@@ -233,12 +234,13 @@ def make_plan(
     names = list(over_folds) if prediction == "auto" else [prediction]
     best = {name: choose(over_folds[name], criterion, calibrates) for name in names}
     name = max(best, key=lambda one: merit(best[one].metrics, criterion))
-    epoch = best[name].epoch
-    at_epoch = {
-        other: choose({candidate: found for candidate, found in of.items() if candidate[0] == epoch}, criterion, calibrates)
-        for other, of in over_folds.items()
-    }
-    return name, at_epoch
+    at, fitted = best[name].epoch, best[name].classifier_epochs
+    choices: dict[str, Choice] = {}
+    for other in (name, *(other for other in over_folds if other != name)):
+        allowed = {one: found for one, found in over_folds[other].items() if one[0] == at and one[1] in (fitted or one[1], 0)}
+        choices[other] = choose(allowed, criterion, calibrates)
+        fitted = fitted or choices[other].classifier_epochs
+    return name, {other: choices[other] for other in over_folds}
 
 
 def curves(trials: list[dict[str, dict[Candidate, Trial]]], calibrates: bool = False) -> list[dict[str, Any]]:

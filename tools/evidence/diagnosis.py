@@ -1,5 +1,5 @@
-"""Where D3's student differs from a final classifier: does it tell seen rows from unseen ones, does it rank the unseen classes, and is
-it balance alone that it lacks. Read from what every run records of its test rows (results.json, 'details')."""
+"""Where D3's student differs from a final classifier: does it tell seen rows from unseen ones, does it rank the unseen classes, and
+is it balance alone that it lacks. Read from what every run records of its test rows (results.json, 'details')."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,9 @@ from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
 from tools.evidence.comparisons import Comparison
 
 _Read = Callable[..., Any]
-_PREDICTORS = (("classifier without D3", "base", "classifier"), ("student", "ours", "student"), ("classifier with D3", "ours", "classifier"))
+_PREDICTORS = (
+    ("classifier without D3", "base", "classifier"), ("student", "ours", "student"), ("classifier with D3", "ours", "classifier"),
+)  # fmt: skip
 
 MEASURES: dict[str, _Read] = {
     "AUROC": lambda results, predictor: results["details"]["ood"][predictor]["seen_mass"]["auroc"],
@@ -24,7 +26,8 @@ MEASURES: dict[str, _Read] = {
     "H": lambda results, predictor: results["predictions"][predictor]["metrics"]["harmonic"],
     "H calibrated": lambda results, predictor: results["predictions"][predictor]["calibrated"]["harmonic"],
 }
-"""By heading, of a results.json and a predictor. AUROC: seen test rows against unseen ones, by the probability of the seen classes."""
+"""By heading, of a results.json and a predictor. AUROC: seen test rows against unseen ones, by the probability of all seen
+classes."""
 
 
 def values(results: Sequence[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SEEN, UNSEEN, SYNTHESIZED = "#0072B2", "#D55E00", "#009E73"
 _METRICS = {"unseen": ("U", UNSEEN, "-"), "seen": ("S", SEEN, "-"), "harmonic": ("H", "black", "-"), "zsl": ("T1", "#CC79A7", "--")}
 _PHASES = {"critic": ("#E69F00", "-"), "generator": ("#56B4E9", "--")}  # others: see `_style_of_phase`
-_PREDICTORS = {"student": ("#332288", "-"), "classifier": ("#AA4499", "--")}
+_PREDICTORS = {"student": ("#332288", "-"), "classifier": ("#AA4499", "--"), "ensemble": ("#117733", ":")}
 _MUTED = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#777777", "#DDCC77")
 _DASHES = ("-", "--", "-.", ":")
 _TERMS = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # As in the plots of a run: one colour a predictor.
-_COLOURS = {"student": "#332288", "classifier": "#AA4499", CHOSEN: "#E69F00"}
+_COLOURS = {"student": "#332288", "classifier": "#AA4499", "ensemble": "#117733", CHOSEN: "#E69F00"}
 _OTHER = "#117733"
 _ROW = 0.26  # inches
 

@@ -170,7 +170,8 @@ def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
 
 def without_d3(name: str = "base") -> Choice:
     """The base method alone, which predicts by the final classifier."""
-    return Choice(name, {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"})
+    off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES}
+    return Choice(name, off | {"eval.prediction": "classifier", "eval.ensemble": False})
 
 
 def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:

@@ -74,7 +74,7 @@ def without_synthesis(config: ConfigDict, seed: int) -> ConfigDict:
     """The configuration whose student sees real rows only; its epoch is chosen by calibrated H, as without calibration H is 0."""
     own = config.copy_and_resolve_references()
     own.seed, own.distillation.n_syn, own.log.report = seed, 0, False
-    own.classifier.fit, own.eval.prediction = "never", "student"
+    own.classifier.fit, own.eval.prediction, own.eval.ensemble = "never", "student", False
     own.eval.selection, own.eval.criterion, own.eval.baselines, own.checkpoint.best = "validation", "calibrated", "", ""
     return own
 
