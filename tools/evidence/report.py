@@ -1,8 +1,8 @@
 """The tables of docs/results.md and their figure, made of the kept results in docs/results: one command, and nothing typed.
 
-    python tools/evidence/report.py docs/results --page=docs/results.md --figure=docs/gains.svg
+    python tools/evidence/report.py docs/results --page=docs/results.md --page=README.md --figure=docs/gains.svg
 
-In the page each table stands between <!-- begin NAME --> and <!-- end NAME -->, and what was there is replaced; the rest of the
+In a page each table stands between <!-- begin NAME --> and <!-- end NAME -->, and what was there is replaced; the rest of the
 page is left as it is. Results get there by tools/evidence/collect.py.
 """
 
@@ -28,8 +28,8 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis
-from tools.evidence.comparisons import Comparison, adjusted, comparisons, read
+from tools.evidence import diagnosis, methods
+from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, read
 from tools.evidence.figure import draw
 
 _SEEDS = (3, 5, 10)
@@ -133,6 +133,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     made = {
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
         "power": power_text(of, models), "hours": hours_text(results),
+        "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
     if (chosen := folder / "selection.json").is_file():
@@ -167,16 +168,17 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, metavar="FOLDER")
-    parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
+    parser.add_argument("--page", action="append", required=True, type=Path, metavar="FILE.md", help="once or more")
     parser.add_argument("--figure", required=True, type=Path, metavar="FILE.svg")
     arguments = parser.parse_args()
     try:
         made, figure = blocks(arguments.results)
-        page = filled(arguments.page.read_text(encoding="utf-8"), made)
+        pages = {path: filled(path.read_text(encoding="utf-8"), made) for path in arguments.page}
     except UserError as error:
         print(f"report.py: {error}", file=sys.stderr)
         return 2
-    write_text(arguments.page, page)
+    for path, page in pages.items():
+        write_text(path, page)
     arguments.figure.write_bytes(svg(figure))
     return 0
 

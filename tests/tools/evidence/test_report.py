@@ -8,7 +8,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import registry
 from tests.conftest import ROOT
 from tests.tools.evidence.results import results, write
-from tools.evidence import comparisons, report
+from tools.evidence import comparisons, methods, report
 
 UNSEEN = {("wgan", False): (0.4, 0.42, 0.44), ("wgan", True): (0.5, 0.5, 0.56), ("cadavae", False): (0.3, 0.31, 0.35), ("cadavae", True): (0.3, 0.33, 0.33)}
 
@@ -78,8 +78,19 @@ def test_without_a_comparison_nothing_is_made(tmp_path):
         report.blocks(tmp_path)
 
 
-def test_the_page_of_results_is_what_the_kept_results_make():
-    """docs/results.md was filled after the last of docs/results came."""
-    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+def test_the_table_of_methods_has_every_framework(kept):
+    found = methods.table({"FLO": comparisons.read(kept / "FLO")}, ["wgan", "fvaegan", "free"])
+    base, ours = (f"{harmonics('wgan', with_d3).mean():.1f}" for with_d3 in (False, True))
+    assert [[cell.text for cell in row] for row in found.rows] == [
+        ["WGAN-GP", "wgan", methods.REPLAYED["wgan"], f"{base}, {ours}"],
+        ["f-VAEGAN-D2", "fvaegan", methods.REPLAYED["fvaegan"], "—, 50.0"],
+        ["FREE", "free", methods.REPLAYED["free"], "—"],
+    ]
+
+
+def test_the_pages_are_what_the_kept_results_make():
+    """They were filled after the last of docs/results came."""
     made, _ = report.blocks(ROOT / "docs" / "results")
-    assert report.filled(page, made) == page
+    for name in ("docs/results.md", "README.md"):
+        page = (ROOT / name).read_text(encoding="utf-8")
+        assert "<!-- begin " in page and report.filled(page, made) == page, name
