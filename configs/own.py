@@ -65,4 +65,5 @@ def get_config(variant: str = "base") -> ConfigDict:
     config.eval.folds = 0
     config.eval.fold_classes = 0.25
     config.eval.baselines = "eszsl,regressor,class_norm,clip"
+    config.eval.model_predicts = "best"
     return chosen.applied(config)

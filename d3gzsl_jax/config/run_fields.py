@@ -101,6 +101,12 @@ EVAL = (
         "Whether D3's student and the final classifier together, by the mean of their log-probabilities, predict too: as "
         "'ensemble', which auto then chooses among as well. It costs no training.",
     ),
+    Field(
+        "eval.model_predicts", "result",
+        "By what the run's model predicts unless told otherwise (d3gzsl predict --predictor): result, what eval.prediction says; "
+        "best, a baseline of eval.baselines where the folds put it ahead. Results are the same.",
+        words=("result", "best"),
+    ),
     Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10),
     Field("eval.batch_size", 4096, "Rows per call of a prediction.", low=1),
     Field(

@@ -20,12 +20,24 @@ Curve = Sequence[tuple[int, float]]
 """Epochs, and H on the folds."""
 
 
-def of_baselines(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+def best_baseline(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+    """The baseline that is ahead of the run on the folds, the first of them; '' for none. Arguments: see `of_baselines`."""
+    known = {name: found["calibrated"] for name, found in baselines.items() if not math.isnan(found["calibrated"])}
+    own = metrics["harmonic"]
+    name = max(known, key=lambda one: known[one], default="")
+    return name if name and not math.isnan(own) and known[name] - own >= _SOME else ""
+
+
+def of_baselines(
+    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], is_used: bool = False, own_name: str = "classifier"
+) -> list[str]:
     """Which is ahead on the folds. What the run predicts with is taken as it predicts, a baseline with calibration, as it does.
 
     Args:
         metrics: means over the folds of what the run predicts with.
         baselines: the same by baseline.
+        is_used: whether the model predicts by the baseline that is ahead (config.eval.model_predicts).
+        own_name: what the run itself predicts with.
     """
     known = {name: found["calibrated"] for name, found in baselines.items() if not math.isnan(found["calibrated"])}
     own = metrics["harmonic"]
@@ -33,13 +45,16 @@ def of_baselines(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[s
         return []
     name = max(known, key=lambda one: known[one])
     by = known[name] - own
-    if by < _SOME:
+    if not best_baseline(metrics, baselines):
         return [f"On the folds no baseline is ahead of the generator: H {_percent(own)}, {CALLED[name]} {_percent(known[name])}."]
     calibrated = metrics.get("calibrated", math.nan)
     also = f", {_percent(calibrated)} with calibration" if calibrated - own >= _SOME else ""
+    told = f"use it, d3gzsl predict --predictor={name}"
+    if is_used:
+        told = f"the model predicts by it; by the generator with d3gzsl predict --predictor={own_name}"
     return [
         f"{CALLED[name][:1].upper()}{CALLED[name][1:]} is ahead of the generator here by {100 * by:.1f} points of H on the folds "
-        f"({_percent(known[name])} against {_percent(own)}{also}): use it, d3gzsl predict --predictor={name}."
+        f"({_percent(known[name])} against {_percent(own)}{also}): {told}."
     ]
 
 

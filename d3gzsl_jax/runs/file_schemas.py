@@ -276,7 +276,7 @@ class ModelNotes(Struct):
     seen: list[Count]
     unseen: list[Count]
     scaling: Scaling
-    prediction: PredictorName
+    prediction: str
     step: Count
     data_sha256: str
     representation_scaling: Scaling | None = None

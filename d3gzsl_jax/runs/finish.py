@@ -26,13 +26,13 @@ _PLOTTED_ROWS = 2000  # synthesized for the plots, over all unseen classes
 
 def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | None) -> TrainedModel:
     """The model a run has made so far, by itself."""
-    data, settings = run.data, run.settings
+    data, settings, plan = run.data, run.settings, run.plan
     return TrainedModel(
         name=data.name, config=settings.config, semantics=data.semantics, class_names=data.class_names,
         seen=data.seen_classes, unseen=data.unseen_classes, scaling=run.arrays.scaling, params=state.params, teacher=teacher,
-        classifier=classifier, prediction=settings.prediction, step=int(state.step), data_digest=digest(data),
-        representation_scaling=run.arrays.representation_scaling, encoders=_encoders(data),
-        baselines=run.plan.baselines if run.plan else {}, gammas=run.plan.gammas if run.plan else {},
+        classifier=classifier, prediction=plan.model_predicts if plan else settings.prediction, step=int(state.step),
+        data_digest=digest(data), representation_scaling=run.arrays.representation_scaling, encoders=_encoders(data),
+        baselines=plan.baselines if plan else {}, gammas=plan.gammas if plan else {},
     )
 
 

@@ -58,7 +58,7 @@ class TrainedModel:
         params: parameter groups of the base method and of D3.
         teacher: the teacher's parameters, {} without D3.
         classifier: the final classifier's, None where none was fitted.
-        prediction: what predicts unless told otherwise, one of PREDICTORS.
+        prediction: what predicts unless told otherwise, one of PREDICTORS or of the baselines.
         step: outer steps of training.
         data_digest: of the data, see runs/resume.py.
         representation_scaling: what raw representations go through, where they came with the data of the run; else None.

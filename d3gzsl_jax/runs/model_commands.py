@@ -40,7 +40,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "top": {"metavar": "K", "type": whole(1), "default": 1, "help": "classes per row"},
     "predictor": {
         "type": one_of("student", "classifier", "ensemble", *BASELINES),
-        "help": "student, classifier, ensemble or a baseline that was fitted beside the run (default: config.eval.prediction)",
+        "help": "student, classifier, ensemble or a baseline fitted beside the run (default: see config.eval.model_predicts)",
     },
     "classes": {"default": "unseen", "help": "ids and names, as in 3,zebra; or all, seen, unseen"},
     "count": {"metavar": "N", "type": whole(1), "default": 100, "help": "rows per class"},

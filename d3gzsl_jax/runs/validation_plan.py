@@ -11,6 +11,7 @@ from d3gzsl_jax.config.budget import set_epochs
 from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.advice import best_baseline
 from d3gzsl_jax.evaluation.class_scores import FittedBaseline
 from d3gzsl_jax.evaluation.selection import Choice
 from d3gzsl_jax.runs.display import Display
@@ -43,6 +44,17 @@ class Plan(NamedTuple):
         """By predictor, what is taken off its seen logits where the run was asked for that (config.eval.calibration)."""
         calibrates = (self.asked.get("eval") or {}).get("calibration") == "folds"
         return {name: choice.gamma for name, choice in self.choices.items()} if calibrates else {}
+
+    @property
+    def uses_best(self) -> bool:
+        """Whether the model predicts by a baseline that is ahead (config.eval.model_predicts)."""
+        return (self.asked.get("eval") or {}).get("model_predicts") == "best"
+
+    @property
+    def model_predicts(self) -> str:
+        """By what the model predicts unless told otherwise."""
+        found = {name: of.validation["metrics"] for name, of in self.baselines.items()} if self.uses_best else {}
+        return best_baseline(self.choices[self.prediction].metrics, found) or self.prediction
 
     def settle(self, config: ConfigDict) -> ConfigDict:
         """The configuration of the run on all of trainval, evaluated once, at its end."""

@@ -161,7 +161,8 @@ def _advice(
     by_epoch = {
         one["epoch"]: one["metrics"]["harmonic"] for one in tried if (one["prediction"], one["classifier_epochs"]) == chosen
     }
-    told = advice.of_baselines(choice.metrics, {name: found["metrics"] for name, found in baselines.items()})
+    of_baselines = {name: found["metrics"] for name, found in baselines.items()}
+    told = advice.of_baselines(choice.metrics, of_baselines, plan.uses_best, plan.prediction)
     told += advice.of_training(sorted(by_epoch.items()), choice.epoch, advice.longer_training(plan.asked["train"]))
     means = [_nearest(root / f"fold-{index}") for index in range(len(benchmarks))]
     known = [value for value in means if value is not None]

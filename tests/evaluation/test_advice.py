@@ -19,6 +19,22 @@ def test_a_baseline_that_is_ahead_is_named_with_the_command():
     assert "(75.0 against 60.0): use it" in told
 
 
+def test_a_baseline_that_the_model_uses_is_told_with_the_way_back():
+    (told,) = advice.of_baselines(OWN, {"regressor": {"calibrated": 0.75}}, is_used=True, own_name="student")
+    assert told.endswith("calibration): the model predicts by it; by the generator with d3gzsl predict --predictor=student.")
+
+
+@pytest.mark.parametrize(
+    ("own", "baselines", "expected"),
+    [
+        (0.6, {"eszsl": 0.7, "regressor": 0.75}, "regressor"), (0.6, {"eszsl": 0.605}, ""), (0.6, {}, ""), (0.6, {"eszsl": math.nan}, ""),
+        (math.nan, {"eszsl": 0.7}, ""),
+    ],
+)  # fmt: skip
+def test_the_best_baseline_is_one_that_is_clearly_ahead(own, baselines, expected):
+    assert advice.best_baseline({"harmonic": own}, {name: {"calibrated": value} for name, value in baselines.items()}) == expected
+
+
 def test_a_generator_that_is_ahead_is_told_so():
     (told,) = advice.of_baselines({"harmonic": 0.8, "calibrated": 0.8}, {"clip": {"calibrated": 0.805}})
     assert told == "On the folds no baseline is ahead of the generator: H 80.0, zero-shot CLIP 80.5."

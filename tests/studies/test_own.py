@@ -92,6 +92,10 @@ def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path)
         predicted = model.predict(rows, predictor=name).classes[:, 0]
         by_class = [np.mean(predicted[labels == label] == label) for label in birds.unseen_classes]
         assert np.mean(by_class) == pytest.approx(found["calibrated"]["unseen"])
+    ahead = results["baselines"]["regressor"]["validation"]["metrics"]["harmonic"]
+    assert model.prediction == "regressor" and ahead > results["validation"]["metrics"]["harmonic"] + 0.01
+    assert any("the model predicts by it" in told for told in results["advice"])
+    np.testing.assert_array_equal(model.predict(rows).classes, model.predict(rows, predictor="regressor").classes)
     model.save(tmp_path / "model")
     again = load_model(tmp_path / "model")
     np.testing.assert_array_equal(again.predict(rows, predictor="eszsl").classes, model.predict(rows, predictor="eszsl").classes)
@@ -103,7 +107,8 @@ def test_baselines_know_a_new_class_by_its_semantics(birds, finished, tmp_path):
     model = load_model(finished[0])
     semantics = np.stack([birds.semantics[0] + 0.5, birds.semantics[1] - 0.5])
     grown = model.add_classes(semantics, ("new", "newer"), birds)
-    assert grown.predictors == ("classifier", "eszsl", "regressor") and grown.prediction == "classifier"
+    assert grown.predictors == ("classifier", "eszsl", "regressor") and grown.prediction == model.prediction == "regressor"
+    assert dataclasses.replace(model, prediction="student").add_classes(semantics, ("new", "newer"), birds).prediction == "classifier"
     grown.save(tmp_path / "grown")
     grown = load_model(tmp_path / "grown")
     known = len(model.class_names)
