@@ -1,6 +1,7 @@
 """The tables of docs/results.md and their figure, made of the kept results in docs/results: one command, and nothing typed.
 
-    python tools/evidence/report.py docs/results --page=docs/results.md --page=README.md --figure=docs/gains.svg
+    python tools/evidence/report.py docs/results --page=docs/results.md --page=docs/choosing.md --page=README.md \\
+      --figure=docs/gains.svg
 
 In a page each table stands between <!-- begin NAME --> and <!-- end NAME -->, and what was there is replaced; the rest of the
 page is left as it is. Results get there by tools/evidence/collect.py.
@@ -28,7 +29,7 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis, methods
+from tools.evidence import diagnosis, methods, ranking
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, read
 from tools.evidence.figure import draw
 
@@ -134,6 +135,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
         "power": power_text(of, models), "hours": hours_text(results),
         "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
+        "ranking": "\n".join(markdown_lines(ranking.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
     if (chosen := folder / "selection.json").is_file():

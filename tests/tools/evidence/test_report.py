@@ -8,7 +8,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import registry
 from tests.conftest import ROOT
 from tests.tools.evidence.results import results, write
-from tools.evidence import comparisons, methods, report
+from tools.evidence import comparisons, methods, ranking, report
 
 UNSEEN = {("wgan", False): (0.4, 0.42, 0.44), ("wgan", True): (0.5, 0.5, 0.56), ("cadavae", False): (0.3, 0.31, 0.35), ("cadavae", True): (0.3, 0.33, 0.33)}
 
@@ -88,9 +88,15 @@ def test_the_table_of_methods_has_every_framework(kept):
     ]
 
 
+def test_the_ranking_begins_with_the_highest_calibrated_h(kept):
+    found = ranking.table({"FLO": comparisons.read(kept / "FLO")})
+    assert [row[1].text for row in found.rows] == ["WGAN-GP + D3", "WGAN-GP", "f-VAEGAN-D2 + D3", "CADA-VAE + D3", "CADA-VAE"][: len(found.rows)]
+    assert found.rows[0][2].text == "classifier" and found.rows[0][-1].text == "30"
+
+
 def test_the_pages_are_what_the_kept_results_make():
     """They were filled after the last of docs/results came."""
     made, _ = report.blocks(ROOT / "docs" / "results")
-    for name in ("docs/results.md", "README.md"):
+    for name in ("docs/results.md", "docs/choosing.md", "README.md"):
         page = (ROOT / name).read_text(encoding="utf-8")
         assert "<!-- begin " in page and report.filled(page, made) == page, name

@@ -1,0 +1,47 @@
+"""Which method for which data: every method and baseline by calibrated H, beside what its training took."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from d3gzsl_jax.config.framework_fields import FRAMEWORKS
+from d3gzsl_jax.evaluation.advice import CALLED
+from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.studies.tables.cells import with_deviation
+from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
+
+
+def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """A row a benchmark and method, the highest calibrated H first: calibrated and uncalibrated H, AUSUC, T1, of what each run
+    predicts with; minutes of the clock for all its seeds, where the runs say."""
+    rows = []
+    for benchmark, results in of_benchmarks.items():
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for one in results:
+            groups.setdefault(_name(one), []).append(one)
+        made = [_row(benchmark, name, of) for name, of in groups.items()]
+        rows += [row for _, row in sorted(made, key=lambda one: -one[0])]
+    headings = ["benchmark", "method", "predictor", "seeds", "H calibrated", "H", "AUSUC", "T1", "minutes"]
+    return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
+
+
+def _name(results: Mapping[str, Any]) -> str:
+    framework = results["framework"]
+    if framework not in FRAMEWORKS:
+        told = CALLED.get(framework, framework)
+        return f"{told}, no generator".removeprefix("the ")
+    return FRAMEWORKS[framework].called + (" + D3" if results["distillation"] else "")
+
+
+def _row(benchmark: str, name: str, of: Sequence[Mapping[str, Any]]) -> tuple[float, list[Cell]]:
+    """The key to sort by, and the row."""
+    percent = lambda read: 100.0 * np.array([read(one) for one in of], np.float64)  # noqa: E731
+    calibrated = percent(lambda one: harmonic_mean(one["calibrated"]["unseen"], one["calibrated"]["seen"]))
+    plain = percent(lambda one: harmonic_mean(one["metrics"]["unseen"], one["metrics"]["seen"]))
+    others = (percent(lambda one, metric=metric: one["metrics"][metric]) for metric in ("ausuc", "zsl"))
+    predictors = ", ".join(dict.fromkeys(one["prediction"] for one in of if one["prediction"] != one["framework"])) or "itself"
+    seconds = max((one.get("seconds") or 0.0 for one in of), default=0.0)
+    minutes = f"{seconds / 60:.0f}" if seconds >= 60 else "under 1" if seconds else "—"
+    cells = [benchmark, name, predictors, len(of), *map(with_deviation, (calibrated, plain, *others)), minutes]
+    return float(calibrated.mean()), [Cell.of(cell) for cell in cells]
