@@ -2,6 +2,8 @@
 
 import difflib
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -177,7 +179,7 @@ def _check_selection(config: ConfigDict) -> None:
             f"config.checkpoint.best={config.checkpoint.best!r}: picks on the test set, which config.eval.selection='validation' "
             "looks at once, at the end; leave it empty"
         )
-    if of.calibration == "folds" and of.selection != "validation":
+    if calibrates(config) and of.selection != "validation":
         raise UserError(
             f"config.eval.calibration='folds' and config.eval.selection={of.selection!r}: there are no folds to choose gamma on; "
             "give selection='validation', or calibration='none'"
@@ -212,6 +214,11 @@ def _check_baselines(config: ConfigDict) -> None:
 def has_distillation(config: ConfigDict) -> bool:
     """Whether D3 is on: any of its terms has weight."""
     return any(config.distillation[f"weight_{name}"] > 0.0 for name in TERMS)
+
+
+def calibrates(config: Mapping[str, Any] | ConfigDict) -> bool:
+    """Whether a run predicts at the gamma that its folds choose; `config` may be one that was saved, nested."""
+    return (config.get("eval") or {}).get("calibration") == "folds"
 
 
 def has_student(config: ConfigDict) -> bool:

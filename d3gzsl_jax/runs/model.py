@@ -14,9 +14,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
-from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.calibration import offset
@@ -35,7 +33,6 @@ from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.system import compile_cache
-from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
 
@@ -259,18 +256,10 @@ class TrainedModel:
         Raises:
             UserError: sizes or names do not fit, or the data is not the model's. DivergenceError: the classifier broke down.
         """
-        semantics = np.asarray(semantics, np.float32)
-        if semantics.ndim != 2 or semantics.shape[1] != self.semantics.shape[1] or len(semantics) != len(names):
-            raise UserError(
-                f"semantics of shape {semantics.shape} with {len(names)} names: this model takes ({len(names)}, "
-                f"{self.semantics.shape[1]})"
-            )
-        names = new_names(names, self.class_names)
         if digest(data) != self.data_digest:
             raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
-        if self.config.data.normalize_semantics:
-            semantics = unit_semantics(semantics, lambda index: f"class {shortened(names[index])}")
-        check_new(semantics, names, self.semantics, self.class_names)
+        known = self.semantics, self.class_names
+        semantics, names = model_rows.checked_classes(semantics, names, *known, self.config.data.normalize_semantics)
         new = np.arange(len(self.class_names), len(self.class_names) + len(names), dtype=np.int32)
         semantics, predicts = np.concatenate([self.semantics, semantics]), self.prediction in self.baselines
         return dataclasses.replace(

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from d3gzsl_jax.config.run_fields import BASELINES
+from d3gzsl_jax.data.formats.class_files import new_names
+from d3gzsl_jax.data.semantics import check_new, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import shortened
 
 
 def checked(rows: np.ndarray, name: str, columns: int, count: int | None = None) -> np.ndarray:
@@ -68,3 +71,28 @@ def chunks(
     for start in range(0, len(features), rows):
         part = slice(start, start + rows)
         yield features[part], None if representations is None else representations[part]
+
+
+def checked_classes(
+    semantics: np.ndarray, names: tuple[str, ...], known: np.ndarray, known_names: tuple[str, ...], normalizes: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Semantic vectors of new classes (k, da) float32, as the model's own, and their names, clean.
+
+    Args:
+        semantics: (k, da), raw as in the benchmark's files.
+        names: k.
+        known, known_names: the vectors (C, da) and names of the classes the model knows.
+        normalizes: whether its vectors are of length 1.
+
+    Raises:
+        UserError: sizes do not fit, a name or a vector is there already, or a vector cannot be used.
+    """
+    semantics = np.asarray(semantics, np.float32)
+    if semantics.ndim != 2 or semantics.shape[1] != known.shape[1] or len(semantics) != len(names):
+        told = f"semantics of shape {semantics.shape} with {len(names)} names"
+        raise UserError(f"{told}: this model takes ({len(names)}, {known.shape[1]})")
+    names = new_names(names, known_names)
+    if normalizes:
+        semantics = unit_semantics(semantics, lambda index: f"class {shortened(names[index])}")
+    check_new(semantics, names, known, known_names)
+    return semantics, names

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config.check import has_student
+from d3gzsl_jax.config.check import calibrates, has_student
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ class RunSettings:
             teacher_batch_size=teacher.batch_size, teacher_threshold=teacher.threshold,
             precision=config.precision, seeds_as=config.parallel.seeds_as,
             evaluation_batch=evaluation.batch_size, prediction=evaluation.prediction, selection=evaluation.selection,
-            calibrates=evaluation.calibration == "folds",
+            calibrates=calibrates(config),
             has_student=has_student(config), has_ensemble=evaluation.ensemble, fits_every=config.classifier.fit == "every",
             classifier_epochs=config.classifier.epochs, loss_limit=config.guards.loss_limit, diversity=config.guards.diversity,
             kept=config.checkpoint.keep + 1 + bool(config.checkpoint.best), best=config.checkpoint.best,

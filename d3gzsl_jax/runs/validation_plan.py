@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.budget import set_epochs
-from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.config.check import calibrates, has_distillation
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.advice import best_baseline
@@ -42,8 +42,7 @@ class Plan(NamedTuple):
     @property
     def gammas(self) -> dict[str, float]:
         """By predictor, what is taken off its seen logits where the run was asked for that (config.eval.calibration)."""
-        calibrates = (self.asked.get("eval") or {}).get("calibration") == "folds"
-        return {name: choice.gamma for name, choice in self.choices.items()} if calibrates else {}
+        return {name: choice.gamma for name, choice in self.choices.items()} if calibrates(self.asked) else {}
 
     @property
     def uses_best(self) -> bool:

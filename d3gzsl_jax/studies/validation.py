@@ -91,7 +91,7 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     )
     for name, choice in plan.choices.items():
         other = "" if name == plan.prediction else f" for the {name}, at that epoch"
-        without = "" if config.eval.calibration == "folds" else f"H {100 * choice.metrics['harmonic']:.1f}, "
+        without = "" if check.calibrates(config) else f"H {100 * choice.metrics['harmonic']:.1f}, "
         reached = f"{without}calibrated{'' if without else ' H'} {100 * choice.metrics['calibrated']:.1f}"
         display.say(f"chosen on validation{other}: {describe(name, choice)}; there {reached}")
     return plan
@@ -109,7 +109,7 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str,
         with one.display.doing(f"fitting the baseline {name}"):
             chosen = before.get(name)
             found[name] = chosen or within_run.chosen_on_folds(
-                name, benchmarks, of.seed, of.data.scaling, of.eval.calibration == "folds"
+                name, benchmarks, of.seed, of.data.scaling, check.calibrates(of)
             )
         one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
     return found
@@ -136,7 +136,7 @@ def _chosen(
     for index, other in enumerate(tried):
         if other != tried[0]:
             raise UserError(f"{root / f'fold-{index}'}: tried something else than fold-0; remove {root} to validate anew")
-    calibrates = of.calibration == "folds"
+    calibrates = check.calibrates(config)
     plan = Plan(*make_plan(trials, of.prediction, of.criterion, calibrates), config.to_dict())
     tried_curves = curves(trials, calibrates)
     content = {
