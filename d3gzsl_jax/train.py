@@ -165,7 +165,9 @@ def _build(setup: Setup, opened: OpenRun, config: ConfigDict, plan: Plan | None,
     settings, final = RunSettings.of(config, asked=plan.asked if plan else None), setup.model.final_classifier
     if plan and final:  # validation chose for how many epochs it is fitted
         final = build.build_final_classifier(config, final.framework, setup.data.class_count)
-    run = Run(settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, opened.start.title)
+    start = opened.start
+    listener = start.listener if is_fold else None
+    run = Run(settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, start.title, listener)
     if plan:
         done = max(opened.checkpoints.steps, default=0)
         processes.agreed(lambda: resume.check_epochs(opened.folder, done, run.evaluation_steps.last, run.per_epoch))

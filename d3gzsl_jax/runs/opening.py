@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -24,11 +24,19 @@ from d3gzsl_jax.system import processes
 
 
 class Start(NamedTuple):
-    """How a run is started: its configuration, its folder, and what begins every line on it, '' where it is alone."""
+    """How a run is started.
+
+    Attributes:
+        config, workdir: its configuration and its folder.
+        title: what begins every line on it, '' where it is alone.
+        listener: called with fold and epoch after each evaluation of a whole epoch of a fold of a validation; what it raises
+            ends the run. None for none.
+    """
 
     config: ConfigDict
     workdir: str = ""
     title: str = ""
+    listener: Callable[..., None] | None = None
 
 
 class OpenRun(NamedTuple):

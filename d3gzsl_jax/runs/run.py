@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -46,17 +46,20 @@ class Run:
         plan: what validation chose; None where it was not asked.
         is_fold: whether this is a fold of a validation.
         title: begins its messages where there are others; '' where there are none.
+        listener: called with the epoch after each evaluation of a whole one; None for none.
     """
 
     def __init__(
         self, settings: RunSettings, setup: Setup, folder: RunFolder, checkpoints: Checkpoints, display: Display,
         final_classifier: FinalClassifier | None, plan: Plan | None = None, is_fold: bool = False, title: str = "",
+        listener: Callable[[int], None] | None = None,
     ) -> None:
         self.settings, self.setup, self.folder, self.checkpoints, self.display = settings, setup, folder, checkpoints, display
         self.data, self.model, self.arrays, self.evaluator = setup.data, setup.model, setup.arrays, setup.evaluator
         self.sharding, self.final_classifier, self.plan, self.is_fold, self.title = (
             setup.sharding, final_classifier, plan, is_fold, title,
         )  # fmt: skip
+        self._listener = listener
         self.key = root_key(settings.seed)
         self.per_epoch = self.model.optimization.steps_per_epoch
         self.evaluation_steps = EvaluationSteps(self.per_epoch, ((settings.every_epochs, settings.epochs),))
@@ -160,6 +163,8 @@ class Run:
                 self.checkpoint(state, tally, step, metrics, wait=last)  # results are left only where a start can go on to them
 
         self.journal.evaluate(*self.sharding.local((state, tally)), step, whole, self.real_rows, save)
+        if whole and self._listener:
+            self._listener(step // self.per_epoch)
         self.folder.send()
 
     def write_results(self, steps: int, teacher: dict[str, float] | None, concluded: bool = False) -> dict[str, Any]:

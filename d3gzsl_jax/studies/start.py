@@ -1,7 +1,7 @@
 """What a configuration asks for, started: one run or several seeds together, each with or without validation on folds before it."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from d3gzsl_jax.train import open_runs, train_open
 
 
 def train(
-    config: ConfigDict, workdir: str = "", display: Display | None = None, overrides: Mapping[str, Any] | None = None
+    config: ConfigDict, workdir: str = "", display: Display | None = None, overrides: Mapping[str, Any] | None = None,
+    listener: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Trains and evaluates one run as `config` says and writes the run folder.
 
@@ -36,6 +37,7 @@ def train(
         workdir: the run folder; '' for a new one under runs/.
         display: where progress goes.
         overrides: which fields of `config` were set by hand, for the record.
+        listener: see `opening.Start`.
 
     Returns:
         What results.json holds. Its 'interrupted' is true if ctrl-C ended training early.
@@ -45,18 +47,18 @@ def train(
     """
     check.check(config)
     processes.agreed(lambda: bucket.check(workdir))
-    return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides)
+    return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides, listener)
 
 
 def train_on(
     data: GZSLData, config: ConfigDict, workdir: str = "", display: Display | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None, listener: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """`train` on data that is already at hand, validated; config.data says nothing but the pipeline."""
     display = display or Display(quiet=not processes.is_first())
     with contextlib.ExitStack() as stack:
         where = processes.agreed(lambda: stack.enter_context(bucket.local(workdir, display)) if processes.is_first() else workdir)
-        (folder, results), = train_runs(data, [Start(config, where)], display, overrides)
+        (folder, results), = train_runs(data, [Start(config, where, listener=listener)], display, overrides)
         if results["selection"] != resume.FOLDS_ONLY:
             summarize(results, folder, display)
     return results

@@ -1,5 +1,6 @@
 """Validation inside trainval: trains on folds, and chooses what the run is then trained with (config.eval.selection=validation)."""
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from d3gzsl_jax.runs import json_files, sizes
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.opening import OpenRun, Start
+from d3gzsl_jax.runs.opening import OpenRun
 from d3gzsl_jax.runs.resume import disagreement
 from d3gzsl_jax.runs.validation_plan import FILE, Plan, describe, plan_of, report_folds
 from d3gzsl_jax.studies.baselines import within_run
@@ -64,7 +65,10 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
             f"held out, {len(benchmark.trainval)} rows to train on"
         )
         starts = [
-            Start(fold_config(one.start.config), str(one.folder.path / "validation" / f"fold-{index}"), one.start.title)
+            one.start._replace(
+                config=fold_config(one.start.config), workdir=str(one.folder.path / "validation" / f"fold-{index}"),
+                listener=functools.partial(one.start.listener, index) if one.start.listener else None,
+            )
             for one in todo
         ]
         with open_runs(benchmark, starts, opened.display, is_fold=True) as fold:

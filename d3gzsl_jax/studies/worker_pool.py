@@ -8,8 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from d3gzsl_jax.errors import Terminated, reason
 
 # How long workers have to save before they are ended: a call of the compiled loop, or a compilation, and a checkpoint.
 _GRACE_SECONDS = 120.0
+_NONE = object()  # in the place of a job: there is no further one
 
 
 class Failed(NamedTuple):
@@ -85,8 +85,8 @@ class Here:
     def __exit__(self, *raised: object) -> None:
         return None
 
-    def finished(self, jobs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Each job with its value or `Failed`."""
+    def finished(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each job with its value or `Failed`; the next is asked for when what became of the one before has been taken."""
         for job in jobs:
             yield job, attempt(self._work, job)
 
@@ -124,13 +124,14 @@ class Pool:
             for worker in self._workers:
                 worker.process.kill()
 
-    def finished(self, jobs: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Each job with its value or `Failed`, as they are done; they are begun in order."""
-        waiting = deque(jobs)
+    def finished(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each job with its value or `Failed`, as they are done; they are begun in order, and each is asked for when a process is
+        free for it."""
+        waiting = iter(jobs)
         while True:
             for worker in self._workers:
-                if not worker.busy and waiting:
-                    worker.give(waiting.popleft())
+                if not worker.busy and (job := next(waiting, _NONE)) is not _NONE:
+                    worker.give(job)
             busy = {worker.connection: worker for worker in self._workers if worker.busy}
             if not busy:
                 return

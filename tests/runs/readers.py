@@ -15,8 +15,8 @@ from d3gzsl_jax.runs.report.record import Recorded
 from d3gzsl_jax.runs.results import summarize
 from d3gzsl_jax.runs.validation_plan import read_plan
 from d3gzsl_jax.studies import seeds
-from d3gzsl_jax.studies.ablation.jobs import Job
 from d3gzsl_jax.studies.ablation.rows import entries_of
+from d3gzsl_jax.studies.jobs import Job
 from d3gzsl_jax.studies.tables import command as report_tool
 
 

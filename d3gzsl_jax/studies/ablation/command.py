@@ -2,16 +2,17 @@
 
 import argparse
 import shlex
-import signal
 import sys
 from typing import Any
 
 from d3gzsl_jax.config import command_line, schema
-from d3gzsl_jax.errors import Terminated, UserError
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies import executors
 from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from d3gzsl_jax.studies.baselines import names
 from d3gzsl_jax.studies.overrides import assignment, rooted
+from d3gzsl_jax.studies.stopping import stoppable
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
 
@@ -34,6 +35,9 @@ On a CPU there is a process a core, on an accelerator one in all; the number of 
 can change the last digits of a run, so give the same --workers when going on: each has its share of
 the cores, however few runs are left. config.data.pipeline=auto becomes device, which starts faster
 and makes the same batches, to the bit.
+
+With --executor=slurm each run is a job of the queue: this command submits them, waits, and tables
+what comes back. One that has run out of its time is queued again, and goes on.
 """
 _CODES = "0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM."
 
@@ -57,7 +61,7 @@ def parser() -> Parser:
     found.add_argument("--seeds", type=whole(1), default=5, metavar="N", help="seeds 0, 1, ... of each cell")
     found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
     found.add_argument("--output", metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
-    found.add_argument("--workers", type=whole(0), default=0, metavar="N", help="processes (default: one a core, or one)")
+    executors.add_options(found, "how many jobs are submitted at a time (default: all)")
     found.add_argument("--baselines", metavar="NAME,NAME", help="baselines without synthesis to table too")
     found.add_argument("--reports", action="store_true", help="plots and report.html of every run")
     found.add_argument("--prune", action="store_true", help="remove checkpoints of finished runs and of their folds")
@@ -73,21 +77,14 @@ def main(argv: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else argv
 
-    def terminate(number: int, frame: Any) -> None:
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
+    def run() -> int:
         arguments = parser().parse_args(given)
         fixed = _checked(arguments)
         from d3gzsl_jax.studies.ablation.study import ablate
 
         return ablate(arguments, fixed, shlex.join(["d3gzsl", "ablate", *given]))
-    except (KeyboardInterrupt, Terminated) as stopped:
-        print("d3gzsl ablate: stopped; the same command goes on", file=sys.stderr)
-        return 143 if isinstance(stopped, Terminated) else 130
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+
+    return stoppable("ablate", run)
 
 
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -96,6 +93,7 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     fixed = rooted(fixed, arguments.root)
     if arguments.list:
         return fixed
+    executors.check(arguments)
     if not arguments.config:
         raise UserError("--config is missing; for example --config=configs/digits.py, which needs no download")
     if arguments.output is None:

@@ -12,10 +12,10 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import split
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, Choice, choices_of
 from d3gzsl_jax.studies.ablation.source import Source, folds_of
+from d3gzsl_jax.studies.configurations import prepared, read
 from d3gzsl_jax.studies.overrides import assignment, configured
 
 _BETWEEN = ", "  # parts of a cell's name
@@ -97,7 +97,7 @@ def named_cells(
     for spec in specs:
         file, variant = split(spec)
         label = Path(file).stem + (f":{variant}" if variant else "") if len(specs) > 1 else ""
-        starting = _prepared(configured(spec, fixed), report)
+        starting = prepared(configured(spec, fixed), report)
         choices = choices_of(preset, spec, starting) if preset else [Choice("", {})]
         wanted = only_of(only, [choice.name for choice in choices]) if only else {choice.name for choice in choices}
         for choice, *rest in itertools.product([choice for choice in choices if choice.name in wanted], *axes):
@@ -107,7 +107,7 @@ def named_cells(
                 overrides |= other.overrides
             name = _named(label, choice.name, *values) or Path(spec).stem
             against = _named(label, choice.against, *values) if choice.against else ""
-            found.append(Cell(name, against, _prepared(configured(choice.spec or spec, overrides), report)))
+            found.append(Cell(name, against, prepared(configured(choice.spec or spec, overrides), report)))
     _check(found)
     return found
 
@@ -127,14 +127,6 @@ def only_of(text: str, names: Sequence[str]) -> set[str]:
         found.add(_BETWEEN.join(pieces[: lengths[0]]))
         pieces = pieces[lengths[0] :]
     return found
-
-
-def _prepared(config: ConfigDict, report: bool) -> ConfigDict:
-    """Without TensorFlow, which takes seconds to start and orders the same rows; quiet."""
-    if config.data.pipeline == "auto":
-        config.data.pipeline = "device"
-    config.log.report = report
-    return config
 
 
 def _check(cells: Sequence[Cell]) -> None:
@@ -166,30 +158,13 @@ def _check_folders(cells: Sequence[Cell]) -> None:
 
 
 def _read(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells with the digests of their data, each data read once, and with what they leave to be chosen by it: as runs record
-    their configuration.
+    """The cells with the digests of their data, and with what they leave to be chosen by it: as runs record their configuration.
 
     Raises:
         UserError: the data is not there, or has no test rows that a cell needs.
     """
-    from d3gzsl_jax.data.load import load  # loads JAX
-    from d3gzsl_jax.runs.feature_settings import resolved
-    from d3gzsl_jax.runs.sizes import sized
-
-    by_data: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_data.setdefault(json.dumps([cell.config.dataset, plain(cell.config.data.to_dict())], sort_keys=True), []).append(cell)
-    found: dict[str, Cell] = {}
-    for same in by_data.values():
-        data = load(same[0].config.dataset, same[0].config.data)
-        for cell in same:
-            try:
-                check.check_known(cell.config, bool(len(data.test_seen)), bool(len(data.test_unseen)))
-                config = resolved(sized(cell.config, data), data)
-            except UserError as error:
-                raise UserError(f"cell {cell.name!r}: {error}") from None
-            found[cell.name] = cell._replace(config=config, digests=data.digests)
-    return [found[cell.name] for cell in cells]
+    found = read({f"cell {cell.name!r}": cell.config for cell in cells})
+    return [cell._replace(config=of.config, digests=of.digests) for cell, of in zip(cells, found.values(), strict=True)]
 
 
 def _compared(cells: Sequence[Cell]) -> list[Cell]:

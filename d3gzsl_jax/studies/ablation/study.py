@@ -13,12 +13,13 @@ from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, percent
 from d3gzsl_jax.studies.ablation import figure, table
 from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
-from d3gzsl_jax.studies.ablation.jobs import Job, jobs_of, with_usable_cache, work
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, choices_of
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
+from d3gzsl_jax.studies.executors import executor
+from d3gzsl_jax.studies.jobs import Job, of_baseline, with_usable_cache, work
 from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.studies.own_outputs import picture, text_with
-from d3gzsl_jax.studies.worker_pool import Failed, Here, Pool, default_workers
+from d3gzsl_jax.studies.worker_pool import Failed
 from d3gzsl_jax.system import atomic, paths
 
 _DRAW_SECONDS = 10.0  # between two drawings of the figure, which takes a second
@@ -76,6 +77,18 @@ class Outputs:
                 file.write(content)
 
 
+def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> list[Job]:
+    """Every cell with every seed, seed by seed, so that there is a whole table early."""
+    jobs = []
+    for seed in range(seeds):
+        for cell in cells:
+            config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
+            keep_compiled = bool(config.get("compile_cache", True))
+            config = of_baseline(config) if cell.baseline else config
+            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), prune, keep_compiled))
+    return jobs
+
+
 def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -> int:
     """Does all runs; returns the exit code.
 
@@ -85,7 +98,6 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
     if arguments.list:
         print_presets(arguments.config[0] if arguments.config else "digits", fixed)
         return 0
-    workers = arguments.workers or default_workers()
     cells = cells_of(
         arguments.config, arguments.preset, arguments.vary, fixed, arguments.baselines, arguments.reports, arguments.only
     )
@@ -111,7 +123,7 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
             contents.require_ours(Path(job.folder), "--output")
     outputs.write()
     ahead = with_usable_cache(ahead)
-    with Here(work) if workers == 1 else Pool(work, workers, min(workers, len(ahead))) as pool:
+    with executor(arguments, work, arguments.output, len(ahead)) as pool:
         for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
             head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"
             results = None if isinstance(outcome, Failed) else job.results()

@@ -10,7 +10,7 @@ import pytest
 from d3gzsl_jax import main as program
 from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.errors import DivergenceError
-from d3gzsl_jax.studies.ablation import jobs, study
+from d3gzsl_jax.studies import executors, jobs, worker_pool
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
 from d3gzsl_jax.studies.tables.writer import markdown_text as escaped
@@ -38,10 +38,10 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     assert "[2/3] distillation.weight_od=0.1, seed 0" in printed and "student U " in printed and "classifier U " in printed
     first = [path.read_text() for path in sorted(output.glob("*/seed-0/results.json"))]
 
-    def breaks(config, folder, display):
+    def breaks(config, folder, display, **named):
         if config.distillation.weight_od == 0.0:
             raise DivergenceError("loss is nan after outer step 3")
-        return train(config, folder, display)
+        return train(config, folder, display, **named)
 
     # One run breaks down: it is named, and the others are done.
     train = jobs.train
@@ -180,12 +180,12 @@ def test_data_that_has_changed_is_not_mixed_with_what_was_there(tmp_path, capsys
 def test_few_runs_that_are_left_have_no_more_cores_than_before(quick, tmp_path, monkeypatch):
     asked = []
 
-    class Pool(study.Here):
+    class Pool(worker_pool.Here):
         def __init__(self, work, workers, processes):
             super().__init__(work)
             asked.append((workers, processes))
 
-    monkeypatch.setattr(study, "Pool", Pool)
+    monkeypatch.setattr(executors, "Pool", Pool)
     command = ["--config", f"{quick}:base", "--seeds", "1", "--workers", "3", "--output", str(tmp_path / "out")]
     assert program.main(["ablate", *command]) == 0
     assert program.main(["ablate", *command]) == 0

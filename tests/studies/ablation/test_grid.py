@@ -6,8 +6,7 @@ import pytest
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies.ablation import grid
-from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
+from d3gzsl_jax.studies.ablation import grid, study
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from tests.conftest import ROOT
 
@@ -70,7 +69,7 @@ def test_the_grid_is_every_file_with_every_combination():
     assert {cell.against for cell in cells} == {cells[0].name} and all(cell.config.train.epochs == 3 for cell in cells)
     assert cells[3].config.distillation.temperature == 2.0 and cells[3].config.distillation.variant == "described"
     assert [cell.folder for cell in cells if cell.baseline] == ["baseline-eszsl"]  # the data of both files is the same
-    jobs = ablation_jobs.jobs_of(cells, 2, Path("out"), False)
+    jobs = study.jobs_of(cells, 2, Path("out"), False)
     assert [job.seed for job in jobs] == [0] * 9 + [1] * 9
     assert jobs[12].folder == "out/digits-distillation.temperature=2-distillation.variant=described/seed-1"
     assert jobs[12].config["seed"] == 1

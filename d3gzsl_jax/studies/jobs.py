@@ -1,8 +1,8 @@
-"""The runs of an ablation: a cell with a seed is a job, a run folder of its own, done once."""
+"""The runs of a study: a configuration with a seed is a job, a run folder of its own, done once."""
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
-from d3gzsl_jax.studies.ablation.grid import Cell
 from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
@@ -29,14 +28,14 @@ class Job(NamedTuple):
     """One run.
 
     Attributes:
-        cell: its name.
+        cell: what the configuration is called.
         seed: of the run.
         folder: the run folder.
         config: resolved, nested, with the seed; of a baseline what it depends on.
         baseline: name of a baseline, '' for a training run.
         digests: of the content of its data.
         prune: remove its checkpoints, and those of its validation folds, once it is finished.
-        keep_compiled: what config.compile_cache of its cell says.
+        keep_compiled: what config.compile_cache says.
     """
 
     cell: str
@@ -90,18 +89,6 @@ class Job(NamedTuple):
         return is_finished(found, self.config)
 
 
-def jobs_of(cells: Sequence[Cell], seeds: int, output: Path, prune: bool) -> list[Job]:
-    """Every cell with every seed, seed by seed, so that there is a whole table early."""
-    jobs = []
-    for seed in range(seeds):
-        for cell in cells:
-            config, folder = cell.config.to_dict() | {"seed": seed}, output / cell.folder / f"seed-{seed}"
-            keep_compiled = bool(config.get("compile_cache", True))
-            config = of_baseline(config) if cell.baseline else config
-            jobs.append(Job(cell.name, seed, str(folder), config, cell.baseline, dict(cell.digests), prune, keep_compiled))
-    return jobs
-
-
 def with_usable_cache(jobs: Sequence[Job]) -> list[Job]:
     """The jobs; where the cache folder cannot be used, they keep no compiled programs, and it is said here, not by each process."""
     if not any(job.keep_compiled for job in jobs) or compile_cache.is_usable():
@@ -116,8 +103,12 @@ def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, "retrain")}}
 
 
-def work(job: Job) -> float:
+def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:
     """Does a job, in whatever process: its folder holds results.json afterwards; returns the seconds it took.
+
+    Args:
+        job: the run.
+        listener: see `opening.Start`.
 
     Raises:
         UserError, DivergenceError: see `train`. KeyboardInterrupt: ctrl-C ended it early.
@@ -126,7 +117,7 @@ def work(job: Job) -> float:
     began = time.monotonic()
     if job.baseline:
         _baseline(job)
-    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)))["interrupted"]:
+    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)), listener=listener)["interrupted"]:
         raise KeyboardInterrupt
     if job.prune:
         prune(Path(job.folder))

@@ -5,8 +5,8 @@ import pytest
 
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies.ablation import grid
-from d3gzsl_jax.studies.ablation import jobs as ablation_jobs
+from d3gzsl_jax.studies import jobs as run_jobs
+from d3gzsl_jax.studies.ablation import grid, study
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -16,7 +16,7 @@ FOLDS_ONLY = VALIDATED | {"eval.retrain": False}
 
 def jobs(output, fixed, baselines=("eszsl",)):
     """The run and the baselines of one cell."""
-    return ablation_jobs.jobs_of(grid.cells_of([DIGITS], "", [], fixed, baselines, False), 1, output, True)
+    return study.jobs_of(grid.cells_of([DIGITS], "", [], fixed, baselines, False), 1, output, True)
 
 
 def leave(job, selection, **changed):
@@ -60,23 +60,23 @@ def test_results_of_another_shape_are_refused(tmp_path, changed, message):
 
 def test_every_job_knows_whether_programs_are_kept(tmp_path, monkeypatch):
     chosen = []
-    monkeypatch.setattr(ablation_jobs, "configure", lambda keep_compiled: chosen.append(keep_compiled))
-    monkeypatch.setattr(ablation_jobs, "train", lambda *_: {"interrupted": False})
-    monkeypatch.setattr(ablation_jobs, "_baseline", lambda job: None)
+    monkeypatch.setattr(run_jobs, "configure", lambda keep_compiled: chosen.append(keep_compiled))
+    monkeypatch.setattr(run_jobs, "train", lambda *_, **__: {"interrupted": False})
+    monkeypatch.setattr(run_jobs, "_baseline", lambda job: None)
     for wished in (True, False):
         for job in jobs(tmp_path, {"compile_cache": wished}):
-            ablation_jobs.work(job)
+            run_jobs.work(job)
     assert chosen == [True, True, False, False]
 
 
 def test_a_cache_that_cannot_be_used_is_found_before_processes_start(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(ablation_jobs.compile_cache, "is_usable", lambda: bool(asked.append("asked")))
+    monkeypatch.setattr(run_jobs.compile_cache, "is_usable", lambda: bool(asked.append("asked")))
     kept, without = jobs(tmp_path, {}), jobs(tmp_path, {"compile_cache": False})
-    assert ablation_jobs.with_usable_cache(without) == without and ablation_jobs.with_usable_cache([]) == [] and not asked
-    assert ablation_jobs.with_usable_cache(kept) == [job._replace(keep_compiled=False) for job in kept] and asked == ["asked"]
-    monkeypatch.setattr(ablation_jobs.compile_cache, "is_usable", lambda: True)
-    assert ablation_jobs.with_usable_cache(kept) == kept and kept[0].keep_compiled
+    assert run_jobs.with_usable_cache(without) == without and run_jobs.with_usable_cache([]) == [] and not asked
+    assert run_jobs.with_usable_cache(kept) == [job._replace(keep_compiled=False) for job in kept] and asked == ["asked"]
+    monkeypatch.setattr(run_jobs.compile_cache, "is_usable", lambda: True)
+    assert run_jobs.with_usable_cache(kept) == kept and kept[0].keep_compiled
 
 
 def test_folds_alone_do_not_end_what_is_to_be_tested(tmp_path):

@@ -1,0 +1,185 @@
+"""Jobs submitted to a cluster by submitit, in place of a `Pool`: Slurm's queue, or processes of this machine."""
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from d3gzsl_jax.errors import Terminated, UserError, reason
+from d3gzsl_jax.studies.worker_pool import Failed, attempt
+
+KINDS = ("slurm", "local")
+"""What submitit can submit to."""
+
+_SHARED = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout")  # by submitit, of every kind
+_ONE_PROCESS = ("nodes", "tasks_per_node")
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "slurm": {"timeout_min": 240, "name": "d3gzsl"},
+    "local": {"timeout_min": 7 * 24 * 60, "name": "d3gzsl"},
+}
+_TIMEOUTS = 100  # so often a job that has run out of its time is queued again: it goes on from its run's newest checkpoint
+_POLL_SECONDS = 0.5
+_GRACE_SECONDS = 120.0  # for processes of this machine to save, as in a `Pool`
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """'KEY=VALUE,KEY=VALUE' as a dict; whole numbers, numbers, True and False as such.
+
+    Raises:
+        UserError: it is no such thing, or asks for several processes a job.
+    """
+    found: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not (key and equals and value):
+            raise UserError(f"--executor_parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
+        if key in _ONE_PROCESS:
+            raise UserError(f"--executor_parameters: {part}: a job here is one process; leave it out")
+        found[key] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+class Cluster:
+    """Jobs that submitit submits; a context manager.
+
+    A job that Slurm ends for its time, or preempts, is queued again, and its run goes on from its newest checkpoint. Left by an
+    exception, ctrl-C among them, it cancels all that are not done: those that run save a checkpoint first.
+
+    Args:
+        work: called with a job, elsewhere; both must pickle.
+        kind: one of `KINDS`.
+        parameters: for submitit; those of Slurm's own need no prefix.
+        folder: of submitit's files: what is sent, what comes back, and what jobs print. All machines must see it.
+        most: how many are submitted at a time; 0 for all.
+
+    Raises:
+        UserError: there is no such cluster here, or it has no such parameter.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], kind: str, parameters: Mapping[str, Any], folder: Path, most: int = 0) -> None:
+        submitit = _submitit()
+        self._task, self._kind, self._folder, self._most = _Task(work), kind, folder, most
+        given = {key if key in _SHARED or key.startswith(f"{kind}_") else f"{kind}_{key}": parameters[key] for key in parameters}
+        try:
+            further = {"slurm_max_num_timeout": _TIMEOUTS} if kind == "slurm" else {}
+            self._executor = submitit.AutoExecutor(folder, cluster=kind, **further)
+            self._executor.update_parameters(**{**_DEFAULTS[kind], **given})
+        except Exception as error:  # of many kinds, AssertionError among them
+            raise UserError(f"--executor={kind}: {reason(error)}") from None
+        self._submitted: dict[Any, Any] = {}  # submitit's job -> ours
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, kind: type | None, *raised: object) -> None:
+        if kind is not None and self._submitted:
+            self._cancel()
+
+    def finished(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each job with its value or `Failed`, as they are done; they are submitted in order, and each is asked for when there is
+        room for it."""
+        waiting, exhausted, told = iter(jobs), False, False
+        while True:
+            while not exhausted and not (self._most and len(self._submitted) >= self._most):
+                try:
+                    job = next(waiting)
+                except StopIteration:
+                    exhausted = True
+                else:
+                    self._submitted[self._submit(job)] = job
+            if not self._submitted:
+                return
+            if not told:
+                told = True
+                print(self._where(), flush=True)
+            done = [one for one in self._submitted if one.done()]
+            for one in done:
+                yield self._submitted.pop(one), _outcome(one)
+            if not done:
+                time.sleep(_POLL_SECONDS)
+
+    def _submit(self, job: Any) -> Any:
+        try:
+            return self._executor.submit(self._task, job)
+        except Exception as error:  # sbatch refuses for many reasons
+            raise UserError(f"--executor={self._kind}: could not submit a job ({reason(error)})") from None
+
+    def _where(self) -> str:
+        ids = [one.job_id for one in self._submitted]
+        named = ids[0] if len(ids) == 1 else f"{ids[0]} ... {ids[-1]}"
+        see = "squeue --me lists them, scancel ID cancels one" if self._kind == "slurm" else "as processes of this machine"
+        return f"submitted {len(ids)} jobs ({named}): {see}; what they print is in {self._folder}"
+
+    def _cancel(self) -> None:
+        left = [one for one in self._submitted if not one.done()]
+        ids = " ".join(one.job_id for one in left)
+        print(f"cancelling {len(left)} jobs: {ids}", file=sys.stderr)
+        for one in left:
+            with contextlib.suppress(OSError):
+                if self._kind == "local":  # submitit's own way gives them a second
+                    os.kill(int(one.job_id), signal.SIGTERM)
+                else:
+                    one.cancel(check=False)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self._kind == "local" and time.monotonic() < deadline and not all(one.done() for one in left):
+            time.sleep(0.1)
+        for one in left:
+            if self._kind == "local" and not one.done():
+                one.cancel()
+
+
+def _submitit() -> Any:
+    """The library, which would set up the logging of the whole process as it is imported, and close what others log to."""
+    name, quiet = "SUBMITIT_LOG_LEVEL", "NOCONFIG"
+    before = os.environ.get(name)
+    os.environ[name] = before or quiet
+    try:
+        return importlib.import_module("submitit")
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+def _outcome(job: Any) -> Any:
+    """What a job that is done returned, or how it failed."""
+    try:
+        return job.result()
+    except Exception:  # what submitit says of it is many lines
+        return Failed("", f"it ended without a result (state {str(job.state).lower()}); {job.paths.stderr} says more")
+
+
+class _Task:
+    """What is submitted: does a job, and says how it goes on where it was queued again."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work = work
+
+    def __call__(self, job: Any) -> Any:
+        """The job's value, or `Failed`."""
+
+        def terminate(number: int, frame: Any) -> None:
+            raise Terminated
+
+        signal.signal(signal.SIGTERM, terminate)  # submitit passes it over
+        try:
+            return attempt(self._work, job)
+        except (KeyboardInterrupt, Terminated) as error:
+            return Failed(type(error).__name__, "stopped")
+
+    def checkpoint(self, job: Any) -> Any:
+        """The same once more, by which submitit queues it again: the run folder is its checkpoint."""
+        return _submitit().helpers.DelayedSubmission(self, job)
