@@ -248,6 +248,7 @@ COMMANDS: Mapping[str, Command] = {
     "add-classes": Command(of_mode("add_classes"), "a model that knows further classes, by their semantics"),
     "serve": Command(_in("serving.command"), "a local page: drop pictures, describe new classes"),
     "ablate": Command(_in("studies.ablation.command"), "a grid of configurations over seeds, tabled and drawn"),
+    "search": Command(_in("studies.search.command"), "settings searched on validation folds, as many trials for each"),
     "baselines": Command(_in("studies.baselines.command"), "methods without synthesis, which have to be beaten"),
     "table": Command(_in("studies.tables.command"), "finished runs in one table"),
     "report": Command(_in("runs.report.command"), "a run's plots and report.html, drawn anew"),

@@ -1,0 +1,1 @@
+"""Settings searched on validation folds: as many trials for every configuration."""
