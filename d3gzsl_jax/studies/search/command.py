@@ -98,7 +98,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Config
     configurations = configurations_of(arguments.config, fixed, arguments.field)
     if arguments.list:
         return fixed, configurations
-    extras.require("optuna", "search", "d3gzsl search")
+    extras.require("optuna", "search", "this command")
     executors.check(arguments)
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the trials and of the tables")

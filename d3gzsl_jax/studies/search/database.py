@@ -9,7 +9,7 @@ from typing import Any
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs.resume import disagreement
 from d3gzsl_jax.studies.search.fields import Searched
-from d3gzsl_jax.text import shortened
+from d3gzsl_jax.text import cut, shortened
 
 FILE = "study.db"
 """In the folder of the search, where --storage names no other database."""
@@ -153,12 +153,17 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first thing in which two searches are not the same, in words; '' where there is none."""
     parts = {"fields": "other fields", "digests": "other data", "seeds": "other --seeds", "pruner": "another --pruner"}
     for what, called in parts.items():
-        if before.get(what) != now[what]:
-            return called if what == "digests" else f"{called} ({shortened(before.get(what))}, now {shortened(now[what])})"
+        if (old := before.get(what)) != (new := now[what]):
+            return called if what == "digests" else f"{called} ({_in_words(old)}; now {_in_words(new)})"
     if found := disagreement(before["config"], now["config"]):
         field, old, new = found
         return f"config.{field}={shortened(old)}, now it is {shortened(new)}"
     return ""
+
+
+def _in_words(value: Any) -> str:
+    """A value of what was asked, for a message."""
+    return cut("; ".join(f"{name}: {of}" for name, of in value.items()) if isinstance(value, Mapping) else str(value))
 
 
 def url_of(output: Path, storage: str) -> str:

@@ -1,6 +1,5 @@
 """The fields that are searched: given as a range or a list, or by default around the configuration's own values."""
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ _GROUPS = ("networks", "teacher", "train", "distillation", "classifier")
 _OF_DATA = ("data.scaling", "data.normalize_semantics")
 _ON_FOLDS = ("train.epochs", "train.outer_steps", "classifier.epochs")
 _OF_D3 = ("teacher", "distillation")
-_DIGITS = 3  # of the ends of a default range
+_DIGITS, _OF_ENDS = 4, 3  # of a value, and of the ends of a default range
 
 
 class Searched(NamedTuple):
@@ -53,7 +52,9 @@ class Searched(NamedTuple):
         return of_kind(self.name, self.low, self.high, log=self.log)
 
     def overrides(self, value: Any) -> dict[str, Any]:
-        """What a value sets, by dotted field."""
+        """What a value sets, by dotted field: a number of a range with as many digits as a person would type."""
+        if isinstance(value, float) and not self.choices and value != self.own:
+            value = min(max(_rounded(value, _DIGITS), self.low), self.high)  # type: ignore[type-var]
         return dict.fromkeys(self.fields, value)
 
     def described(self) -> str:
@@ -178,5 +179,5 @@ def _by_default(config: ConfigDict) -> list[Searched]:
     return found
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else value
+def _rounded(value: float, digits: int = _OF_ENDS) -> float:
+    return float(f"{value:.{digits}g}")

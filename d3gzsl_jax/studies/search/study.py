@@ -77,11 +77,13 @@ class _Search:
         if done:
             print(f"{done} of {total} trials are done already", flush=True)
         self._write()
-        with executor(self._arguments, work, self._output, max(total - done, 0), _AT_A_TIME) as pool:
-            for job, outcome in pool.finished(self._jobs()):
-                self._end(job, outcome)
-                self._write()
-        self._write()
+        try:
+            with executor(self._arguments, work, self._output, max(total - done, 0), _AT_A_TIME) as pool:
+                for job, outcome in pool.finished(self._jobs()):
+                    self._end(job, outcome)
+                    self._write()
+        finally:
+            self._write()
         print(f"wrote {self._output / 'search.md'} and search.json")
         self._say_what_is_next()
         for failure in self._failures:

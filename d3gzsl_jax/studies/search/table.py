@@ -60,7 +60,7 @@ def found(configuration: Configuration, trials: Trials, fixed: Mapping[str, Any]
     if (one := trials.best()) is not None:
         overrides = trials.overrides(one.params)
         flags = _flags(overrides)
-        best = {"trial": one.number, "value": one.value, "settings": dict(one.params), "flags": flags}
+        best = {"trial": one.number, "value": one.value, "settings": overrides, "flags": flags}
         further = {"eval.selection": "validation", "eval.retrain": True} | ({"seeds": tuple(range(seeds))} if seeds > 1 else {})
         given = _flags({**fixed, **further, **overrides})
         command = shlex.join(["d3gzsl", "train", f"--config={configuration.spec}", *given, f"--workdir={workdir}"])
@@ -146,7 +146,7 @@ def _of_configuration(one: Found) -> list[str]:
         lines += ["", f"The best settings, trial {one.best['trial']}:", "", *markdown_code(shlex.join(one.best["flags"]))]
         lines += ["", "trained on all of trainval, and looked at on the test rows:", "", *markdown_code(one.train)]
     headings = ("trial", *one.searched, one.criterion, "by seed: folds", "chosen", "state", "seconds")
-    columns = [Column.of(heading) for heading in headings]
+    columns = [Column.of(heading, right=heading not in ("chosen", "state")) for heading in headings]
     rows = []
     for line in one.trials:
         seeds = line["seeds"]
