@@ -24,7 +24,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 _TIMEOUTS = 100  # so often a job that has run out of its time is queued again: it goes on from its run's newest checkpoint
 _POLL_SECONDS = 0.5
-_GRACE_SECONDS = 120.0  # for processes of this machine to save, as in a `Pool`
+_GRACE_SECONDS, _AGAIN_SECONDS = 120.0, 10.0  # for processes of this machine to save, as in a `Pool`; between two signals
 
 
 def parameters_of(text: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Cluster:
 
     def __init__(self, work: Callable[[Any], Any], kind: str, parameters: Mapping[str, Any], folder: Path, most: int = 0) -> None:
         submitit = _submitit()
-        self._task, self._kind, self._folder, self._most = _Task(work), kind, folder, most
+        self._task, self._kind, self._folder, self._most = _Task(work, kind == "local"), kind, folder, most
         given = {key if key in _SHARED or key.startswith(f"{kind}_") else f"{kind}_{key}": parameters[key] for key in parameters}
         try:
             further = {"slurm_max_num_timeout": _TIMEOUTS} if kind == "slurm" else {}
@@ -113,10 +113,15 @@ class Cluster:
                 time.sleep(_POLL_SECONDS)
 
     def _submit(self, job: Any) -> Any:
+        # What is started here takes no ctrl-C from the terminal: it is cancelled, and saves.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if self._kind == "local" else None
         try:
             return self._executor.submit(self._task, job)
         except Exception as error:  # sbatch refuses for many reasons
             raise UserError(f"--executor={self._kind}: could not submit a job ({reason(error)})") from None
+        finally:
+            if previous is not None:
+                signal.signal(signal.SIGINT, previous)
 
     def _where(self) -> str:
         ids = [one.job_id for one in self._submitted]
@@ -128,18 +133,20 @@ class Cluster:
         left = [one for one in self._submitted if not one.done()]
         ids = " ".join(one.job_id for one in left)
         print(f"cancelling {len(left)} jobs: {ids}", file=sys.stderr)
-        for one in left:
-            with contextlib.suppress(OSError):
-                if self._kind == "local":  # submitit's own way gives them a second
-                    os.kill(int(one.job_id), signal.SIGTERM)
-                else:
+        if self._kind != "local":
+            for one in left:
+                with contextlib.suppress(OSError):
                     one.cancel(check=False)
+            return
         deadline = time.monotonic() + _GRACE_SECONDS
-        while self._kind == "local" and time.monotonic() < deadline and not all(one.done() for one in left):
-            time.sleep(0.1)
-        for one in left:
-            if self._kind == "local" and not one.done():
-                one.cancel()
+        while left and time.monotonic() < deadline:
+            for one in left:  # submitit's own way gives them a second; one that is only starting may miss the first signal
+                with contextlib.suppress(OSError):
+                    os.kill(int(one.job_id), signal.SIGTERM)
+            until = time.monotonic() + _AGAIN_SECONDS
+            while left and time.monotonic() < until:
+                time.sleep(0.1)
+                left = [one for one in left if not one.done()]
 
 
 def _submitit() -> Any:
@@ -163,10 +170,15 @@ def _outcome(job: Any) -> Any:
 
 
 class _Task:
-    """What is submitted: does a job, and says how it goes on where it was queued again."""
+    """What is submitted: does a job, and says how it goes on where it was queued again.
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
-        self._work = work
+    Args:
+        work: called with the job.
+        is_here: whether it is a process of the machine that submitted it.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], is_here: bool) -> None:
+        self._work, self._is_here = work, is_here
 
     def __call__(self, job: Any) -> Any:
         """The job's value, or `Failed`."""
@@ -175,6 +187,8 @@ class _Task:
             raise Terminated
 
         signal.signal(signal.SIGTERM, terminate)  # submitit passes it over
+        if self._is_here:
+            os.setpgid(0, 0)  # a run listens to ctrl-C itself, and the terminal would send it here too
         try:
             return attempt(self._work, job)
         except (KeyboardInterrupt, Terminated) as error:

@@ -118,7 +118,8 @@ def markdown(several: Sequence[Found], count: int, command: str) -> str:
         f"trainval; its value is the mean of config.eval.criterion ({criteria}) over folds and seeds, at the epoch, predictor and "
         "gamma that the folds choose, in percent. No test row was looked at. Trial 0 has the configuration's own settings. The "
         "best of many trials looks better on its folds than it is: what it is worth is said by the test rows, which the command "
-        "below looks at once.", "", "## Budget", "", *writer.markdown_lines(_budgets(several)),
+        "below looks at once. Core-seconds are the processor time of all trials.",
+        "", "## Budget", "", *writer.markdown_lines(_budgets(several)),
     ]  # fmt: skip
     for one in several:
         lines += ["", f"## {escaped(one.name)}", "", *_of_configuration(one)]
@@ -127,12 +128,13 @@ def markdown(several: Sequence[Found], count: int, command: str) -> str:
 
 def _budgets(several: Sequence[Found]) -> Table:
     """What each configuration was given, and what came of it."""
-    headings = ("configuration", "trials", "done", EARLY, BROKE, BEGUN, "core-seconds", "own settings", "best", "of trial")
+    headings = ["configuration", "trials", "done", EARLY, BROKE, BEGUN, "seconds", "core-seconds", "own settings", "best", "of trial"]
     columns = [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)]
     rows = []
     for one in several:
         of, best = one.budget, one.best or {}
-        texts = [one.name, of["trials"], of["done"], of["stopped_early"], of["broke_down"], of["begun"], f"{of[CORE_SECONDS]:.0f}"]
+        texts = [one.name, of["trials"], of["done"], of["stopped_early"], of["broke_down"], of["begun"]]
+        texts += [f"{of[key]:.0f}" for key in (SECONDS, CORE_SECONDS)]
         rows.append([Cell.of(text) for text in (*texts, percent(one.own), percent(best.get("value")), best.get("trial", _UNKNOWN))])
     return Table("", columns, rows)
 

@@ -16,10 +16,9 @@ from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.studies import jobs
 from d3gzsl_jax.studies.search import database
 from d3gzsl_jax.studies.validation import make_plan
-from d3gzsl_jax.studies.worker_pool import cores
 
 SECONDS, CORE_SECONDS, HOST = "seconds", "core_seconds", "host"
-"""Attributes of a trial: what all starts of it took, and on which machine the last one was."""
+"""Attributes of a trial: what all starts of it took, by the clock and of the cores' time, and on which machine the last one was."""
 
 
 class TrialJob(NamedTuple):
@@ -59,7 +58,7 @@ def work(job: TrialJob) -> dict[str, Any]:
 
     study = database.load(job.url, job.name, job.pruner, job.own)
     trial = optuna.Trial(study, job.trial_id)
-    began, seeds = time.monotonic(), list[dict[str, Any]]()
+    began, began_cpu, seeds = time.monotonic(), time.process_time(), list[dict[str, Any]]()
     try:
         for run in job.runs:
             listener = _Listener(trial, run, seeds, len(job.runs))
@@ -71,9 +70,10 @@ def work(job: TrialJob) -> dict[str, Any]:
         jobs.prune(Path(run.folder))
         return {"value": None, "seeds": seeds}
     finally:
-        seconds, attributes = time.monotonic() - began, trial.user_attrs
-        trial.set_user_attr(SECONDS, attributes.get(SECONDS, 0.0) + seconds)
-        trial.set_user_attr(CORE_SECONDS, attributes.get(CORE_SECONDS, 0.0) + seconds * len(cores()))
+        took = {SECONDS: time.monotonic() - began, CORE_SECONDS: time.process_time() - began_cpu}
+        before = trial.user_attrs
+        for key, value in took.items():
+            trial.set_user_attr(key, before.get(key, 0.0) + value)
         trial.set_user_attr(HOST, socket.gethostname())
     return {"value": float(np.mean([seed["value"] for seed in seeds])), "seeds": seeds}
 

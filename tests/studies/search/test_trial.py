@@ -47,7 +47,7 @@ def test_a_trial_is_worth_what_its_folds_chose_and_is_gone_on_with_where_it_was_
     found = entry(at_once)
     for number, one in enumerate(found["trials"]):
         assert one["state"] == "done" and one["value"] == pytest.approx(np.mean([seed["value"] for seed in one["seeds"]]))
-        assert one["seconds"] > 0 and one["core_seconds"] >= one["seconds"] and list(one["reported"]) == [str(step) for step in range(1, 9)]
+        assert one["seconds"] > 0 and one["core_seconds"] > 0 and list(one["reported"]) == [str(step) for step in range(1, 9)]
         for seed in one["seeds"]:
             results = json.loads((at_once / f"quick-base/trial-000{number}/seed-{seed['seed']}/results.json").read_text())
             assert results["selection"] == "folds only" and results["prediction"] == seed["prediction"]
