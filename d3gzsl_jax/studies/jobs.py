@@ -115,13 +115,15 @@ def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:
     """
     configure(keep_compiled=job.keep_compiled)
     began = time.monotonic()
-    if job.baseline:
-        _baseline(job)
-    elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)), listener=listener)["interrupted"]:
-        raise KeyboardInterrupt
+    try:
+        if job.baseline:
+            _baseline(job)
+        elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)), listener=listener)["interrupted"]:
+            raise KeyboardInterrupt
+    finally:
+        jax.clear_caches()  # else a process gathers the programs of all its jobs, until it gets no more memory for one
     if job.prune:
         prune(Path(job.folder))
-    jax.clear_caches()  # else a process gathers the programs of all its jobs, until it gets no more memory for one
     return time.monotonic() - began
 
 

@@ -28,6 +28,21 @@ def test_a_process_has_its_share_of_the_cores_however_few_there_are():
         assert not list(pool.finished([]))
 
 
+@pytest.mark.parametrize("pool", [worker_pool.Here, lambda work: worker_pool.Pool(work, 1)])
+def test_a_job_is_asked_for_when_what_became_of_the_one_before_is_known(pool):
+    told = []
+
+    def jobs():
+        for number in range(3):
+            assert len(told) == number
+            yield f"{number} + {sum(told)}"
+
+    with pool(eval) as where:
+        for _, value in where.finished(jobs()):
+            told.append(value)
+    assert told == [0, 1, 3]
+
+
 def test_processes_end_when_they_are_interrupted():
     began, pool = time.monotonic(), worker_pool.Pool(eval, 1)
 

@@ -81,10 +81,10 @@ def main(argv: list[str] | None = None) -> int:
         from d3gzsl_jax.studies.search import database
         from d3gzsl_jax.studies.search.study import search
 
-        command = shlex.join(["d3gzsl", "search", *given])
-        if arguments.storage:  # the table is for others, too
-            command = command.replace(arguments.storage, database.shown(arguments.storage))
-        return search(arguments, configurations, fixed, command)
+        words = ["d3gzsl", "search", *given]
+        if storage := arguments.storage:  # the table is for others, too
+            words = [word.replace(storage, database.shown(storage)) for word in words]
+        return search(arguments, configurations, fixed, shlex.join(words))
 
     return stoppable("search", run)
 

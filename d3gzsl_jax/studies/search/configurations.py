@@ -96,20 +96,19 @@ def runs_of(
         overrides: of the trial.
         seeds: 0 ... seeds - 1.
         folder: of the trial.
-        keep_compiled: see `Job`.
+        keep_compiled: whether that is possible, see `Job`.
 
     Raises:
         UserError: the settings do not go together.
     """
     config = _on_folds(configuration.spec, {**fixed, **overrides})
     ((config, digests),) = read({f"configuration {configuration.name!r}": config}).values()
-    return tuple(
-        Job(
-            configuration.name, seed, str(folder / f"seed-{seed}"), config.to_dict() | {"seed": seed}, "", dict(digests), False,
-            keep_compiled,
-        )
-        for seed in range(seeds)
-    )  # fmt: skip
+    keep_compiled = keep_compiled and bool(config.get("compile_cache", True))
+    found = []
+    for seed in range(seeds):
+        own = config.to_dict() | {"seed": seed}
+        found.append(Job(configuration.name, seed, str(folder / f"seed-{seed}"), own, "", dict(digests), False, keep_compiled))
+    return tuple(found)
 
 
 def _on_folds(spec: str, overrides: Mapping[str, Any]) -> ConfigDict:

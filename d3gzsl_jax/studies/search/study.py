@@ -11,13 +11,12 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.folder import plain
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.studies.executors import executor
-from d3gzsl_jax.studies.jobs import Job, with_usable_cache
 from d3gzsl_jax.studies.own_outputs import json_list_with, text_with
 from d3gzsl_jax.studies.search import database, table
 from d3gzsl_jax.studies.search.configurations import Configuration, runs_of, with_data
 from d3gzsl_jax.studies.search.trial import TrialJob, work
 from d3gzsl_jax.studies.worker_pool import Failed
-from d3gzsl_jax.system import atomic, paths
+from d3gzsl_jax.system import atomic, compile_cache, paths
 from d3gzsl_jax.text import cut
 
 _AT_A_TIME = 4  # trials submitted to a cluster: each is drawn by what those before it reached
@@ -59,9 +58,8 @@ class _Search:
         self._arguments, self._configurations, self._fixed, self._command = arguments, configurations, fixed, command
         self._output: Path = arguments.output
         self._url, self._failures = database.url_of(self._output, arguments.storage), list[str]()
-        config = configurations[0].config
-        probe = Job("", 0, "", config.to_dict(), "", {}, False, bool(config.get("compile_cache", True)))
-        self._keep_compiled = with_usable_cache([probe])[0].keep_compiled
+        keeps = any(one.config.get("compile_cache", True) for one in configurations)
+        self._keep_compiled = keeps and compile_cache.is_usable()  # said here, not by each process
         self._trials = [
             database.Trials(
                 self._url, f"{arguments.study}: {one.name}", arguments.pruner, one.fields,

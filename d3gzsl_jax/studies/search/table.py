@@ -128,7 +128,8 @@ def markdown(several: Sequence[Found], count: int, command: str) -> str:
 
 def _budgets(several: Sequence[Found]) -> Table:
     """What each configuration was given, and what came of it."""
-    headings = ["configuration", "trials", "done", EARLY, BROKE, BEGUN, "seconds", "core-seconds", "own settings", "best", "of trial"]
+    states = (DONE, EARLY, BROKE, BEGUN)
+    headings = ["configuration", "trials", *states, "seconds", "core-seconds", "own settings", "best", "of trial"]
     columns = [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)]
     rows = []
     for one in several:

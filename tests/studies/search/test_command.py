@@ -205,6 +205,16 @@ def test_list_says_what_would_be_searched(capsys, monkeypatch):
     ]  # fmt: skip
 
 
+def test_no_password_gets_into_the_tables(trained, tmp_path, monkeypatch):
+    url = "postgresql://me:se cret'@host/x"
+    kept = database.load(f"sqlite:///{tmp_path / 'study.db'}", "search: digits", "median", {"train.learning_rate": 1e-3})
+    monkeypatch.setattr(database, "load", lambda *_: kept)
+    fields = ["--field", "train.learning_rate=1e-4..1e-2:log", "--trials", "1"]
+    assert search(tmp_path / "out", *fields, "--storage", url) == 0
+    written = (tmp_path / "out" / "search.md").read_text() + (tmp_path / "out" / "search.json").read_text()
+    assert "postgresql://me:" in written and "cret" not in written
+
+
 def test_one_command_at_a_time_works_in_a_folder(trained, tmp_path, capsys):
     with study.lock.writing(tmp_path):
         assert search(tmp_path) == 2
