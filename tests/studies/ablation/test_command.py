@@ -87,7 +87,7 @@ def test_a_real_ablation_is_gone_on_with_and_tabled(quick, tmp_path, capsys, mon
     [
         ([], "--config is missing"),
         (["--config", "nowhere.py"], "nowhere.py: no such configuration file"),
-        (["--config", DIGITS, "--preset", "component"], "--preset component: expected one of components, "),
+        (["--config", DIGITS, "--preset", "component"], "--preset component: expected one of paper, components, "),
         (["--config", DIGITS, "--vary", "distillation.temprature=1"], "config.distillation.temprature: no such field; did you mean"),
         (["--config", DIGITS, "--vary", "distillation.temperature"], "--vary distillation.temperature: must be FIELD=VALUE"),
         (["--config", DIGITS, "--vary", "distillation.score=msp,mps"], "cell 'distillation.score=mps': config.distillation.score"),
