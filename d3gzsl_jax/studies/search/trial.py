@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from d3gzsl_jax.config import check
 from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.selection import Trial, at_gamma, merit
@@ -107,7 +108,7 @@ class _Listener:
             read_trials(self._folder / "validation" / f"fold-{index}", [one for one in self._epochs if one <= epoch])
             for index in range(fold + 1)
         ]
-        name, choices = make_plan(found, of.prediction, of.criterion, of.calibration == "folds")
+        name, choices = make_plan(found, of.prediction, of.criterion, check.calibrates(self._config))
         value = float(np.mean([*(seed["value"] for seed in self._before), merit(choices[name].metrics, of.criterion)]))
         known = self._trial.study.get_trials(deepcopy=False)[self._trial.number].intermediate_values
         if step not in known:  # after a start that was killed it may be evaluated again, to the same bits
@@ -123,7 +124,8 @@ def _evaluated(config: ConfigDict) -> EvaluationSteps:
 
 def _chosen(run: jobs.Job) -> dict[str, Any]:
     """What the folds of a finished run chose: predictor, epochs, the criterion there ('value') and in each fold ('folds')."""
-    results, of = run.results(), ConfigDict(run.config).eval
+    results, config = run.results(), ConfigDict(run.config)
+    of, calibrates = config.eval, check.calibrates(config)
     assert results is not None
     name = results["prediction"]
     choice = results["predictions"][name]["validation"]
@@ -133,7 +135,7 @@ def _chosen(run: jobs.Job) -> dict[str, Any]:
     return {
         "seed": run.seed, "prediction": name, "epoch": candidate[0], "classifier_epochs": candidate[1],
         "value": merit(known, of.criterion),
-        "folds": [_in_fold(fold[name][candidate], of.criterion, choice["gamma"], of.calibration == "folds") for fold in folds],
+        "folds": [_in_fold(fold[name][candidate], of.criterion, choice["gamma"], calibrates) for fold in folds],
     }  # fmt: skip
 
 
