@@ -116,7 +116,7 @@ def principal_axes(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray,
     """The mean (d,) of rows (n, d), n and d at least 2, their first two principal axes (d, 2), the largest entry of each positive,
     and the shares (2,) of the variance along them.
 
-    By iteration of a subspace that is drawn by `seed` (Halko et al. 2011), more than exact enough for a picture; scikit-learn, whose
+    By iteration of a subspace that is drawn by `seed` (Halko et al. 2011), exact enough for a picture; scikit-learn, whose
     PCA does the same for most sizes, takes a second to import.
     """
     centre = rows.mean(axis=0)

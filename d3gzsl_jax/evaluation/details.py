@@ -85,7 +85,7 @@ def of_generator(framework: Framework, params: Params, arrays: SplitArrays, clas
 def _rows(evaluator: Evaluator, predictor: Predictor, classes: Classes | None = None) -> dict[str, dict[str, np.ndarray]]:
     """By test split and name, the figures of its rows; `classes`: see `_figures`."""
     figures = functools.partial(_figures, *function_of(predictor.logits), predictor.params, classes)
-    return {split: evaluator.over(split, figures) for split in ("seen", "unseen")}
+    return evaluator.over(figures)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -65,10 +65,9 @@ class TrainingMonitor:
             norms: 'gradient' and 'update' by group, as the loop reported them.
             diversity: as of `diversity`.
         """
-        epoch = jnp.maximum(state.step - 1, 0) // self._optimization.steps_per_epoch
-        rates = {group: self._optimization.learning_rate(group, epoch) for group in self._optimization.learning_rates}
+        rates, of_parameters = _rates_and_norms(self._optimization, state.step, state.params)
         numbers = {
-            "norms": dict(norms) | {"parameter": _norms(state.params)},
+            "norms": dict(norms) | {"parameter": of_parameters},
             "learning_rates": rates,
             "diversity": {"median": np.median(diversity), "lowest": diversity.min()} if len(diversity) else {},
         }
@@ -82,7 +81,11 @@ def _variances(framework: Framework, params: Params, key: jax.Array, semantics: 
     return rows.reshape(len(labels), _ROWS, -1).var(axis=1, ddof=1).mean(axis=-1)
 
 
-@jax.jit
-def _norms(params: Params) -> dict[str, jax.Array]:
-    """L2 norm of each group."""
-    return {group: optax.tree.norm(tree) for group, tree in params.items()}
+@functools.partial(jax.jit, static_argnums=0)
+def _rates_and_norms(
+    optimization: Optimization, step: jax.Array, params: Params
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """By group, the learning rate of the step before `step`, and the L2 norm of its parameters."""
+    epoch = jnp.maximum(step - 1, 0) // optimization.steps_per_epoch
+    rates = {group: optimization.learning_rate(group, epoch) for group in optimization.learning_rates}
+    return rates, {group: optax.tree.norm(tree) for group, tree in params.items()}
