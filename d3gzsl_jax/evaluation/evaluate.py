@@ -54,16 +54,25 @@ class Evaluator:
     def __init__(self, arrays: SplitArrays, seen: np.ndarray, unseen: np.ndarray, batch: int, on_device: bool) -> None:
         self._arrays, self._seen, self._unseen = arrays, seen, unseen
         batch = min(batch, max(_LOGITS // max(len(seen) + len(unseen), 1), 1))
-        self._chunks = _chunks([arrays.test_seen_rows, arrays.test_unseen_rows], batch, on_device)
+        self._batch, self._chunks = batch, _chunks([arrays.test_seen_rows, arrays.test_unseen_rows], batch, on_device)
 
     def over(self, function: Callable[..., Any]) -> dict[str, Any]:
         """What a compiled `function` of features (n, dx) says of each row, by test split 'seen' and 'unseen': the tree of arrays it
         returns, each with a leading (rows,) axis."""
-        parts = [function(chunk) for chunk in self._chunks]
-        of_all = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+        of_all = _joined([function(chunk) for chunk in self._chunks])
         seen, unseen = len(self._arrays.test_seen_labels), len(self._arrays.test_unseen_labels)
         ranges = {"seen": slice(0, seen), "unseen": slice(seen, seen + unseen)}
         return {split: jax.tree.map(lambda leaf, rows=rows: leaf[rows], of_all) for split, rows in ranges.items()}
+
+    def over_apart(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """`over`, with chunks of each split by itself, whose shapes may be two: for figures whose last digits are told, and are
+        others in a chunk of another shape."""
+        found = {}
+        for split in ("seen", "unseen"):
+            rows = getattr(self._arrays, f"test_{split}_rows")
+            of_split, count = _joined([function(chunk) for chunk in _chunks([rows], self._batch, False)]), len(rows)
+            found[split] = jax.tree.map(lambda leaf, count=count: leaf[:count], of_split)
+        return found
 
     def predictor(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None = None
@@ -121,6 +130,11 @@ class Evaluator:
             "auroc": metrics.auroc(score_seen, score_unseen),
             "fpr_at_95": metrics.fpr_at_tpr(score_seen, score_unseen),
         }
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The trees of arrays of all chunks as one, on the host."""
+    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
 def function_of(logits: Callable[..., jax.Array]) -> tuple[Callable[..., jax.Array], Hashable]:
