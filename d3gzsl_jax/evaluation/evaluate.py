@@ -93,7 +93,7 @@ class Evaluator:
         return {split: score for split, (_, score) in self._teacher(teacher, params).items()}
 
     def _teacher(self, teacher: Teacher, params: Params) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        return self.over(functools.partial(_teacher_says, teacher, params))
+        return self.over(functools.partial(teacher_says, teacher, params))
 
     def _evaluate(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None, params: tuple[Params, ...]
@@ -174,7 +174,7 @@ def _best_of(logits: jax.Array, seen: jax.Array, unseen: jax.Array) -> tuple[jax
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _teacher_says(teacher: Teacher, params: Params, features: jax.Array) -> tuple[jax.Array, jax.Array]:
+def teacher_says(teacher: Teacher, params: Params, features: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Of each row, the seen index of the highest logit, and the score max log_softmax."""
     logits = teacher.logits(params, features)
     return jnp.argmax(logits, axis=-1), in_distribution_score(logits)

@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -65,10 +64,10 @@ class TrainingMonitor:
             norms: 'gradient' and 'update' by group, as the loop reported them.
             diversity: as of `diversity`.
         """
-        rates, of_parameters = _rates_and_norms(self._optimization, state.step, state.params)
+        epoch = max(int(state.step) - 1, 0) // self._optimization.steps_per_epoch
         numbers = {
-            "norms": dict(norms) | {"parameter": of_parameters},
-            "learning_rates": rates,
+            "norms": dict(norms) | {"parameter": _norms(state.params)},
+            "learning_rates": self._optimization.learning_rates_at(epoch),
             "diversity": {"median": np.median(diversity), "lowest": diversity.min()} if len(diversity) else {},
         }
         return jax.tree.map(float, jax.device_get(numbers))
@@ -81,11 +80,7 @@ def _variances(framework: Framework, params: Params, key: jax.Array, semantics: 
     return rows.reshape(len(labels), _ROWS, -1).var(axis=1, ddof=1).mean(axis=-1)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _rates_and_norms(
-    optimization: Optimization, step: jax.Array, params: Params
-) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """By group, the learning rate of the step before `step`, and the L2 norm of its parameters."""
-    epoch = jnp.maximum(step - 1, 0) // optimization.steps_per_epoch
-    rates = {group: optimization.learning_rate(group, epoch) for group in optimization.learning_rates}
-    return rates, {group: optax.tree.norm(tree) for group, tree in params.items()}
+@jax.jit
+def _norms(params: Params) -> dict[str, jax.Array]:
+    """L2 norm of each group."""
+    return {group: optax.tree.norm(tree) for group, tree in params.items()}
