@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
@@ -33,7 +32,7 @@ def check_finite(params: Params, where: str, advice: str = ADVICE) -> None:
 
 def blamed_input(features: Any, otherwise: str) -> str:
     """What to say where a fit to real rows `features` (n, dx) broke down: which row is not finite, or `otherwise`."""
-    finite = np.asarray(jnp.isfinite(features).all(axis=1))
+    finite = np.isfinite(np.asarray(features)).all(axis=1)
     return otherwise if finite.all() else f"training row {int(np.argmin(finite))}, scaled, is not finite itself: see the data"
 
 

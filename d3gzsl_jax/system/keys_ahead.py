@@ -58,8 +58,8 @@ def _split(function: Callable[..., Any], key: jax.Array, arrays: tuple[Any, ...]
             after.append(step)
     used = {value for step in after for value in step.invars if not isinstance(value, core.Literal)}
     keys = [value for value in (*of_key, *(made for step in ahead for made in step.outvars)) if value in used]
-    first = core.Jaxpr([], of_key, keys, ahead)
-    rest = core.Jaxpr(jaxpr.constvars, [*keys, *own], jaxpr.outvars, after)
+    first = jaxpr.replace(constvars=[], invars=of_key, outvars=keys, eqns=ahead)
+    rest = jaxpr.replace(invars=[*keys, *own], eqns=after)
     drawn = core.jaxpr_as_fun(core.ClosedJaxpr(rest, closed.consts))
 
     @jax.jit
