@@ -179,7 +179,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
         if teacher:
             report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
             save_once(run_folder.path / "teacher", teacher, report)
-        state = initial_state(objective, model.optimization, run.frozen(), run.key).replace(params=params)
+        state = initial_state(objective, model.optimization, run.key, run.frozen()).replace(params=params)
         empty = setup.loop.empty_tally(run.abstract_state, run.constants(teacher), setup.example_inputs())
         if not run.checkpoint(state, empty, 0, wait=True):
             raise UserError(f"{folder}: its checkpoint cannot be written; free space, or name another folder")

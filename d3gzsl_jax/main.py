@@ -8,6 +8,7 @@ Without a command --mode says which, and without that it is `train`.
 """
 
 import difflib
+import gc
 import re
 import sys
 import traceback
@@ -41,7 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command() -> int:
     """`main` as a process: its exit code, also where nobody reads the output any more."""
-    return terminal.run_command(main, "d3gzsl")
+    # What JAX traces are hundreds of thousands of objects that stay: to look through them for cycles at every turn took a tenth of
+    # the time of a short run.
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        return terminal.run_command(main, "d3gzsl")
+    finally:
+        gc.freeze()  # nor are they looked through as the process ends
 
 
 def overview() -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 
 from d3gzsl_jax.baselines.base import Training
 from d3gzsl_jax.evaluation.class_scores import ClassScores, parameters
@@ -44,6 +43,8 @@ class Bilinear:
             labels: (n,) positions into `semantics`.
             semantics: S (k, da).
         """
+        import scipy.linalg  # takes a while, and few runs have baselines
+
         x, s = features.astype(np.float64), semantics.astype(np.float64)
         of_classes = np.zeros((len(s), x.shape[1]))
         np.add.at(of_classes, labels, x)

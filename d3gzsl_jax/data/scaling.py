@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
@@ -56,6 +55,8 @@ class Scaling:
 
     @classmethod
     def _fit_deviation(cls, features: np.ndarray) -> "Scaling":
+        from sklearn.preprocessing import StandardScaler  # a second to import, for this kind alone
+
         scaler, first, constant = StandardScaler(), features[:1].astype(np.float64), np.ones(features.shape[1], bool)
         for start in range(0, len(features), _CHUNK_ROWS):
             rows = features[start : start + _CHUNK_ROWS].astype(np.float64)
@@ -67,10 +68,11 @@ class Scaling:
     @classmethod
     def _fit_range(cls, features: np.ndarray) -> "Scaling":
         own = np.float32 if features.dtype.type is np.float32 and _float32_will_do(features) else np.float64
-        scaler = MinMaxScaler()
-        for start in range(0, len(features), _CHUNK_ROWS):
-            scaler.partial_fit(features[start : start + _CHUNK_ROWS].astype(own))
-        unit = cls(scale=scaler.scale_, offset=scaler.min_, top=1.0)
+        low, high = features.min(axis=0).astype(own), features.max(axis=0).astype(own)
+        wide = high - low
+        # As scikit-learn's MinMaxScaler, which takes a second to import: a dimension with next to no range is not stretched.
+        scale = own(1.0) / np.where(wide < 10 * np.finfo(own).eps, own(1.0), wide)
+        unit = cls(scale=scale, offset=own(0.0) - low * scale, top=1.0)
         return dataclasses.replace(unit, top=float(unit.apply(features).max()))
 
     def apply(self, features: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from d3gzsl_jax.frameworks.structures import Params, TeacherOutputs
 from d3gzsl_jax.keys import stream
 from d3gzsl_jax.losses.classification import classification_loss
 from d3gzsl_jax.losses.pairwise import unit_rows
+from d3gzsl_jax.system.keys_ahead import KeysAhead
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +117,7 @@ def pretrain(
     Raises:
         DivergenceError: naming the epoch at which the loss was not finite.
     """
-    params = _init(teacher, key, features.shape[1])
-    carry = (params, training.init(params))
+    carry = _begin((teacher, training, features.shape[1]), key)
     table = jax.device_put((features, seen_index)) if resident else None
     for epoch in range(epochs):
         rows = _epoch_rows(key, epoch, len(features), batch)
@@ -137,7 +137,13 @@ def pretrain(
 
 Carry = tuple[Params, optax.OptState]
 
-_init = jax.jit(Teacher.init, static_argnums=(0, 2))
+
+def _begun(teacher: Teacher, training: TeacherTraining, feature_size: int, key: jax.Array) -> Carry:
+    params = teacher.init(key, feature_size)
+    return params, training.init(params)
+
+
+_begin = KeysAhead(_begun)
 _epoch_rows = jax.jit(epoch_rows, static_argnums=(2, 3))
 
 

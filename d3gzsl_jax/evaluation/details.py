@@ -1,7 +1,7 @@
 """What explains the end of a run in numbers: telling seen from unseen, calibration, accuracies of rows, the generator's quality."""
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -84,17 +84,17 @@ def of_generator(framework: Framework, params: Params, arrays: SplitArrays, clas
 
 def _rows(evaluator: Evaluator, predictor: Predictor, classes: Classes | None = None) -> dict[str, dict[str, np.ndarray]]:
     """By test split and name, the figures of its rows; `classes`: see `_figures`."""
-    figures = functools.partial(_figures, *function_of(predictor.logits), predictor.params, classes)
-    return {split: evaluator.over(split, figures) for split in ("seen", "unseen")}
+    logits = functools.partial(_logits, *function_of(predictor.logits), predictor.params)
+    return evaluator.over_apart(lambda features: _figures(logits(features), classes))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _figures(
-    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], classes: Classes | None, features: jax.Array
-) -> dict[str, jax.Array]:
+_logits = jax.jit(logits_of, static_argnums=(0, 1))
+
+
+@jax.jit
+def _figures(logits: jax.Array, classes: Classes | None) -> dict[str, jax.Array]:
     """Of each row: scores over the seen columns of its logits (n, C), its prediction and the probability of that. Without
-    `classes`, the scores over all columns alone."""
-    logits = logits_of(function, of, params, features)
+    `classes`, the scores over all columns alone. A program by itself: all predictors share it."""
     if classes is None:
         return {score: in_distribution_score(logits, score) for score in SCORES}
     seen = logits[:, classes.seen]

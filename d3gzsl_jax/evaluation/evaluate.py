@@ -42,7 +42,7 @@ _LOGITS = 2**24  # of one prediction call: with many classes a call has fewer ro
 
 
 class Evaluator:
-    """Predicts in chunks of one shape, so that each function is traced once.
+    """Predicts in chunks of one shape, over seen and unseen test rows alike, so that each function is compiled once.
 
     Args:
         arrays: preprocessed splits.
@@ -54,16 +54,25 @@ class Evaluator:
     def __init__(self, arrays: SplitArrays, seen: np.ndarray, unseen: np.ndarray, batch: int, on_device: bool) -> None:
         self._arrays, self._seen, self._unseen = arrays, seen, unseen
         batch = min(batch, max(_LOGITS // max(len(seen) + len(unseen), 1), 1))
-        self._chunks = {
-            split: _chunks(getattr(arrays, f"test_{split}_rows"), batch, on_device) for split in ("seen", "unseen")
-        }
+        self._batch, self._chunks = batch, _chunks([arrays.test_seen_rows, arrays.test_unseen_rows], batch, on_device)
 
-    def over(self, split: str, function: Callable[..., Any]) -> Any:
-        """What a compiled `function` of features (n, dx) says of each row of the test split 'seen' or 'unseen': the tree of arrays
-        it returns, each with a leading (rows,) axis."""
-        rows = len(getattr(self._arrays, f"test_{split}_labels"))
-        parts = [function(chunk) for chunk in self._chunks[split]]
-        return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:rows], *parts)
+    def over(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """What a compiled `function` of features (n, dx) says of each row, by test split 'seen' and 'unseen': the tree of arrays it
+        returns, each with a leading (rows,) axis."""
+        of_all = _joined([function(chunk) for chunk in self._chunks])
+        seen, unseen = len(self._arrays.test_seen_labels), len(self._arrays.test_unseen_labels)
+        ranges = {"seen": slice(0, seen), "unseen": slice(seen, seen + unseen)}
+        return {split: jax.tree.map(lambda leaf, rows=rows: leaf[rows], of_all) for split, rows in ranges.items()}
+
+    def over_apart(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """`over`, with chunks of each split by itself, whose shapes may be two: for figures whose last digits are told, and are
+        others in a chunk of another shape."""
+        found = {}
+        for split in ("seen", "unseen"):
+            rows = getattr(self._arrays, f"test_{split}_rows")
+            of_split, count = _joined([function(chunk) for chunk in _chunks([rows], self._batch, False)]), len(rows)
+            found[split] = jax.tree.map(lambda leaf, count=count: leaf[:count], of_split)
+        return found
 
     def predictor(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None = None
@@ -74,29 +83,30 @@ class Evaluator:
         return lambda *params: self._evaluate(logits, zsl_logits, params)
 
     def best(self, logits: Callable[..., jax.Array], *params: Params) -> tuple[Best, Best]:
-        """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`."""
-        best = functools.partial(_best, *function_of(logits), params, self._seen, self._unseen)
-        return Best(*self.over("seen", best)), Best(*self.over("unseen", best))
+        """The best seen and the best unseen class of each test-seen and of each test-unseen row; `logits` as in `predictor`, whose
+        program this is."""
+        found = self.over(functools.partial(predict, *function_of(logits), params, self._seen, self._unseen))
+        return Best(*found["seen"][1:]), Best(*found["unseen"][1:])
 
     def scores(self, teacher: Teacher, params: Params) -> dict[str, np.ndarray]:
         """The teacher's score max log_softmax of test rows, by split 'seen' and 'unseen'."""
-        score = functools.partial(_scores, teacher, params)
-        return {split: self.over(split, score) for split in ("seen", "unseen")}
+        return {split: score for split, (_, score) in self._teacher(teacher, params).items()}
+
+    def _teacher(self, teacher: Teacher, params: Params) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return self.over(functools.partial(teacher_says, teacher, params))
 
     def _evaluate(
         self, logits: Callable[..., jax.Array], zsl_logits: Callable[..., jax.Array] | None, params: tuple[Params, ...]
     ) -> Evaluation:
-        of_rows = functools.partial(predict, *function_of(logits), params, self._seen, self._unseen)
+        of_rows = self.over(functools.partial(predict, *function_of(logits), params, self._seen, self._unseen))
         labels_seen, labels_unseen = self._arrays.test_seen_labels, self._arrays.test_unseen_labels
-        predicted_seen, *best = self.over("seen", of_rows)
-        best_of_seen = Best(*best)
-        predicted_unseen, *best = self.over("unseen", of_rows)
-        best_of_unseen = Best(*best)
+        (predicted_seen, *of_seen), (predicted_unseen, *of_unseen) = of_rows["seen"], of_rows["unseen"]
+        best_of_seen, best_of_unseen = Best(*of_seen), Best(*of_unseen)
         seen = metrics.per_class_accuracy(predicted_seen, labels_seen, self._seen)
         unseen = metrics.per_class_accuracy(predicted_unseen, labels_unseen, self._unseen)
         zsl_class = best_of_unseen.unseen_class
         if zsl_logits is not None:
-            zsl_class = self._unseen[self.over("unseen", functools.partial(_highest, *function_of(zsl_logits), params))]
+            zsl_class = self._unseen[self.over(functools.partial(_highest, *function_of(zsl_logits), params))["unseen"]]
         zsl = metrics.per_class_accuracy(zsl_class, labels_unseen, self._unseen)
         per_class = np.full(len(self._seen) + len(self._unseen), np.nan)
         per_class[self._seen], per_class[self._unseen] = seen, unseen
@@ -110,11 +120,9 @@ class Evaluator:
         """The frozen teacher: per-class accuracy on test-seen rows ('seen_accuracy'), share of test-seen rows with score over
         the threshold ('id_accuracy') and of test-unseen rows at or under it ('ood_accuracy'), and 'auroc' and 'fpr_at_95' of
         seen (positive) against unseen rows by the score max log_softmax."""
-        logits = functools.partial(_teacher_logits, teacher, params)
-        logits_seen, logits_unseen = self.over("seen", logits), self.over("unseen", logits)
-        predicted = self._seen[logits_seen.argmax(axis=-1)]
-        score_seen, score_unseen = (np.asarray(in_distribution_score(x)) for x in (logits_seen, logits_unseen))
-        accuracy = metrics.per_class_accuracy(predicted, self._arrays.test_seen_labels, self._seen)
+        says = self._teacher(teacher, params)
+        (predicted, score_seen), (_, score_unseen) = says["seen"], says["unseen"]
+        accuracy = metrics.per_class_accuracy(self._seen[predicted], self._arrays.test_seen_labels, self._seen)
         return {
             "seen_accuracy": metrics.mean_over_classes(accuracy),
             "id_accuracy": metrics.share(score_seen > threshold),
@@ -122,6 +130,11 @@ class Evaluator:
             "auroc": metrics.auroc(score_seen, score_unseen),
             "fpr_at_95": metrics.fpr_at_tpr(score_seen, score_unseen),
         }
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The trees of arrays of all chunks as one, on the host."""
+    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
 def function_of(logits: Callable[..., jax.Array]) -> tuple[Callable[..., jax.Array], Hashable]:
@@ -148,15 +161,6 @@ def predict(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _best(
-    function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], seen: jax.Array, unseen: jax.Array,
-    features: jax.Array,
-) -> tuple[jax.Array, ...]:
-    """The fields of `Best`."""
-    return _best_of(logits_of(function, of, params, features), seen, unseen)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
 def _highest(
     function: Callable[..., jax.Array], of: Hashable, params: tuple[Params, ...], features: jax.Array
 ) -> jax.Array:
@@ -169,22 +173,27 @@ def _best_of(logits: jax.Array, seen: jax.Array, unseen: jax.Array) -> tuple[jax
     return tuple(part for ids in (seen, unseen) for part in (ids[logits[:, ids].argmax(axis=-1)], logits[:, ids].max(axis=-1)))
 
 
-_teacher_logits = jax.jit(Teacher.logits, static_argnums=0)
-
-
 @functools.partial(jax.jit, static_argnums=0)
-def _scores(teacher: Teacher, params: Params, features: jax.Array) -> jax.Array:
-    return in_distribution_score(teacher.logits(params, features))
+def teacher_says(teacher: Teacher, params: Params, features: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of each row, the seen index of the highest logit, and the score max log_softmax."""
+    logits = teacher.logits(params, features)
+    return jnp.argmax(logits, axis=-1), in_distribution_score(logits)
 
 
-def _chunks(features: np.ndarray, batch: int, on_device: bool) -> list[np.ndarray | jax.Array]:
-    """Equal chunks of at most `batch` rows, at least one, the last padded with zero rows."""
-    count = max(math.ceil(len(features) / batch), 1)
-    size = max(math.ceil(len(features) / count), 1)
+def _chunks(parts: Sequence[np.ndarray], batch: int, on_device: bool) -> list[np.ndarray | jax.Array]:
+    """The rows of all `parts`, one after another, in equal chunks of at most `batch`, at least one, the last padded with zero rows.
+    Only where a chunk ends one part and begins the next are rows copied."""
+    rows = sum(map(len, parts))
+    size = max(math.ceil(rows / max(math.ceil(rows / batch), 1)), 1)
     found = []
-    for start in range(0, max(len(features), 1), size):
-        chunk = features[start : start + size]
-        if len(chunk) < size:
-            chunk = np.concatenate([chunk, np.zeros((size - len(chunk), features.shape[1]), features.dtype)])
+    for start in range(0, max(rows, 1), size):
+        pieces, first = [], 0
+        for part in parts:
+            pieces.append(part[max(start - first, 0) : max(start + size - first, 0)])
+            first += len(part)
+        pieces = [piece for piece in pieces if len(piece)]
+        if (missing := size - sum(map(len, pieces))) > 0:
+            pieces.append(np.zeros((missing, *parts[0].shape[1:]), parts[0].dtype))
+        chunk = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         found.append(jax.device_put(chunk) if on_device else chunk)
     return found

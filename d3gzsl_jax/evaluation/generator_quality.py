@@ -1,6 +1,7 @@
 """How like real features of unseen classes synthesized ones are: Fréchet distance, nearest real class, diversity."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 def quality(real: np.ndarray, real_labels: np.ndarray, synthesized: np.ndarray, synthesized_labels: np.ndarray) -> dict[str, float]:
@@ -29,7 +30,9 @@ def quality(real: np.ndarray, real_labels: np.ndarray, synthesized: np.ndarray, 
     with np.errstate(divide="ignore", invalid="ignore"):
         diversity = np.where(several & (variances > 0), made_variances / variances, np.nan)
     # Classes have different numbers of rows, so their decompositions cannot be batched.
-    frechet = [frechet_distance(real[of_real == c], synthesized[of_synthesized == c]) for c in np.flatnonzero(several)]
+    # Each is small: threads would wait for each other longer than they work, a second a class on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        frechet = [frechet_distance(real[of_real == c], synthesized[of_synthesized == c]) for c in np.flatnonzero(several)]
     return {
         "frechet": float(np.mean(frechet)) if frechet else float("nan"),
         "nearest_real_class": float(hits.mean()),

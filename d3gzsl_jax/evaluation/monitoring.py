@@ -4,7 +4,6 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -65,11 +64,10 @@ class TrainingMonitor:
             norms: 'gradient' and 'update' by group, as the loop reported them.
             diversity: as of `diversity`.
         """
-        epoch = jnp.maximum(state.step - 1, 0) // self._optimization.steps_per_epoch
-        rates = {group: self._optimization.learning_rate(group, epoch) for group in self._optimization.learning_rates}
+        epoch = max(int(state.step) - 1, 0) // self._optimization.steps_per_epoch
         numbers = {
             "norms": dict(norms) | {"parameter": _norms(state.params)},
-            "learning_rates": rates,
+            "learning_rates": self._optimization.learning_rates_at(epoch),
             "diversity": {"median": np.median(diversity), "lowest": diversity.min()} if len(diversity) else {},
         }
         return jax.tree.map(float, jax.device_get(numbers))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from d3gzsl_jax.frameworks.base import Framework
+from d3gzsl_jax.frameworks.host_rows import HostRows
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import synthesize_classes, synthesize_rows
@@ -67,7 +68,7 @@ class FinalClassifier:
         return inputs, jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
 
     def _real_rows(
-        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array
+        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array | HostRows, labels: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """The real ones of `rows`."""
         if count := self.framework.real_rows_per_class:
@@ -75,7 +76,12 @@ class FinalClassifier:
             features, labels = features[first], labels[first]
         of = stream(key, "real")
         draws = {name: draw.sample(stream(of, name), len(features)) for name, draw in self.framework.real_draws().items()}
+        assert not isinstance(features, HostRows)  # see `asks_for`
         return self.framework.represent_real(params, features, draws), labels
+
+    def asks_for(self, features: jax.Array | HostRows) -> bool:
+        """Whether real rows come from the host batch by batch: those that lie there, unless but few of them are fitted to."""
+        return isinstance(features, HostRows) and not self.framework.real_rows_per_class
 
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
         """Fresh parameters for features of this size, without T1's own softmax."""
@@ -88,41 +94,54 @@ class FinalClassifier:
     def _width(self, params: Params, features: int) -> int:
         return jax.eval_shape(self.framework.represent, params, jax.ShapeDtypeStruct((1, features), jnp.float32)).shape[1]
 
-    def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array) -> Params:
+    def fit(self, params: Params, key: jax.Array, classes: Classes, features: jax.Array | HostRows, labels: jax.Array) -> Params:
         """The fitted classifier.
 
         Args:
             params: of the base method.
             key: noise, initial weights and shuffles follow from it.
             classes: all classes.
-            features, labels: real seen rows (N, dx) and their original ids (N,).
+            features, labels: real seen rows (N, dx) and their original ids (N,). Rows that are on the host stay there, and are
+                asked for as a batch is due: the same rows in the same order, up to the last digits of what `represent_real` makes
+                of fewer at a time.
         """
         return self.fits(params, key, classes, features, labels, (self.softmax.epochs,))[0]
 
     @functools.partial(jax.jit, static_argnums=(0, 6))
     def fits(
-        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array, labels: jax.Array, after: tuple[int, ...]
+        self, params: Params, key: jax.Array, classes: Classes, features: jax.Array | HostRows, labels: jax.Array,
+        after: tuple[int, ...],
     ) -> list[Params]:
         """The classifier after each of the ascending numbers of epochs `after`, see `SoftmaxTraining.fits`. Compiled. T1's own
         softmax is fitted once, for all its epochs, and is the same in all of them."""
         unseen, width = len(classes.unseen), self._width(params, features.shape[1])
+        is_ahead, asks = self.is_ahead(unseen, width), self.asks_for(features)
         given = params, key, classes, features, labels
-        if self.is_ahead(unseen, width):
+        if is_ahead and not asks:
             inputs, labels = self.rows(*given)
             real = len(inputs) - unseen * self.n_syn
             made = lambda index, place: inputs[real + index * self.n_syn + place]  # noqa: E731
             take = lambda rows: inputs[rows]  # noqa: E731
         else:
-            inputs, labels = self._real_rows(*given)
-            real, labels = len(inputs), jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
-            made = lambda index, place: synthesize_rows(  # noqa: E731
-                self.framework, params, stream(key, "noise"), classes.semantics, classes.unseen[index], place
-            )
+            if not asks:
+                inputs, labels = self._real_rows(*given)
+            real, labels = len(labels), jnp.concatenate([labels, jnp.repeat(classes.unseen, self.n_syn)])
+            asked = lambda rows: self.framework.represent_real(params, features[rows], {})  # noqa: E731
+            of_real = asked if asks else lambda rows: inputs[rows]
+            if is_ahead:
+                synthesized = self.synthesize(params, stream(key, "noise"), classes)
+                made = lambda index, place: synthesized[index * self.n_syn + place]  # noqa: E731
+            else:
+                made = lambda index, place: synthesize_rows(  # noqa: E731
+                    self.framework, params, stream(key, "noise"), classes.semantics, classes.unseen[index], place
+                )
 
             def take(rows: jax.Array) -> jax.Array:
+                chosen = of_real(jnp.minimum(rows, real - 1))
+                if not unseen * self.n_syn:
+                    return chosen
                 index = jnp.maximum(rows - real, 0)
-                given = inputs[jnp.minimum(rows, real - 1)]
-                return jnp.where((rows < real)[:, None], given, made(index // self.n_syn, index % self.n_syn))
+                return jnp.where((rows < real)[:, None], chosen, made(index // self.n_syn, index % self.n_syn))
 
         offset: jax.Array | float = 0.0
         if self.logit_adjustment:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.errors import DivergenceError
@@ -24,7 +23,8 @@ def check_finite(params: Params, where: str, advice: str = ADVICE) -> None:
     Raises:
         DivergenceError: naming the parameter groups.
     """
-    bad = [group for group, is_finite in jax.device_get(_all_finite(params)).items() if not is_finite]
+    # On the host: a program for it takes longer to compile than all looks of a short run.
+    bad = [group for group, tree in params.items() if not all(_is_finite(leaf) for leaf in jax.tree.leaves(tree))]
     if bad:
         raise DivergenceError(f"{where}: not finite: parameters of {', '.join(bad)}; {advice}")
 
@@ -32,14 +32,11 @@ def check_finite(params: Params, where: str, advice: str = ADVICE) -> None:
 
 def blamed_input(features: Any, otherwise: str) -> str:
     """What to say where a fit to real rows `features` (n, dx) broke down: which row is not finite, or `otherwise`."""
-    finite = np.asarray(jnp.isfinite(features).all(axis=1))
+    finite = np.isfinite(np.asarray(features)).all(axis=1)
     return otherwise if finite.all() else f"training row {int(np.argmin(finite))}, scaled, is not finite itself: see the data"
 
 
 
-@jax.jit
-def _all_finite(params: Params) -> dict[str, jax.Array]:
-    return {
-        group: jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)])) for group, tree in params.items()
-    }
+def _is_finite(leaf: Any) -> bool:
+    return bool(np.isfinite(np.asarray(leaf)).all())
 

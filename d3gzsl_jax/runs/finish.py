@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import curves
+from d3gzsl_jax.evaluation.evaluate import teacher_says
 from d3gzsl_jax.frameworks.structures import Params, TrainState
-from d3gzsl_jax.frameworks.synthesis import synthesize_classes
+from d3gzsl_jax.frameworks.synthesis import synthesize
 from d3gzsl_jax.keys import stream
-from d3gzsl_jax.losses.distillation import in_distribution_score
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.runs.run import Run
@@ -59,13 +58,13 @@ def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, A
     labels = unseen[np.linspace(0, len(unseen) - 1, min(len(unseen), _PLOTTED_ROWS)).astype(int)]
     count = _PLOTTED_ROWS // len(labels)
     key = stream(run.key, "plots")
-    synthesized = synthesize_classes(model.objective.framework, state.params, key, model.classes.semantics, labels, count)
+    synthesized = synthesize(model.objective.framework, state.params, key, model.classes.semantics, labels, count)
     if teacher:
         scores = run.evaluator.scores(model.teacher, teacher)
-        scores["synthesized"] = np.asarray(in_distribution_score(model.teacher.logits(teacher, synthesized)))
+        scores["synthesized"] = np.asarray(teacher_says(model.teacher, teacher, synthesized)[1])
         found |= {f"scores/{split}": values for split, values in scores.items()}
     return found | curves.project(
-        arrays.test_unseen_features, arrays.test_unseen_labels, np.asarray(synthesized), np.asarray(jnp.repeat(labels, count))
+        arrays.test_unseen_features, arrays.test_unseen_labels, np.asarray(synthesized), np.repeat(np.asarray(labels), count)
     )
 
 

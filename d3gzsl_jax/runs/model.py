@@ -13,6 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.baselines import fit
+from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
 from d3gzsl_jax.distillation.objective import Objective
@@ -22,6 +23,7 @@ from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.evaluation.ensemble import Ensemble
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import blamed_input, check_finite
+from d3gzsl_jax.frameworks.host_rows import HostRows
 from d3gzsl_jax.frameworks.structures import Classes, Params
 from d3gzsl_jax.frameworks.synthesis import parts_of_classes
 from d3gzsl_jax.keys import root_key, stream
@@ -279,8 +281,9 @@ class TrainedModel:
         labels = data.labels[data.trainval].astype(np.int32)
         key = jax.random.fold_in(stream(root_key(self.config.seed), "classifier"), self.step)
         with scope(self.config.precision):
-            rows = jnp.asarray(features), jnp.asarray(labels)
-            classifier = self._final.fit(self.params, key, self._classes, *rows)
+            streamed = resolve_mode(self.config.data.pipeline) == "stream"
+            rows = HostRows(features) if streamed else jnp.asarray(features)
+            classifier = self._final.fit(self.params, key, self._classes, rows, jnp.asarray(labels))
         advice = blamed_input(features, "lower config.classifier.learning_rate")
         check_finite({"classifier": classifier}, "final classifier", advice)
         return dataclasses.replace(self, classifier=classifier)

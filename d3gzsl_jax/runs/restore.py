@@ -11,6 +11,7 @@ from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.runs import file_schemas, json_files
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import processes
+from d3gzsl_jax.system.keys_ahead import KeysAhead
 from d3gzsl_jax.training.states import initial_state
 from d3gzsl_jax.training.tally import Tally
 
@@ -34,7 +35,7 @@ def restore_or_initialise(run: Run, empty: Tally, first_stage: Callable[[], Para
         frozen, step = run.frozen() | first_stage(), 0
         advice = f"see its options, config.{run.settings.framework}"
         check_finite(frozen, "fitting the frozen part of the base method", advice)
-        training = {"state": _initial_state(run.model.objective, run.model.optimization, frozen, run.key), "tally": empty}
+        training = {"state": _initial_state((run.model.objective, run.model.optimization), run.key, frozen), "tally": empty}
     training = run.sharding.replicate(processes.arrays_of_first(training, shapes))
     return training["state"], training["tally"], step
 
@@ -50,4 +51,4 @@ def _newest(run: Run, shapes: dict[str, Any]) -> tuple[int, Any, dict[str, Any]]
     return found
 
 
-_initial_state = jax.jit(initial_state, static_argnums=(0, 1))
+_initial_state = KeysAhead(initial_state)

@@ -16,6 +16,7 @@ from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.evaluation.predictors import RealRows
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.finite_check import check_finite
+from d3gzsl_jax.frameworks.host_rows import HostRows
 from d3gzsl_jax.frameworks.structures import Batch, Inputs, Params, TrainState
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.runs.checkpoints import Checkpoints
@@ -65,7 +66,9 @@ class Run:
         self.evaluation_steps = EvaluationSteps(self.per_epoch, ((settings.every_epochs, settings.epochs),))
         self.journal = Journal(settings, setup, self.key, folder, display, final_classifier, plan, is_fold)
         self.real_rows: RealRows = (self.arrays.train_rows, self.arrays.train_labels)
-        """Real seen rows; `constants` puts them on the device, unless they are streamed."""
+        """Real seen rows; `constants` puts them on the device, unless they are streamed: then they are asked for."""
+        if setup.mode == "stream":
+            self.real_rows = HostRows(self.arrays.train_rows), self.arrays.train_labels
         objective, optimization = self.model.objective, self.model.optimization
         frozen = jax.eval_shape(self.frozen) | first_stage_shapes(self.model.first_stage, objective, not self.encodes)
         self.abstract_state = jax.eval_shape(
@@ -99,8 +102,9 @@ class Run:
 
     def frozen(self) -> Params:
         """What the base method fits beforehand and freezes."""
-        framework = self.model.objective.framework
-        return framework.pretrain(stream(self.key, "pretrain"), self.real_rows[0], self.setup.seen_index)
+        framework, rows = self.model.objective.framework, self.real_rows[0]
+        whole = rows.values if isinstance(rows, HostRows) else rows
+        return framework.pretrain(stream(self.key, "pretrain"), whole, self.setup.seen_index)
 
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where

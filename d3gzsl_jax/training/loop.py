@@ -149,7 +149,8 @@ class Loop:
     def empty_tally(self, state: TrainState, constants: Constants, inputs: Inputs) -> Tally:
         """A tally of no steps; `inputs` as for `run`, of which (as of the rest) only the shapes matter."""
         first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
-        _, *shapes = _one_step.eval_shape(self, state, constants, first, jax.ShapeDtypeStruct((), jnp.bool_))
+        phases = self.different_phases[0]
+        _, *shapes = _one_step.eval_shape(self, state, constants, first, jax.ShapeDtypeStruct((), jnp.bool_), phases)
         return Tally.empty(*shapes)
 
     def add_step(
@@ -158,7 +159,7 @@ class Loop:
         """State and tally with one outer step done, not compiled; `inputs` as in `fetch_batches`, `phases` those of its pass."""
         # Norms are of the last step of an epoch: after it the run may look at them, and elsewhere they cost nothing.
         ends_epoch = (state.step + 1) % self.optimization.steps_per_epoch == 0
-        new_state, terms, norms = self.one_step(state, constants, inputs, ends_epoch, phases)
+        new_state, terms, norms = _one_step(self, state, constants, inputs, ends_epoch, phases)
         new_state = self.sharding.constrain_replicated(new_state)
         return new_state, tally.add(state.step, terms, norms, ends_epoch, self.loss_limit)
 
@@ -197,4 +198,4 @@ def _outer_steps(
     return loop.many_steps(count, turn, (state, tally))
 
 
-_one_step = jax.jit(Loop.one_step, static_argnums=0)
+_one_step = jax.jit(Loop.one_step, static_argnums=(0, 5), inline=True)  # traced once for its shapes and its program

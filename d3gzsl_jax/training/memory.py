@@ -100,7 +100,9 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
         real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
         ahead = build_final_classifier(config, framework, seen + unseen).is_ahead(unseen, into)
-        fitted = (2 * synthesized + real if ahead else real) * into + (real + synthesized) * config.classifier.epochs
+        kept_real = real if resident or framework.real_rows_per_class else 0  # else they are asked for, a batch at a time
+        kept_made = synthesized * (2 if kept_real else 1) * ahead
+        fitted = (kept_made + kept_real) * into + (real + synthesized) * config.classifier.epochs
     beforehand = framework.pretrain_words(rows)
     kept = (rows + tests) * (width + represented) * resident
     return _WORD * (runs * state + kept + max(runs * step, evaluated, fitted, beforehand))

@@ -81,11 +81,18 @@ class Optimization:
     def learning_rate(self, group: str, epoch: jax.Array | int) -> jax.Array:
         """The group's learning rate () float32 during the 0-based `epoch`: base * factor ** (epoch // decay_every)."""
         decays = jnp.asarray(epoch, jnp.int32) // self.decay_every
+        return jnp.asarray(self._rates(group))[jnp.minimum(decays, _DECAYS - 1)]
+
+    def learning_rates_at(self, epoch: int) -> dict[str, float]:
+        """`learning_rate` of every group, on the host."""
+        return {group: float(self._rates(group)[min(epoch // self.decay_every, _DECAYS - 1)]) for group in self.learning_rates}
+
+    def _rates(self, group: str) -> np.ndarray:
+        """The group's learning rates (_DECAYS,) float32 after so many decays."""
         # Powers formed in double: in float32 the rounding of the factor itself would grow with the epoch.
         with np.errstate(over="ignore"):
             powers = self.factors.get(group, 1.0) ** np.arange(_DECAYS, dtype=np.float64)
-        rates = jnp.asarray(np.minimum(self.learning_rates[group] * powers, np.finfo(np.float32).max), jnp.float32)
-        return rates[jnp.minimum(decays, _DECAYS - 1)]
+        return np.minimum(self.learning_rates[group] * powers, np.finfo(np.float32).max).astype(np.float32)
 
     def apply(
         self, groups: tuple[str, ...], params: Params, opt_state: Params, gradients: Params, step: jax.Array

@@ -16,7 +16,7 @@ from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.tally import Tally
 
 
-def initial_state(objective: Objective, optimization: Optimization, frozen: Params, key: jax.Array) -> TrainState:
+def initial_state(objective: Objective, optimization: Optimization, key: jax.Array, frozen: Params) -> TrainState:
     """Initial parameters and optimiser states from a run's key, with what a base method has fitted and frozen."""
     params = objective.init(stream(key, "init"))
     return TrainState(

@@ -94,6 +94,14 @@ def test_what_streams_is_not_counted(data):
     assert memory.needed(config(data__pipeline="stream"), data) < memory.needed(config(data__pipeline="device"), data)
 
 
+def test_rows_that_stay_on_the_host_are_not_counted_for_the_final_classifier(data):
+    """Where nothing else needs as much: not twice with the synthesized rows, nor once without any."""
+    of = {"classifier__n_syn": 0, "train__batch_size": 2, "distillation__n_syn": 1, "eval__batch_size": 1, "classifier__epochs": 1}
+    size = 4 * len(data.trainval) * data.feature_size
+    resident, streamed = (memory.needed(config(data__pipeline=mode, **of), data) for mode in ("device", "stream"))
+    assert resident - streamed > 1.5 * size  # on the device as they are, and again as the classifier sees them
+
+
 def test_the_compiled_step_says_what_it_needs_and_is_not_compiled_again(data, monkeypatch):
     traces = []
 

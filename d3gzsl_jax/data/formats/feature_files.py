@@ -25,7 +25,6 @@ from typing import IO, NamedTuple
 
 import h5py
 import numpy as np
-import scipy.io
 
 from d3gzsl_jax.data.formats import hdf5_files, npy_files
 from d3gzsl_jax.data.formats.csv_rows import numbered_rows, parse
@@ -245,6 +244,8 @@ def _open_mat(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
         with _open_hdf5(path, columns, key) as matrix:
             yield matrix
         return
+    import scipy.io
+
     there = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path, appendmat=False)}
     shape, kind = there[key := _choose(path, key, list(there))]
     dtype = np.dtype(kind) if kind in ("double", "single") or "int" in kind else kind

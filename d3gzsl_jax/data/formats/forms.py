@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.data.formats.hdf5_files import dense
+from d3gzsl_jax.data.formats.hdf5_files import dense, is_sparse
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import clean_name, clean_names, shortened, text_of
 
@@ -131,7 +130,7 @@ def usual_form(data: GZSLData) -> GZSLData:
     changes: dict[str, Any] = {}
     for field in ("features", "semantics"):
         value = getattr(data, field)
-        if scipy.sparse.issparse(value):
+        if is_sparse(value):
             changes[field] = dense(value, data.key(field))
         elif isinstance(value, list | tuple):
             changes[field] = _array(value, data.key(field))
@@ -172,7 +171,7 @@ def _array(value: Any, where: str) -> np.ndarray:
 
 def _vector(value: Any, where: str) -> np.ndarray:
     """A list as (n,), along whichever axis it lies; cells that hold a number each become numbers."""
-    if scipy.sparse.issparse(value):
+    if is_sparse(value):
         value = dense(value, where)
     array = _array(value, where)
     if sum(size != 1 for size in array.shape) > 1 and array.size:

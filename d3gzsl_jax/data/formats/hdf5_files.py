@@ -6,13 +6,13 @@ so bring in whatever its reader may read. These are refused, and so is a variabl
 
 import contextlib
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import scipy.sparse
 
 from d3gzsl_jax.data.formats.sizes import check_fits, check_stored, values
 from d3gzsl_jax.errors import UserError, cannot_read, reason
@@ -158,6 +158,8 @@ def _cell(file: h5py.File, reference: h5py.Reference, where: str, depth: int) ->
 
 def _sparse(group: h5py.Group, where: str) -> np.ndarray:
     """MATLAB's sparse matrix, dense, transposed as other matrices are."""
+    import scipy.sparse
+
     parts = {}
     for name, dtype in (("data", np.float64), ("ir", np.int64), ("jc", np.int64)):
         part = find(group.file, f"{group.name}/{name}", where)
@@ -168,6 +170,12 @@ def _sparse(group: h5py.Group, where: str) -> np.ndarray:
         parts[name] = np.zeros(0, dtype) if part is None else np.asarray(part[()]).ravel().astype(dtype)
     shape = int(group.attrs["MATLAB_sparse"]), len(parts["jc"]) - 1
     return dense(scipy.sparse.csc_matrix((parts["data"], parts["ir"], parts["jc"]), shape=shape), where).T
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a value is a sparse matrix of scipy: there is none where that was not imported, which takes a while."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(value))
 
 
 def dense(matrix: Any, where: str) -> np.ndarray:

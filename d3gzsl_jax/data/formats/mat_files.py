@@ -7,8 +7,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
-import scipy.sparse
 
 from d3gzsl_jax.data.formats import hdf5_files
 from d3gzsl_jax.data.formats.sizes import check_fits, values
@@ -58,6 +56,8 @@ def _from_hdf5(path: Path, names: Sequence[str]) -> tuple[list[str], dict[str, n
 
 
 def _from_mat5(path: Path, names: Sequence[str]) -> tuple[list[str], dict[str, np.ndarray]]:
+    import scipy.io
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a variable that is there twice
         kinds = {}
@@ -71,7 +71,7 @@ def _from_mat5(path: Path, names: Sequence[str]) -> tuple[list[str], dict[str, n
         if name not in read:
             continue
         array, where = read[name], f"{path}: {name!r}"
-        if scipy.sparse.issparse(array):
+        if hdf5_files.is_sparse(array):
             array = hdf5_files.dense(array, where)
         if not isinstance(array, np.ndarray) or array.dtype.kind == "V":
             raise UserError(f"{where}: is a struct or a MATLAB object, as a string array is; save an array, or cellstr(x)")

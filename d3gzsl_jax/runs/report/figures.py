@@ -26,12 +26,14 @@ def panels_of(
 
     No panel is wider than 5.4 inches if `width` is left to this: on a narrow screen it must be legible, see svg.py.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # not pyplot, which holds figures in a global state and asks for a display
 
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     width = width or (5.4 if columns == 1 else 8.0)
     figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)  # keeps what texts are measured with, which is made anew for each otherwise
     panels = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for axes in panels[count:]:
         axes.remove()
@@ -83,7 +85,7 @@ def finish(
         grid: whether there is one.
         whole_numbers: x counts epochs, from 0.
     """
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, y=1.0)  # said, it is not looked for among the ticks in every pass: a sixth of all the time
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
