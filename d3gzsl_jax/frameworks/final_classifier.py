@@ -3,6 +3,7 @@ is not read off that, a second one over synthesized unseen rows alone."""
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -76,12 +77,15 @@ class FinalClassifier:
             features, labels = features[first], labels[first]
         of = stream(key, "real")
         draws = {name: draw.sample(stream(of, name), len(features)) for name, draw in self.framework.real_draws().items()}
-        assert not isinstance(features, HostRows)  # see `asks_for`
+        if isinstance(features, HostRows):  # each has draws of its own: all at once
+            features = features[jnp.arange(len(features))]
         return self.framework.represent_real(params, features, draws), labels
 
     def asks_for(self, features: jax.Array | HostRows) -> bool:
-        """Whether real rows come from the host batch by batch: those that lie there, unless but few of them are fitted to."""
-        return isinstance(features, HostRows) and not self.framework.real_rows_per_class
+        """Whether real rows come from the host batch by batch: those that lie there, unless but few of them are fitted to, or
+        each has draws of its own."""
+        whole = self.framework.real_rows_per_class or self.framework.real_draws()
+        return isinstance(features, HostRows) and not whole
 
     def init(self, key: jax.Array, params: Params, features: int) -> Params:
         """Fresh parameters for features of this size, without T1's own softmax."""
@@ -116,7 +120,7 @@ class FinalClassifier:
         softmax is fitted once, for all its epochs, and is the same in all of them."""
         unseen, width = len(classes.unseen), self._width(params, features.shape[1])
         is_ahead, asks = self.is_ahead(unseen, width), self.asks_for(features)
-        given = params, key, classes, features, labels
+        given: Any = (params, key, classes, features, labels)
         if is_ahead and not asks:
             inputs, labels = self.rows(*given)
             real = len(inputs) - unseen * self.n_syn

@@ -22,7 +22,8 @@ class HostRows:
     @property
     def shape(self) -> tuple[int, int]:
         """(N, dx)."""
-        return self.values.shape  # type: ignore[return-value] # of a matrix
+        rows, columns = self.values.shape
+        return rows, columns
 
     def __len__(self) -> int:
         return len(self.values)
