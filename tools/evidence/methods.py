@@ -29,7 +29,7 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]], frameworks: 
         found = (", ".join(_mean(results, name, with_d3) for with_d3 in (False, True)) for results in of_benchmarks.values())
         cells = [FRAMEWORKS[name].called, name, REPLAYED.get(name, _UNKNOWN), *found]
         rows.append([Cell.of(_UNKNOWN if cell == f"{_UNKNOWN}, {_UNKNOWN}" else cell) for cell in cells])
-    headings = ["method", "cub: and", "replayed against", *(f"H on {benchmark}, + D3" for benchmark in of_benchmarks)]
+    headings = ["method", "its word", "replayed against", *(f"H on {benchmark}, + D3" for benchmark in of_benchmarks)]
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
