@@ -243,7 +243,7 @@ BAD = {
     "the number of no process": (["--config=configs/digits.py", "--coordinator=localhost:1", "--processes=2"], "each its number from 0"),
     "a folder without a run": (["evaluate", "--workdir=configs"], "--workdir=configs: holds no run (no config.json)"),
     "a folder without a model": (["synthesize", "--workdir=configs", "--output=y"], "configs: holds no saved model; a run saves one at its end"),
-    "another predictor": (["predict", "--workdir=configs", "--input=README.md", "--output=y", "--predictor=foo"], "--predictor: expected one of student, classifier, eszsl, regressor, class_norm, clip, not foo"),
+    "another predictor": (["predict", "--workdir=configs", "--input=README.md", "--output=y", "--predictor=foo"], "--predictor: expected one of student, classifier, ensemble, eszsl, regressor, class_norm, clip, not foo"),
     "an ablation of an unset variable": (["ablate", "--config=digits", "--output="], "d3gzsl ablate: --output: is empty; give a path"),
     "an ablation in a file": (["ablate", "--config=digits", "--output=/etc/passwd"], "d3gzsl ablate: --output=/etc/passwd: cannot be written (/etc/passwd is no folder)"),
     "no values to vary": (["ablate", "--config=digits", "--output=y", "--vary=x"], "--vary x: must be FIELD=VALUE"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -10,10 +10,12 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.configurations import prepared, read
-from d3gzsl_jax.studies.jobs import Job
 from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.studies.search.fields import Searched, searched
 from d3gzsl_jax.text import folder_name
+
+if TYPE_CHECKING:
+    from d3gzsl_jax.studies.jobs import Job
 
 
 class Configuration(NamedTuple):
@@ -87,7 +89,7 @@ def with_data(configurations: Sequence[Configuration]) -> list[Configuration]:
 def runs_of(
     configuration: Configuration, fixed: Mapping[str, Any], overrides: Mapping[str, Any], seeds: int, folder: Path,
     keep_compiled: bool,
-) -> tuple[Job, ...]:
+) -> "tuple[Job, ...]":
     """The runs of a trial, one a seed.
 
     Args:
@@ -101,13 +103,15 @@ def runs_of(
     Raises:
         UserError: the settings do not go together.
     """
+    from d3gzsl_jax.studies import jobs  # loads JAX, which --help does not need
+
     config = _on_folds(configuration.spec, {**fixed, **overrides})
     ((config, digests),) = read({f"configuration {configuration.name!r}": config}).values()
     keep_compiled = keep_compiled and bool(config.get("compile_cache", True))
     found = []
     for seed in range(seeds):
         own = config.to_dict() | {"seed": seed}
-        found.append(Job(configuration.name, seed, str(folder / f"seed-{seed}"), own, "", dict(digests), False, keep_compiled))
+        found.append(jobs.Job(configuration.name, seed, str(folder / f"seed-{seed}"), own, "", dict(digests), False, keep_compiled))
     return tuple(found)
 
 
