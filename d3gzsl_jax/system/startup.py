@@ -10,7 +10,7 @@ import jax
 from jax.extend.backend import clear_backends
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.system import compile_cache, joining, terminal, threefry
+from d3gzsl_jax.system import compile_cache, joining, terminal
 from d3gzsl_jax.system.joining import ENVIRONMENT
 from d3gzsl_jax.text import cut
 
@@ -37,7 +37,6 @@ def configure(devices: bool = True, keep_compiled: bool | None = True) -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_enable_x64", False)
-    threefry.unroll()
     if keep_compiled is not None:
         compile_cache.use(keep_compiled)
     if devices:
