@@ -8,7 +8,6 @@ What is there already of the same method and seed is replaced, all else left: a 
 benchmark may have several folders, each named so.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find, read
 from d3gzsl_jax.system.atomic import write_text
+from tools import named_runs
 
 _LEFT_OUT = {"per_class", "classes", "warnings", "provenance", "accuracy", "calibration_error"}
 _PATHS = (("data", "root"), ("zerodiff", "representation_run"))
@@ -72,13 +72,10 @@ def collect(runs: Path, output: Path) -> list[Path]:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER")
-    arguments = parser.parse_args()
+    given = named_runs.read(__doc__ or "", "FOLDER")
     try:
-        for name, _, folder in (text.partition("=") for text in arguments.runs):
-            print(f"{name}: {len(collect(Path(folder), arguments.output / name))} runs")
+        for name, folder in given.runs:
+            print(f"{name}: {len(collect(folder, given.output / name))} runs")
     except UserError as error:
         print(f"collect.py: {error}", file=sys.stderr)
         return 2

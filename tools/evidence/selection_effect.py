@@ -10,7 +10,6 @@ with an honest one of the same method. tools/evidence/report.py makes the table 
 result.
 """
 
-import argparse
 import itertools
 import json
 import sys
@@ -27,6 +26,7 @@ from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.system.atomic import write_text
+from tools import named_runs
 
 
 def curves(runs: Path) -> dict[tuple[str, bool, str], dict[int, list[float]]]:
@@ -81,16 +81,13 @@ def effects(runs: Path) -> list[dict[str, Any]]:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE.json")
-    arguments = parser.parse_args()
+    given = named_runs.read(__doc__ or "", "FILE.json")
     try:
-        found = {name: effects(Path(folder)) for name, _, folder in (text.partition("=") for text in arguments.runs)}
+        found = {name: effects(folder) for name, folder in given.runs}
     except UserError as error:
         print(f"selection_effect.py: {error}", file=sys.stderr)
         return 2
-    write_text(arguments.output, json.dumps(found, indent=1) + "\n", parents=True)
+    write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
     return 0
 
 

@@ -5,13 +5,11 @@ import shlex
 import sys
 from typing import Any
 
-from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies import executors
+from d3gzsl_jax.studies import executors, options
 from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from d3gzsl_jax.studies.baselines import names
-from d3gzsl_jax.studies.overrides import assignment, rooted
 from d3gzsl_jax.studies.stopping import stoppable
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
@@ -44,22 +42,16 @@ _CODES = "0 done, 2 bad input, 3 runs failed (named; the others are done), 130 c
 
 def parser() -> Parser:
     """The options."""
-
-    def guess(name: str, value: str) -> str:
-        found = command_line.meant(name, value, schema.by_name(), "--set={}={}")
-        return f"did you mean {found}?" if found else ""
-
-    found = Parser("d3gzsl ablate", description=_ABOUT, exit_codes=_CODES, guess=guess)
-    found.add_argument("--config", action="append", default=[], metavar="FILE.py[:VARIANT]", help="once or more")
+    found = options.parser_of("ablate", _ABOUT, _CODES)
+    options.add_configs(found)
     found.add_argument("--preset", default="", help=", ".join((*FILE_PRESETS, *PRESETS)))
     found.add_argument(
         "--only", default="", metavar="CELL,CELL",
         help="these cells of the preset, called as --list does; they keep its order, and the first in it is compared with",
     )
     found.add_argument("--vary", action="append", default=[], metavar="FIELD=VALUE,VALUE,...", help="all combinations")
-    found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every cell that says nothing else")
+    options.add_fields(found, "in every cell that says nothing else")
     found.add_argument("--seeds", type=whole(1), default=5, metavar="N", help="seeds 0, 1, ... of each cell")
-    found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
     found.add_argument("--output", metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
     executors.add_options(found, "how many jobs are submitted at a time (default: all)")
     found.add_argument("--baselines", metavar="NAME,NAME", help="baselines without synthesis to table too")
@@ -89,13 +81,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that are set in all cells; refuses what can be known to be wrong before anything is computed."""
-    fixed = dict(assignment("--set", text) for text in arguments.set)
-    fixed = rooted(fixed, arguments.root)
+    fixed = options.fields(arguments)
     if arguments.list:
         return fixed
     executors.check(arguments)
-    if not arguments.config:
-        raise UserError("--config is missing; for example --config=configs/digits.py, which needs no download")
+    options.require_config(arguments)
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the runs and of the table")
     arguments.output = paths.clean_folder(arguments.output, "--output")

@@ -2,9 +2,10 @@
 
 import sys
 
-from d3gzsl_jax.config import check, command_line, schema
+from d3gzsl_jax.config import check
+from d3gzsl_jax.studies import options
 from d3gzsl_jax.studies.baselines import names
-from d3gzsl_jax.studies.overrides import assignment, configured, rooted
+from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
 
@@ -29,17 +30,11 @@ done again. Prints mean and standard deviation (n - 1) over seeds, in percent.
 
 def parser() -> Parser:
     """The options."""
-
-    def guess(name: str, value: str) -> str:
-        found = command_line.meant(name, value, schema.by_name(), "--set={}={}")
-        return f"did you mean {found}?" if found else ""
-
     codes = "0 done, 2 bad input, 3 training broke down, 130 ctrl-C; the same command goes on."
-    found = Parser("d3gzsl baselines", description=_ABOUT, exit_codes=codes, guess=guess)
+    found = options.parser_of("baselines", _ABOUT, codes)
     found.add_argument("--config", required=True, metavar="FILE.py[:VARIANT]", help="of the data and the folds")
     found.add_argument("--seeds", type=whole(1), default=3, metavar="N", help="seeds 0, 1, ... of each baseline")
-    found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
-    found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="another field of the configuration")
+    options.add_fields(found, "another field of the configuration")
     found.add_argument("--baselines", metavar="NAME,NAME", help="some of them (default: eszsl, regressor and class_norm)")
     found.add_argument("--output", metavar="FOLDER", help="of the results; not given: they are printed only")
     return found
@@ -53,8 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     try:
         arguments = parser().parse_args(sys.argv[1:] if argv is None else argv)
-        fixed = dict(assignment("--set", text) for text in arguments.set)
-        config = configured(arguments.config, rooted(fixed, arguments.root))
+        config = configured(arguments.config, options.fields(arguments))
         check.check(config)
         output = paths.clean_folder(arguments.output, "--output") if arguments.output is not None else None
         given = arguments.baselines

@@ -5,10 +5,8 @@ import shlex
 import sys
 from typing import Any
 
-from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies import executors, extras
-from d3gzsl_jax.studies.overrides import assignment, rooted
+from d3gzsl_jax.studies import executors, extras, options
 from d3gzsl_jax.studies.search.configurations import Configuration, configurations_of
 from d3gzsl_jax.studies.stopping import stoppable
 from d3gzsl_jax.system import paths
@@ -39,20 +37,14 @@ _CODES = "0 done, 2 bad input, 3 trials failed (named; the same command tries th
 
 def parser() -> Parser:
     """The options."""
-
-    def guess(name: str, value: str) -> str:
-        found = command_line.meant(name, value, schema.by_name(), "--set={}={}")
-        return f"did you mean {found}?" if found else ""
-
-    found = Parser("d3gzsl search", description=_ABOUT, exit_codes=_CODES, guess=guess)
-    found.add_argument("--config", action="append", default=[], metavar="FILE.py[:VARIANT]", help="once or more")
+    found = options.parser_of("search", _ABOUT, _CODES)
+    options.add_configs(found)
     found.add_argument(
         "--field", action="append", default=[], metavar="NAME=LOW..HIGH[:log]|NAME=VALUE,VALUE,...", help="to search, once or more",
     )
     found.add_argument("--trials", type=whole(1), default=20, metavar="N", help="of each configuration, over all starts")
     found.add_argument("--seeds", type=whole(1), default=1, metavar="N", help="seeds 0, 1, ... of each trial")
-    found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="in every trial")
-    found.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
+    options.add_fields(found, "in every trial")
     found.add_argument("--output", metavar="FOLDER", help="of all trials, the study and the tables")
     found.add_argument("--storage", default="", metavar="URL", help="a database to share (default: OUTPUT/study.db, SQLite)")
     found.add_argument("--study", default="search", metavar="NAME", help="what this search is called in the database")
@@ -92,9 +84,8 @@ def main(argv: list[str] | None = None) -> int:
 def _checked(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Configuration]]:
     """The fields that are set in all trials, and the configurations; refuses what can be known to be wrong before anything is
     computed."""
-    fixed = rooted(dict(assignment("--set", text) for text in arguments.set), arguments.root)
-    if not arguments.config:
-        raise UserError("--config is missing; for example --config=configs/digits.py, which needs no download")
+    fixed = options.fields(arguments)
+    options.require_config(arguments)
     configurations = configurations_of(arguments.config, fixed, arguments.field)
     if arguments.list:
         return fixed, configurations
