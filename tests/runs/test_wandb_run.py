@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,9 @@ from d3gzsl_jax.runs import wandb_run
 from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.studies.start import train_on
 from tests.test_resuming import config_of, killed_at, started
+
+HEADER = 7
+"""Bytes of a file that nothing was written to yet."""
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs wandb")
 
@@ -26,8 +30,11 @@ def offline(monkeypatch):
 
 
 def sent(folder):
-    """What the starts of a run left to be sent, each in a file."""
-    return [path.read_bytes() for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))]
+    """What the starts of a run left to be sent, each in a file, which a process of wandb's own writes: on a busy machine, late."""
+    files, until = sorted(folder.glob("wandb/offline-run-*/run-*.wandb")), time.monotonic() + 30.0
+    while any(path.stat().st_size <= HEADER for path in files) and time.monotonic() < until:
+        time.sleep(0.1)
+    return [path.read_bytes() for path in files]
 
 
 @pytest.mark.slow

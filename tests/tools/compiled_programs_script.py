@@ -49,4 +49,5 @@ if __name__ == "__main__":
     configure(keep_compiled=False)
     found = {"small": small(), "faults": {size: faults(size) for size in ("tiny", "cegzsl_tiny", "cadavae_tiny")}}
     adversarial.weight_product = merged
+    jax.clear_caches()  # an outer step is traced once
     print(json.dumps(found | {"merged": faults("tiny")}))

@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 
 def components(config: ConfigDict) -> list[Choice]:
     """Each term of L_D3 at the configuration's own weight, or left out: the base method alone, single terms, pairs, all four."""
-    cells = [without_d3()]
+    cells = [without_d3(config)]
     for terms in (("cls",), ("cls", "od"), ("cls", "be"), ("cls", "kl"), ("cls", "be", "kl"), TERM_NAMES):
         name = "full" if terms == TERM_NAMES else "+".join(terms)
         off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES if term not in terms}
@@ -86,7 +86,8 @@ def weights(config: ConfigDict) -> list[Choice]:
     """The weight of L_D3's terms, the same for all four; and none."""
     _require_weights(config, ())
     values = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-    return [without_d3(), *(Choice(f"weight={v:g}", {f"distillation.weight_{term}": v for term in TERM_NAMES}) for v in values)]
+    alike = (Choice(f"weight={v:g}", {f"distillation.weight_{term}": v for term in TERM_NAMES}) for v in values)
+    return [without_d3(config), *alike]
 
 
 def framework(config: ConfigDict) -> list[Choice]:
@@ -168,10 +169,10 @@ def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
     return FILE_PRESETS[preset](spec) if preset in FILE_PRESETS else PRESETS[preset](config)
 
 
-def without_d3(name: str = "base") -> Choice:
+def without_d3(config: ConfigDict) -> Choice:
     """The base method alone, which predicts by the final classifier."""
-    off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES}
-    return Choice(name, off | {"eval.prediction": "classifier", "eval.ensemble": False})
+    off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"}
+    return Choice("base", off | ({"eval.ensemble": False} if config.eval.ensemble else {}))
 
 
 def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:
@@ -211,7 +212,7 @@ def _with_and_without(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) 
     cells = []
     for level, overrides in levels.items():
         base = f"base, {level}"
-        cells += [Choice(base, without_d3().overrides | overrides), Choice(f"full, {level}", dict(overrides), base)]
+        cells += [Choice(base, without_d3(config).overrides | overrides), Choice(f"full, {level}", dict(overrides), base)]
     return cells
 
 
