@@ -2,8 +2,9 @@
 
     python -m d3gzsl_jax.main --config=configs/flo_small.py:tfvaegan --config.data.root=FOLDER   (or flo_small.py:cadavae,base)
 
-These settings are no paper's. Epoch, predictor, final classifier's epochs and gamma are chosen on a fold inside trainval. Expected
-on the EfficientNet-Lite0 features this was tried on (not comparable with ResNet-101 tables): docs/results.md.
+Features of another backbone: --config.data.feature_file=NAME.mat. These settings are no paper's. Epoch, predictor, final classifier's
+epochs and gamma are chosen on a fold inside trainval. Expected on the EfficientNet-Lite0 features this was tried on (not comparable with
+ResNet-101 tables): docs/results.md.
 """
 
 from typing import Any
@@ -67,6 +68,7 @@ def get_config(variant: str = "d3") -> ConfigDict:
     config.dataset = "FLO"
     config.data.root = "data/FLO"
     config.data.feature_file = "effnet_lite0.mat"
+    config.data.scaling = config.networks.output = "auto"  # as published for these features; other backbones' may be two-sided
     config.networks.noise = 64
     config.networks.generator_hidden = 512
     config.networks.critic_hidden = 512
