@@ -1,10 +1,10 @@
 """Oxford Flowers for a machine with two cores, or one GPU for a minute: 1280 feature dimensions, networks 512 wide.
 
-    python -m d3gzsl_jax.main --config=configs/flo_small.py:tfvaegan --config.data.root=FOLDER   (or flo_small.py:cadavae,base)
+    python -m d3gzsl_jax.main --config=configs/flo_small.py:tfvaegan --config.data.root=FOLDER   (or :cadavae,base)
 
-Features of another backbone: --config.data.feature_file=NAME.mat. These settings are no paper's. Epoch, predictor, final classifier's
-epochs and gamma are chosen on a fold inside trainval. Expected on the EfficientNet-Lite0 features this was tried on (not comparable with
-ResNet-101 tables): docs/results.md.
+Features of another backbone: --config.data.feature_file=NAME.mat. These settings are no paper's. Epoch, predictor, final
+classifier's epochs and gamma are chosen on a fold inside trainval. Expected on the EfficientNet-Lite0 features this was tried on (not
+comparable with ResNet-101 tables): docs/results.md.
 """
 
 from typing import Any

@@ -21,6 +21,7 @@ from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find, read
 from d3gzsl_jax.system.atomic import write_text
 from tools import named_runs
+from tools.evidence.comparisons import has_ensemble
 
 _LEFT_OUT = {"per_class", "classes", "warnings", "provenance", "accuracy", "calibration_error"}
 _PATHS = (("data", "root"), ("zerodiff", "representation_run"))
@@ -44,10 +45,11 @@ def trimmed(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_of(results: Mapping[str, Any]) -> str:
-    """The folder of a method: 'wgan-d3', 'wgan-base'; of a baseline its name."""
+    """The folder of a method: 'wgan-d3', 'wgan-base', 'wgan-d3-ensemble'; of a baseline its name."""
     if results["framework"] == results["prediction"]:
         return str(results["framework"])
-    return f"{results['framework']}-{'d3' if results['distillation'] else 'base'}"
+    kind = "d3" if results["distillation"] else "base"
+    return f"{results['framework']}-{kind}{'-ensemble' if has_ensemble(results) else ''}"
 
 
 def collect(runs: Path, output: Path) -> list[Path]:

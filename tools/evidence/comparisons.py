@@ -90,16 +90,21 @@ class Comparison(NamedTuple):
         return {**means, **paired(ours, base), "d": standardized(ours - base), "p": p}
 
 
+def has_ensemble(results: Mapping[str, Any]) -> bool:
+    """Whether student and classifier together could be chosen (config.eval.ensemble): another method than D3 by itself."""
+    return bool(results["config"].get("eval", {}).get("ensemble"))
+
+
 def read(folder: Path) -> list[dict[str, Any]]:
     """The results of all runs and baselines of a benchmark."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in find([folder])]
 
 
 def comparisons(benchmark: str, results: Sequence[Mapping[str, Any]]) -> list[Comparison]:
-    """Every framework that has runs with D3 and without of the same seeds, by family."""
+    """Every framework that has runs with D3 and without of the same seeds, by family; none with an ensemble."""
     found: dict[tuple[str, bool], dict[int, Mapping[str, Any]]] = {}
     for one in results:
-        if one["framework"] in FRAMEWORKS:
+        if one["framework"] in FRAMEWORKS and not has_ensemble(one):
             found.setdefault((one["framework"], bool(one["distillation"])), {})[one["seed"]] = one
     made = []
     for framework in FRAMEWORKS:

@@ -10,6 +10,7 @@ from d3gzsl_jax.evaluation.advice import CALLED
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
+from tools.evidence.comparisons import has_ensemble
 
 
 def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -31,7 +32,8 @@ def _name(results: Mapping[str, Any]) -> str:
     if framework not in FRAMEWORKS:
         told = CALLED.get(framework, framework)
         return f"{told}, no generator".removeprefix("the ")
-    return FRAMEWORKS[framework].called + (" + D3" if results["distillation"] else "")
+    with_d3, together = " + D3" if results["distillation"] else "", " (ensemble)" if has_ensemble(results) else ""
+    return FRAMEWORKS[framework].called + with_d3 + together
 
 
 def _row(benchmark: str, name: str, of: Sequence[Mapping[str, Any]]) -> tuple[float, list[Cell]]:

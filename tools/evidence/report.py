@@ -29,8 +29,8 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis, methods, ranking
-from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, read
+from tools.evidence import diagnosis, ensembles, methods, ranking
+from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
 
 _SEEDS = (3, 5, 10)
@@ -109,9 +109,9 @@ def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """How long all of it took: seeds that were trained together have one clock."""
     total, unknown = 0.0, 0
     for results in of_benchmarks.values():
-        longest: dict[tuple[str, bool], float] = {}
+        longest: dict[tuple[str, bool, bool], float] = {}
         for one in results:
-            key = one["framework"], bool(one["distillation"])
+            key = one["framework"], bool(one["distillation"]), has_ensemble(one)
             unknown += one.get("seconds") is None
             longest[key] = max(longest.get(key, 0.0), one.get("seconds") or 0.0)
         total += sum(longest.values())
@@ -136,6 +136,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "power": power_text(of, models), "hours": hours_text(results),
         "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
         "ranking": "\n".join(markdown_lines(ranking.table(results))),
+        "ensembles": "\n".join(markdown_lines(ensembles.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
     if (chosen := folder / "selection.json").is_file():

@@ -29,6 +29,14 @@ def test_no_folder_and_no_class_is_kept(tmp_path):
     assert json.loads(text)["details"]["ood"]["student"]["msp"]["auroc"] == 0.75
 
 
+def test_a_run_with_an_ensemble_has_a_folder_of_its_own(tmp_path):
+    of = results("wgan", True, 0, 0.5, 0.25)
+    of["config"]["eval"]["ensemble"] = True
+    write(tmp_path / "runs", of)
+    (written,) = collect.collect(tmp_path / "runs", tmp_path / "kept")
+    assert written.parent.parent.name == "wgan-d3-ensemble"
+
+
 def test_a_seed_again_replaces_its_own_and_leaves_others(tmp_path):
     for seed, seen in ((0, 0.5), (1, 0.5), (0, 0.75)):
         write(tmp_path / "runs" / str(seed), results("wgan", True, seed, 0.5, seen))
