@@ -3,8 +3,8 @@
     python -m d3gzsl_jax.main --config=configs/flo_small.py:tfvaegan --config.data.root=FOLDER   (or :cadavae,base)
 
 Features of another backbone: --config.data.feature_file=NAME.mat. These settings are no paper's. Epoch, predictor, final
-classifier's epochs and gamma are chosen on a fold inside trainval. Expected on the EfficientNet-Lite0 features this was tried on (not
-comparable with ResNet-101 tables): docs/results.md.
+classifier's epochs and gamma are chosen on a fold inside trainval. Expected on the EfficientNet-Lite0 features this was tried on
+(not comparable with ResNet-101 tables): docs/results.md.
 """
 
 from typing import Any
