@@ -21,6 +21,7 @@ import numpy as np
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs.report.figures import SVG_SALT
 from d3gzsl_jax.studies.own_outputs import json_list_with, picture
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
@@ -68,7 +69,7 @@ def plot(found: list[dict[str, Any]], path: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "d3gzsl-jax"
+    matplotlib.rcParams["svg.hashsalt"] = SVG_SALT
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")

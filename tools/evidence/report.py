@@ -29,7 +29,7 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis, ensembles, methods, ranking
+from tools.evidence import diagnosis, ensembles, methods, ranking, scaling
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
 
@@ -91,6 +91,16 @@ def power_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
     )
 
 
+def summary_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
+    """What D3 adds to H in all, in a line."""
+    families, benchmarks = {one.family for one in of}, {one.benchmark for one in of}
+    told = f"{len(of)} pairs of method and benchmark ({len(families)} families of generators, {len(benchmarks)} benchmarks)"
+    if not models:
+        return f"D3 was tried on {told}."
+    all_of = next(iter(models[-1].effects.values()))
+    return f"Over {told} D3 changes H by **{signed(all_of.mean)} points** (95 %: {_ends(all_of.low, all_of.high)})."
+
+
 def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """What tools/evidence/selection_effect.py found: H of the last epoch and of the one that looks best on test rows."""
     headings = ["benchmark", "method", "predictor", "seeds", "epochs to choose from", "H, last epoch", "H, best on test rows"]
@@ -133,14 +143,15 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     models = models_of(of)
     made = {
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
-        "power": power_text(of, models), "hours": hours_text(results),
+        "summary": summary_text(of, models), "power": power_text(of, models), "hours": hours_text(results),
         "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
         "ranking": "\n".join(markdown_lines(ranking.table(results))),
         "ensembles": "\n".join(markdown_lines(ensembles.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
-    if (chosen := folder / "selection.json").is_file():
-        made["selection"] = "\n".join(markdown_lines(selection_table(json.loads(chosen.read_text(encoding="utf-8")))))
+    for name, table_of in (("selection", selection_table), ("scaling", scaling.table)):
+        if (file := folder / f"{name}.json").is_file():
+            made[name] = "\n".join(markdown_lines(table_of(json.loads(file.read_text(encoding="utf-8")))))
     for name in results:
         runs = [run for path in tables.find([folder / name]) if not isinstance(run := tables.read(path), str)]
         made[name] = "\n".join(line for table in tables.tables_of(runs, (), True, False, "") for line in markdown_lines(table))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150  # pixels an inch
+SVG_SALT = "d3gzsl"
+"""Of the ids in an SVG file, which are drawn by chance otherwise."""
 _MANY = 40  # from so many points on, a line has no markers
 
 
@@ -50,9 +52,11 @@ def lay_out(figure: "Figure") -> None:
 
 
 def svg(figure: "Figure") -> bytes:
-    """The figure as an SVG file."""
+    """The figure as an SVG file, the same bytes for the same figure."""
+    import matplotlib
+
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": SVG_SALT}):
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
     return buffer.getvalue()

@@ -7,6 +7,8 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
+from d3gzsl_jax.runs.report.figures import SVG_SALT
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
@@ -42,7 +44,7 @@ def drawing(figure: "Figure", name: str) -> Drawing:
     for place, part in enumerate(parts):
         part.set_gid(f"part{place}")
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "d3gzsl"}):
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": SVG_SALT}):
         warnings.filterwarnings("ignore", "Glyph")  # the reader's browser has more letters than the font the layout is made with
         figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
         boxes = [part.get_tightbbox() or Bbox.null() for part in parts]

@@ -62,7 +62,9 @@ def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     assert f"| FLO | GAN | WGAN-GP | 3 |" in text and f"| {difference} |" in text  # noqa: F541
     assert "| all | 4 | 11 |" in text and "All of it took 4.5 hours" in text and "80 %" in text and "fvaegan + D3" in text
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
+    figure = (tmp_path / "figure.svg").read_bytes()
     assert report.main() == 0 and page.read_text(encoding="utf-8") == text  # again: nothing new
+    assert (tmp_path / "figure.svg").read_bytes() == figure
 
 
 def test_marks_of_something_else_are_refused(kept, tmp_path, monkeypatch, capsys):
