@@ -109,6 +109,21 @@ def of_generator(nearest_real_class: float | None, classes: int, rows: int, wher
     ]
 
 
+def of_unseen(zsl: float, classes: int) -> list[str]:
+    """Whether unseen classes are told apart at all on the folds: else what a model says of them is little more than a guess.
+
+    Args:
+        zsl: T1 on the folds of what the model predicts by; NaN where it is not known.
+        classes: between so many it is, the fewest of a fold.
+    """
+    if math.isnan(zsl) or classes < 2 or zsl >= 1.0 / classes + _CLEARLY * (1.0 - 1.0 / classes):
+        return []
+    return [
+        f"Unseen classes are hardly told apart: T1 on the folds is {_percent(zsl)}, by chance {_percent(1.0 / classes)}. Do not "
+        "rely on answers of unseen classes; descriptions that say more, attributes, or pictures of more classes may help."
+    ]
+
+
 def _highest(share: float, rows: int) -> float:
     """The upper end of Wilson's interval (95 %) of a share of so many rows, of any number."""
     if not rows:

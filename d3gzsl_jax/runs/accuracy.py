@@ -26,7 +26,7 @@ class Accuracy(NamedTuple):
         of_classes: (k,) accuracy of each.
         by_class: the mean of these.
         unseen, seen, harmonic: means over unseen and over seen classes, and their harmonic mean: U, S and H of these rows.
-        predicted: (m,) ids of `classes` and of the others that rows are taken for.
+        predicted: (m,) ids of `classes` and of the others that rows are taken for, seen ones first.
         confusion: (k, m) numbers of rows of a class that are taken for another.
         strangers: classes that the model does not know, with their numbers of rows, which count nowhere else.
     """
@@ -66,10 +66,11 @@ def accuracy_of(predicted: np.ndarray, truth: Truth, unseen: np.ndarray) -> Accu
     labels, predicted = truth.ids[known].astype(np.int64), np.asarray(predicted)[known].astype(np.int64)
     there = np.unique(labels)
     classes = np.concatenate([np.setdiff1d(there, unseen), np.intersect1d(there, unseen)])
-    columns = np.concatenate([classes, np.setdiff1d(predicted, classes)])
-    place = np.zeros(int(max(columns.max(), 0)) + 1, np.int64)
-    place[columns] = np.arange(len(columns))
-    cells = place[labels] * len(columns) + place[predicted]
+    columns = np.union1d(there, predicted)
+    columns = np.concatenate([np.setdiff1d(columns, unseen), np.intersect1d(columns, unseen)])
+    row, column = (np.zeros(int(columns.max()) + 1, np.int64) for _ in range(2))
+    row[classes], column[columns] = np.arange(len(classes)), np.arange(len(columns))
+    cells = row[labels] * len(columns) + column[predicted]
     confusion = np.bincount(cells, minlength=len(classes) * len(columns)).reshape(len(classes), -1)
     of_classes, is_unseen = per_class_accuracy(predicted, labels, classes), np.isin(classes, unseen)
     u, s = mean_over_classes(of_classes[is_unseen]), mean_over_classes(of_classes[~is_unseen])

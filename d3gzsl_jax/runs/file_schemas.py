@@ -153,6 +153,8 @@ class Results(Struct):
     interrupted: bool | None = None
     concluded: bool | None = None
     seconds: float | None = None
+    fold_seconds: float | None = None
+    model_predicts: str | None = None
     digests: dict[str, str] | None = None
     provenance: dict[str, Any] | None = None
     config: Config | None = None
@@ -242,6 +244,7 @@ class Validation(Struct):
     asked: Config
     advice: list[str] | None = None
     baselines: dict[str, OfBaseline] | None = None
+    seconds: float | None = None
 
 
 class Overrides(Struct):
@@ -283,6 +286,8 @@ class ModelNotes(Struct):
     encoders: dict[str, Any] | None = None
     baselines: dict[str, NotedBaseline] | None = None
     gammas: dict[PredictorName, float] | None = None
+    folds: dict[str, Metrics] | None = None
+    advice: list[str] | None = None
 
 
 class History(Struct):

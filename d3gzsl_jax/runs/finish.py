@@ -32,6 +32,7 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
         classifier=classifier, prediction=plan.model_predicts if plan else settings.prediction, step=int(state.step),
         data_digest=digest(data), representation_scaling=run.arrays.representation_scaling, encoders=_encoders(data),
         baselines=plan.baselines if plan else {}, gammas=plan.gammas if plan else {},
+        folds=plan.folds if plan else {}, advice=plan.advice if plan else (),
     )
 
 

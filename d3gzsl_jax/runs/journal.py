@@ -205,6 +205,7 @@ class Journal:
             warnings=[*self._of_data, *self._warnings], prediction=self._settings.prediction,
             seconds=round(self._seconds, 2), details=self._details, feature_profile=self._profile, **further,
             **({"advice": self._advice} if self._advice else {}), **({"baselines": self._baselines} if self._baselines else {}),
+            **(self._plan.told() if self._plan else {}),
         )
         if self._settings.prediction in results["predictions"]:
             self._folder.write("results.json", results)

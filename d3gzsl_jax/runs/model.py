@@ -65,6 +65,8 @@ class TrainedModel:
         baselines: what was fitted beside the run, by name; each predicts with its own calibration.
         gammas: what is taken off the seen logits of each of PREDICTORS (config.eval.calibration); {} where they predict as they
             are.
+        folds: by predictor, its means over the validation folds as fractions, see evaluation/selection.py; {} without folds.
+        advice: what follows from the folds, in sentences.
     """
 
     name: str
@@ -84,6 +86,8 @@ class TrainedModel:
     encoders: Mapping[str, Any] | None = None
     baselines: Mapping[str, FittedBaseline] = dataclasses.field(default_factory=dict)
     gammas: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    folds: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    advice: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves((self.params, self.teacher, self.classifier)))

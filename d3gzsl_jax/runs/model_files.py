@@ -1,5 +1,6 @@
 """A trained model as a folder: its arrays, its notes and the digests of both."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         "prediction": fields["prediction"], "step": fields["step"], "data_sha256": fields["data_digest"],
         "scaling": fields["scaling"].notes(),
         **({"gammas": dict(fields["gammas"])} if fields["gammas"] else {}),
+        **({"folds": _finite(fields["folds"])} if fields["folds"] else {}),
+        **({"advice": list(fields["advice"])} if fields["advice"] else {}),
         **({} if not baselines else {"baselines": {name: _noted(of) for name, of in baselines.items()}}),
         **({} if (further := fields["representation_scaling"]) is None else {"representation_scaling": further.notes()}),
         **({} if fields["encoders"] is None else {"encoders": plain(dict(fields["encoders"]))}),
@@ -86,7 +89,14 @@ def read(folder: str | Path) -> dict[str, Any]:
         "prediction": notes["prediction"], "step": notes["step"], "data_digest": notes["data_sha256"],
         "representation_scaling": None if further is None else Scaling.from_notes(further), "encoders": notes.get("encoders"),
         "baselines": _baselines(path, arrays, notes), "gammas": notes.get("gammas") or {},
+        "folds": notes.get("folds") or {}, "advice": tuple(notes.get("advice") or ()),
     }  # fmt: skip
+
+
+def _finite(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Figures of the folds that are known."""
+    known = lambda value: isinstance(value, int | float) and math.isfinite(value)  # noqa: E731
+    return {name: {key: float(value) for key, value in of.items() if known(value)} for name, of in folds.items()}
 
 
 def _noted(of: FittedBaseline) -> dict[str, Any]:

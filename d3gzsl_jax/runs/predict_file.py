@@ -11,7 +11,7 @@ import numpy as np
 from d3gzsl_jax.data.formats import feature_files
 from d3gzsl_jax.data.formats.row_names import row_names
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import accuracy, model_rows, prediction_files
+from d3gzsl_jax.runs import accuracy, model_quality, model_rows, prediction_files
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.encoded_model import check_made_alike
 from d3gzsl_jax.runs.gallery.write import Gallery
@@ -146,7 +146,8 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     rows = _with_known_classes(rows, to, display)
     truth = rows.truth
     shown = max(top, min(Gallery.CLASSES, len(model.class_names))) if to.gallery else top
-    gallery = Gallery(model, rows.pictures, rows.skipped, thumbnails=rows.thumbnails) if to.gallery else None
+    told = model_quality.sentences(model, predictor)
+    gallery = Gallery(model, rows.pictures, rows.skipped, thumbnails=rows.thumbnails, told=told) if to.gallery else None
     best: list[np.ndarray] = []
     began, done = time.monotonic(), 0
     display.start("predicting", rows.total or 0)
@@ -170,7 +171,8 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     finally:
         display.stop()
     seconds = time.monotonic() - began
-    display.say(f"wrote {to.table}: {done} rows in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second")
+    by = model_quality.what_predicts(model, predictor)
+    display.say(f"wrote {to.table}: {done} rows {by} in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second")
     _conclude(model, rows, to, display, gallery, np.concatenate(best) if best else np.zeros(0, np.int32))
     return done
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.evaluation.advice import CALLED
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment
 from d3gzsl_jax.runs.unknown_figures import explained, is_known, rows_of_folds
@@ -112,7 +113,9 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     display.results(f"{method(results['config'])} on {one_line(results['dataset'])}, seed {results['seed']}, percent", rows)
     looked = any(is_known(value) for value in (results.get("metrics") or {}).values())  # at test rows: whether there are any
     told = _RULES[results["selection"]] if looked or rule == "last" else f"{_CHOSEN}."
-    display.say(f"The result is the {results['prediction']}'s (config.eval.prediction). {told}")
+    by = CALLED.get(results.get("model_predicts") or "", "")
+    predicts = f"; the model predicts by {by}, which is ahead on the folds (config.eval.model_predicts)" if by else ""
+    display.say(f"The result is the {results['prediction']}'s (config.eval.prediction){predicts}. {told}")
     for sentence in explained(results):
         display.say(sentence)
     if (results.get("zsl_rule") or {}).get("classifier", RESTRICTED) != RESTRICTED:
@@ -120,7 +123,9 @@ def summarize(results: Mapping[str, Any], folder: Path, display: Display) -> Non
     for sentence in results.get("advice") or []:
         display.say(sentence)
     begins = "interrupted; " if interrupted else ""
-    display.say(f"{begins}{results.get('seconds') or 0.0:.0f} s of training and evaluation; wrote {folder / 'results.json'}")
+    before = f", {results['fold_seconds']:.0f} s on the folds before" if results.get("fold_seconds") else ""
+    took = f"{results.get('seconds') or 0.0:.0f} s of training and evaluation{before}"
+    display.say(f"{begins}{took}; wrote {folder / 'results.json'}")
     if interrupted:
         display.say("the same command goes on from here")
 

@@ -33,6 +33,8 @@ class Plan(NamedTuple):
     """What follows from the folds, see evaluation/advice.py."""
     baselines: Mapping[str, FittedBaseline] = MappingProxyType({})
     """What was fitted beside the run (config.eval.baselines)."""
+    seconds: float | None = None
+    """Of training and evaluation on the folds."""
 
     @property
     def epochs(self) -> int:
@@ -45,6 +47,12 @@ class Plan(NamedTuple):
         return {name: choice.gamma for name, choice in self.choices.items()} if calibrates(self.asked) else {}
 
     @property
+    def folds(self) -> dict[str, Mapping[str, float]]:
+        """By predictor and baseline, its means over the folds."""
+        own = {name: choice.metrics for name, choice in self.choices.items()}
+        return own | {name: of.validation["metrics"] for name, of in self.baselines.items()}
+
+    @property
     def uses_best(self) -> bool:
         """Whether the model predicts by a baseline that is ahead (config.eval.model_predicts)."""
         return (self.asked.get("eval") or {}).get("model_predicts") == "best"
@@ -54,6 +62,11 @@ class Plan(NamedTuple):
         """By what the model predicts unless told otherwise."""
         found = {name: of.validation["metrics"] for name, of in self.baselines.items()} if self.uses_best else {}
         return best_baseline(self.choices[self.prediction].metrics, found) or self.prediction
+
+    def told(self) -> dict[str, Any]:
+        """What results.json holds of it: 'fold_seconds', and 'model_predicts' where the model predicts by a baseline."""
+        found: dict[str, Any] = {} if self.seconds is None else {"fold_seconds": self.seconds}
+        return found if self.model_predicts == self.prediction else found | {"model_predicts": self.model_predicts}
 
     def settle(self, config: ConfigDict) -> ConfigDict:
         """The configuration of the run on all of trainval, evaluated once, at its end."""
@@ -89,7 +102,8 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
     """The plan that `validation.json` describes."""
     fields = [field.name for field in dataclasses.fields(Choice)]
     choices = {name: Choice(**{field: choice[field] for field in fields}) for name, choice in found["choices"].items()}
-    return Plan(found["prediction"], choices, found["asked"], tuple(found.get("advice") or ()))
+    advice, seconds = tuple(found.get("advice") or ()), found.get("seconds")
+    return Plan(found["prediction"], choices, found["asked"], advice, seconds=seconds)
 
 
 def report_folds(
@@ -103,7 +117,7 @@ def report_folds(
     }
     results = assemble(
         config, data, predictions, has_distillation(ConfigDict(config)), None, epochs, steps, plan.prediction,
-        interrupted=interrupted, selection=FOLDS_ONLY, advice=list(plan.advice), **baselines_of_folds(plan),
+        interrupted=interrupted, selection=FOLDS_ONLY, advice=list(plan.advice), **baselines_of_folds(plan), **plan.told(),
     )
     folder.write("results.json", results)
     display.stop()

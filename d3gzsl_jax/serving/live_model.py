@@ -14,6 +14,7 @@ from d3gzsl_jax.data.formats.csv_rows import is_number
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import model_quality
 from d3gzsl_jax.runs.described_classes import check_fits
 from d3gzsl_jax.runs.gallery.thumbnails import shrunk
 from d3gzsl_jax.runs.model import TrainedModel
@@ -66,7 +67,7 @@ class LiveModel:
         names = tuple(notes.get("attribute_names") or ())
         return {
             "title": f"{method(model.config)} on {clean_name(model.name)}",
-            "predictor": model.prediction, "began_with": self._began_with,
+            "predictor": model.prediction, "began_with": self._began_with, "told": model_quality.sentences(model),
             "classes": [{"name": clean_name(name), "kind": self._kind(label)} for label, name in enumerate(model.class_names)],
             "takes": "description" if notes.get("text") else "numbers",
             "attributes": [clean_name(name) for name in names], "size": int(model.semantics.shape[1]),

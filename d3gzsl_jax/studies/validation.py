@@ -150,6 +150,7 @@ def _chosen(
         "asked": config.to_dict(),
         "advice": _advice(plan, tried_curves, baselines, root, benchmarks),
         **({"baselines": dict(baselines)} if baselines else {}),
+        "seconds": round(sum(map(_seconds, _fold_results(root, of.folds))), 2),
     }
     folder.write(FILE, content)
     return {key: content[key] for key in content if key != "curves"}
@@ -168,16 +169,27 @@ def _advice(
     of_baselines = {name: found["metrics"] for name, found in baselines.items()}
     told = advice.of_baselines(choice.metrics, of_baselines, plan.uses_best, plan.prediction)
     told += advice.of_training(sorted(by_epoch.items()), choice.epoch, advice.longer_training(plan.asked["train"]))
-    means = [_nearest(root / f"fold-{index}") for index in range(len(benchmarks))]
+    means = [_nearest(results) for results in _fold_results(root, len(benchmarks))]
     known = [value for value in means if value is not None]
     nearest = float(np.mean(known)) if len(known) == len(means) else None
     classes, rows = _held_out(benchmarks)
+    predicts = advice.best_baseline(choice.metrics, of_baselines) if plan.uses_best else ""
+    told += advice.of_unseen((of_baselines[predicts] if predicts else choice.metrics)["zsl"], classes)
     return told + advice.of_generator(nearest, classes, rows, "the classes that folds held out")
 
 
-def _nearest(fold: Path) -> float | None:
+def _fold_results(root: Path, folds: int) -> list[dict[str, Any]]:
+    """results.json of every fold."""
+    return [json_files.read(root / f"fold-{index}" / "results.json") or {} for index in range(folds)]
+
+
+def _seconds(results: Mapping[str, Any]) -> float:
+    """How long a fold took; 0 where that is not known."""
+    return float(results.get("seconds") or 0.0)
+
+
+def _nearest(results: Mapping[str, Any]) -> float | None:
     """How near the rows that a fold's generator makes of its held-out classes are to real ones; None where it was not measured."""
-    results = json_files.read(fold / "results.json") or {}
     value = ((results.get("details") or {}).get("generator") or {}).get("nearest_real_class")
     return value if isinstance(value, int | float) else None
 

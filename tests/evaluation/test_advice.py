@@ -86,6 +86,13 @@ def test_few_rows_do_not_tell_whether_a_generator_has_learned(rows, is_enough):
     assert f"{rows} real rows" in told and "50.0 %" in told
 
 
+@pytest.mark.parametrize(("zsl", "classes", "said"), [(0.606, 2, True), (0.7, 2, False), (0.1, 10, True), (0.5, 10, False), (math.nan, 4, False)])
+def test_unseen_classes_near_chance_are_no_answers_to_rely_on(zsl, classes, said):
+    told = advice.of_unseen(zsl, classes)
+    assert bool(told) == said
+    assert not said or f"T1 on the folds is {100 * zsl:.1f}, by chance {100 / classes:.1f}." in told[0]
+
+
 def test_test_rows_are_told_where_a_baseline_is_ahead_there():
     baselines = {"eszsl": {"calibrated": {"harmonic": 0.9}}, "clip": {"calibrated": None}}
     (told,) = advice.of_test_rows({"harmonic": 0.7}, baselines)

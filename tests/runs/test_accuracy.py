@@ -39,6 +39,11 @@ def test_accuracies_are_means_over_classes_and_strangers_count_nowhere():
     assert accuracy.said_of_strangers(found.strangers, "pictures") == "the model does not know okapi: 1 picture, which count in no accuracy"
 
 
+def test_a_confusion_matrix_has_seen_classes_first_though_all_rows_are_of_unseen_ones():
+    found = accuracy.accuracy_of(np.array([3, 2, 0]), truth_of((2, 2, 2), NAMES), np.array([2, 3]))
+    assert found.classes.tolist() == [2] and found.predicted.tolist() == [0, 2, 3] and found.confusion.tolist() == [[1, 1, 1]]
+
+
 def test_one_kind_of_class_has_no_harmonic_mean():
     found = accuracy.accuracy_of(np.array([2, 1]), truth_of((2, 2), NAMES), UNSEEN)
     assert np.isnan([found.seen, found.harmonic]).all() and found.unseen == found.by_class == 0.5
@@ -51,7 +56,7 @@ def test_the_file_of_accuracies(tmp_path):
     accuracy.write_accuracy(accuracy.accuracy_of(np.array([2, 1]), truth_of((2, 2), NAMES), UNSEEN), NAMES, UNSEEN, path)
     found = json.loads(path.read_text())
     assert found["per_class"] == [{"class": 2, "name": "Dog", "seen": False, "rows": 2, "accuracy": 0.5}] and found["seen"] is None
-    assert found["confusion"] == {"true": [2], "predicted": [2, 1], "rows": [[1, 1]]} and found["accuracy_of_rows"] == 0.5
+    assert found["confusion"] == {"true": [2], "predicted": [1, 2], "rows": [[1, 1]]} and found["accuracy_of_rows"] == 0.5
     assert accuracy.output_file(path, "--accuracy") == path
     path.write_text('{"harmonic": 1}')
     with pytest.raises(UserError, match=r"--accuracy=.*a file is there that holds no accuracies of predictions"):

@@ -154,6 +154,7 @@ def test_the_command_writes_table_accuracy_and_page(run, folder, encoder, tmp_pa
     assert f"{right} of 12 pictures are recognised: U " in said and "the model does not know okapi: 1 picture" in said
     page = (tmp_path / "p.html").read_text()
     assert page.count('class="card') == 13 and page.count("data:image/") == 13 and page.count('<li class="seen">') + page.count('<li class="unseen">') == 39
+    assert f"Predicted by the {run.model.prediction}." in page and f"13 rows predicted by the {run.model.prediction} in" in said
     before = table(tmp_path / "c.csv")
     predict(run, images=folder, output=tmp_path / "c.csv", accuracy=tmp_path / "a.json", gallery=tmp_path / "p.html")
     assert table(tmp_path / "c.csv") == before  # its own files are written over

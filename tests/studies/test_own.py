@@ -10,7 +10,7 @@ from rich.console import Console
 from configs import own
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import reopen, teacher
+from d3gzsl_jax.runs import model_quality, reopen, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
@@ -94,10 +94,19 @@ def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path)
         assert np.mean(by_class) == pytest.approx(found["calibrated"]["unseen"])
     ahead = results["baselines"]["regressor"]["validation"]["metrics"]["harmonic"]
     assert model.prediction == "regressor" and ahead > results["validation"]["metrics"]["harmonic"] + 0.01
-    assert any("the model predicts by it" in told for told in results["advice"])
+    assert any("the model predicts by it" in told for told in results["advice"]) and results["model_predicts"] == "regressor"
+    folds = [json.loads((folder / "validation" / f"fold-{index}" / "results.json").read_text())["seconds"] for index in range(2)]
+    assert results["fold_seconds"] == pytest.approx(sum(folds), abs=0.01)
+    of_folds = results["baselines"]["regressor"]["validation"]["metrics"]
+    told = model_quality.sentences(model)
+    assert told[0].startswith("Predicted by the linear regressor, calibrated on folds; on folds inside trainval, with seen classes held out")
+    assert f"U {100 * of_folds['unseen']:.1f}, S {100 * of_folds['seen']:.1f}, H {100 * of_folds['harmonic']:.1f}, T1 " in told[0]
+    assert told[1:] == list(model.advice) and set(model.advice) <= set(results["advice"])
+    assert model_quality.what_predicts(model, "student") == "predicted by the student, calibrated on folds"
     np.testing.assert_array_equal(model.predict(rows).classes, model.predict(rows, predictor="regressor").classes)
     model.save(tmp_path / "model")
     again = load_model(tmp_path / "model")
+    assert (again.folds, again.advice) == (model.folds, model.advice)
     np.testing.assert_array_equal(again.predict(rows, predictor="eszsl").classes, model.predict(rows, predictor="eszsl").classes)
     with pytest.raises(UserError, match="predictor 'class_norm': this model has student and classifier and eszsl"):
         model.check_predictor("class_norm")

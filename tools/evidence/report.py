@@ -117,16 +117,20 @@ def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 
 def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """How long all of it took: seeds that were trained together have one clock."""
-    total, unknown = 0.0, 0
+    total, unknown, without_folds = 0.0, 0, 0
     for results in of_benchmarks.values():
-        longest: dict[tuple[str, bool, bool], float] = {}
+        longest: dict[tuple[str, bool, bool], tuple[float, bool]] = {}
         for one in results:
             key = one["framework"], bool(one["distillation"]), has_ensemble(one)
             unknown += one.get("seconds") is None
-            longest[key] = max(longest.get(key, 0.0), one.get("seconds") or 0.0)
-        total += sum(longest.values())
-    without = f", without {unknown} results that do not say" if unknown else ""
-    return f"All of it took {total / 3600:.1f} hours of the clock{without}."
+            seconds = (one.get("seconds") or 0.0) + (one.get("fold_seconds") or 0.0)
+            lacks_folds = one["framework"] in FRAMEWORKS and one["selection"] == "validation" and one.get("fold_seconds") is None
+            longest[key] = max(longest.get(key, (0.0, False)), (seconds, lacks_folds))
+        total += sum(seconds for seconds, _ in longest.values())
+        without_folds += sum(lacks for _, lacks in longest.values())
+    told = [f"{unknown} results that do not say"] * bool(unknown)
+    told += [f"the folds of {without_folds} rows, whose runs did not record them"] * bool(without_folds)
+    return f"All of it took {total / 3600:.1f} hours of the clock{', without ' + ' and '.join(told) if told else ''}."
 
 
 def blocks(folder: Path) -> tuple[dict[str, str], Any]:

@@ -24,7 +24,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Table:
             cells, auto = found[name]["cells"], " ".join(found[name]["auto"])
             shown = [_both(cells[setting]) if setting in cells else UNKNOWN for setting in settings]
             rows.append([Cell.of(cell) for cell in (called, auto, _less_best(cells, auto), *shown)])
-    headings = ["features", "`auto` takes", "`auto` less the best", *settings]
+    headings = ["features", "auto takes", "auto less the best", *settings]
     return Table("", [Column.of(heading, right=place > 1) for place, heading in enumerate(headings)], rows)
 
 

@@ -54,6 +54,7 @@ class Shown(NamedTuple):
         unseen: ids of the unseen classes.
         accuracy: of all rows; None where it is not known.
         skipped: names of pictures left out, with the reason.
+        told: what predicts and how good it is, in sentences.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Shown(NamedTuple):
     unseen: Set[int]
     accuracy: Accuracy | None
     skipped: Sequence[tuple[str, str]]
+    told: Sequence[str] = ()
 
 
 def page(shown: Shown, thumbnails: Sequence[tuple[str, bool]], mark: str) -> str:

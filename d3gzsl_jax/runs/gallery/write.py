@@ -47,6 +47,7 @@ class Gallery:
         pictures: of all rows to come, in order; () where rows are no pictures.
         skipped: names of pictures that could not be read, with the reason.
         thumbnails: of all the pictures, where they were made when they were open; () to open them again.
+        told: what predicts and how good it is, in sentences.
     """
 
     CLASSES = 3
@@ -54,8 +55,9 @@ class Gallery:
 
     def __init__(
         self, model: "TrainedModel", pictures: Sequence[Path] = (), skipped: Sequence[tuple[str, str]] = (), most: int = MOST,
-        thumbnails: Sequence[tuple[str, bool]] = (),
+        thumbnails: Sequence[tuple[str, bool]] = (), told: Sequence[str] = (),
     ) -> None:
+        self._told = told
         self._thumbnails_of_rows = thumbnails
         self._model, self._pictures, self._skipped, self._most = model, pictures, skipped, most
         self._cards: list[Card] = []
@@ -83,7 +85,7 @@ class Gallery:
         """
         model, cards = self._model, self._least_sure()
         called, unseen = f"{method(model.config)} on {model.name}", frozenset(model.unseen.tolist())
-        shown = Shown(called, cards, self._rows, model.class_names, unseen, accuracy, self._skipped)
+        shown = Shown(called, cards, self._rows, model.class_names, unseen, accuracy, self._skipped, self._told)
         thumbnails = self._thumbnails(cards, display) if self._pictures else []
         atomic.write_text(target, printable(page(shown, thumbnails, MARK)), parents=True)
         cut = f", the least sure of {self._rows}" if len(cards) < self._rows else ""
