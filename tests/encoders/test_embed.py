@@ -15,7 +15,9 @@ from d3gzsl_jax.encoders import embed as module
 from d3gzsl_jax.encoders import images
 from d3gzsl_jax.main import main
 from tests.encoders.test_embed_pictures import QUIET, Means, write_pictures
-from tools.digits.pictures import NAMES, write
+from tools.pictures import digits
+from tools.pictures.digits import NAMES
+from tools.pictures.folder import write
 
 NUMBERS = "class,red,green\na,1,0\nb,0,1\nc,1,1\n"
 
@@ -216,7 +218,7 @@ def test_further_keys_that_are_wrong_are_refused(data, tmp_path, key, value, tol
 @pytest.mark.slow
 def test_digits_as_pictures_and_sentences(lite_onnx, minilm, tmp_path, capsys):
     """With a real network of pictures and a real one of sentences."""
-    write(tmp_path, per_digit=12, new_per_digit=3, flat=True)
+    write(tmp_path, digits.drawn(per_digit=12, new_per_digit=3), flat=True)
     assert len(list((tmp_path / "new").iterdir())) == 9 and len(list((tmp_path / "pictures").iterdir())) == 7
     assert embed(tmp_path, f"--image-encoder={lite_onnx}", f"--text-encoder={minilm}", "--unseen=eight", output="digits.npz") == 0
     data = d3.validate(read_npz(tmp_path / "digits.npz"))

@@ -7,14 +7,15 @@ import pytest
 
 from d3gzsl_jax.main import main
 from tests.encoders.real_encoders import lite_onnx, minilm  # noqa: F401 - fixtures
-from tools.digits.pictures import write
+from tools.pictures import digits
+from tools.pictures.folder import write
 
 SHORT = ("train.outer_steps=20", "train.epochs=2", "eval.every_epochs=1", "eval.folds=1", "eval.baselines=eszsl,class_norm")
 
 
 @pytest.mark.slow
 def test_from_pictures_and_sentences_to_a_page_of_predictions(tmp_path, lite_onnx, minilm):  # noqa: F811
-    write(tmp_path / "digits", per_digit=40, new_per_digit=20)
+    write(tmp_path / "digits", digits.drawn(per_digit=40, new_per_digit=20))
     pictures = tmp_path / "digits" / "pictures"
     for name in ("three", "six", "nine"):  # with pictures, so that it is known how they are recognised
         shutil.copytree(tmp_path / "digits" / "new" / name, pictures / name)

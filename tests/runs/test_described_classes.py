@@ -11,7 +11,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import described_classes
 from tests.serving import small_model
-from tools.digits.pictures import DESCRIPTIONS
+from tools.pictures.digits import DESCRIPTIONS
 
 pytestmark = pytest.mark.slow
 

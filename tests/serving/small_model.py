@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
 from tests.conftest import ROOT
-from tools.digits.pictures import DESCRIPTIONS, NAMES
+from tools.pictures.digits import DESCRIPTIONS, NAMES
 
 QUICK = {"train.epochs": 3, "teacher.epochs": 3, "classifier.epochs": 3, "log.report": False}
 _SIDE = 8

@@ -15,7 +15,7 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax.serving import app as app_module
 from d3gzsl_jax.serving.live_model import LiveModel, in_words, numbers
 from tests.serving import small_model
-from tools.digits.pictures import DESCRIPTIONS
+from tools.pictures.digits import DESCRIPTIONS
 
 pytest.importorskip("starlette")
 pytest.importorskip("httpx2")

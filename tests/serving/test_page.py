@@ -11,7 +11,7 @@ import pytest
 from d3gzsl_jax.serving import server
 from d3gzsl_jax.serving.app import application
 from tests.serving import small_model
-from tools.digits.pictures import DESCRIPTIONS
+from tools.pictures.digits import DESCRIPTIONS
 
 pytestmark = pytest.mark.slow
 
