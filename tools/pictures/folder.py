@@ -57,7 +57,8 @@ def write(folder: Path, classes: Sequence[Drawn], flat: bool = False) -> None:
 
 
 def command(
-    argv: list[str] | None, about: str | None, options: Callable[[argparse.ArgumentParser], None], draw: Callable[[Any], Sequence[Drawn]]
+    argv: list[str] | None, about: str | None, options: Callable[[argparse.ArgumentParser], None],
+    draw: Callable[[argparse.Namespace], Sequence[Drawn]],
 ) -> int:
     """The command line of a set; returns the exit code.
 

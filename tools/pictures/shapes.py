@@ -3,8 +3,8 @@
     python tools/pictures/shapes.py FOLDER
 
 Four shapes in four colours are sixteen classes: twelve have pictures in FOLDER/pictures; of the four others, each of a shape and a
-colour that are seen apart, FOLDER/new has pictures to predict (a folder for each, or all in one with --flat), and FOLDER/classes.csv
-a sentence, as of all. Size, place, tint and background of a shape are drawn by chance, the same in every run.
+colour that are seen apart, FOLDER/new has pictures to predict (a folder for each, or all in one with --flat), and
+FOLDER/classes.csv a sentence, as of all. Size, place, tint and background of a shape are drawn by chance, the same in every run.
 """
 
 import argparse
