@@ -3,7 +3,7 @@
     python -m d3gzsl_jax.main --config=configs/cub_small.py --config.data.root=FOLDER   (configs/cub_small.py:cegzsl on CE-GZSL)
 
 These settings are no paper's. Expected on the VGG fc7 features this was tried on (not comparable with ResNet-101 tables):
-docs/results.md has the measured figures. On CE-GZSL: smaller batches, its own weights and temperatures.
+docs/components.md has the measured figures. On CE-GZSL: smaller batches, its own weights and temperatures.
 """
 
 from ml_collections import ConfigDict

@@ -4,7 +4,7 @@
 
 These settings are neither a paper's nor the released ones, which are in `cub.py`. Epoch, predictor, final classifier's epochs and
 gamma are chosen on a fold inside trainval, and so were schedule and weights (CE-GZSL: rate, batch and synthesized rows);
-docs/results.md has the search, its commands, and what had been seen of test rows before. Expected U/S/H on the VGG features this
+docs/components.md has the search, its commands, and what had been seen of test rows before. Expected U/S/H on the VGG features this
 was tried on, three seeds:
 WGAN-GP: student 56.1 / 60.2 / 58.1 (what the fold chose), classifier 64.6 / 56.3 / 60.2; without D3 63.2 / 56.3 / 59.5.
 CE-GZSL: classifier 43.6 / 59.9 / 50.5 (what the fold chose), student 50.6 / 51.8 / 51.2; without D3 42.6 / 59.7 / 49.7.

@@ -2,7 +2,7 @@
 
     python -m d3gzsl_jax.main --config=configs/digits.py   (configs/digits.py:base without D3, :cegzsl on CE-GZSL)
 
-No paper has such a benchmark. Expected: docs/results.md has the figures over 5 seeds. The settings
+No paper has such a benchmark. Expected: docs/components.md has the figures over 5 seeds. The settings
 were chosen by tools/digits/settings.py on classes held out among the seven seen digits, never on the test rows or the unseen
 digits; on CE-GZSL widths are in proportion, and weights and temperatures its own.
 """

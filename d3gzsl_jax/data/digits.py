@@ -12,7 +12,7 @@ Unseen digits are 3, 6 and 9. They were chosen for what they look like, before a
 combination of an upper half and a lower half that seen digits show. 3 is the upper half of 2 over the lower half of 5; 6 the
 upper half of 5, bent, over the lower half of 8; 9 the upper half of 8 over the lower half of 4 and 7. Every attribute is present
 in at least one seen digit and absent in at least one. (The attributes were revised once: seven-segment strokes in place of the
-grid did not carry over to classes held out among the seven seen digits. docs/results.md tells.) Trainval and test_seen are a
+grid did not carry over to classes held out among the seven seen digits. docs/components.md tells.) Trainval and test_seen are a
 fixed, seeded 80/20 split within each seen digit.
 """
 
