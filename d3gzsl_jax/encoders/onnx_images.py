@@ -130,7 +130,7 @@ def onnx_encoder(spec: str) -> OnnxImages:
     threads = options.pop("threads", "1")
     if not threads.isdecimal() or not 1 <= int(threads) <= 1024:
         raise UserError(f"{path}: threads={shortened(threads)}: expected a whole number, 1 to 1024")
-    onnxruntime = library("onnxruntime", "images", f"onnx:{path.name}")
+    onnxruntime = library("onnxruntime", "onnx", f"onnx:{path.name}")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = int(threads), 1
     settings.log_severity_level = 3

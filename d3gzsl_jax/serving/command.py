@@ -1,6 +1,5 @@
 """`d3gzsl serve`: a local page to try a model on pictures, and to describe new classes to it."""
 
-import importlib.util
 import os
 import secrets
 import sys
@@ -11,7 +10,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.serving.server import address_of, is_loopback, listening_socket, serve
-from d3gzsl_jax.system import paths
+from d3gzsl_jax.system import extras, paths
 from d3gzsl_jax.system.options import Parser, whole
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         UserError: bad input.
     """
     options = _parser().parse_args(sys.argv[1:] if argv is None else argv)
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(f"serve needs {missing[0].replace('PIL', 'pillow')}: pip install 'd3gzsl-jax[serve]'")
+    for library in _NEEDED:
+        extras.require(library, "serve", "this command")
     _check(options)
     with listening_socket(options.host, options.port) as bound:  # before a model is loaded, which may take long
         from d3gzsl_jax.runs.display import Display

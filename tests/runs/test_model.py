@@ -300,7 +300,7 @@ def test_predictions_have_names_and_fit_a_dataframe(run, base_run, data, tmp_pat
 
 def test_a_dataframe_without_pandas(run, data, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(d3.UserError, match=r"needs pandas: pip install 'd3gzsl-jax\[dataframe\]'"):
+    with pytest.raises(d3.UserError, match=r"needs pandas, which is not installed: pip install .*\[dataframe\]'"):
         run.model.predict(data.features[:3]).to_dataframe()
 
 
