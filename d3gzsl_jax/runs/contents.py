@@ -81,6 +81,18 @@ def require_run(folder: Path) -> None:
         raise UserError(f"--workdir={folder}: holds no run (no config.json)")
 
 
+def require_model(folder: Path) -> None:
+    """Refuses a folder without a saved model, for a command that takes no checkpoint in its place.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        model_folder(folder)
+    except UserError:
+        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
+
+
 def model_folder(folder: Path) -> Path:
     """Where the saved model of a run lies, or the one that `folder` is.
 

@@ -130,7 +130,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.runs.encoded_model import check_made_alike
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
-    from d3gzsl_jax.runs.reopen import run_data
+    from d3gzsl_jax.runs.reopen import data_of
 
     source = options["classes"] or options["semantics"]
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
@@ -142,8 +142,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
         if options["key"] in ("", "semantics"):
             check_made_alike(model, Path(source), "text")
         check_width(semantics, model.semantics.shape[1], source)
-    _, data = run_data(options["workdir"], options["data_root"])
-    grown = model.add_classes(semantics, names, data)
+    grown = model.add_classes(semantics, names, data_of(model.config, options["data_root"]))
     grown.write(output)
     ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
     known = len(grown.class_names)
@@ -192,10 +191,13 @@ MODES: Mapping[str, Mode] = {
     "add_classes": Mode(
         _add_classes, ("workdir", "output"), ("classes", "semantics", "data_root", "text_encoder", "key"),
         "A model that knows further classes, by what is said of them alone: descriptions, or attributes with the columns of the\n"
-        "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read.\n\n"
+        "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read. To what it wrote it adds more.\n\n"
         "    d3gzsl add-classes --workdir=runs/mine --classes=new.csv --output=models/with-new\n"
         "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine",
-        {"output": "the folder of the new model", "classes": "a CSV of class,description, or class and attributes"},
+        {
+            "workdir": _OF_MODEL["workdir"], "output": "the folder of the new model",
+            "classes": "a CSV of class,description, or class and attributes",
+        },
         ("classes", "semantics"), {"classes": ""},
     ),
 }  # fmt: skip
@@ -254,9 +256,11 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
             what = {"workdir": "folder", "data_root": "file or folder", "images": "file or folder"}.get(name, "file")
             raise UserError(f"--{name}={path}: no such {what}")
     if not remote:
-        if options.get("checkpoint") or mode in ("evaluate", "add_classes"):
+        if options.get("checkpoint") or mode == "evaluate":
             contents.require_run(sources["workdir"])
-        if not options.get("checkpoint") and mode != "evaluate":
+        elif mode == "add_classes":
+            contents.require_model(sources["workdir"])
+        else:
             contents.model_folder(sources["workdir"])
     if options.get("output"):
         known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}

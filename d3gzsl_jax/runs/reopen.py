@@ -68,6 +68,22 @@ def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSL
     return config, data
 
 
+def data_of(config: ConfigDict, data_root: str = "") -> GZSLData:
+    """The data that a saved model was trained on, as its own configuration names it.
+
+    Args:
+        config: of the model.
+        data_root: where the data is now, '' for where it was.
+
+    Raises:
+        UserError: it is not there.
+    """
+    config = config.copy_and_resolve_references()
+    if data_root:
+        config.data.root = data_root
+    return load(config.dataset, config.data)
+
+
 def open_checkpoint(
     workdir: str | Path, which: str, display: Display, data_root: str = ""
 ) -> tuple[Run, FrozenTeacher, TrainState]:
