@@ -41,9 +41,10 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     Raises:
         UserError: the folder holds no run.
     """
-    path = RunFolder.reading(workdir).path / "config.json"
+    folder = RunFolder.reading(workdir).path
+    path = folder / "config.json"
     if (found := json_files.read(path)) is None:
-        raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
+        raise UserError(f"--workdir={workdir}: {contents.no_run(folder)}")
     config = saved_config.read(found, path)
     if data_root:
         config.data.root = data_root

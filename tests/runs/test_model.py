@@ -375,6 +375,9 @@ def test_the_modes_end_to_end(run, tmp_path):
     assert more.class_names == (*nine.class_names, "ten") and more.unseen.tolist() == [3, 6, 9, 10]
     expected = nine.add_classes(of_ten[None], ("ten",), d3.load_data(run.model.config))
     chex.assert_trees_all_close(more.classifier, expected.classifier, atol=1e-5)
+    for name, given in (("evaluate", {}), ("predict", {"checkpoint": "last", "input": tmp_path / "x.npy", "output": tmp_path / "d.csv"})):
+        with pytest.raises(d3.UserError, match=r"more: is a saved model, not the run that it came from, whose folder is needed"):
+            mode(name, workdir=tmp_path / "more", **given)
     with pytest.raises(d3.UserError, match=r"class 'ten': the model knows a class of that name"):
         mode("add_classes", workdir=tmp_path / "more", semantics=tmp_path / "ten.csv", output=tmp_path / "most")
     assert zipfile.is_zipfile(tmp_path / "s.npz") and not list(tmp_path.glob("*.part"))
