@@ -1,5 +1,6 @@
 """Text from outside made fit to be shown and written: names of classes and data sets, messages of one line, cells of CSV files."""
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ LONGEST_VALUE = 120
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
 _TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # bidirectional overrides and isolates
 _FORMULA = re.compile(r"^[=+\-@＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
+_DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"^-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
 
 
@@ -88,6 +90,21 @@ def evened(name: str) -> str:
 def alike(name: str, others: Iterable[str]) -> str:
     """The first of other names that is `evened` the same as `name`; '' where none is."""
     return next((other for other in others if evened(other) == evened(name)), "")
+
+
+def nearest(name: str, others: Sequence[str]) -> str:
+    """The one of other names that is most likely meant by `name`: one that is `alike`, else one of nearly the same letters; ''
+    where none is. By 'class 9' 'class 3' is not meant: another number is no slip."""
+    if same := alike(name, others):
+        return same
+    known, given = {evened(other): other for other in others}, evened(name)[:LONGEST_VALUE]
+    close = difflib.get_close_matches(given, known, n=3)
+    return next((known[other] for other in close if _DIGITS.sub("", other) != _DIGITS.sub("", given)), "")
+
+
+def ended(text: str) -> str:
+    """A sentence with a full stop, unless it ends already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def printable(text: str, encoding: str | None = "utf-8") -> str:

@@ -360,9 +360,9 @@ def test_a_file_of_options(tmp_path, monkeypatch, capsys):
 
 def test_options_that_may_be_unknown_are_passed_over(tmp_path, capsys):
     """As absl does it: only where a command has none such."""
-    given = ["predict", "--undefok=mine,nohis", f"--workdir={tmp_path}", "--mine=3", "--nomine", "--input=none", "--output=y"]
+    given = ["predict", "--undefok=mine,nohis", f"--workdir={tmp_path}", "--mine=3", "--nomine", "--input=none", "--output=y.csv"]
     assert entry.main(given) == 2 and "none: no such file" in capsys.readouterr().err
-    assert entry.main(["predict", "--undefok", "workdir", f"--workdir={tmp_path / 'not'}", "--input=x", "--output=y"]) == 2
+    assert entry.main(["predict", "--undefok", "workdir", f"--workdir={tmp_path / 'not'}", "--input=x", "--output=y.csv"]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert entry.main([*given, "--yours=3"]) == 2 and "unknown option --yours" in capsys.readouterr().err
     assert entry.main(["--undefok=mine", "--mine=3"]) == 2 and "--config is missing" in capsys.readouterr().err

@@ -177,6 +177,7 @@ def test_a_collapsed_generator_is_warned_of_once(tmp_path):
     results = started(config, tmp_path / "run", said)
     warnings = [line for line in said if "may have collapsed" in line]
     assert len(warnings) == 1 and "for 3 of 3 unseen classes" in warnings[0]
+    assert "train longer or with a smaller config.train.learning_rate" in warnings[0] and "or predict by a baseline" in warnings[0]
     assert len(results["warnings"]) == 1 and "epoch 2" in results["warnings"][0]
 
 

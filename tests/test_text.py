@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d3gzsl_jax.text import clean_name, csv_row, printable, same_name_twice, shortened
+from d3gzsl_jax.text import clean_name, csv_row, ended, nearest, printable, same_name_twice, shortened
 
 HALF = "\ud83d"
 
@@ -23,6 +23,18 @@ def test_a_clean_name_is_one_line_of_utf8_and_stays_as_it_is(value):
     name = clean_name(value)
     assert name.encode() and len(name.splitlines()) == 1 if name else name == ""
     assert clean_name(name) == name
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("green circel", "green circle"), ("Green_Circle", "green circle"), ("GREEN CIRCEL", "green circle"), ("okapi", ""), ("class 12", ""),
+    ("clas 1", "class 1"), ("x" * 10000, ""),
+])  # fmt: skip
+def test_the_nearest_name_is_that_of_nearly_the_same_letters_but_no_other_number(name, meant):
+    assert nearest(name, ("class 1", "green circle", "green square")) == meant
+
+
+def test_a_sentence_ends_once():
+    assert [ended(text) for text in ("a", "a.", "a?")] == ["a.", "a.", "a?"]
 
 
 def test_names_that_are_there_twice():

@@ -6,7 +6,6 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from d3gzsl_jax.encoders.pictures import Picture, find_pictures, require_outside
 from d3gzsl_jax.encoders.split import Split, drawn_split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
-from d3gzsl_jax.text import alike, csv_row, cut, listed, shortened
+from d3gzsl_jax.text import csv_row, cut, listed, nearest, shortened
 
 IMAGE_ENCODER, TEXT_ENCODER = "resnet101", "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2"
 """What is taken where none is named: 178 MB and 91 MB, downloaded once."""
@@ -157,8 +156,7 @@ def _labels(pictures: Sequence[Picture], table: ClassTable, source: str) -> dict
                 "of file,class"
             )
         if picture.class_name not in ids:
-            close = get_close_matches(picture.class_name[:200], table.names, n=1)
-            meant = alike(picture.class_name, table.names) or next(iter(close), "")
+            meant = nearest(picture.class_name, table.names)
             hint = f"did you mean {shortened(meant)}? Call both alike" if meant else "add a line for it, or take its pictures out"
             name, of = cut(picture.name), shortened(picture.class_name)
             raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks; {hint}")

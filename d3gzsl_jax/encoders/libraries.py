@@ -2,10 +2,14 @@
 
 import contextlib
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
 from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.system.extras import install_command, package_of
+
+_WITH_TORCH = ("timm", "torch", "transformers", "sentence_transformers")
 
 
 def library(name: str, extra: str, wanted_by: str) -> Any:
@@ -13,7 +17,7 @@ def library(name: str, extra: str, wanted_by: str) -> Any:
 
     Args:
         name: of the module, as 'onnxruntime'.
-        extra: which installs it, as 'images'.
+        extra: which installs it, as 'onnx'.
         wanted_by: what needs it, as '--image-encoder=onnx:FILE', for the message.
 
     Raises:
@@ -24,14 +28,24 @@ def library(name: str, extra: str, wanted_by: str) -> Any:
     except Exception as error:  # one that is half installed raises nearly anything
         missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
         if missing:
-            raise UserError(f"{wanted_by}: {missing} is not installed; pip install 'd3gzsl-jax[{extra}]'") from None
-        first: BaseException = error
-        while before := first.__cause__ or first.__context__:  # what went wrong first: the others follow from it
-            first = before
-        raise UserError(
-            f"{wanted_by}: {name} does not load ({reason(first)}); it is there, with versions that do not fit each other, of torch "
-            "and torchvision perhaps: install those of one release"
-        ) from None
+            raise UserError(f"{wanted_by}: {package_of(missing)} is not installed; {install_command(extra)}") from None
+        first = _first(error)
+        advice = _of_torch(name) if name in _WITH_TORCH else "it is there, beside versions that do not fit it: install it anew"
+        raise UserError(f"{wanted_by}: {name} does not load ({reason(first)}); {advice}") from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first: the others follow from it."""
+    while before := error.__cause__ or error.__context__:
+        error = before
+    return error
+
+
+def _of_torch(name: str = "") -> str:
+    """What to do where PyTorch, or what builds on it, does not load. `name`: of the module."""
+    can_do_without = name not in ("timm", "torch") and importlib.util.find_spec("torchvision") is not None
+    without = ", or pip uninstall torchvision: only timm needs it, ONNX and texts do not" if can_do_without else ""
+    return f"install torch and torchvision of one release and one build (both for the CPU, or both for CUDA){without}"
 
 
 @contextlib.contextmanager
@@ -46,6 +60,9 @@ def refused(what: str, advice: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # these libraries raise nearly anything: of the network, of files, of versions
+        first = _first(error)
+        if "torchvision" in str(first):  # transformers imports it when it is asked for a model
+            raise UserError(f"{what} ({reason(first)}); {_of_torch()}") from None
         raise UserError(f"{what} ({reason(error)}); {advice}") from None
 
 

@@ -37,6 +37,8 @@ METADATA = "d3gzsl_transform"
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
 _LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])", re.DOTALL)
 """A key and the length of its value, as protobuf writes them: field 1 of 8 bytes, then field 2."""
+_FURTHER = {"output": "by name; default the first", "threads": "default 1"}
+"""Options besides those of a transform, with their meanings."""
 _ADVICE = "export it again, or name another file"
 
 
@@ -60,6 +62,10 @@ class OnnxImages:
         if self._output not in names:
             raise UserError(f"{path}: has no output {shortened(self._output)}; it has {listed(names)}")
         sides = {name: side for name, side in (("height", height), ("width", width)) if side is not None}
+        for option in ("size", "height", "width"):
+            if any(options.get(option, str(side)) != str(side) for name, side in sides.items() if option in ("size", name)):
+                took = " and ".join(f"{name} {side}" for name, side in sides.items())
+                raise UserError(f"{path}: {option}={shortened(options[option])}: the network itself has {took}; leave it out")
         grey: dict[str, Any] = {"mean": "0", "std": "1"} if channels == 1 else {}
         self.transform = transform.of_fields(grey | _stored(session, path) | options | sides, str(path))
         if channels is not None and len(self.transform.mean) != channels:
@@ -127,10 +133,11 @@ def onnx_encoder(spec: str) -> OnnxImages:
     path = paths.clean(name, "image encoder onnx")
     if not path.is_file():
         raise UserError(f"{path}: no such file; onnx:FILE names an exported network")
+    transform.check_names(options, str(path), _FURTHER)
     threads = options.pop("threads", "1")
     if not threads.isdecimal() or not 1 <= int(threads) <= 1024:
         raise UserError(f"{path}: threads={shortened(threads)}: expected a whole number, 1 to 1024")
-    onnxruntime = library("onnxruntime", "images", f"onnx:{path.name}")
+    onnxruntime = library("onnxruntime", "onnx", f"onnx:{path.name}")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.inter_op_num_threads = int(threads), 1
     settings.log_severity_level = 3

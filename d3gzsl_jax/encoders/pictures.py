@@ -16,6 +16,7 @@ from d3gzsl_jax.text import clean_name, cut, listed, shortened
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_EXTRA = "onnx"  # the smallest that has Pillow: with those of other encoders it is there
 _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "icon\r")
 
 
@@ -116,7 +117,7 @@ def open_picture(path: Path, name: str = "") -> "Image":
     Raises:
         UserError: it is no whole picture, in one line.
     """
-    pillow, exif = library("PIL.Image", "images", "pictures"), library("PIL.ImageOps", "images", "pictures")
+    pillow, exif = library("PIL.Image", _EXTRA, "pictures"), library("PIL.ImageOps", _EXTRA, "pictures")
     name = cut(name or str(path))
     _require_file(path, name)
     with warnings.catch_warnings():
@@ -136,7 +137,7 @@ def check_picture(path: Path, name: str) -> None:
     Raises:
         UserError: as `open_picture`.
     """
-    pillow, name = library("PIL.Image", "images", "pictures"), cut(name)
+    pillow, name = library("PIL.Image", _EXTRA, "pictures"), cut(name)
     _require_file(path, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

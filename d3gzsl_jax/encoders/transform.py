@@ -5,7 +5,8 @@ The figures are those of torchvision's `Resize`, `CenterCrop`, `ToTensor` and `N
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,16 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 FITS = ("crop", "squash", "pad")
 LARGEST = 4096  # pixels of a side
+_SIZE = 224
+_MEANINGS = {
+    "size": f"or height and width, of a network that takes any; default {_SIZE}",
+    "resize": "of the shorter side before the middle is cut out; default size / 0.875",
+    "interpolation": "default bilinear",
+    "fit": f"{', '.join(FITS[:-1])} or {FITS[-1]}; default {FITS[0]}",
+    "mean": "default ImageNet's, of grey pictures 0",
+    "std": "default ImageNet's, of grey pictures 1",
+}
+"""Of what `of_fields` takes, for messages."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +112,23 @@ def _middle(picture: "Image") -> "Image":
     return picture.crop((0, top, width, top + length))
 
 
+def check_names(fields: Iterable[str], where: str, further: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Refuses fields that `of_fields` does not know.
+
+    Args:
+        fields: names.
+        where: what messages name.
+        further: other names that may be given there, with their meanings.
+
+    Raises:
+        UserError: naming the first unknown one, and what may be given.
+    """
+    known = _MEANINGS | dict(further)
+    if unknown := sorted(set(fields) - {*known, "height", "width"}):
+        told = ", ".join(f"{name} ({meaning})" for name, meaning in known.items())
+        raise UserError(f"{where}: there is no {shortened(unknown[0])}; there are {told}")
+
+
 def of_fields(fields: Mapping[str, Any], where: str) -> Transform:
     """A transform of fields by name, as an ONNX file or options have them.
 
@@ -112,10 +140,8 @@ def of_fields(fields: Mapping[str, Any], where: str) -> Transform:
     Raises:
         UserError: a field is unknown, or has no such value.
     """
-    known = ("size", *(field.name for field in dataclasses.fields(Transform)))
-    if unknown := sorted(set(fields) - set(known)):
-        raise UserError(f"{where}: there is no {shortened(unknown[0])}; there are {', '.join(known)}")
-    size = {side: _whole(fields.get(side, fields.get("size", 224)), side, where) for side in ("height", "width")}
+    check_names(fields, where)
+    size = {side: _whole(fields.get(side, fields.get("size", _SIZE)), side, where) for side in ("height", "width")}
     resize = fields.get("resize")
     found: dict[str, Any] = {
         **size, "resize": max(size.values()) * 8 // 7 if resize is None else _whole(resize, "resize", where),

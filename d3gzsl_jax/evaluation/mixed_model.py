@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.extras import install_command
 
 _LEVEL = 0.95
 _DECIMALS = 12  # of a variance: below is rounding
@@ -66,7 +67,7 @@ def fit(differences: Mapping[Any, Sequence[float]], family: Mapping[Any, str] | 
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM
     except ImportError:
-        raise UserError("one model over all comparisons is fitted by statsmodels: pip install 'd3gzsl-jax[evidence]'") from None
+        raise UserError(f"one model over all comparisons is fitted by statsmodels: {install_command('evidence')}") from None
     from scipy import stats
 
     families = {name: (family or {}).get(name, "all") for name in differences}

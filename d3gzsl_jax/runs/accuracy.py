@@ -1,7 +1,8 @@
 """How good predictions are of rows whose classes are known: accuracies by class, U, S and H, and the confusion matrix."""
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from d3gzsl_jax.evaluation.metrics import harmonic_mean, mean_over_classes, per_
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.truth import Truth
 from d3gzsl_jax.system import atomic
-from d3gzsl_jax.text import listed
+from d3gzsl_jax.text import listed, nearest, shortened
 
 _LONGEST = 2**26  # bytes of a file that is looked into
+_ASKED = 12  # classes for which nearly equal names are looked for
 TRAINED_ON = "S says nothing new of what the model was trained on."
 
 
@@ -122,7 +124,24 @@ def write_accuracy(found: Accuracy, class_names: Sequence[str], unseen: np.ndarr
     atomic.write_text(target, "{\n" + ",\n".join(lines) + "\n}\n", parents=True)
 
 
-def said_of_strangers(found: dict[str, int], things: str = "rows") -> str:
-    """Classes that the model does not know, in a line."""
+def said_of_strangers(found: dict[str, int], class_names: Sequence[str], things: str = "rows") -> str:
+    """Classes that the model does not know, in a line, with those that may be meant.
+
+    Args:
+        found: numbers of rows by class, at least one.
+        class_names: that the model knows.
+        things: what the rows are.
+    """
     count = sum(found.values())
-    return f"the model does not know {listed(found)}: {count} {things if count > 1 else things[:-1]}, which count in no accuracy"
+    counted = f"{count} {things if count > 1 else things[:-1]}, which count in no accuracy"
+    return f"the model does not know {listed(found)}: {counted}{meant(found, class_names)}"
+
+
+def meant(strangers: Iterable[str], class_names: Sequence[str]) -> str:
+    """'; did you mean NAME?' of classes that the model does not know, where it knows nearly such; else ''."""
+    names = list(itertools.islice(strangers, _ASKED))
+    near = [(name, found) for name in names if (found := nearest(name, class_names))]
+    if not near:
+        return ""
+    asked = [shortened(found) + (f" by {shortened(name)}" if len(names) > 1 else "") for name, found in near]
+    return f"; did you mean {', '.join(asked)}?"

@@ -71,6 +71,13 @@ def is_model(folder: Path) -> bool:
     return is_saved(folder) and {"format", "class_names", "scaling"} <= _object(folder / "notes" / "metadata").keys()
 
 
+def no_run(folder: Path) -> str:
+    """What is said of a folder without config.json."""
+    if is_model(folder):
+        return "is a saved model, not the run that it came from, whose folder is needed"
+    return "holds no run (no config.json)"
+
+
 def require_run(folder: Path) -> None:
     """Refuses a folder without config.json.
 
@@ -78,7 +85,19 @@ def require_run(folder: Path) -> None:
         UserError: naming it.
     """
     if not os.path.lexists(folder / "config.json"):
-        raise UserError(f"--workdir={folder}: holds no run (no config.json)")
+        raise UserError(f"--workdir={folder}: {no_run(folder)}")
+
+
+def require_model(folder: Path) -> None:
+    """Refuses a folder without a saved model, for a command that takes no checkpoint in its place.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        model_folder(folder)
+    except UserError:
+        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
 
 
 def model_folder(folder: Path) -> Path:

@@ -27,6 +27,11 @@ from d3gzsl_jax.runs.wandb_run import WandbRun
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.training.tally import Tally
 
+_AGAINST_COLLAPSE = (
+    "train longer or with a smaller config.train.learning_rate, with more pictures or classes, or predict by a baseline "
+    "(config.eval.baselines)"
+)
+
 
 class Journal:
     """The journal of a run.
@@ -177,7 +182,7 @@ class Journal:
         return (
             f"the generator may have collapsed: for {int((diversity < bound).sum())} of {len(diversity)} unseen classes looked at, "
             f"synthesized rows vary less than {bound:g} of what real rows of a class do (least for "
-            f"{self._data.class_text(worst)}: {diversity.min():.2g}); see config.guards.diversity"
+            f"{self._data.class_text(worst)}: {diversity.min():.2g}); {_AGAINST_COLLAPSE}"
         )
 
     def _tell(self, kind: str, step: int, found: dict[str, Evaluation], numbers: dict[str, Any]) -> None:

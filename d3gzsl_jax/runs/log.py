@@ -1,12 +1,11 @@
 """metrics.jsonl, and the same as TensorBoard events or to Weights & Biases where asked for."""
 
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.system.extras import require
 
 NAME = "metrics.jsonl"
 
@@ -17,8 +16,7 @@ def require_tensorboard() -> None:
     Raises:
         UserError: with what to install.
     """
-    if importlib.util.find_spec("tensorboardX") is None:
-        raise UserError("config.log.tensorboard=True needs tensorboardX: pip install tensorboardX, or the extra `tensorboard`")
+    require("tensorboardX", "tensorboard", "config.log.tensorboard=True")
 
 
 class Copy(Protocol):

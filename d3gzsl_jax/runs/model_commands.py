@@ -66,6 +66,8 @@ class Mode(NamedTuple):
         either: of `takes`, the options of which it must have one.
         about: an example and what it does.
         help, defaults: of options, where they are not those of `OPTIONS`.
+        writes: options of which one must be given, by that one of `either` which is.
+        suffixes: of the files that options name to be written.
     """
 
     do: Callable[[dict[str, Any], "Display"], None]
@@ -75,6 +77,8 @@ class Mode(NamedTuple):
     help: Mapping[str, str] = {}
     either: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = {}
+    writes: Mapping[str, tuple[str, ...]] = {}
+    suffixes: Mapping[str, tuple[str, ...]] = {}
 
 
 def _evaluate(options: dict[str, Any], display: "Display") -> None:
@@ -126,7 +130,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.runs.encoded_model import check_made_alike
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
-    from d3gzsl_jax.runs.reopen import run_data
+    from d3gzsl_jax.runs.reopen import data_of
 
     source = options["classes"] or options["semantics"]
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
@@ -138,8 +142,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
         if options["key"] in ("", "semantics"):
             check_made_alike(model, Path(source), "text")
         check_width(semantics, model.semantics.shape[1], source)
-    _, data = run_data(options["workdir"], options["data_root"])
-    grown = model.add_classes(semantics, names, data)
+    grown = model.add_classes(semantics, names, data_of(model.config, options["data_root"]))
     grown.write(output)
     ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
     known = len(grown.class_names)
@@ -166,16 +169,18 @@ MODES: Mapping[str, Mode] = {
         {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
     ),
     "predict": Mode(
-        _predict, ("workdir", "output"),
+        _predict, ("workdir",),
         (
-            "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad", "image_encoder",
-            "names", "key", "representations",
+            "output", "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad",
+            "image_encoder", "names", "key", "representations",
         ),
         "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or as JSON by the file's name. Where pictures\n"
         "lie in folders named like classes, or a file says of which class its rows are, the accuracy is told, too.\n\n"
         "    d3gzsl predict --workdir=runs/mine --images=pictures --output=classes.csv --gallery=predictions.html\n"
         "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
-        _OF_MODEL | {"output": "the CSV or .json to write"}, ("images", "input"),
+        _OF_MODEL | {"output": "the .csv or .json to write; with --images and --gallery it may be left out"}, ("images", "input"),
+        writes={"images": ("output", "gallery"), "input": ("output",)},
+        suffixes={"output": (".csv", ".json"), "gallery": (".html", ".htm"), "accuracy": (".json",)},
     ),
     "synthesize": Mode(
         _synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
@@ -186,10 +191,13 @@ MODES: Mapping[str, Mode] = {
     "add_classes": Mode(
         _add_classes, ("workdir", "output"), ("classes", "semantics", "data_root", "text_encoder", "key"),
         "A model that knows further classes, by what is said of them alone: descriptions, or attributes with the columns of the\n"
-        "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read.\n\n"
+        "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read. To what it wrote it adds more.\n\n"
         "    d3gzsl add-classes --workdir=runs/mine --classes=new.csv --output=models/with-new\n"
         "    d3gzsl add-classes --workdir=runs/digits --semantics=nine.csv --output=models/with-nine",
-        {"output": "the folder of the new model", "classes": "a CSV of class,description, or class and attributes"},
+        {
+            "workdir": _OF_MODEL["workdir"], "output": "the folder of the new model",
+            "classes": "a CSV of class,description, or class and attributes",
+        },
         ("classes", "semantics"), {"classes": ""},
     ),
 }  # fmt: skip
@@ -238,6 +246,7 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if not options[name]:
             raise UserError(f"--{name} is missing")
     _check_either(of, options)
+    _check_written(of, options)
     remote = paths.scheme_of(options["workdir"]) in paths.BUCKETS
     read = ("workdir", "data_root", "input", "images", "names", "semantics", *(("classes",) if mode == "add_classes" else ()))
     given = [name for name in read if options.get(name)]
@@ -247,9 +256,11 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
             what = {"workdir": "folder", "data_root": "file or folder", "images": "file or folder"}.get(name, "file")
             raise UserError(f"--{name}={path}: no such {what}")
     if not remote:
-        if options.get("checkpoint") or mode in ("evaluate", "add_classes"):
+        if options.get("checkpoint") or mode == "evaluate":
             contents.require_run(sources["workdir"])
-        if not options.get("checkpoint") and mode != "evaluate":
+        elif mode == "add_classes":
+            contents.require_model(sources["workdir"])
+        else:
             contents.model_folder(sources["workdir"])
     if options.get("output"):
         known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}
@@ -270,6 +281,17 @@ def _check_either(of: Mode, options: Mapping[str, Any]) -> None:
         if name in of.takes and options.get(name) not in (None, "", OPTIONS[name]["default"]) and given[0] not in others:
             where = next(other for other in others if other in of.either)
             raise UserError(f"--{name.replace('_', '-')} goes with --{where}, not with --{given[0]}; leave it out")
+
+
+def _check_written(of: Mode, options: Mapping[str, Any]) -> None:
+    """Refuses to write nothing, and files whose names say that they are something else."""
+    for given, names in of.writes.items():
+        if options.get(given) and not any(options.get(name) for name in names):
+            raise UserError(f"{' or '.join(f'--{name}' for name in names)} is missing")
+    for name, suffixes in of.suffixes.items():
+        if (path := options.get(name)) and (found := Path(path).suffix.lower()) not in suffixes:
+            what = f"written as {' or '.join(suffixes)}, not as {found or 'a file without a suffix'}"
+            raise UserError(f"--{name}={path}: is {what}; name it NAME{suffixes[0]}")
 
 
 def run_mode(mode: str, options: Mapping[str, Any], display: "Display") -> None:

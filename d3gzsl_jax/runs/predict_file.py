@@ -1,5 +1,6 @@
 """From features or pictures to files of predictions, chunk by chunk: neither features nor predictions have to fit into memory."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -30,12 +31,12 @@ class Outputs(NamedTuple):
     """What is written of predictions.
 
     Attributes:
-        table: of all rows, CSV or, by its name, JSON.
+        table: of all rows, CSV or, by its name, JSON; None for none.
         accuracy: JSON of accuracies and of the confusion matrix, where the classes of rows are known; None for none.
         gallery: a page; None for none.
     """
 
-    table: Path
+    table: Path | None
     accuracy: Path | None = None
     gallery: Path | None = None
 
@@ -64,12 +65,14 @@ class Rows(NamedTuple):
 
 
 def outputs(table: str | Path, accuracies: str | Path = "", gallery: str | Path = "", inputs: Sequence[Path] = ()) -> Outputs:
-    """Where predictions go, refused before anything is computed where something would be lost.
+    """Where predictions go, '' for nowhere; refused before anything is computed where something would be lost.
 
     Raises:
         UserError: something else is there, two are the same, or a folder does not exist or cannot be written.
     """
-    found = {"--output": prediction_files.output_file(table, "--output", inputs)}
+    found = {}
+    if table:
+        found["--output"] = prediction_files.output_file(table, "--output", inputs)
     if accuracies:
         found["--accuracy"] = accuracy.output_file(accuracies, "--accuracy", inputs)
     if gallery:
@@ -77,7 +80,7 @@ def outputs(table: str | Path, accuracies: str | Path = "", gallery: str | Path 
     for one, other in itertools.combinations(found, 2):
         if paths.same_file(found[one], found[other]):
             raise UserError(f"{other}={found[other]}: is what {one} names, too; give another place to write to")
-    return Outputs(found["--output"], found.get("--accuracy"), found.get("--gallery"))
+    return Outputs(found.get("--output"), found.get("--accuracy"), found.get("--gallery"))
 
 
 def predict_file(
@@ -143,7 +146,7 @@ def predict_pictures(
 
 
 def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top: int, predictor: str) -> int:
-    rows = _with_known_classes(rows, to, display)
+    rows = _with_known_classes(model, rows, to, display)
     truth = rows.truth
     shown = max(top, min(Gallery.CLASSES, len(model.class_names))) if to.gallery else top
     told = model_quality.sentences(model, predictor)
@@ -154,7 +157,7 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     try:
         with prediction_files.opened(
             to.table, top, rows.names is not None, truth is not None, model.class_names, model.seen
-        ) as write:
+        ) if to.table else contextlib.nullcontext(_nowhere) as write:
             for found in _ahead(model, rows, shown, predictor):
                 end = done + len(found.classes)
                 _require_names(rows, end, end)
@@ -171,18 +174,24 @@ def _predict(model: TrainedModel, rows: Rows, to: Outputs, display: Display, top
     finally:
         display.stop()
     seconds = time.monotonic() - began
-    by = model_quality.what_predicts(model, predictor)
-    display.say(f"wrote {to.table}: {done} rows {by} in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second")
+    speed = f"in {seconds:.1f} s, {done / max(seconds, 1e-9):.0f} rows a second"
+    display.say(f"{f'wrote {to.table}: ' if to.table else ''}{done} rows {model_quality.what_predicts(model, predictor)} {speed}")
     _conclude(model, rows, to, display, gallery, np.concatenate(best) if best else np.zeros(0, np.int32))
     return done
 
 
-def _with_known_classes(rows: Rows, to: Outputs, display: Display) -> Rows:
+def _nowhere(found: Predictions, first: int) -> None:
+    """Writes no table."""
+
+
+def _with_known_classes(model: TrainedModel, rows: Rows, to: Outputs, display: Display) -> Rows:
     """`rows` without what is said of their classes, where the model knows none of these."""
     if rows.truth is not None and (rows.truth.ids >= 0).any():
         return rows
-    nothing = "nothing says of which classes rows are"
-    said = f"the model knows none of the classes {listed(rows.truth.strangers)}" if rows.truth else nothing
+    said = "nothing says of which classes rows are"
+    if rows.truth:
+        strangers = rows.truth.strangers
+        said = f"the model knows none of the classes {listed(strangers)}{accuracy.meant(strangers, model.class_names)}"
     if to.accuracy:
         raise UserError(f"--accuracy={to.accuracy}: {said}; leave it out")
     if rows.truth:
@@ -195,7 +204,7 @@ def _conclude(model: TrainedModel, rows: Rows, to: Outputs, display: Display, ga
     things = "pictures" if rows.pictures else "rows"
     measured = accuracy.accuracy_of(best, rows.truth, model.unseen) if rows.truth else None
     if rows.truth and rows.truth.strangers:
-        display.say(accuracy.said_of_strangers(rows.truth.strangers, things))
+        display.say(accuracy.said_of_strangers(rows.truth.strangers, model.class_names, things))
     if measured:
         display.say(measured.said(things) + ("" if np.isnan(measured.seen) else f". {accuracy.TRAINED_ON}"))
         if to.accuracy:

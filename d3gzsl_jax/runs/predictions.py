@@ -1,13 +1,12 @@
 """What a model says of feature rows: classes, their names and probabilities; and the columns of a table of them."""
 
-import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.truth import Truth
+from d3gzsl_jax.system.extras import require
 
 if TYPE_CHECKING:
     import pandas
@@ -57,8 +56,7 @@ class Predictions(NamedTuple):
         Raises:
             UserError: pandas is not installed.
         """
-        if importlib.util.find_spec("pandas") is None:
-            raise UserError("Predictions.to_dataframe needs pandas: pip install 'd3gzsl-jax[dataframe]'")
+        require("pandas", "dataframe", "Predictions.to_dataframe")
         import pandas
 
         return pandas.DataFrame(self.columns())

@@ -41,9 +41,10 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     Raises:
         UserError: the folder holds no run.
     """
-    path = RunFolder.reading(workdir).path / "config.json"
+    folder = RunFolder.reading(workdir).path
+    path = folder / "config.json"
     if (found := json_files.read(path)) is None:
-        raise UserError(f"--workdir={workdir}: holds no run (no config.json)")
+        raise UserError(f"--workdir={workdir}: {contents.no_run(folder)}")
     config = saved_config.read(found, path)
     if data_root:
         config.data.root = data_root
@@ -66,6 +67,22 @@ def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSL
     if difference := resume.why_another(RunFolder.reading(workdir), config.to_dict(), resume.digest(data)):
         raise UserError(f"--workdir={workdir}: {difference}")
     return config, data
+
+
+def data_of(config: ConfigDict, data_root: str = "") -> GZSLData:
+    """The data that a saved model was trained on, as its own configuration names it.
+
+    Args:
+        config: of the model.
+        data_root: where the data is now, '' for where it was.
+
+    Raises:
+        UserError: it is not there.
+    """
+    config = config.copy_and_resolve_references()
+    if data_root:
+        config.data.root = data_root
+    return load(config.dataset, config.data)
 
 
 def open_checkpoint(

@@ -10,6 +10,7 @@ import numpy as np
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import atomic
+from d3gzsl_jax.system.extras import install_command
 
 _MARK = b"d3gzsl-jax: converted weights"
 """The comment of an .npz file that `write` wrote."""
@@ -79,7 +80,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise UserError("reading and writing .pt files needs torch: pip install -e '.[parity]'; .npz files do not") from None
+        raise UserError(f"reading and writing .pt files needs torch: {install_command('parity')}; .npz files do not") from None
     return torch
 
 

@@ -1,6 +1,5 @@
 """A run's log, configuration and results as a run of Weights & Biases, where `config.log.wandb` asks for it."""
 
-import importlib.util
 import os
 import re
 import uuid
@@ -9,7 +8,7 @@ from typing import Any
 
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.system import atomic, processes
+from d3gzsl_jax.system import atomic, extras, processes
 from d3gzsl_jax.text import one_line
 
 FOLDER = "wandb"
@@ -27,8 +26,7 @@ def require_wandb() -> None:
     """
     if not processes.is_first():
         return
-    if importlib.util.find_spec("wandb") is None:
-        raise UserError("config.log.wandb=True needs wandb: pip install 'd3gzsl-jax[wandb]'")
+    extras.require("wandb", "wandb", "config.log.wandb=True")
     if os.environ.get("WANDB_MODE", "").lower() in _UNSENT:
         return
     import wandb

@@ -1,6 +1,5 @@
 """`d3gzsl serve`: a local page to try a model on pictures, and to describe new classes to it."""
 
-import importlib.util
 import os
 import secrets
 import sys
@@ -11,15 +10,13 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.serving.server import address_of, is_loopback, listening_socket, serve
-from d3gzsl_jax.system import paths
+from d3gzsl_jax.system import extras, paths
 from d3gzsl_jax.system.options import Parser, whole
 
 if TYPE_CHECKING:
     import argparse
 
-    from d3gzsl_jax.data.benchmark import GZSLData
     from d3gzsl_jax.runs.display import Display
-    from d3gzsl_jax.runs.model import TrainedModel
     from d3gzsl_jax.serving.live_model import LiveModel
 
 _ABOUT = """\
@@ -43,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         UserError: bad input.
     """
     options = _parser().parse_args(sys.argv[1:] if argv is None else argv)
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(f"serve needs {missing[0].replace('PIL', 'pillow')}: pip install 'd3gzsl-jax[serve]'")
+    for library in _NEEDED:
+        extras.require(library, "serve", "this command")
     _check(options)
     with listening_socket(options.host, options.port) as bound:  # before a model is loaded, which may take long
         from d3gzsl_jax.runs.display import Display
@@ -103,16 +100,9 @@ def _check(options: "argparse.Namespace") -> None:
             raise UserError(f"--{name.replace('_', '-')}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
         setattr(options, name, str(path))
     if not bucket.is_in_one(options.workdir):
-        _require_model(Path(options.workdir))
+        contents.require_model(Path(options.workdir))
     if options.save:
         options.save = contents.output(options.save, "--save", contents.is_model, "saved model", inputs)
-
-
-def _require_model(folder: Path) -> None:
-    try:
-        contents.model_folder(folder)
-    except UserError:  # which names an option that other commands have
-        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
 
 
 def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel":
@@ -121,6 +111,7 @@ def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel
         from d3gzsl_jax.runs.described_classes import text_encoder_for
         from d3gzsl_jax.runs.model import load_model
         from d3gzsl_jax.runs.picture_rows import encoder_of
+        from d3gzsl_jax.runs.reopen import data_of
         from d3gzsl_jax.serving.live_model import LiveModel
         from d3gzsl_jax.system.startup import configure
 
@@ -130,19 +121,9 @@ def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel
     with display.doing("loading the image encoder", logged=False):
         images = encoder_of(model, options.image_encoder)
     return LiveModel(
-        model, images, lambda: text_encoder_for(model, options.text_encoder), lambda: _data_of(model, options.data_root),
+        model, images, lambda: text_encoder_for(model, options.text_encoder), lambda: data_of(model.config, options.data_root),
         options.save or None, (Path(options.workdir),),
     )
-
-
-def _data_of(model: "TrainedModel", root: str) -> "GZSLData":
-    """The data that the model was trained on, as its configuration names it; `root`: where it is now, '' for where it was."""
-    from d3gzsl_jax.data.load import load
-
-    config = model.config.copy_and_resolve_references()
-    if root:
-        config.data.root = root
-    return load(config.dataset, config.data)
 
 
 def _say_left(live: "LiveModel", save: object, display: "Display", is_cut: bool) -> None:

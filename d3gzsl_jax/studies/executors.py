@@ -7,8 +7,8 @@ from typing import Any
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies import cluster
-from d3gzsl_jax.studies.extras import require
 from d3gzsl_jax.studies.worker_pool import Here, Pool, default_workers
+from d3gzsl_jax.system.extras import require
 from d3gzsl_jax.system.options import Parser, one_of, whole
 
 FOLDER = "submitted"

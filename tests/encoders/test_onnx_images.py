@@ -110,12 +110,33 @@ def test_options_go_before_the_files_own_and_those_before_imagenet(tmp_path):
         ({"axes": (3,)}, "", "need a row of numbers a picture"), ({"metadata": "[1]"}, "", "no JSON object"),
         ({"metadata": "{"}, "", "no JSON object"), ({"metadata": '{"zoom": 2}'}, "", "there is no 'zoom'"),
         ({}, "?mean=1", "need 3 numbers"), ({}, "?threads=0", "threads='0'"), ({}, "?mean=1&std=1", "need 3 numbers each"),
+        ({}, "?size=32", "size='32': the network itself has height 8 and width 8; leave it out"),
+        ({"shape": ("n", 3, "h", 8)}, "?width=9", "width='9': the network itself has width 8"),
     ],
 )  # fmt: skip
 def test_networks_that_cannot_be_used_are_refused_in_a_line(tmp_path, of, options, told):
     with pytest.raises(UserError, match=told) as refused:
         image_encoder(f"onnx:{write(tmp_path / 'net.onnx', **of)}{options}")
     assert "net.onnx" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_an_unknown_option_is_told_what_may_be_given(tmp_path):
+    with pytest.raises(UserError) as refused:
+        image_encoder(f"onnx:{write(tmp_path / 'net.onnx')}?zoom=2")
+    told = str(refused.value)
+    assert told.startswith(f"{tmp_path / 'net.onnx'}: there is no 'zoom'; there are size (or height and width, of a network that takes any; ")
+    for part in ("resize (of the shorter side before the middle is cut out; default size / 0.875)", "fit (crop, squash or pad; default crop)",
+                 "output (by name; default the first)", "threads (default 1)"):  # fmt: skip
+        assert part in told
+    write(tmp_path / "net.onnx", metadata='{"zoom": 2}')
+    with pytest.raises(UserError, match=r"there is no 'zoom'; there are size .*std \(default [^)]*\)$"):  # of the transform alone
+        image_encoder(f"onnx:{tmp_path / 'net.onnx'}")
+
+
+def test_sizes_are_for_networks_that_take_any(tmp_path):
+    path = write(tmp_path / "net.onnx", shape=("n", 3, "h", "w"))
+    assert image_encoder(f"onnx:{path}?height=16&width=24").transform.resize == 24 * 8 // 7
+    assert image_encoder(f"onnx:{write(tmp_path / 'eight.onnx')}?size=8").transform.height == 8
 
 
 def test_files_that_are_no_networks_are_refused(tmp_path):

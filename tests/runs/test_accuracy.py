@@ -36,7 +36,16 @@ def test_accuracies_are_means_over_classes_and_strangers_count_nowhere():
     assert (found.unseen, found.seen) == (0.5, 0.375) and found.harmonic == pytest.approx(2 * 0.5 * 0.375 / 0.875)
     assert found.predicted.tolist() == [0, 1, 2, 3] and found.confusion.tolist() == [[3, 0, 0, 1], [1, 0, 0, 0], [0, 1, 1, 0]]
     assert found.said() == "4 of 7 rows are recognised: U 50.0, S 37.5, H 42.9 percent"
-    assert accuracy.said_of_strangers(found.strangers, "pictures") == "the model does not know okapi: 1 picture, which count in no accuracy"
+    told = "the model does not know okapi: 1 picture, which count in no accuracy"
+    assert accuracy.said_of_strangers(found.strangers, NAMES, "pictures") == told
+
+
+def test_a_stranger_that_is_called_nearly_like_a_class_is_told_which():
+    told = "the model does not know polar beer: 20 pictures, which count in no accuracy; did you mean 'polar bear'?"
+    assert accuracy.said_of_strangers({"polar beer": 20}, NAMES, "pictures") == told
+    several = accuracy.said_of_strangers({"okapi": 1, "polar beer": 2, "gato": 1, "dogs": 1, "class 9": 3}, NAMES)
+    assert several.endswith("8 rows, which count in no accuracy; did you mean 'polar bear' by 'polar beer', 'Dog' by 'dogs'?")
+    assert accuracy.meant(["okapi", "class 9"], NAMES) == ""  # another number is another class
 
 
 def test_a_confusion_matrix_has_seen_classes_first_though_all_rows_are_of_unseen_ones():

@@ -300,7 +300,7 @@ def test_predictions_have_names_and_fit_a_dataframe(run, base_run, data, tmp_pat
 
 def test_a_dataframe_without_pandas(run, data, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(d3.UserError, match=r"needs pandas: pip install 'd3gzsl-jax\[dataframe\]'"):
+    with pytest.raises(d3.UserError, match=r"needs pandas, which is not installed: pip install .*\[dataframe\]'"):
         run.model.predict(data.features[:3]).to_dataframe()
 
 
@@ -368,6 +368,18 @@ def test_the_modes_end_to_end(run, tmp_path):
     mode("add_classes", workdir=run.folder, semantics=tmp_path / "nine.csv", output=tmp_path / "model")
     mode("predict", workdir=tmp_path / "model", input=tmp_path / "x.npy", output=tmp_path / "c.csv", top=10)
     assert "nine" in (tmp_path / "c.csv").read_text()
+    of_ten = 1 - read_digits().semantics[9]
+    (tmp_path / "ten.csv").write_text("ten," + ",".join(f"{x:.9g}" for x in of_ten))
+    mode("add_classes", workdir=tmp_path / "model", semantics=tmp_path / "ten.csv", output=tmp_path / "more")  # to what it wrote itself
+    nine, more = d3.load_model(tmp_path / "model"), d3.load_model(tmp_path / "more")
+    assert more.class_names == (*nine.class_names, "ten") and more.unseen.tolist() == [3, 6, 9, 10]
+    expected = nine.add_classes(of_ten[None], ("ten",), d3.load_data(run.model.config))
+    chex.assert_trees_all_close(more.classifier, expected.classifier, atol=1e-5)
+    for name, given in (("evaluate", {}), ("predict", {"checkpoint": "last", "input": tmp_path / "x.npy", "output": tmp_path / "d.csv"})):
+        with pytest.raises(d3.UserError, match=r"more: is a saved model, not the run that it came from, whose folder is needed"):
+            mode(name, workdir=tmp_path / "more", **given)
+    with pytest.raises(d3.UserError, match=r"class 'ten': the model knows a class of that name"):
+        mode("add_classes", workdir=tmp_path / "more", semantics=tmp_path / "ten.csv", output=tmp_path / "most")
     assert zipfile.is_zipfile(tmp_path / "s.npz") and not list(tmp_path.glob("*.part"))
 
 

@@ -160,6 +160,27 @@ def test_the_command_writes_table_accuracy_and_page(run, folder, encoder, tmp_pa
     assert table(tmp_path / "c.csv") == before  # its own files are written over
 
 
+def test_a_page_alone(run, folder, encoder, tmp_path, capsys):
+    before = sorted(tmp_path.iterdir())
+    predict(run, images=folder, gallery=tmp_path / "p.html", accuracy=tmp_path / "a.json")
+    assert sorted({*tmp_path.iterdir()} - {*before}) == [tmp_path / "a.json", tmp_path / "p.html"]
+    said = capsys.readouterr().out
+    assert "13 rows predicted by the student in " in said and f"wrote {tmp_path / 'p.html'}: a page of 13 pictures" in " ".join(said.split())
+
+
+def test_a_folder_that_is_called_nearly_like_a_class(run, folder, encoder, tmp_path, capsys, monkeypatch):
+    names = (*run.model.class_names[:-1], "okapia")
+    shutil.rmtree(folder / "9")
+    monkeypatch.setattr("d3gzsl_jax.runs.model.load_model", lambda folder: dataclasses.replace(run.model, class_names=names))
+    predict(run, images=folder, output=tmp_path / "c.csv")
+    assert "the model does not know okapi: 1 picture, which count in no accuracy; did you mean 'okapia'?" in " ".join(capsys.readouterr().out.split())
+    for path in folder.iterdir():
+        if path.name != "okapi":
+            shutil.rmtree(path)
+    predict(run, images=folder, output=tmp_path / "c.csv")
+    assert "the model knows none of the classes okapi; did you mean 'okapia'?" in " ".join(capsys.readouterr().out.split())
+
+
 def test_json_has_an_object_a_row(run, folder, encoder, tmp_path):
     predict(run, images=folder, output=tmp_path / "c.json", top=2)
     found = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
@@ -236,9 +257,15 @@ REFUSED = {
     "--image-encoder goes with --images, not with --input": {"input": "x.npy", "image_encoder": "resnet101", "output": "c.csv"},
     "--bad goes with --images": {"input": "x.npy", "bad": "skip", "output": "c.csv"},
     "--names=none.txt: no such file": {"input": "x.npy", "names": "none.txt", "output": "c.csv"},
-    "--gallery=c.csv: is what --output names, too": {"images": "mine", "output": "c.csv", "gallery": "c.csv"},
+    "--accuracy=c.json: is what --output names, too": {"images": "mine", "output": "c.json", "accuracy": "c.json"},
     "--gallery=mine.html: a file is there that holds no gallery": {"images": "mine", "output": "c.csv", "gallery": "mine.html"},
-    "--output=mine.html: a file is there that holds no predictions": {"images": "mine", "output": "mine.html"},
+    "--output=mine.csv: a file is there that holds no predictions": {"images": "mine", "output": "mine.csv"},
+    "--output=c.txt: is written as .csv or .json, not as .txt; name it NAME.csv": {"images": "mine", "output": "c.txt"},
+    "--output=c: is written as .csv or .json, not as a file without a suffix": {"input": "x.npy", "output": "c"},
+    "--gallery=c.csv: is written as .html or .htm, not as .csv; name it NAME.html": {"images": "mine", "gallery": "c.csv"},
+    "--accuracy=a.csv: is written as .json, not as .csv": {"images": "mine", "output": "c.csv", "accuracy": "a.csv"},
+    "--output or --gallery is missing": {"images": "mine", "accuracy": "a.json"},
+    "--output is missing": {"input": "x.npy", "gallery": "p.html"},
     "top 99: must be from 1 to the 10 classes": {"images": "mine", "output": "c.csv", "top": 99},
     "--gallery=empty/p.html: lies in the folder of the pictures": {"images": "empty", "output": "c.csv", "gallery": "empty/p.html"},
     "--output=empty/c.csv: lies in the folder of the pictures": {"images": "empty", "output": "empty/c.csv"},
@@ -251,6 +278,7 @@ def test_what_is_refused(run, folder, encoder, tmp_path, monkeypatch, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine.html").write_text("mine")
+    (tmp_path / "mine.csv").write_text("mine")
     np.save(tmp_path / "x.npy", read_digits().features[:2])
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(d3.UserError) as error:

@@ -74,7 +74,7 @@ def test_missing_or_not_logged_in_is_refused_before_anything_is_made(tmp_path, m
     config = config_of()
     config.log.wandb = True
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs wandb: pip install 'd3gzsl-jax\[wandb\]'"):
+    with pytest.raises(UserError, match=r"needs wandb, which is not installed: pip install .*\[wandb\]'"):
         train_on(validate(read_digits()), config, str(tmp_path / "run"))
     monkeypatch.undo()
     import wandb

@@ -15,6 +15,7 @@ from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import picture_rows
 from d3gzsl_jax.serving import command, server
 from d3gzsl_jax.serving.app import application
+from d3gzsl_jax.system.extras import install_command
 from tests.serving import small_model
 
 pytest.importorskip("uvicorn")
@@ -34,7 +35,7 @@ def test_bad_options(tmp_path, capsys, monkeypatch):
     refused(capsys, [f"--workdir={tmp_path}", "--prot=1"], "did you mean --port?")
     refused(capsys, [f"--workdir={tmp_path}", "--data-root=/no/such"], "--data-root=/no/such: no such file or folder")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else object())
-    refused(capsys, [f"--workdir={tmp_path}"], "serve needs uvicorn: pip install 'd3gzsl-jax[serve]'")
+    refused(capsys, [f"--workdir={tmp_path}"], f"this command needs uvicorn, which is not installed: {install_command('serve')}")
 
 
 @pytest.mark.slow

@@ -7,8 +7,9 @@ import pytest
 
 from d3gzsl_jax import main as program
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies import cluster, extras
+from d3gzsl_jax.studies import cluster
 from d3gzsl_jax.studies.worker_pool import Failed
+from d3gzsl_jax.system import extras
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -75,4 +76,4 @@ def test_where_submitit_is_missing_it_is_said_what_to_install(tmp_path, capsys, 
     monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
     assert program.main(["ablate", "--config", DIGITS, "--executor", "slurm", "--output", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
-    assert "--executor=slurm needs submitit, which is not installed: pip install 'd3gzsl-jax[cluster]'" in told
+    assert f"--executor=slurm needs submitit, which is not installed: {extras.install_command('cluster')}" in told

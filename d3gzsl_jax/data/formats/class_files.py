@@ -128,7 +128,7 @@ def _read_arrays(path: Path, semantics_key: str, names_key: str, key: str) -> tu
 def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
     rows: list[list[float]] = []
     names: list[str] = []
-    lines = csv_lines(path)
+    lines = csv_lines(path, columns=2)
     if lines and is_header(lines[0][1][1:]):
         del lines[0]
     for line, (name, *cells) in lines:

@@ -36,7 +36,8 @@ def numbered_rows(path: Path, file: Iterable[str], columns: int) -> tuple[bool, 
 
     if len(first) not in (0, columns) and not is_wider:
         transposed = 1 + sum(1 for _ in itertools.islice(lines, columns)) == columns > 1
-        raise refused("; it looks transposed" if transposed else "; values must be separated by commas" if len(first) == 1 else "")
+        commas = "; values must be separated by commas" + (", not semicolons" if ";" in line else "")
+        raise refused("; it looks transposed" if transposed else commas if len(first) == 1 or ";" in line else "")
     if is_header(first[is_wider:]):
         number, line = next(lines, (0, ""))
     if not line:

@@ -87,7 +87,7 @@ def missing_file(path: Path) -> str:
             return ""
         return f"{root}={given}: is a .mat file; give --config.data.source=mat and its folder, {root}={shown(path.parent)}"
     hint = nearby(path, ONE_FILE) if found.startswith("no such file") else ""
-    advice = hint or f"; set {root} to an .npz (or .h5) in the format of d3gzsl_jax/data/formats/open_npz.py"
+    advice = hint or f"; set {root} to the .npz that d3gzsl embed writes, or to another source of data, as docs/using.md says"
     return f"{given}: {found}{advice}"
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from d3gzsl_jax.runs.accuracy import TRAINED_ON, Accuracy, said_of_strangers
 from d3gzsl_jax.runs.display import percent
 from d3gzsl_jax.runs.report.html import render
-from d3gzsl_jax.text import clean_name
+from d3gzsl_jax.text import clean_name, ended
 
 _MATRIX = 30  # a confusion matrix of more classes is no table to read
 _CONFUSIONS = 12  # the largest that are listed
@@ -147,7 +147,7 @@ def _accuracy(shown: Shown, of: Accuracy, things: str) -> dict[str, Any]:
         "tiles": [*tiles, ("of all", percent(of.right / of.rows))], "main": "H" if are_both else _MEAN,
         "meanings": list(_MEANINGS.items()) if are_both else [], "right": of.right, "rows": of.rows,
         "trained_on": "" if math.isnan(of.seen) else TRAINED_ON,
-        "strangers": said_of_strangers(of.strangers, things) if of.strangers else "",
+        "strangers": ended(said_of_strangers(of.strangers, shown.class_names, things)) if of.strangers else "",
         "classes": [
             (called[label], _kind(shown, label), rows, percent(value))
             for label, value, rows in zip(of.classes.tolist(), of.of_classes.tolist(), totals, strict=True)

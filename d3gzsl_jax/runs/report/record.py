@@ -10,7 +10,7 @@ import numpy as np
 
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.text import clean_name, shortened
 
 _DOMAINS = ("seen", "unseen")
@@ -54,7 +54,7 @@ class Recorded:
         """
         folder = Path(folder)
         if (config := json_files.read(folder / "config.json")) is None:
-            missing = "holds no run (no config.json)" if folder.is_dir() else "no such folder"
+            missing = contents.no_run(folder) if folder.is_dir() else "no such folder"
             raise UserError(f"{folder}: {missing}; name the folder of a run, such as runs/digits-20260102-030405")
         return cls(
             config=saved_config.nested(config, folder / "config.json"),

@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.studies import executors, extras, options
+from d3gzsl_jax.studies import executors, options
 from d3gzsl_jax.studies.search.configurations import Configuration, configurations_of
 from d3gzsl_jax.studies.stopping import stoppable
-from d3gzsl_jax.system import paths
+from d3gzsl_jax.system import extras, paths
 from d3gzsl_jax.system.options import Parser, one_of, whole
 
 _ABOUT = """\

@@ -113,7 +113,7 @@ BAD = {
     "an empty cell": ("x.csv", text("okapi,1,2\nzebra,,4\n"), "line 2, column 2: '' is no number"),
     "a short line": ("x.csv", text("class,a,b\nokapi,1,2\nzebra,3\n"), "line 3 has 1 numbers after the name, needs 2"),
     "names only": ("x.csv", text("okapi\nzebra\n"), "line 1 has 0 numbers after the name, needs some"),
-    "semicolons": ("x.csv", text("okapi;1;2\n"), "line 1 has 0 numbers after the name"),
+    "semicolons": ("x.csv", text("okapi;1;2\n"), "x.csv: its cells are separated by semicolons, and commas are needed; save it with commas$"),
     "another encoding": ("x.csv", text("Grévy,1,2\n", "latin-1"), "not readable as UTF-8 text"),
     "no npz": ("x.npz", text("hello"), "not a readable .npz"),
     "no mat": ("x.mat", text("hello"), "not a readable MATLAB file"),

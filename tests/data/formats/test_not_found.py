@@ -70,6 +70,7 @@ def test_another_name_is_there(place):
     told(r"there is res101.mat, in other letters", root=place / "CUB", feature_file="RES101.MAT")
     told(r"there is att_splits.mat: --config.data.semantics=att .*CE-GZSL", root=place / "CUB", semantics="sent")
     told(r"birdz.npz: no such file; did you mean .*birds.npz", source="npz", root=place / "birdz.npz")
+    told(r"own.npz: no such file; set --config.data.root to the .npz that d3gzsl embed writes, or .*docs/using.md says$", source="npz", root="own.npz")
     told(r"there is no folder .*cub; did you mean .*CUB", root=place / "cub")
 
 

@@ -81,7 +81,9 @@ def test_the_least_sure_come_first_and_nothing_comes_from_outside(model, tmp_pat
     assert len(images) == 4 and all(address.startswith("data:image/") for address in images) and "cannot be read any more" in text
     assert "b" in found.tags and EVIL not in text and '<b>"owl"' not in text and "bad&lt;i&gt;.png: is no whole picture" in text
     assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
-    assert "the model does not know okapi: 2 pictures, which count in no accuracy" in text and "1 of 2 pictures" in text
+    assert "the model does not know okapi: 2 pictures, which count in no accuracy.</p>" in text and "1 of 2 pictures" in text
+    _, text = written(model, tmp_path, predictions(classes=("cat", "cat", None, "dogg", "dogg")))
+    assert "the model does not know dogg: 2 rows, which count in no accuracy; did you mean &#39;dog&#39;?</p>" in text
 
 
 def test_the_script_runs_by_its_digest_alone(model, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from d3gzsl_jax import main as program
 from d3gzsl_jax.config import command_line
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.studies import extras
 from d3gzsl_jax.studies.search import database, study
+from d3gzsl_jax.system import extras
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -191,7 +191,7 @@ def test_where_optuna_is_missing_it_is_said_what_to_install(tmp_path, capsys, mo
     monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
     assert search(tmp_path / "out") == 2
     told = capsys.readouterr().err
-    assert told == "d3gzsl search: this command needs optuna, which is not installed: pip install 'd3gzsl-jax[search]'\n"
+    assert told == f"d3gzsl search: this command needs optuna, which is not installed: {extras.install_command('search')}\n"
 
 
 def test_list_says_what_would_be_searched(capsys, monkeypatch):
