@@ -59,10 +59,11 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
     """
     todo, data, of = opened.unfinished, opened.data, opened.runs[0].start.config.eval
     benchmarks = processes.agreed(lambda: sizes.folds_of(opened.runs[0].start.config, data))
+    as_they_are = " (figures by epoch are without calibration)" if check.calibrates(opened.runs[0].start.config) else ""
     for index, benchmark in enumerate(benchmarks):
         opened.display.say(
             f"validation fold {index + 1} of {of.folds}: {len(benchmark.unseen_classes)} of {len(data.seen_classes)} seen classes "
-            f"held out, {len(benchmark.trainval)} rows to train on"
+            f"held out, {len(benchmark.trainval)} rows to train on{as_they_are}"
         )
         starts = [
             one.start._replace(
