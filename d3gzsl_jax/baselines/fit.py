@@ -38,7 +38,7 @@ def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int, scal
 
     Args:
         name: of `FAMILIES`.
-        chosen: what the folds say, as results.json holds it: 'hyperparameters' and 'gamma' are read.
+        chosen: what the folds say, as results.json holds it: 'hyperparameters', 'gamma' and 'temperature' are read.
         data: a benchmark; every class of its semantics gets a score.
         seed: of the fit.
         scaling: of the features, the run's.
@@ -50,7 +50,7 @@ def fitted(name: str, chosen: Mapping[str, Any], data: GZSLData, seed: int, scal
     with precision.scope("float32"):
         (params,) = fits(baseline, data, scale_splits(data, kind=scaling), [chosen["hyperparameters"]], seed)
         scores, params = baseline.scores(params)
-    return FittedBaseline(scores, params, chosen["gamma"], dict(chosen))
+    return FittedBaseline(scores, params, chosen["gamma"], dict(chosen), float(chosen.get("temperature") or 1.0))
 
 
 def anew(

@@ -44,17 +44,24 @@ class FittedBaseline(NamedTuple):
     Attributes:
         scores, params: what scores scaled rows.
         gamma: of calibrated stacking, in units of the scores, chosen on folds.
-        validation: what the folds chose, as results.json holds it: 'hyperparameters', 'gamma' and 'metrics'.
+        validation: what the folds chose, as results.json holds it: 'hyperparameters', 'gamma', 'metrics' and 'temperature'.
+        temperature: by which scores are divided for probabilities.
     """
 
     scores: ClassScores
     params: Params
     gamma: float
     validation: dict[str, Any]
+    temperature: float = 1.0
 
     def calibrated(self, seen: np.ndarray) -> Params:
         """Its parameters with gamma taken off the scores of the classes `seen`."""
         return {**self.params, "bias": self.params["bias"].at[jnp.asarray(seen)].add(-self.gamma)}
+
+    def predicting(self, seen: np.ndarray) -> Params:
+        """`calibrated`, its scores divided by the temperature."""
+        found = self.calibrated(seen)
+        return {**found, **{name: found[name] / self.temperature for name in ("weights", "bias")}}
 
 
 def entry(

@@ -234,6 +234,7 @@ class OfBaseline(Struct):
     hyperparameters: dict[str, Any]
     gamma: float
     metrics: Metrics
+    temperature: Annotated[float, Meta(gt=0)] | None = None
 
 
 class Validation(Struct):
@@ -268,6 +269,7 @@ class NotedBaseline(Struct):
     normalized: bool
     gamma: float
     validation: dict[str, Any]
+    temperature: Annotated[float, Meta(gt=0)] | None = None
 
 
 class ModelNotes(Struct):

@@ -194,7 +194,7 @@ class TrainedModel:
             final = self._final if name == "classifier" else Ensemble(self._objective, self._final)
         parameters = self.params, self.teacher, self.classifier or {}
         if name in self.baselines:
-            final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.calibrated(self.seen))
+            final, parameters = (of := self.baselines[name]).scores, ({}, self.teacher, of.predicting(self.seen))
         at = offset(self.gammas[name], self.seen, len(self.class_names)) if name in self.gammas else None
         found = best_classes(self._objective, final, top, *parameters, self._classes.seen, padded, at)
         return Predictions.of([None if part is None else part[: len(scaled)] for part in found], self.class_names)

@@ -101,7 +101,8 @@ def _finite(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float
 
 def _noted(of: FittedBaseline) -> dict[str, Any]:
     """What the notes hold of a baseline; its parameters are among the arrays."""
-    return {"normalized": of.scores.normalized, "gamma": of.gamma, "validation": plain(of.validation)}
+    numbers = {"gamma": of.gamma, "temperature": of.temperature}
+    return {"normalized": of.scores.normalized, **numbers, "validation": plain(of.validation)}
 
 
 def _baselines(path: Path, arrays: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, FittedBaseline]:
@@ -112,7 +113,8 @@ def _baselines(path: Path, arrays: Mapping[str, Any], notes: Mapping[str, Any]) 
         params = (arrays.get(_BASELINES) or {}).get(name) or {}
         if {key: np.shape(value) for key, value in params.items()} != shapes:
             raise UserError(f"{path}: its baseline {one_line(name)} does not belong to it; {_REMEDY}")
-        found[name] = FittedBaseline(ClassScores(of["normalized"]), params, of["gamma"], of["validation"])
+        scores, temperature = ClassScores(of["normalized"]), of.get("temperature") or 1.0
+        found[name] = FittedBaseline(scores, params, of["gamma"], of["validation"], temperature)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from d3gzsl_jax.baselines import fit, zero_shot_clip
 from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.baselines.fit import fits
 from d3gzsl_jax.baselines.semantic_regressor import SemanticRegressor
+from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.class_scores import FittedBaseline
 from d3gzsl_jax.runs.display import Display
@@ -18,6 +20,7 @@ from d3gzsl_jax.runs.folder import RunFolder
 from d3gzsl_jax.runs.opening import OpenRun, Start
 from d3gzsl_jax.runs.validation_plan import FILE
 from d3gzsl_jax.studies import validation
+from d3gzsl_jax.studies.baselines import within_run
 
 ENCODERS = {
     "image": {"kind": "clip", "name": "B/32"}, "text": {"kind": "clip", "name": "B/32"}, "semantics": "descriptions",
@@ -57,6 +60,18 @@ def test_gamma_is_taken_off_seen_classes_alone(clip_like):
     lowered = of.scores.logits(of.params, rows) - of.scores.logits(of.calibrated(clip_like.seen_classes), rows)
     expected = np.isin(np.arange(clip_like.class_count), clip_like.seen_classes) * 0.5
     np.testing.assert_allclose(lowered, np.tile(expected, (5, 1)), atol=1e-5)
+
+
+def test_a_temperature_changes_probabilities_and_no_answer(data):
+    chosen = within_run.chosen_on_folds("eszsl", folds(data, 2, 0, 0.3, 0.2), 0, "minmax", calibrates=True)
+    assert chosen["temperature"] < 0.5  # ridge regression to -1 and 1: flat as they are
+    of = fit.fitted("eszsl", chosen, data, 0, "minmax")
+    assert of.temperature == chosen["temperature"] and of.validation == chosen
+    rows = jnp.asarray(scale_splits(data).test_seen_features)
+    plain, divided = (of.scores.logits(params, rows) for params in (of.calibrated(data.seen_classes), of.predicting(data.seen_classes)))
+    np.testing.assert_allclose(divided, plain / of.temperature, rtol=1e-4, atol=1e-4)
+    sure = [float(jax.nn.softmax(scores).max(axis=1).mean()) for scores in (plain, divided)]
+    assert sure[0] < 0.4 < sure[1]
 
 
 def test_zero_shot_clip_is_the_cosine_of_raw_features(clip_like):
