@@ -89,6 +89,7 @@ def cadavae(*, classifier_epochs: int, zsl_epochs: int, **fields: Any) -> dict[s
     return {
         "train.batch_size": 50, "train.epochs": 100, "train.learning_rate": 1.5e-4, "train.generator_factor": 1.0,
         "guards.loss_limit": 1e8,  # losses are sums over rows and dimensions
+        "guards.diversity": 1e-6,  # it makes nearly the same row of a class by its nature, a thousandth of what real rows vary
         "classifier.epochs": classifier_epochs, "classifier.n_syn": 400, "classifier.batch_size": 32, "classifier.zsl": "own",
         "classifier.zsl_epochs": zsl_epochs, "classifier.zsl_n_syn": 200, "eval.every_epochs": 10, **_distilled(1.0),
         **_dotted(fields),

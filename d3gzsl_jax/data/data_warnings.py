@@ -11,7 +11,8 @@ _MANY = 0.2  # share of the scaled values that are below 0
 
 
 def find_doubts(
-    data: GZSLData, arrays: SplitArrays, framework: str = "wgan", ends_in: str = "relu", unit_range: bool = False
+    data: GZSLData, arrays: SplitArrays, framework: str = "wgan", ends_in: str = "relu", unit_range: bool = False,
+    has_folds: bool = False,
 ) -> list[str]:
     """A line for each doubt, naming the file, and the class and dimension where there is one; [] where there is none.
 
@@ -21,10 +22,11 @@ def find_doubts(
         framework: what is trained on them.
         ends_in: what its generator ends in.
         unit_range: whether it needs scaled features in [0, 1].
+        has_folds: whether folds measure what rows of unseen classes would; then it is no doubt that there are none.
     """
     found = []
     if not len(data.test_unseen):
-        found.append(_without_unseen_rows(data))
+        found += [] if has_folds else [_without_unseen_rows(data)]
     elif not len(data.test_seen):
         found.append(
             f"{data.key('test_seen')}: no rows: this is a split for conventional zero-shot learning. T1 is its result; S, H, "

@@ -12,6 +12,7 @@ _SOME = 0.01  # of a fraction: one point of H
 _FALL = 0.03  # by which H on the folds must fall before training is said to have got worse
 _LEARNED = 0.1  # of the way from chance to 1 that a generator must have come
 _CLEARLY = 0.3  # of that way: what cannot be told from a generator that has come so far is not said to have learned nothing
+_ENOUGH = 3  # classes that a fold holds out
 _DEVIATIONS = 1.96  # of an interval of 95 %
 CALLED = {"eszsl": "ESZSL", "regressor": "the linear regressor", "class_norm": "class normalization", "clip": "zero-shot CLIP"}
 """What baselines are called in a sentence."""
@@ -133,12 +134,13 @@ def _highest(share: float, rows: int) -> float:
     return (share + part / 2.0 + spread) / (1.0 + part)
 
 
-def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Whether a baseline is ahead of the run on the test rows.
+def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]], predicts: str = "") -> list[str]:
+    """How the baseline that the model predicts by does on the test rows, and whether another one is ahead there.
 
     Args:
-        metrics: the run's.
+        metrics: of what the run predicts with.
         baselines: by name, what results.json holds.
+        predicts: the baseline that the model predicts by; '' for the run itself.
     """
     found = {
         (name, how): value
@@ -146,13 +148,31 @@ def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[s
         for how, key in ((", at the gamma of the folds", "calibrated"), (", without calibration", "metrics"))
         if not math.isnan(value := (of.get(key) or {}).get("harmonic", math.nan))
     }
-    own = metrics.get("harmonic", math.nan)
+    if predicts:  # at gamma, as it does
+        metrics = (baselines[predicts].get("calibrated") or baselines[predicts]["metrics"]) | {}
+    own, told = metrics.get("harmonic", math.nan), []
+    if predicts and not math.isnan(own):
+        figures = ", ".join(f"{name} {_percent(metrics[key])}" for name, key in (("U", "unseen"), ("S", "seen"), ("H", "harmonic")))
+        told.append(f"On the test rows {CALLED[predicts]}, by which the model predicts, has {figures}.")
     if not found or math.isnan(own) or (by := max(found.values()) - own) < _SOME:
-        return []
+        return told
     name, how = max(found, key=lambda one: found[one])
-    return [
-        f"On the test rows the run is {100 * by:.1f} points of H below {CALLED[name]} ({_percent(own)} against "
+    what = f"the {'model' if predicts else 'run'}"
+    told.append(
+        f"On the test rows {what} is {100 * by:.1f} points of H below {CALLED[name]} ({_percent(own)} against "
         f"{_percent(found[name, how])}{how})."
+    )
+    return told
+
+
+def of_few_classes(held_out: int) -> list[str]:
+    """Whether folds hold out too few classes to choose by. `held_out`: the fewest of a fold."""
+    if held_out >= _ENOUGH:
+        return []
+    classes = "a single class" if held_out == 1 else f"{held_out} classes"
+    return [
+        f"A fold holds out {classes} of the seen ones: too few to choose by. Calibration and what predicts may be far off; "
+        "pictures of more classes help most."
     ]
 
 

@@ -171,7 +171,8 @@ class Journal:
             figures = by_calibration(evaluated, of.gamma, self._settings.calibrates)
             self._baselines[name] = class_scores.entry(of, evaluated, figures, self._data.class_names)
         own = self.predictors.last[self._settings.prediction].metrics
-        self._advice = [*plan.advice, *self._advice, *advice.of_test_rows(own, self._baselines)]
+        predicts = plan.model_predicts if plan.model_predicts in self._baselines else ""
+        self._advice = [*plan.advice, *self._advice, *advice.of_test_rows(own, self._baselines, predicts)]
 
     def _collapsed(self, diversity: np.ndarray) -> str | None:
         """What to say of a generator that makes the same row over and over for a class."""

@@ -24,7 +24,7 @@ def on_folds(model: "TrainedModel", predictor: str = "") -> str:
     """What the folds say of it, in percent; '' where there were none."""
     found = model.folds.get(predictor or model.prediction) or {}
     told = ", ".join(f"{called} {percent(found[name])}" for name, called in _FIGURES.items() if name in found)
-    return f"on folds inside trainval, with seen classes held out as if they were unseen, {told}" if told else ""
+    return f"on seen classes that were held out as if they were unseen (folds), {told}" if told else ""
 
 
 def sentences(model: "TrainedModel", predictor: str = "") -> list[str]:

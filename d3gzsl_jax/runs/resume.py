@@ -96,17 +96,18 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
     before = saved_config.nested(kept, folder.path / "config.json") if kept is not None else {}
     if length := another_length(before, config):
         return length
+    known = ((folder.read("environment.json") or {}).get("data") or {}).get("sha256")
+    other_data = "holds a run on other data (what is under config.data.root has changed); name another folder"
     if found := disagreement(before, plain(dict(config))):
         field, old, new = found
+        if known not in (None, data_digest) and not field.startswith("data."):  # sizes may follow from the data
+            return other_data
         given = one_line(str(old))
         go_on = f", or give --config.{field}={given} to go on with that run" if len(given) <= LONGEST_VALUE else ""
         return f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another folder{go_on}"
-    known = ((folder.read("environment.json") or {}).get("data") or {}).get("sha256")
     if known is None:
         return "its environment.json does not say on which data the run is; restore that file, or name another folder"
-    if known != data_digest:
-        return "holds a run on other data (what is under config.data.root has changed); name another folder"
-    return None
+    return other_data if known != data_digest else None
 
 
 def another_length(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

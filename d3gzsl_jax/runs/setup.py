@@ -61,6 +61,7 @@ class Setup:
             model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
+        self._has_folds = config.eval.selection == "validation"
         self._framework, self._overrides, self._teacher_updates = config.framework, overrides or {}, config.teacher.updates
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
@@ -72,7 +73,7 @@ class Setup:
 
     def _doubts(self) -> list[str]:
         framework = self.model.objective.framework
-        return find_doubts(self.data, self.arrays, self._framework, framework.ends_in, framework.unit_range)
+        return find_doubts(self.data, self.arrays, self._framework, framework.ends_in, framework.unit_range, self._has_folds)
 
     @functools.cached_property
     def profile(self) -> FeatureProfile:

@@ -29,6 +29,7 @@ def test_a_file_need_not_have_the_key(tmp_path):
         assert all(len(getattr(found, role)) == 0 and getattr(found, role).dtype == np.int64 for role in left_out)
         assert found.unseen_classes.tolist() == [9, 10, 11]
         told = find_doubts(found, scale_splits(found))[0]
+        assert told not in find_doubts(found, scale_splits(found), has_folds=True)
         assert "no rows: of unseen classes there are semantics alone" in told and "config.eval.selection='validation'" in told
         assert ("S is" in told) == (name == "unseen") and (f"{name}.npz: 'test_seen' and " in told) == (name == "both")
     assert validate(read_npz(tmp_path / "unseen.npz")).digests == data.digests

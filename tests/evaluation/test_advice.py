@@ -86,6 +86,22 @@ def test_few_rows_do_not_tell_whether_a_generator_has_learned(rows, is_enough):
     assert f"{rows} real rows" in told and "50.0 %" in told
 
 
+def test_what_the_model_predicts_by_is_told_on_the_test_rows():
+    of = lambda u, s: {"unseen": u, "seen": s, "harmonic": 2 * u * s / (u + s)}  # noqa: E731
+    baselines = {"class_norm": {"calibrated": of(0.567, 0.042), "metrics": of(0.3, 0.3)}, "eszsl": {"calibrated": of(0.6, 0.6), "metrics": of(0.1, 0.1)}}
+    told = advice.of_test_rows({"harmonic": 0.7}, baselines, "class_norm")
+    assert told == [
+        "On the test rows class normalization, by which the model predicts, has U 56.7, S 4.2, H 7.8.",
+        "On the test rows the model is 52.2 points of H below ESZSL (7.8 against 60.0, at the gamma of the folds).",
+    ]
+
+
+@pytest.mark.parametrize(("held_out", "said"), [(1, "a single class"), (2, "2 classes"), (3, "")])
+def test_folds_of_few_classes_are_told(held_out, said):
+    told = advice.of_few_classes(held_out)
+    assert bool(told) == bool(said) and all(said in one for one in told)
+
+
 @pytest.mark.parametrize(("zsl", "classes", "said"), [(0.606, 2, True), (0.7, 2, False), (0.1, 10, True), (0.5, 10, False), (math.nan, 4, False)])
 def test_unseen_classes_near_chance_are_no_answers_to_rely_on(zsl, classes, said):
     told = advice.of_unseen(zsl, classes)

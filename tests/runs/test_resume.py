@@ -41,6 +41,14 @@ def test_a_config_that_disagrees_is_refused_by_the_field(tmp_path):
     check(changed(train__epochs=7, train__steps_per_call=2, checkpoint__keep=5, guards__diversity=0.0, data__root="moved", log__report=False))
 
 
+def test_sizes_that_follow_from_other_data_are_not_blamed(tmp_path):
+    folder = folder_of(tmp_path, changed())
+    with pytest.raises(UserError, match="holds a run on other data"):
+        resume.check(folder, changed(train__batch_size=58), "another", True)
+    with pytest.raises(UserError, match=r"config\.data\.semantics="):
+        resume.check(folder, changed(data__semantics="sent"), "another", True)
+
+
 def test_every_field_may_change_or_may_not():
     """A change that another start may make is one that the schema says so of, or of a framework that is not the run's."""
     config = changed()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_a_model_predicts_by_its_baselines_with_gamma(birds, finished, tmp_path)
     assert results["fold_seconds"] == pytest.approx(sum(folds), abs=0.01)
     of_folds = results["baselines"]["regressor"]["validation"]["metrics"]
     told = model_quality.sentences(model)
-    assert told[0].startswith("Predicted by the linear regressor, calibrated on folds; on folds inside trainval, with seen classes held out")
+    assert told[0].startswith("Predicted by the linear regressor, calibrated on folds; on seen classes that were held out as if they were unseen")
     assert f"U {100 * of_folds['unseen']:.1f}, S {100 * of_folds['seen']:.1f}, H {100 * of_folds['harmonic']:.1f}, T1 " in told[0]
     assert told[1:] == list(model.advice) and set(model.advice) <= set(results["advice"])
     assert model_quality.what_predicts(model, "student") == "predicted by the student, calibrated on folds"
@@ -174,6 +175,9 @@ def test_advice_is_in_results_and_on_the_page(finished):
     folder, results = finished
     assert "of H on the folds" in results["advice"][0] or "no baseline is ahead" in results["advice"][0]
     page = write_page(folder).read_text()
+    assert "the linear regressor, by which the model predicts, percent; below is the run itself" in page
+    boxed = re.search(r'class="number main"><b>([0-9.]+)</b><span>H<', page)[1]
+    assert boxed == f"{100 * results['baselines']['regressor']['metrics']['harmonic']:.1f}"
     assert results["advice"][0].split("(")[0] in page and "ESZSL, calibrated" in page and "fitted beside the run" in page
 
 

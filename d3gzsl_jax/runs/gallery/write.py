@@ -84,7 +84,7 @@ class Gallery:
             UserError: it cannot be written.
         """
         model, cards = self._model, self._least_sure()
-        called, unseen = f"{method(model.config)} on {model.name}", frozenset(model.unseen.tolist())
+        called, unseen = f"{model.name}, by a run of {method(model.config)}", frozenset(model.unseen.tolist())
         shown = Shown(called, cards, self._rows, model.class_names, unseen, accuracy, self._skipped, self._told)
         thumbnails = self._thumbnails(cards, display) if self._pictures else []
         atomic.write_text(target, printable(page(shown, thumbnails, MARK)), parents=True)

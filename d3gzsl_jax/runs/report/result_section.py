@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from d3gzsl_jax.evaluation.advice import CALLED
 from d3gzsl_jax.runs.display import UNKNOWN
 from d3gzsl_jax.runs.report import comparison, texts
 from d3gzsl_jax.runs.report.grid import METRICS, grid, metric_cells, percent
@@ -27,14 +28,17 @@ def result_section(run: "Recorded", references: "Sequence[Reference]", predictio
     folds = of_folds(run.results)
     main = "H" if found.get("harmonic") is not None or found.get("zsl") is None else "T1"  # without test rows of seen classes
     epoch = _EPOCH.get(run.results.get("selection") or "", "newest evaluation")
-    tiles = [{"name": name, "value": percent(found.get(key)), "main": name == main} for name, key in METRICS.items()]
     rows = [["this run", *metric_cells(found)]]
     if folds:  # no test rows of unseen classes
-        known = [tile for tile in tiles if tile["value"] != UNKNOWN]
-        tiles = [{"name": f"{name}, {FOLDS}", "value": percent(folds.get(METRICS[name])), "main": name == "H"} for name in METRICS]
-        tiles += [tile | {"name": f"{tile['name']}, test rows"} for tile in known]
         epoch = f"{FOLDS}: at the epoch chosen on them"
         rows.append([f"this run, {FOLDS}", *metric_cells(folds)])
+    whose = f"{prediction}{_at_gamma(run, prediction)}, {epoch}, percent"
+    if other := (run.results.get("baselines") or {}).get(predicts := run.results.get("model_predicts") or ""):
+        tiles = _tiles(other.get("metrics") or {}, of_folds(other), main)
+        by = CALLED.get(predicts, predicts)
+        whose = f"{by}, by which the model predicts, percent; below is the run itself, by its {prediction}"
+    else:
+        tiles = _tiles(found, folds, main)
     for reference in references:
         rows.append([f"{_called(reference)}, seed {reference.seed}", *metric_cells(reference.metrics)])
         if reference.folds:
@@ -56,12 +60,22 @@ def result_section(run: "Recorded", references: "Sequence[Reference]", predictio
         notes.append(texts.NO_BASELINE)
     return {
         "tiles": tiles,
-        "whose": f"{prediction}{_at_gamma(run, prediction)}, {epoch}, percent" if found else "nothing evaluated yet",
+        "whose": whose if found else "nothing evaluated yet",
         "meanings": [*texts.MEANINGS.items(), *([(FOLDS, f"{means_over_folds(run.results)}.")] if folds else [])],
         "verdict": [*(run.results.get("advice") or []), *(_verdict(run, prediction, found, references) if found else [])],
         "comparison": grid(["", *METRICS], rows if len(rows) > 1 else [], {0: "own"}),
         "comparison_notes": notes,
     }
+
+
+def _tiles(found: Mapping[str, Any], folds: Mapping[str, Any] | None, main: str) -> list[dict[str, Any]]:
+    """Figures of test rows, and before them those of the folds, where they stand in the place of some that are unknown."""
+    tiles = [{"name": name, "value": percent(found.get(key)), "main": name == main} for name, key in METRICS.items()]
+    if not folds:
+        return tiles
+    known = [tile | {"name": f"{tile['name']}, test rows"} for tile in tiles if tile["value"] != UNKNOWN]
+    values = {name: percent(folds.get(key)) for name, key in METRICS.items()}
+    return [{"name": f"{name}, {FOLDS}", "value": value, "main": name == "H"} for name, value in values.items()] + known
 
 
 def _own_baselines(run: "Recorded", prediction: str) -> list[list[str]]:
