@@ -72,8 +72,8 @@ def test_the_field_that_asks_for_most_is_named(data, field, value):
 
 
 def test_what_the_method_does_not_read_is_not_blamed(data):
-    of = config("flo_small:cadavae", train__batch_size=10, teacher__batch_size=10)
-    large = config("flo_small:cadavae", train__batch_size=10, teacher__batch_size=10, networks__generator_hidden=10**9)
+    small = {"train__batch_size": 10, "teacher__batch_size": 10, "data__scaling": "minmax", "networks__output": "published"}
+    of, large = config("flo_small:cadavae", **small), config("flo_small:cadavae", **small, networks__generator_hidden=10**9)
     assert memory.needed(of, data) == memory.needed(large, data)
     of.cadavae.feature_decoder_hidden = 10**10 // 8
     of.networks.generator_hidden = of.networks.critic_hidden = of.train.n_critic = 10**8
