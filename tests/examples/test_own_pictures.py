@@ -1,4 +1,4 @@
-"""The notebook examples/own_pictures.ipynb runs from top to bottom, on digits, with encoders that need no download."""
+"""The notebook examples/own_pictures.ipynb runs from top to bottom, on shapes, with encoders that need no download."""
 
 from pathlib import Path
 
@@ -22,12 +22,12 @@ def test_the_notebook_runs(tmp_path, lite_onnx, minilm):  # noqa: F811
         f"{name} = {value!r}"
         for name, value in {
             "IMAGE_ENCODER": lite_onnx, "TEXT_ENCODER": minilm, "FOLDER": str(tmp_path / "made"), "FIELDS": fields,
-            "TOOLS": str(NOTEBOOK.parents[1] / "tools" / "digits"),
+            "TOOL": str(NOTEBOOK.parents[1] / "tools" / "pictures" / "shapes.py"),
         }.items()
     )  # fmt: skip
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
     nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
     made = tmp_path / "made"
-    assert (made / "predictions.html").is_file() and (made / "with-dash").is_dir()
+    assert (made / "predictions.html").is_file() and (made / "with-star").is_dir()
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "unseen:" in printed

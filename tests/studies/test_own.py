@@ -9,12 +9,14 @@ import pytest
 from rich.console import Console
 
 from configs import own
+from d3gzsl_jax.data.semantics import normalize_semantics
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import model_quality, reopen, teacher
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
+from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.studies.start import train_on
 from tools.simulated import small_sets
 
@@ -187,6 +189,19 @@ def test_a_finished_run_is_left_as_it_is_and_goes_on_with_a_larger_budget(birds,
     assert run(birds, folder)["metrics"] == results["metrics"] and (folder / "results.json").read_bytes() == before
     with pytest.raises(UserError, match=r"train.outer_steps=24 in 4 epochs, now it is 48 in 4; .*raise both in the same ratio"):
         run(birds, folder, train__outer_steps=48)
+
+
+def test_a_class_is_added_with_the_data_as_it_was_before_its_semantics_had_length_1(birds, finished):
+    model = load_model(finished[0])
+    normalized = dataclasses.replace(model, config=model.config.copy_and_resolve_references())
+    normalized.config.data.normalize_semantics = True
+    unit = dataclasses.replace(birds, semantics=normalize_semantics(birds))
+    normalized = dataclasses.replace(normalized, semantics=unit.semantics, data_digest=digest(unit))
+    new = birds.semantics[:1] + 0.5
+    for data in (birds, unit):
+        assert normalized.add_classes(new, ("new",), data).class_names[-1] == "new"
+    with pytest.raises(UserError, match="not the data this model was trained on"):
+        normalized.add_classes(new, ("new",), dataclasses.replace(birds, features=birds.features + 1))
 
 
 def test_folds_alone_have_baselines_too(birds, tmp_path):
