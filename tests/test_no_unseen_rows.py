@@ -52,7 +52,7 @@ def test_the_folds_figures_stand_in_place_of_what_is_unknown(run):
         assert all(0 <= found["validation"]["metrics"][name] <= 1 for name in (*UNKNOWN, "seen", "calibrated"))
         assert found["calibrated"]["gamma"] == found["validation"]["gamma"] and found["calibrated"]["unseen"] is None
         assert found["calibrated"]["seen"] is not None
-    assert "of unseen classes there are semantics alone" in results["warnings"][0]
+    assert not any("of unseen classes there are semantics alone" in told for told in results["warnings"])  # the folds measure it
     assert results["teacher"]["auroc"] is None and results["teacher"]["seen_accuracy"] > 0.5
     assert results["details"]["generator"] == {}
     assert "U unknown, no test rows of unseen classes, S " in repr(run) and "; folds: U " in repr(run)

@@ -175,7 +175,7 @@ def _advice(
     nearest = float(np.mean(known)) if len(known) == len(means) else None
     classes, rows = _held_out(benchmarks)
     predicts = advice.best_baseline(choice.metrics, of_baselines) if plan.uses_best else ""
-    told += advice.of_unseen((of_baselines[predicts] if predicts else choice.metrics)["zsl"], classes)
+    told += advice.of_unseen((of_baselines[predicts] if predicts else choice.metrics).get("zsl", math.nan), classes)
     told += advice.of_few_classes(min(len(of.unseen_classes) for of in benchmarks))
     return told + advice.of_generator(nearest, classes, rows, "the classes that folds held out")
 

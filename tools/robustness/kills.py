@@ -84,7 +84,7 @@ def difference(one: Path, other: Path) -> str | None:
             return f"checkpoint {steps[0]}: {jax.tree_util.keystr(name)}"
     results = [json.loads((folder / "results.json").read_text(encoding="utf-8")) for folder in (one, other)]
     for field in results[0].keys() | results[1].keys():
-        if field != "seconds" and results[0].get(field) != results[1].get(field):
+        if field not in ("seconds", "fold_seconds") and results[0].get(field) != results[1].get(field):
             return f"results.json: {field}"
     lines = [[_timeless(json.loads(line)) for line in (folder / "metrics.jsonl").open(encoding="utf-8")] for folder in (one, other)]
     for a, b in zip(*lines, strict=False):
