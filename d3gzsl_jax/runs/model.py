@@ -16,7 +16,6 @@ from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.data.batches import resolve_mode
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import Scaling, check_scaled, scaled_rows
-from d3gzsl_jax.data.semantics import normalize_semantics
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.calibration import offset
@@ -34,7 +33,7 @@ from d3gzsl_jax.runs.best_classes import best_classes
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.results import method
-from d3gzsl_jax.runs.resume import digest
+from d3gzsl_jax.runs.resume import is_data_of
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import build_final_classifier, build_objective, class_table
@@ -263,7 +262,7 @@ class TrainedModel:
         Raises:
             UserError: sizes or names do not fit, or the data is not the model's. DivergenceError: the classifier broke down.
         """
-        if not self._was_trained_on(data):
+        if not is_data_of(self.data_digest, data, self.config.data.normalize_semantics):
             raise UserError(f"{data.name}: not the data this model was trained on, whose seen rows the new classifier needs")
         known = self.semantics, self.class_names
         semantics, names = model_rows.checked_classes(semantics, names, *known, self.config.data.normalize_semantics)
@@ -274,14 +273,6 @@ class TrainedModel:
             classifier=None, prediction=self.prediction if predicts else "classifier",
             baselines=fit.anew(self.baselines, data, semantics, self.config.seed, self.config.data.scaling),
         ).fit_classifier(data)
-
-    def _was_trained_on(self, data: GZSLData) -> bool:
-        """Whether it is the data of the run, also before its semantics were brought to length 1, as `embed` returns it."""
-        if digest(data) == self.data_digest:
-            return True
-        return self.config.data.normalize_semantics and (
-            digest(dataclasses.replace(data, semantics=normalize_semantics(data))) == self.data_digest
-        )
 
     def add_described_classes(self, classes: described_classes.Described, data: GZSLData, encoder: str = "") -> "TrainedModel":
         """`add_classes` of {'okapi': 'A brown animal with striped legs.'}, or a CSV: see `described_classes.new_semantics`."""

@@ -1,11 +1,13 @@
 """Whether a run folder can be continued with this configuration and this data."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from d3gzsl_jax.config import saved_config, schema
 from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
+from d3gzsl_jax.data.semantics import normalize_semantics
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.file_schemas import WholeResults
@@ -19,6 +21,14 @@ def digest(data: GZSLData) -> str:
     """SHA-256 of everything of the data that a run depends on: equal content gives equal digests, wherever it came from."""
     further = () if data.representations is None else (data.representations,)
     return sha256_of(data.features, data.labels, data.semantics, data.trainval, data.test_seen, data.test_unseen, *further)
+
+
+def is_data_of(data_digest: str, data: GZSLData, normalizes: bool) -> bool:
+    """Whether data has this digest, also before its semantics were brought to length 1, as `embed` returns it. `normalizes`:
+    config.data.normalize_semantics."""
+    if digest(data) == data_digest:
+        return True
+    return normalizes and digest(dataclasses.replace(data, semantics=normalize_semantics(data))) == data_digest
 
 
 def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_checkpoint: bool) -> None:
