@@ -149,7 +149,7 @@ def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[s
         if not math.isnan(value := (of.get(key) or {}).get("harmonic", math.nan))
     }
     if predicts:  # at gamma, as it does
-        metrics = (baselines[predicts].get("calibrated") or baselines[predicts]["metrics"]) | {}
+        metrics = baselines[predicts].get("calibrated") or baselines[predicts]["metrics"]
     own, told = metrics.get("harmonic", math.nan), []
     if predicts and not math.isnan(own):
         figures = ", ".join(f"{name} {_percent(metrics[key])}" for name, key in (("U", "unseen"), ("S", "seen"), ("H", "harmonic")))
@@ -157,10 +157,9 @@ def of_test_rows(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[s
     if not found or math.isnan(own) or (by := max(found.values()) - own) < _SOME:
         return told
     name, how = max(found, key=lambda one: found[one])
-    what = f"the {'model' if predicts else 'run'}"
     told.append(
-        f"On the test rows {what} is {100 * by:.1f} points of H below {CALLED[name]} ({_percent(own)} against "
-        f"{_percent(found[name, how])}{how})."
+        f"On the test rows the {'model' if predicts else 'run'} is {100 * by:.1f} points of H below {CALLED[name]} "
+        f"({_percent(own)} against {_percent(found[name, how])}{how})."
     )
     return told
 

@@ -8,7 +8,7 @@ import numpy as np
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import paired
-from d3gzsl_jax.studies.tables.cells import between, signed, with_deviation
+from d3gzsl_jax.studies.tables.cells import signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
 from tools.evidence.comparisons import has_ensemble
 
@@ -46,7 +46,7 @@ def _row(names: list[str], runs: Mapping[int, Mapping[str, Any]], base: Mapping[
     if seeds := sorted(runs.keys() & base.keys()):
         ours, theirs = (_harmonic([which[seed] for seed in seeds], "calibrated") for which in (runs, base))
         found = paired(ours, theirs)
-        cells[-2:] = [signed(found["difference"]), between(found["low"], found["high"], "{:+.1f}".format).replace("-", "−")]  # noqa: RUF001
+        cells[-2:] = [signed(found["difference"]), signed_between(found["low"], found["high"])]
     return [Cell.of(cell) for cell in cells]
 
 

@@ -26,7 +26,7 @@ from d3gzsl_jax.evaluation import mixed_model
 from d3gzsl_jax.evaluation.mixed_model import MixedModel
 from d3gzsl_jax.runs.report.figures import svg
 from d3gzsl_jax.studies.tables import command as tables
-from d3gzsl_jax.studies.tables.cells import between, probability, signed, with_deviation
+from d3gzsl_jax.studies.tables.cells import probability, signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
 from tools.evidence import diagnosis, ensembles, methods, ranking, scaling
@@ -46,7 +46,7 @@ def effects_table(of: Sequence[Comparison]) -> Table:
         found = one.statistics()
         base, ours = (with_deviation(one.values(which, "chosen", "harmonic")) for which in ("base", "ours"))
         cells = [one.benchmark, one.family, FRAMEWORKS[one.framework].called, len(one.seeds), base, ours]
-        cells += [signed(found["difference"]), _ends(found["low"], found["high"])]
+        cells += [signed(found["difference"]), signed_between(found["low"], found["high"])]
         cells += [signed(found["d"]), probability(found["p"]), probability(holm)]
         others = [one.differences("calibrated"), one.differences("chosen", "ausuc"), one.differences("chosen", "zsl")]
         others += [one.differences("student", base="chosen"), one.differences("classifier", base="chosen")]
@@ -60,7 +60,7 @@ def families_table(models: Sequence[MixedModel]) -> Table:
     headings = ["family", "comparisons", "values", "ΔH", "95 %", "p"]
     rows = []
     for name, effect in ((name, effect) for model in models for name, effect in model.effects.items()):
-        ends = _ends(effect.low, effect.high)
+        ends = signed_between(effect.low, effect.high)
         cells = [name, effect.comparisons, effect.values, signed(effect.mean), ends, probability(effect.p)]
         rows.append([Cell.of(cell) for cell in cells])
     return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
@@ -98,7 +98,7 @@ def summary_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
     if not models:
         return f"D3 was tried on {told}."
     all_of = next(iter(models[-1].effects.values()))
-    return f"Over {told} D3 changes H by **{signed(all_of.mean)} points** (95 %: {_ends(all_of.low, all_of.high)})."
+    return f"Over {told} D3 changes H by **{signed(all_of.mean)} points** (95 %: {signed_between(all_of.low, all_of.high)})."
 
 
 def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -111,7 +111,7 @@ def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         last, best = (with_deviation(np.array(one[name])) for name in ("last", "best"))
         low, mean, high = one["over_other_seeds"] or (math.nan,) * 3
         cells = [benchmark, called, one["predictor"], one["seeds"], one["epochs"], last, best, signed(one["gain"])]
-        rows.append([Cell.of(cell) for cell in (*cells, signed(mean), _ends(low, high))])
+        rows.append([Cell.of(cell) for cell in (*cells, signed(mean), signed_between(low, high))])
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
@@ -176,10 +176,6 @@ def filled(page: str, made: Mapping[str, str]) -> str:
         return f"<!-- begin {found['name']} -->\n\n{made[found['name']]}\n\n<!-- end {found['name']} -->"
 
     return re.sub(r"<!-- begin (?P<name>\S+) -->.*?<!-- end (?P=name) -->", put, page, flags=re.DOTALL)
-
-
-def _ends(low: float, high: float) -> str:
-    return between(low, high, "{:+.1f}".format).replace("-", "−")  # noqa: RUF001 (a minus sign)
 
 
 def main() -> int:

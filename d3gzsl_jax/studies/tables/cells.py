@@ -46,6 +46,11 @@ def signed(value: Any) -> str:
     return UNKNOWN if math.isnan(number(value)) else f"{value:+.1f}".replace("-", "−")  # noqa: RUF001 (a minus sign)
 
 
+def signed_between(low: Any, high: Any) -> str:
+    """Two ends of the interval of a difference, with their signs."""
+    return between(low, high, "{:+.1f}".format).replace("-", "−")  # noqa: RUF001 (a minus sign)
+
+
 def probability(value: Any) -> str:
     """A p-value."""
     value = number(value)
