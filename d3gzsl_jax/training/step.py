@@ -3,10 +3,13 @@
 jit, donation and the loop over outer steps are applied once, at the edge (training/loop.py).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jax.tree_util import Partial
 
 from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.frameworks.schedule import Phase, Update, repeats
@@ -103,7 +106,7 @@ def train_step(
             first += count
             last = jax.tree.map(lambda leaf: leaf[-1], own)
             made = objective.make(phase, state.params, teacher, classes, own, drawn, state.method) if phase.made_ahead else None
-            state, (found, measured) = jax.lax.scan(turn, state, (own, drawn, made))
+            state, (found, measured) = _scan(turn, state, (own, drawn, made), count)
             measured = jax.tree.map(lambda leaf: leaf[-1], measured)
         else:
             state, (found, measured) = turn(state, (last, drawn, None))
@@ -112,3 +115,20 @@ def train_step(
     method = objective.framework.next_state(state.method, terms)
     after = state.replace(step=state.step + 1, method=method)
     return (after, terms) if measure is None else (after, terms, norms)
+
+
+def _scan(
+    turn: Callable[[TrainState, Any], tuple[TrainState, Any]], state: TrainState, inputs: Any, count: int
+) -> tuple[TrainState, Any]:
+    """`jax.lax.scan` of a turn whose second result is scalars. Of several turns they are written down as one array a turn: one
+    kernel of a GPU, where ten terms would take ten in every critic update."""
+
+    def packed(state: TrainState, inputs: Any) -> tuple[TrainState, tuple[jax.Array, Partial]]:
+        state, scalars = turn(state, inputs)
+        values, unpack = ravel_pytree(scalars)
+        return state, (values, Partial(unpack))
+
+    if count == 1:
+        return jax.lax.scan(turn, state, inputs)
+    state, (values, unpack) = jax.lax.scan(packed, state, inputs)
+    return state, jax.vmap(unpack)(values)

@@ -10,7 +10,6 @@ page is left as it is. Results get there by tools/evidence/collect.py.
 import argparse
 import json
 import math
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,9 +28,10 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import probability, signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis, ensembles, methods, ranking, scaling
+from tools.evidence import diagnosis, ensembles, methods, ranking, scaling, searches
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
+from tools.generated_blocks import filled
 
 _SEEDS = (3, 5, 10)
 """Numbers of seeds of which it is told what they could show."""
@@ -153,7 +153,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "ensembles": "\n".join(markdown_lines(ensembles.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
-    for name, table_of in (("selection", selection_table), ("scaling", scaling.table)):
+    for name, table_of in (("selection", selection_table), ("scaling", scaling.table), ("searches", searches.table)):
         if (file := folder / f"{name}.json").is_file():
             made[name] = "\n".join(markdown_lines(table_of(json.loads(file.read_text(encoding="utf-8")))))
     for name in results:
@@ -161,21 +161,6 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         made[name] = "\n".join(line for table in tables.tables_of(runs, (), True, False, "") for line in markdown_lines(table))
     effects = {name: effect for model in models for name, effect in model.effects.items()}
     return made, draw({name: found for name, found in of_benchmarks.items() if found}, effects)
-
-
-def filled(page: str, made: Mapping[str, str]) -> str:
-    """The page with what is between its marks replaced.
-
-    Raises:
-        UserError: it has marks of something that is not made.
-    """
-
-    def put(found: re.Match[str]) -> str:
-        if found["name"] not in made:
-            raise UserError(f"<!-- begin {found['name']} -->: nothing of that name is made; there are {', '.join(made)}")
-        return f"<!-- begin {found['name']} -->\n\n{made[found['name']]}\n\n<!-- end {found['name']} -->"
-
-    return re.sub(r"<!-- begin (?P<name>\S+) -->.*?<!-- end (?P=name) -->", put, page, flags=re.DOTALL)
 
 
 def main() -> int:

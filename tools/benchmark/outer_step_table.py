@@ -1,0 +1,77 @@
+"""The table of docs/benchmarks.md, made of what tools/benchmark/outer_step.py --output wrote on one machine.
+
+    python tools/benchmark/outer_step_table.py docs/benchmarks.json --page=docs/benchmarks.md
+
+A row a size: our outer step in float32 and in bfloat16, and by how much what is compared takes longer than our float32 step (of
+the published loop also than bfloat16), each with its peak resident memory. It stands in the page between <!-- begin outer-steps -->
+and <!-- end outer-steps -->. Several files are read as one; of a size and precision that is there twice the later counts.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.studies.tables.cells import UNKNOWN
+from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
+from d3gzsl_jax.system.atomic import write_text
+from tools.generated_blocks import filled
+
+_ORACLES = ("eager", "explicit", "compiled")
+
+
+def table(measured: Sequence[Mapping[str, Any]]) -> Table:
+    """A row a size, in the order in which float32 was measured."""
+    known = {(one["size"], one["precision"]): one for one in measured}
+    headings = ["size", "GFLOP", "float32", "of the matmul rate", "bfloat16", *(f"PyTorch {kind}" for kind in _ORACLES)]
+    headings += ["published loop", "published loop, by bfloat16", "peak memory", "of PyTorch", "of the published loop"]
+    rows = []
+    for size in dict.fromkeys(size for size, precision in known if precision == "float32"):
+        of, fast = known[size, "float32"], known.get((size, "bfloat16"))
+        published = next((rival for name, rival in of["rivals"].items() if "loop" in name), None)
+        oracles = [next((rival for name, rival in of["rivals"].items() if kind in name), None) for kind in _ORACLES]
+        cells = [size, f"{of['matmul_flops_per_step'] / 1e9:.3g}", _seconds(of), f"{100 * of['share_of_machine_rate']:.0f} %"]
+        cells += [_seconds(fast), *map(_ratio, oracles), _ratio(published)]
+        by_fast = published and fast and published["seconds_per_step"] / fast["seconds_per_step"]
+        cells.append(f"{by_fast:.2f}" if by_fast else UNKNOWN)
+        cells += [_memory([of]), _memory(oracles), _memory([published])]
+        rows.append([Cell.of(cell) for cell in cells])
+    return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
+
+
+def _seconds(of: Mapping[str, Any] | None) -> str:
+    return f"{of['seconds_per_step']:.3g} s" if of else UNKNOWN
+
+
+def _ratio(rival: Mapping[str, Any] | None) -> str:
+    return f"{rival['ratio']:.2f}" if rival else UNKNOWN
+
+
+def _memory(of: Sequence[Mapping[str, Any] | None]) -> str:
+    found = [one["peak_resident_gib"] for one in of if one]
+    return f"{min(found):.1f} GiB" if found else UNKNOWN
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
+    parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
+    arguments = parser.parse_args()
+    measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
+    try:
+        made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
+        write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
+    except UserError as error:
+        print(f"outer_step_table.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
