@@ -35,13 +35,18 @@ def table(measured: Sequence[Mapping[str, Any]]) -> Table:
         of, fast = known[size, "float32"], known.get((size, "bfloat16"))
         published = next((rival for name, rival in of["rivals"].items() if "loop" in name), None)
         oracles = [next((rival for name, rival in of["rivals"].items() if kind in name), None) for kind in _ORACLES]
-        cells = [size, f"{of['matmul_flops_per_step'] / 1e9:.3g}", _seconds(of), f"{100 * of['share_of_machine_rate']:.0f} %"]
+        cells = [size, _gflop(of), _seconds(of), f"{100 * of['share_of_machine_rate']:.0f} %"]
         cells += [_seconds(fast), *map(_ratio, oracles), _ratio(published)]
         by_fast = published and fast and published["seconds_per_step"] / fast["seconds_per_step"]
         cells.append(f"{by_fast:.2f}" if by_fast else UNKNOWN)
         cells += [_memory([of]), _memory(oracles), _memory([published])]
         rows.append([Cell.of(cell) for cell in cells])
     return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
+
+
+def _gflop(of: Mapping[str, Any]) -> str:
+    count = of["matmul_flops_per_step"] / 1e9
+    return f"{count:,.0f}" if count >= 1000 else f"{count:.3g}"
 
 
 def _seconds(of: Mapping[str, Any] | None) -> str:

@@ -54,8 +54,8 @@ def _entry(one: Mapping[str, Any], output: Path) -> dict[str, Any]:
     """An entry of search.json as it is kept."""
     workdirs = [word.partition("=")[2] for word in shlex.split(one["train"]) if word.startswith("--workdir=")]
     folder = output.joinpath(*Path(workdirs[0]).parts[-2:]) if workdirs else output
-    runs = [json_files.read(path) or {} for path in find([folder])] if workdirs and folder.is_dir() else []
-    runs = [run for run in runs if "seed" in run]
+    there = any(folder.rglob("results.json")) if workdirs else False
+    runs = [run for path in find([folder]) if "seed" in (run := json_files.read(path) or {})] if there else []
     if not runs:
         raise UserError(f"{folder}: no finished run of {one['configuration']}; train its best settings first:\n  {one['train']}")
     kept = {key: one[key] for key in ("configuration", "criterion", "searched", "own")}
