@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import probability, signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
-from tools.evidence import diagnosis, ensembles, methods, ranking, scaling, searches
+from tools.evidence import control_ensemble, diagnosis, ensembles, methods, ranking, scaling, searches
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
 from tools.generated_blocks import filled
@@ -115,6 +115,12 @@ def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
+_OF_FILES: dict[str, Callable[[Any], Table]] = {
+    "selection": selection_table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
+}  # fmt: skip
+"""Tables of what other tools kept, by the name of their block and of their .json."""
+
+
 def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """How long all of it took: seeds that were trained together have one clock."""
     total, unknown, without_folds = 0.0, 0, 0
@@ -153,7 +159,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "ensembles": "\n".join(markdown_lines(ensembles.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
-    for name, table_of in (("selection", selection_table), ("scaling", scaling.table), ("searches", searches.table)):
+    for name, table_of in _OF_FILES.items():
         if (file := folder / f"{name}.json").is_file():
             made[name] = "\n".join(markdown_lines(table_of(json.loads(file.read_text(encoding="utf-8")))))
     for name in results:
