@@ -112,7 +112,9 @@ def _names(groups: Sequence[Sequence[Run]], by: Sequence[str]) -> tuple[list[str
     told = set().union(*differ.values())
     names = []
     for run in firsts:
-        named = [field for field in fields if field in differ[run.method] or (field in told and _matters(field, run))]
+        # Of what tells runs of another method apart, a switch that is off needs no word.
+        also = {field for field in told if _matters(field, run) and run.settings.get(field) is not False}
+        named = [field for field in fields if field in differ[run.method] | also]
         names.append(", ".join([run.method, *(f"{short[field]}={_shown(run.settings.get(field))}" for field in named)]))
     notes = []
     for field in fields:

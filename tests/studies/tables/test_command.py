@@ -125,6 +125,12 @@ def test_methods_are_told_apart_by_the_fields_that_differ(table):
     assert found[0]["also different"] == "n_critic 5 (wgan + D3), 1 (wgan without D3)"
 
 
+def test_a_switch_that_is_off_is_named_where_a_run_of_the_method_has_it_on(table):
+    runs = [run(0, train__balanced=False), run(0, train__balanced=True), base(0, train__balanced=False)]
+    found = rows_of(table(*runs, options=["--format", "csv"])[1])
+    assert list(dict.fromkeys(row["method"] for row in found)) == ["wgan + D3, balanced=False", "wgan + D3, balanced=True", "wgan without D3"]
+
+
 def test_by_makes_columns_and_sorts(table):
     runs = [run(0, distillation__n_syn=n, train__epochs=epochs) for n, epochs in ((10, 5), (9, 5), (10, 4))]
     found = rows_of(table(*runs, options=["--format", "csv", "--by", "distillation.n_syn,config.train.epochs"])[1])
