@@ -38,7 +38,7 @@ FRAMEWORKS = {
 PUBLISHED = {
     "fclswgan,base": Figures(32.9, 61.7, 42.9, "as quoted by later papers"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

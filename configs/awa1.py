@@ -39,9 +39,8 @@ PUBLISHED = {
     "fclswgan,base": Figures(57.9, 61.4, 59.6, "Xian et al. 2018"),
     "cegzsl,base": Figures(65.3, 73.4, 69.1, "Han et al. 2021"),
     "cadavae,base": Figures(57.3, 72.8, 64.1, "Schönfeld et al. 2019"),
-    "free,base": Figures(62.9, 69.4, 66.0, "Chen et al. 2021; from memory"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

@@ -45,9 +45,9 @@ PUBLISHED = {
     "tfvaegan,base": Figures(59.8, 75.1, 66.6, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(55.8, 75.0, 63.9, "quoted by later papers"),
     "zerodiff,base": Figures(74.7, 89.3, 81.4, "Ye et al. 2025, on fine-tuned features"),
-    "free,base": Figures(60.4, 75.4, 67.1, "Chen et al. 2021; from memory"),
+    "free,base": Figures(60.4, 75.4, 67.1, "Chen et al. 2021, as quoted by later papers"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

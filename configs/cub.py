@@ -44,9 +44,9 @@ PUBLISHED = {
     "tfvaegan,base": Figures(52.8, 64.7, 58.1, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(51.6, 53.5, 52.4, "Schönfeld et al. 2019"),
     "zerodiff,base": Figures(80.0, 83.2, 81.6, "Ye et al. 2025, on fine-tuned features"),
-    "free,base": Figures(55.7, 59.9, 57.7, "Chen et al. 2021; from memory"),
+    "free,base": Figures(55.7, 59.9, 57.7, "Chen et al. 2021, as quoted by later papers"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

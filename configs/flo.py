@@ -43,9 +43,8 @@ PUBLISHED = {
     "cegzsl,base": Figures(69.0, 78.7, 73.5, "Han et al. 2021"),
     "fvaegan,base": Figures(56.8, 74.9, 64.6, "quoted by later papers, H by Narayan et al. 2020"),
     "tfvaegan,base": Figures(62.5, 84.1, 71.7, "quoted by later papers, H by Narayan et al. 2020"),
-    "free,base": Figures(67.4, 84.5, 75.0, "Chen et al. 2021; from memory"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

@@ -50,9 +50,8 @@ PUBLISHED = {
     "tfvaegan,base": Figures(45.6, 40.7, 43.0, "quoted by later papers, H by Narayan et al. 2020"),
     "cadavae,base": Figures(47.2, 35.7, 40.6, "Schönfeld et al. 2019"),
     "zerodiff,base": Figures(63.0, 56.9, 59.8, "Ye et al. 2025, on fine-tuned features"),
-    "free,base": Figures(47.4, 37.2, 41.7, "Chen et al. 2021; from memory"),
 }
-"""By variant, what a paper has; of a variant that is not here nothing is published."""
+"""By variant, what a paper has; of a variant that is not here we know of nothing published that could be checked."""
 
 
 def get_config(variant: str = "d3") -> ConfigDict:

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import functools
+import importlib
 import io
 import os
 import re
@@ -212,3 +213,21 @@ def test_the_site_builds(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert "batch_ood_distillation" in (tmp_path / "api.html").read_text(encoding="utf-8")
+
+
+def test_the_table_of_configurations_lists_every_one_with_its_frameworks():
+    text = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
+    every = re.search(r'^"All eight" are (.+)\.$', text, re.MULTILINE)[1].replace(" and ", ", ").split(", ")
+    listed = {}
+    for names, told in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| [^|]+ \| ([^|]+) \|", text, re.MULTILINE):
+        words = set(re.findall(r"\w+", told.replace("all eight", "").removeprefix("all but").replace(" and ", " ")))
+        frameworks = set(every) - words if told.startswith("all ") else words
+        listed |= dict.fromkeys(re.findall(r"\w+", names), frameworks)
+    files = [path.stem for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "default")]
+    there = {name: set(importlib.import_module(f"configs.{name}").FRAMEWORKS) for name in files}
+    assert set(every) == there["cub"] and listed == there
+
+
+def test_no_page_holds_a_place_to_be_filled():
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        assert not re.search(r"^[A-Z]{5,}$", page.read_text(encoding="utf-8"), re.MULTILINE), page

@@ -22,9 +22,10 @@ def test_a_row_a_size_with_both_precisions(tmp_path, monkeypatch):
     files[1].write_text(json.dumps([measured("cub", "bfloat16", 1.0)]), encoding="utf-8")
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- begin outer-steps -->\nold\n<!-- end outer-steps -->\nafter\n", encoding="utf-8")
-    monkeypatch.setattr("sys.argv", ["outer_step_table.py", *map(str, files), f"--page={page}"])
+    monkeypatch.setattr("sys.argv", ["outer_step_table.py", *map(str, files), f"--page={page}", f"--keep={tmp_path / 'kept.json'}"])
     assert outer_step_table.main() == 0
     lines = page.read_text(encoding="utf-8").splitlines()
+    assert len(json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))) == 3
     assert lines[0] == "before" and lines[-1] == "after" and "old" not in lines
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith(("| cub", "| digits"))]
     assert rows[0] == ["cub", "305", "2 s", "75 %", "1 s", "3.00", "2.50", "—", "10.00", "20.00", "1.5 GiB", "2.0 GiB", "2.0 GiB"]

@@ -159,14 +159,15 @@ def measure(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
         passes.append(Rounds())
         ours.step(number)
         for round_ in range(arguments.repeats):
-            passes[-1].rates.append(float(np.median([ours.rate() for _ in range(3)])))
-            passes[-1].times.append(ours.step(number))
-            passes[-1].cpu.setdefault("ours", []).append(ours.cpu_seconds)
             for rival in rivals:
                 found = rival.turn()
                 passes[-1].add(rival.name, found["seconds"], found["peak_resident_gib"])
                 if "cpu_seconds" in found:
                     passes[-1].cpu.setdefault(rival.name, []).append(found["cpu_seconds"])
+            # After them: in its first turn a rival is still starting, which would slow ours down.
+            passes[-1].rates.append(float(np.median([ours.rate() for _ in range(3)])))
+            passes[-1].times.append(ours.step(number))
+            passes[-1].cpu.setdefault("ours", []).append(ours.cpu_seconds)
             if round_ % 2 == 1:
                 _published_turn(arguments, name, passes[-1])
     for rival in rivals:

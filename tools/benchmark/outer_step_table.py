@@ -1,10 +1,12 @@
 """The table of docs/benchmarks.md, made of what tools/benchmark/outer_step.py --output wrote on one machine.
 
+    python tools/benchmark/outer_step_table.py F1.json F2.json ... --keep=docs/benchmarks.json --page=docs/benchmarks.md
     python tools/benchmark/outer_step_table.py docs/benchmarks.json --page=docs/benchmarks.md
 
 A row a size: our outer step in float32 and in bfloat16, and by how much what is compared takes longer than our float32 step (of
 the published loop also than bfloat16), each with its peak resident memory. It stands in the page between <!-- begin outer-steps -->
-and <!-- end outer-steps -->. Several files are read as one; of a size and precision that is there twice the later counts.
+and <!-- end outer-steps -->. Several files are read as one, which --keep writes; of a size and precision that is there twice the
+later counts.
 """
 
 import argparse
@@ -66,6 +68,7 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
+    parser.add_argument("--keep", type=Path, metavar="FILE.json", help="write all that was measured there, as one list")
     parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
     measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
@@ -75,6 +78,8 @@ def main() -> int:
     except UserError as error:
         print(f"outer_step_table.py: {error}", file=sys.stderr)
         return 2
+    if arguments.keep:
+        write_text(arguments.keep, json.dumps(measured, indent=1) + "\n")
     return 0
 
 
