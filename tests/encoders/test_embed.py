@@ -40,6 +40,14 @@ def embed(folder, *further, output="birds.npz"):
     )
 
 
+def test_a_refusal_before_any_picture_is_done_leaves_nothing(birds, capsys):
+    picture = birds / "pictures" / "a" / "000.png"
+    picture.write_bytes(picture.read_bytes()[:36])  # begins as one
+    before = sorted(birds.rglob("*"))
+    assert embed(birds, "--batch=1", output="new/birds.npz") == 2
+    assert "1 of 15 pictures cannot be read" in capsys.readouterr().err and sorted(birds.rglob("*")) == before
+
+
 def test_a_benchmark_with_names_numbers_and_roles(birds, capsys):
     assert embed(birds, "--unseen=b") == 2  # one seen class is none to tell from another
     assert "1 classes have pictures to train with (a), at least 2 are needed" in capsys.readouterr().err
