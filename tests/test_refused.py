@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from d3gzsl_jax import api
@@ -32,7 +33,7 @@ def entries(folder):
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_refused_command_leaves_nothing_behind(case, there, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "weights.npz").write_bytes(b"")
+    np.savez(tmp_path / "weights.npz", **{"generator/fc1.weight": np.zeros((2, 3), np.float32)})
     if there == "a folder":
         (tmp_path / "a").mkdir() if case == "no weights to convert" else (tmp_path / "a" / "b").mkdir(parents=True)
     before = entries(tmp_path)
