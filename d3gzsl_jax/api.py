@@ -39,6 +39,7 @@ from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.unknown_figures import lacks_unseen, of_folds
 from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.startup import configure
 
 __all__ = [
@@ -125,8 +126,12 @@ def train(
     """
     configure(keep_compiled=bool(config.get("compile_cache", True)))
     data = data if data is not None else load_data(config)
-    folder = str(workdir) if bucket.is_in_one(workdir) else made(workdir, data.name)
-    results = train_on(data, config, str(folder), display, overrides)
+    folder, new = (str(workdir), []) if bucket.is_in_one(workdir) else made(workdir, data.name)
+    try:
+        results = train_on(data, config, str(folder), display, overrides)
+    except UserError:
+        paths.remove_empty(new)
+        raise
     return TrainedRun(results, None if results["selection"] == FOLDS_ONLY else _loaded(folder), folder)
 
 

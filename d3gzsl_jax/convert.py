@@ -32,7 +32,7 @@ from d3gzsl_jax.runs.resume import digest
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
-from d3gzsl_jax.system import atomic
+from d3gzsl_jax.system import atomic, paths
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.sharding import Sharding
 from d3gzsl_jax.training.states import initial_state
@@ -205,8 +205,7 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
         check.check(config := load_config(arguments.config, overrides))
         arrays = torch_files.read(arguments.torch, networks(_layout(config)))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing_folder(target) as part:
+        with paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, config, part, display)
     places = {leaf.key for leaves in _layout(model.config).values() for leaf in leaves}
     dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) and key not in places for key in arrays))

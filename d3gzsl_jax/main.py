@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from d3gzsl_jax.commands import COMMANDS, MODES
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.system import terminal
+from d3gzsl_jax.system.options import require_same
 from d3gzsl_jax.text import cut, shortened, visible
 
 _HELP = ("--help", "-h", "--helpfull", "-help", "-helpfull", "--helpshort", "-helpshort")
@@ -85,9 +86,10 @@ def _chosen(given: list[str]) -> tuple[str, list[str]]:
     for argument in waiting:
         match = re.fullmatch("--?mode(?:=(.*))?", argument, re.DOTALL)
         if match:
-            mode = match[1] if match[1] is not None else next(waiting, "")
+            before, mode = mode, match[1] if match[1] is not None else next(waiting, "")
             if not mode:
                 raise UserError(f"--mode: give one of train, {', '.join(MODES)}")
+            require_same("--mode", before or mode, "--mode", mode)
             if mode not in ("train", *MODES):
                 near = difflib.get_close_matches(mode[:100], ("train", *MODES), n=1)
                 guess = f"; did you mean {near[0]}?" if near else ""

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.load import flat, load_config, parse_overrides
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.options import require_same
 from d3gzsl_jax.text import cut
 
 _LONGEST = 400  # characters of a message
@@ -18,7 +19,7 @@ def taken(arguments: Sequence[str]) -> tuple[ConfigDict | None, dict[str, Any], 
     """The configuration, None without one; what was overridden, by dotted field; and the arguments that are about neither.
 
     Raises:
-        UserError: there is no such file or field, or a value is of another type.
+        UserError: there is no such file or field, a value is of another type, or there are two of one.
     """
     spec, arguments = _spec(arguments)
     if spec is None:
@@ -36,15 +37,18 @@ def _spec(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
         if not match:
             rest.append(argument)
             continue
-        spec = match[1] if match[1] is not None else next(waiting, None)
-        if spec is None:
+        found = match[1] if match[1] is not None else next(waiting, None)
+        if found is None:
             raise UserError("--config: give a file, for example --config=configs/digits.py")
+        require_same("--config", found if spec is None else spec, "--config", found)
+        spec = found
     return spec, rest
 
 
 def _overrides(arguments: Sequence[str], fields: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The arguments that are overrides, with their values, and the others."""
-    own, rest, waiting = [], [], iter(arguments)
+    """The arguments that are overrides, with their values, and the others. A field that holds several values may be given again,
+    and has them all then; any other once."""
+    own, rest, waiting, values = [], [], iter(arguments), dict[str, str]()
     for argument in waiting:
         match = re.match(r"--?(no)?config\.([^=]+)(=|$)", argument)
         if not match:
@@ -58,8 +62,13 @@ def _overrides(arguments: Sequence[str], fields: dict[str, Any]) -> tuple[list[s
             told = f"did you mean {guess}?" if guess else "d3gzsl train --help documents every field"
             raise UserError(f"--config.{cut(name)}: no such field; {told}")
         own.append(argument)
+        value: str | None = argument.partition("=")[2] if match[3] else str(not match[1])
         if not (match[3] or match[1] or isinstance(fields.get(name), bool)):
-            own += [value for value in (next(waiting, None),) if value is not None]
+            value = next(waiting, None)
+            own += [] if value is None else [value]
+        if not isinstance(fields.get(name), tuple | list):
+            value = value or ""
+            require_same(f"--config.{name}", values.setdefault(name, value), f"--config.{name}", value)
     return own, rest
 
 

@@ -114,7 +114,8 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         del text
     else:
         semantics = class_semantics(table, None)
-    found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
+    with paths.made_folder(cache, "folder for features"):
+        found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
     labels = _numbers(found.pictures, asked.labels)
     split = drawn_split(labels, table.names, **asked.options)
     data = validate(

@@ -52,9 +52,14 @@ def is_results(path: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether `folder` holds a run, a beginning of one, or the runs of several seeds."""
+    return _is_one(folder) or any(_is_one(path) for path in folder.glob("seed-*"))  # no more: a study may call a method seed-1
+
+
+def _is_one(folder: Path) -> bool:
+    """Whether `folder` holds one run, or a beginning of it, or what sums up several."""
     if is_config(folder / "config.json") or is_results(folder / "results.json"):
         return True
-    return any(is_run(path) for kind in ("seed-*", "validation/fold-*") for path in folder.glob(kind) if path.is_dir())
+    return any(_is_one(path) for path in folder.glob("validation/fold-*"))
 
 
 def is_saved(folder: Path) -> bool:
@@ -116,15 +121,33 @@ def require_apart(path: Path, option: str) -> None:
     """Refuses to write to `path` what is no part of a run where a part of a run is, or would be.
 
     Raises:
-        UserError: it is one of a run folder's own names, or inside a saved model.
+        UserError: it is one of a run folder's own names, within what has one, or inside a saved model. Beside the parts of a run
+        is no part of it, in the folder of one of several seeds, too.
     """
     path = Path(os.path.abspath(path))
     for place in (path, path.resolve()):
         for child, folder in zip((place, *place.parents), place.parents, strict=False):
+            if child != place and _SEED.fullmatch(child.name):
+                continue
             if child.name in NAMES and is_run(folder):
                 raise UserError(f"{option}={path}: {child.name} is the run's own in {folder}; give another place")
             if is_saved(folder):
                 raise UserError(f"{option}={path}: {folder} is a saved model or teacher; give a place outside of it")
+
+
+def require_no_run(folder: Path, option: str) -> None:
+    """Refuses to keep other runs, as those of a study, in the folder of a run or of a saved model, however deep.
+
+    Raises:
+        UserError: naming the folder of the run.
+    """
+    path = Path(os.path.abspath(folder))
+    for place in dict.fromkeys((path, path.resolve())):
+        for above in (place, *place.parents):
+            what = "run" if is_run(above) else "saved model or teacher" if is_saved(above) else ""
+            if what:
+                where = f"is the folder of a {what}" if above == place else f"lies in {above}, the folder of a {what}"
+                raise UserError(f"{option}={folder}: {where}; give another folder")
 
 
 def is_empty(path: Path) -> bool:

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from d3gzsl_jax.text import folder_name, printable
 _AGAIN = "run the same command again: it goes on from the last checkpoint"
 
 
-def made(path: str | Path, dataset: str) -> Path:
-    """The folder of a run, made where it is not there.
+def made(path: str | Path, dataset: str) -> tuple[Path, list[Path]]:
+    """The folder of a run, made where it is not there; and what was made, the innermost folder first.
 
     Args:
         path: the folder. Empty: a new one, runs/<dataset>-<time> under the working directory.
@@ -31,15 +31,18 @@ def made(path: str | Path, dataset: str) -> Path:
         UserError: it cannot be made.
     """
     folder = paths.clean(path, "--workdir") if os.fspath(path) else Path("runs")
+    new = paths.missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.fspath(path):
             # Unique even among runs started within a second.
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             folder = Path(tempfile.mkdtemp(prefix=f"{folder_name(dataset)}-{stamp}-", dir=folder))
+            new = [folder, *new]
     except OSError as error:
+        paths.remove_empty(new)
         raise cannot_write(f"--workdir={folder}", error) from None
-    return folder
+    return folder, new
 
 
 class RunFolder:
@@ -55,9 +58,10 @@ class RunFolder:
 
     _identity: tuple[tuple[int, int] | None, ...] | None = None
     _needed: tuple[str, ...] = ()
+    _new: Sequence[Path] = ()  # folders that were not there before
 
     def __init__(self, path: str | Path, dataset: str) -> None:
-        self.path = made(path, dataset)
+        self.path, self._new = made(path, dataset)
         try:
             contents.require_ours(self.path)
         except UserError:
@@ -77,19 +81,26 @@ class RunFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within it nobody else writes the folder; what an earlier start left half-written is removed first.
+        """Within it nobody else writes the folder; what an earlier start left half-written is removed first. A run that is refused
+        before anything was written leaves the place as it was: no lock, and no folder that was made for it.
 
         Raises:
             lock.Held: another process does. UserError: the folder cannot be written.
         """
-        with lock.writing(self.path):
-            for path in (*atomic.left_behind(self.path, contents.NAMES), self.path / contents.OLD_PROBE):
-                self.remove(path.name)
-            self._identity = self._now()
-            try:
-                yield
-            finally:
-                self._identity = None
+        made = _identity(self.path)
+        try:
+            with lock.writing(self.path):
+                for path in (*atomic.left_behind(self.path, contents.NAMES), self.path / contents.OLD_PROBE):
+                    self.remove(path.name)
+                self._identity = self._now()
+                try:
+                    yield
+                finally:
+                    self._identity = None
+        except UserError:
+            if _identity(self.path) == made:
+                paths.remove_empty(self._new)
+            raise
 
     def require_there(self) -> None:
         """Refuses to go on where the folder that is `held`, or what of it was `need`ed, is not there any more.

@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from d3gzsl_jax.errors import Terminated, UserError, reason
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
+from d3gzsl_jax.system import paths
 
 KINDS = ("slurm", "local")
 """What submitit can submit to."""
@@ -71,15 +73,10 @@ class Cluster:
     """
 
     def __init__(self, work: Callable[[Any], Any], kind: str, parameters: Mapping[str, Any], folder: Path, most: int = 0) -> None:
-        submitit = _submitit()
+        require(kind, parameters)
         self._task, self._kind, self._folder, self._most = _Task(work, kind == "local"), kind, folder, most
-        given = {key if key in _SHARED or key.startswith(f"{kind}_") else f"{kind}_{key}": parameters[key] for key in parameters}
-        try:
-            further = {"slurm_max_num_timeout": _TIMEOUTS} if kind == "slurm" else {}
-            self._executor = submitit.AutoExecutor(folder, cluster=kind, **further)
-            self._executor.update_parameters(**{**_DEFAULTS[kind], **given})
-        except Exception as error:  # of many kinds, AssertionError among them
-            raise UserError(f"--executor={kind}: {reason(error)}") from None
+        self._new = paths.missing(folder)
+        self._executor = _executor(kind, parameters, folder)
         self._submitted: dict[Any, Any] = {}  # submitit's job -> ours
 
     def __enter__(self) -> "Cluster":
@@ -115,9 +112,13 @@ class Cluster:
     def _submit(self, job: Any) -> Any:
         # What is started here takes no ctrl-C from the terminal: it is cancelled, and saves.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if self._kind == "local" else None
+        before = set(self._folder.glob("*"))
         try:
             return self._executor.submit(self._task, job)
         except Exception as error:  # sbatch refuses for many reasons
+            for path in set(self._folder.glob("*")) - before:  # what was to be sent
+                path.unlink(missing_ok=True)
+            paths.remove_empty(self._new)
             raise UserError(f"--executor={self._kind}: could not submit a job ({reason(error)})") from None
         finally:
             if previous is not None:
@@ -147,6 +148,28 @@ class Cluster:
             while left and time.monotonic() < until:
                 time.sleep(0.1)
                 left = [one for one in left if not one.done()]
+
+
+def require(kind: str, parameters: Mapping[str, Any]) -> None:
+    """Refuses a cluster that is not here, or has no such parameters, before anything is made; see `Cluster`.
+
+    Raises:
+        UserError: as submitit says it.
+    """
+    with tempfile.TemporaryDirectory() as elsewhere:  # submitit makes its folder before it looks at them
+        _executor(kind, parameters, Path(elsewhere))
+
+
+def _executor(kind: str, parameters: Mapping[str, Any], folder: Path) -> Any:
+    """submitit's own, with its files in `folder`."""
+    given = {key if key in _SHARED or key.startswith(f"{kind}_") else f"{kind}_{key}": parameters[key] for key in parameters}
+    further = {"slurm_max_num_timeout": _TIMEOUTS} if kind == "slurm" else {}
+    try:
+        found = _submitit().AutoExecutor(folder, cluster=kind, **further)
+        found.update_parameters(**{**_DEFAULTS[kind], **given})
+    except Exception as error:  # of many kinds, AssertionError among them
+        raise UserError(f"--executor={kind}: {reason(error)}") from None
+    return found
 
 
 def _submitit() -> Any:

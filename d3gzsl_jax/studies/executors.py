@@ -35,13 +35,14 @@ def check(arguments: argparse.Namespace) -> None:
     """Refuses options that cannot be met, before anything is computed; reads --executor_parameters.
 
     Raises:
-        UserError: they make no sense, or submitit is missing.
+        UserError: they make no sense, submitit is missing, or there is no such cluster here.
     """
     if arguments.executor_parameters and not arguments.executor:
         raise UserError("--executor_parameters: are of --executor, which is not given")
     arguments.executor_parameters = cluster.parameters_of(arguments.executor_parameters)
     if arguments.executor:
         require("submitit", "cluster", f"--executor={arguments.executor}")
+        cluster.require(arguments.executor, arguments.executor_parameters)
 
 
 def executor(

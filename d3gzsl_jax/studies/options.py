@@ -1,12 +1,15 @@
 """Options that the commands have in common which do many runs of configurations, and the fields they set."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.config import command_line, schema
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.overrides import assignment, rooted
-from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.options import Parser, require_same
 
 
 def parser_of(name: str, about: str, exit_codes: str) -> Parser:
@@ -39,9 +42,23 @@ def fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that --set and --data_root set, by dotted name.
 
     Raises:
-        UserError: see `assignment` and `rooted`.
+        UserError: see `assignment` and `rooted`; or a field is set to two values.
     """
-    return rooted(dict(assignment("--set", text) for text in arguments.set), arguments.root)
+    found: dict[str, Any] = {}
+    for field, value in (assignment("--set", text) for text in arguments.set):
+        require_same(f"--set {field}", found.setdefault(field, value), f"--set {field}", value)
+    return rooted(found, arguments.root)
+
+
+def output_folder(given: str) -> Path:
+    """The folder that --output names, for the runs of a study: its own of an earlier start, or one that holds no run.
+
+    Raises:
+        UserError: it cannot be written, or is or lies in the folder of a run.
+    """
+    folder = paths.clean_folder(given, "--output")
+    contents.require_no_run(folder, "--output")
+    return folder
 
 
 def require_config(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.load import load_config, override, override_by_text
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.options import require_same
 
 
 def assignment(option: str, text: str) -> tuple[str, str]:
@@ -28,12 +29,13 @@ def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
     """Fields that are set, with config.data.root as --data_root says, None where it is not given.
 
     Raises:
-        UserError: it is empty.
+        UserError: it is empty, or one of the fields says another.
     """
     if root is None:
         return dict(fixed)
     if not root.strip():
         raise UserError("--data_root: is empty; give a path")
+    require_same("--set data.root", str(fixed.get("data.root", root)), "--data_root", root)
     return {**fixed, "data.root": root}
 
 

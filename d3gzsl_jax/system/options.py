@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
                     known.append(self._spelled(text))
                 elif not {name.lstrip("-"), name.lstrip("-").removeprefix("no")} & may_be_unknown:
                     self._refuse(text)
+            self._require_once(known)
             args = [*known, *args[end:]]
         return super().parse_known_args(args, namespace)
 
@@ -78,6 +79,18 @@ class Parser(argparse.ArgumentParser):
                 return f"{other}{equals}{value}"
         return text
 
+    def _require_once(self, args: Sequence[str]) -> None:
+        """Refuses an option that is given again with another value. What is spelled as an option is never the value of another one,
+        so that it is enough to look for those."""
+        given: dict[str, tuple[str, str]] = {}
+        for place, text in enumerate(args):
+            name, equals, value = text.partition("=")
+            action = self._option_string_actions.get(name)
+            if action is None or action.nargs == 0 or isinstance(action, argparse._AppendAction):
+                continue
+            value = value if equals else "".join(args[place + 1 : place + 2])
+            require_same(*given.setdefault(action.dest, (name, value)), name, value)
+
     def _refuse(self, text: str) -> NoReturn:
         name, _, value = text.partition("=")
         if not text.startswith("-"):
@@ -88,6 +101,21 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(f"--{bare}", list(self._option_string_actions), n=1, cutoff=0.75)
         guess = self._guess(bare, value) if self._guess and not near else ""
         raise UserError(f"unknown option {name}; {guess or (f'did you mean {near[0]}?' if near else '--help lists all')}")
+
+
+def require_same(name: str, value: str, name_again: str, value_again: str) -> None:
+    """Refuses an option that was given twice with different values, of which the last alone would count.
+
+    Args:
+        name, value: of the option, dashes and all, as it was given first.
+        name_again, value_again: as it was given then.
+
+    Raises:
+        UserError: naming both.
+    """
+    if value != value_again:
+        first, second = (re.sub(r"(://[^/@:\s]*):[^@/\s]*@", r"\1:***@", text) for text in (value, value_again))  # passwords
+        raise UserError(f"{name}={cut(first)} and {name_again}={cut(second)}: give one of them")
 
 
 def _undefined_but_ok(args: Sequence[str]) -> tuple[list[str], set[str]]:

@@ -1,9 +1,10 @@
 """Paths that a user gives: one meaning in every flag and field, and what may be written where."""
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from d3gzsl_jax.errors import UserError, cannot_write
@@ -80,6 +81,34 @@ def make_folder(path: Path, option: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(f"{option}={path}", error) from None
+
+
+@contextlib.contextmanager
+def made_folder(path: Path, option: str) -> Iterator[None]:
+    """Within it a folder is there, and those it is in. Where the block refuses, those that were made for it and are empty go again.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    new = missing(path)
+    try:
+        make_folder(path, option)
+        yield
+    except UserError:
+        remove_empty(new)
+        raise
+
+
+def missing(path: Path) -> list[Path]:
+    """What is not there of a folder and those it is in, the innermost first."""
+    return [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those of the folders, the innermost first, in which nothing is."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def same_file(one: Path, other: Path) -> bool:

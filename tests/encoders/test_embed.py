@@ -13,6 +13,7 @@ from d3gzsl_jax.data.formats.open_npz import read_npz
 from d3gzsl_jax.data.subset import leave_out
 from d3gzsl_jax.encoders import embed as module
 from d3gzsl_jax.encoders import images
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.main import main
 from tests.encoders.test_embed_pictures import QUIET, Means, write_pictures
 from tools.pictures import digits
@@ -38,6 +39,16 @@ def embed(folder, *further, output="birds.npz"):
     return main(
         ["embed", f"--images={folder / 'pictures'}", f"--classes={folder / 'classes.csv'}", f"--output={folder / output}", *further]
     )
+
+
+def test_a_refusal_before_any_picture_is_done_leaves_nothing(birds, capsys, monkeypatch):
+    def broken(path, name):
+        raise UserError(f"{name}: is broken; mend it")
+
+    monkeypatch.setattr("d3gzsl_jax.encoders.embed_pictures.open_picture", broken)
+    before = sorted(birds.rglob("*"))
+    assert embed(birds, "--batch=1", output="new/birds.npz") == 2
+    assert "1 of 15 pictures cannot be read: " in capsys.readouterr().err and sorted(birds.rglob("*")) == before
 
 
 def test_a_benchmark_with_names_numbers_and_roles(birds, capsys):

@@ -130,6 +130,16 @@ def test_other_names_in_a_run_folder_are_outputs(run):
     assert contents.output(run / "predictions.csv", "--output", lambda path: False, "predictions") == run / "predictions.csv"
 
 
+def test_other_names_in_the_folder_of_one_of_several_seeds_are_outputs(tmp_path, run):
+    one = tmp_path / "five" / "seed-3"
+    one.parent.mkdir()
+    os.rename(run, one)
+    assert contents.output(one / "x.csv", "--output", lambda path: False, "predictions") == one / "x.csv"
+    for name in ("results.json", "model/x.csv", ""):
+        with pytest.raises(UserError, match=r"the run's own|a saved model"):
+            contents.require_apart(one / name, "--output")
+
+
 def test_a_folder_of_what_is_read_is_no_output(tmp_path, run):
     save_once(tmp_path / "grown", {"p": np.zeros(2)}, NOTES)
     (tmp_path / "grown" / "new.csv").write_text("x")

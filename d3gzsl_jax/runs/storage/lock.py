@@ -1,11 +1,13 @@
 """The lock of a run folder: one process at a time writes it; who only reads needs none.
 
 The kernel frees it when its process ends, however that ends. The file run.lock stays when the lock is free, since removing it would
-let two processes each lock a file of that name; while it is held it says who holds it.
+let two processes each lock a file of that name; while it is held it says who holds it. Where what was to be written is refused, it
+goes with the lock if it came with it: filelock looks whether the file it has locked is still there, and else begins anew.
 """
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import socket
@@ -33,23 +35,52 @@ class Held(UserError):
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Within it this process, and in it this caller alone, may write `folder`, which exists.
+    """Within it this process, and in it this caller alone, may write `folder`, which exists. A block that refuses, and has written
+    nothing, leaves no lock file that was not there before.
 
     Raises:
         Held: another one does, who is named. UserError: the folder cannot be written.
     """
-    path = folder / NAME
+    path, before = folder / NAME, _names(folder)
     with contextlib.ExitStack() as stack:
         try:
             _acquire(filelock.FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False, on_acquired=_sign), stack)
-            stack.callback(_unsign, path)  # while it is held still
+            stack.push(functools.partial(_remove_if_refused, folder, before, _number(path)))  # both while it is held still
+            stack.callback(_unsign, path)
         except filelock.Timeout:
             raise Held(_taken(folder)) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise cannot_write(path, error) from None
             _acquire_marker(folder, stack)
+            stack.push(functools.partial(_remove_if_refused, folder, before, _number(path)))
         yield
+
+
+def _names(folder: Path) -> set[str]:
+    """What is in a folder; nothing where that cannot be seen."""
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _number(path: Path) -> int | None:
+    """By which the file system knows a file; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _remove_if_refused(
+    folder: Path, before: set[str], own: int | None, kind: type | None, error: BaseException | None, trace: object
+) -> None:
+    """Removes the lock file, `own` by its number, that was not there `before`, where a UserError is all that came of the lock."""
+    if isinstance(error, UserError) and NAME not in before and _names(folder) - before <= {NAME, MARKER}:
+        with contextlib.suppress(OSError):
+            if _number(folder / NAME) == own:
+                (folder / NAME).unlink()
 
 
 def _acquire(lock: filelock.BaseFileLock, stack: contextlib.ExitStack) -> None:

@@ -11,7 +11,6 @@ from d3gzsl_jax.studies.ablation import grid
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
 from d3gzsl_jax.studies.baselines import names
 from d3gzsl_jax.studies.stopping import stoppable
-from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
 
 _ABOUT = """\
@@ -88,7 +87,7 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     options.require_config(arguments)
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the runs and of the table")
-    arguments.output = paths.clean_folder(arguments.output, "--output")
+    arguments.output = options.output_folder(arguments.output)
     arguments.baselines = [] if arguments.baselines is None else names.chosen(arguments.baselines, names.FITTED)
     grid.named_cells(arguments.config, arguments.preset, arguments.vary, fixed, arguments.reports, arguments.only)
     return fixed

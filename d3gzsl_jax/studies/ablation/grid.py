@@ -17,6 +17,7 @@ from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, Choice, c
 from d3gzsl_jax.studies.ablation.source import Source, folds_of
 from d3gzsl_jax.studies.configurations import prepared, read
 from d3gzsl_jax.studies.overrides import assignment, configured
+from d3gzsl_jax.system.options import require_same
 
 _BETWEEN = ", "  # parts of a cell's name
 
@@ -89,9 +90,13 @@ def named_cells(
         raise UserError(f"--preset {preset}: expected one of {', '.join(known)}; --list shows their cells")
     if only and not preset:
         raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
-    axes = []
+    axes, lists = [], dict[str, str]()
     for text in varied:
         field, listed = assignment("--vary", text)
+        if field in lists:
+            require_same(f"--vary {field}", lists[field], f"--vary {field}", listed)
+            continue
+        lists[field] = listed
         axes.append([Choice(f"{field}={value}", {field: value}) for value in listed.split(",")])
     found: list[Cell] = []
     for spec in specs:

@@ -117,15 +117,25 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
             outputs.add(job, results)
     if len(ahead) < len(jobs):
         print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
-    paths.make_folder(arguments.output, "--output")
-    for job in ahead:
-        if Path(job.folder).is_dir():
-            contents.require_ours(Path(job.folder), "--output")
-    outputs.write()
-    ahead = with_usable_cache(ahead)
+    with paths.made_folder(arguments.output, "--output"):
+        for job in ahead:
+            if Path(job.folder).is_dir():
+                contents.require_ours(Path(job.folder), "--output")
+        outputs.write()
+        _do(with_usable_cache(ahead), len(jobs), outputs, arguments)
+    outputs.write(last=True)
+    wrote = f"wrote {arguments.output / 'ablation'}.md, .tex, .html, .csv, -curves.csv, .png and .svg"
+    print(wrote if len(outputs.failures) < len(jobs) else "no results")
+    for failure in outputs.failures:
+        print(f"d3gzsl ablate: failed: {failure}", file=sys.stderr)
+    return 3 if outputs.failures else 0
+
+
+def _do(ahead: Sequence[Job], total: int, outputs: Outputs, arguments: argparse.Namespace) -> None:
+    """Does the jobs that are not done yet, of `total`, and writes the outputs after each."""
     with executor(arguments, work, arguments.output, len(ahead)) as pool:
-        for count, (job, outcome) in enumerate(pool.finished(ahead), start=len(jobs) - len(ahead) + 1):
-            head = f"[{count}/{len(jobs)}] {job.cell}, seed {job.seed}"
+        for count, (job, outcome) in enumerate(pool.finished(ahead), start=total - len(ahead) + 1):
+            head = f"[{count}/{total}] {job.cell}, seed {job.seed}"
             results = None if isinstance(outcome, Failed) else job.results()
             if results is None:
                 why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
@@ -134,12 +144,6 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
             else:
                 print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
             outputs.write()
-    outputs.write(last=True)
-    wrote = f"wrote {arguments.output / 'ablation'}.md, .tex, .html, .csv, -curves.csv, .png and .svg"
-    print(wrote if len(outputs.failures) < len(jobs) else "no results")
-    for failure in outputs.failures:
-        print(f"d3gzsl ablate: failed: {failure}", file=sys.stderr)
-    return 3 if outputs.failures else 0
 
 
 def print_presets(spec: str, fixed: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.studies import options
 from d3gzsl_jax.studies.baselines import names
 from d3gzsl_jax.studies.overrides import configured
-from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, whole
 
 _ABOUT = """\
@@ -50,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parser().parse_args(sys.argv[1:] if argv is None else argv)
         config = configured(arguments.config, options.fields(arguments))
         check.check(config)
-        output = paths.clean_folder(arguments.output, "--output") if arguments.output is not None else None
+        output = options.output_folder(arguments.output) if arguments.output is not None else None
         given = arguments.baselines
         chosen = list(names.FITTED) if given is None else names.chosen(given, (*names.FITTED, names.NO_SYNTHESIS))
         from d3gzsl_jax.studies.baselines import study

@@ -68,9 +68,10 @@ def run_baseline(
     if criterion not in CRITERIA:
         raise UserError(f"config.eval.criterion={criterion}: expected one of {', '.join(CRITERIA)}")
     scaling = (config or {}).get("data", {}).get("scaling", "minmax")
-    started, target = time.monotonic(), RunFolder(str(folder), data.name) if folder else None
+    started, benchmarks = time.monotonic(), validation_splits.folds(data, folds, fold_seed, classes, rows)
+    target = RunFolder(str(folder), data.name) if folder else None
     with precision.scope("float32"):
-        chosen = choose(BASELINES[name], validation_splits.folds(data, folds, fold_seed, classes, rows), seed, criterion, scaling)
+        chosen = choose(BASELINES[name], benchmarks, seed, criterion, scaling)
         entry: dict[str, Any] = {"metrics": chosen.metrics, "selection": FOLDS_ONLY}
         entry = _tested(BASELINES[name], data, chosen, seed, scaling) if retrain else entry
     entry |= {

@@ -48,10 +48,17 @@ def measure(config: ConfigDict, names: Sequence[str], seeds: int, output: Path) 
         check.check(without_synthesis(config, 0))
     data = load(config.dataset, config.data)
     config = resolved(sized(config, data), data)
-    paths.make_folder(output, "--output")
-    for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
-        if folder.is_dir():
-            contents.require_ours(folder, "--output")
+    with paths.made_folder(output, "--output"):
+        for folder in (output / name / f"seed-{seed}" for seed in range(seeds) for name in names):
+            if folder.is_dir():
+                contents.require_ours(folder, "--output")
+        return _measure(data, config, names, seeds, output)
+
+
+def _measure(
+    data: GZSLData, config: ConfigDict, names: Sequence[str], seeds: int, output: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """`measure` on the data, in the folder."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(seeds):
         for name in names:
@@ -89,7 +96,7 @@ def _trained(data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dic
 def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Path) -> dict[str, Any]:
     """What the folder holds, or what it then will."""
     of = config.eval
-    results = RunFolder(str(folder), data.name).read("results.json")
+    results = RunFolder.reading(folder).read("results.json")
     if results is not None:
         json_files.checked(results, WholeResults, folder / "results.json", "remove it, or name another --output")
     if results is None or (results.get("selection") == FOLDS_ONLY and of.retrain):

@@ -9,7 +9,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies import executors, options
 from d3gzsl_jax.studies.search.configurations import Configuration, configurations_of
 from d3gzsl_jax.studies.stopping import stoppable
-from d3gzsl_jax.system import extras, paths
+from d3gzsl_jax.system import extras
 from d3gzsl_jax.system.options import Parser, one_of, whole
 
 _ABOUT = """\
@@ -93,7 +93,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[Config
     executors.check(arguments)
     if arguments.output is None:
         raise UserError("--output is missing: the folder of the trials and of the tables")
-    arguments.output = paths.clean_folder(arguments.output, "--output")
+    arguments.output = options.output_folder(arguments.output)
     if arguments.storage and "://" not in arguments.storage:
         raise UserError("--storage: must be the address of a database, as in sqlite:////shared/study.db or postgresql://HOST/NAME")
     return fixed, configurations

@@ -41,9 +41,8 @@ def search(arguments: argparse.Namespace, configurations: list[Configuration], f
     if not arguments.storage:
         contents.output(output / database.FILE, "--output", text_with("CREATE TABLE studies"), "study of Optuna")
     configurations = with_data(configurations)
-    paths.make_folder(output, "--output")
     try:
-        with lock.writing(output):
+        with paths.made_folder(output, "--output"), lock.writing(output):
             return _Search(arguments, configurations, fixed, command).run()
     except lock.Held as error:
         raise UserError(str(error).replace("--workdir=", "--output=", 1)) from None

@@ -98,6 +98,32 @@ def test_an_exception_frees_it(tmp_path):
         pass
 
 
+def test_its_file_goes_where_nothing_came_of_it(tmp_path):
+    for error, left in ((UserError, []), (KeyboardInterrupt, [lock.NAME])):
+        with pytest.raises(error), lock.writing(tmp_path):
+            raise error
+        assert [path.name for path in tmp_path.iterdir()] == left
+    with pytest.raises(UserError), lock.writing(tmp_path):  # an earlier one's
+        raise UserError
+    (tmp_path / lock.NAME).unlink()
+
+    def refused_after(act):
+        with lock.writing(tmp_path):
+            act()
+            raise UserError
+
+    def replace():
+        (tmp_path / "other").write_text("")
+        (tmp_path / "other").rename(tmp_path / lock.NAME)
+
+    with pytest.raises(UserError):
+        refused_after(replace)
+    (tmp_path / lock.NAME).unlink()  # another's, which stayed
+    with pytest.raises(UserError):
+        refused_after((tmp_path / "written").touch)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [lock.NAME, "written"]
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", "[" * 100_000, '{"process": "x", "host": 3, "since": null}', "\0" * 100])
 def test_a_lock_file_that_says_nothing_is_no_obstacle(tmp_path, content):
     (tmp_path / lock.NAME).write_text(content)

@@ -13,7 +13,7 @@ from d3gzsl_jax.system import extras
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
-QUICK = ["--workers", "1", "--trials", "3"]
+QUICK = {"--workers": "1", "--trials": "3"}
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,8 @@ def trained(monkeypatch):
 
 def search(output, *arguments, configs=(DIGITS,)):
     specs = [text for spec in configs for text in ("--config", spec)]
-    return program.main(["search", *specs, *QUICK, "--output", str(output), *arguments])
+    quick = [text for option, value in QUICK.items() if option not in arguments for text in (option, value)]
+    return program.main(["search", *specs, *quick, "--output", str(output), *arguments])
 
 
 def entries(output):
