@@ -19,7 +19,7 @@ def taken(arguments: Sequence[str]) -> tuple[ConfigDict | None, dict[str, Any], 
     """The configuration, None without one; what was overridden, by dotted field; and the arguments that are about neither.
 
     Raises:
-        UserError: there is no such file or field, a value is of another type, or there are two of one.
+        UserError: there is no such file or field, a value is of another type, or there are two files.
     """
     spec, arguments = _spec(arguments)
     if spec is None:
@@ -46,9 +46,9 @@ def _spec(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _overrides(arguments: Sequence[str], fields: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The arguments that are overrides, with their values, and the others. A field that holds several values may be given again,
-    and has them all then; any other once."""
-    own, rest, waiting, values = [], [], iter(arguments), dict[str, str]()
+    """The arguments that are overrides, with their values, and the others. Of a field that is given again the last value counts, so
+    that a command in a script can be given another (a field that holds several values has them all)."""
+    own, rest, waiting = [], [], iter(arguments)
     for argument in waiting:
         match = re.match(r"--?(no)?config\.([^=]+)(=|$)", argument)
         if not match:
@@ -62,13 +62,8 @@ def _overrides(arguments: Sequence[str], fields: dict[str, Any]) -> tuple[list[s
             told = f"did you mean {guess}?" if guess else "d3gzsl train --help documents every field"
             raise UserError(f"--config.{cut(name)}: no such field; {told}")
         own.append(argument)
-        value: str | None = argument.partition("=")[2] if match[3] else str(not match[1])
         if not (match[3] or match[1] or isinstance(fields.get(name), bool)):
-            value = next(waiting, None)
-            own += [] if value is None else [value]
-        if not isinstance(fields.get(name), tuple | list):
-            value = value or ""
-            require_same(f"--config.{name}", values.setdefault(name, value), f"--config.{name}", value)
+            own += [value for value in (next(waiting, None),) if value is not None]
     return own, rest
 
 

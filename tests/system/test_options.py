@@ -14,8 +14,6 @@ TWICE = [
     (["--mode=predict", "--mode", "evaluate"], "--mode=predict and --mode=evaluate"),
     (["train", "--config=digits", "--config", "own"], "--config=digits and --config=own"),
     (["train", "--config=digits", "--workdir=a", "--workdir=b"], "--workdir=a and --workdir=b"),
-    (["train", "--config=digits", "--config.seed=1", "-config.seed", "2"], "--config.seed=1 and --config.seed=2"),
-    (["train", "--config=digits", "--config.log.report", "--noconfig.log.report"], "--config.log.report=True and --config.log.report=False"),
     (["ablate", "--config=digits", "--output=a", "--output=b"], "--output=a and --output=b"),
     (["ablate", "--config=digits", "--output=a", "--data_root=a", "--root=b"], "--data_root=a and --root=b"),
     (["ablate", "--config=digits", "--output=a", "--set=seed=1"], "--set seed=1: every run"),  # as before
@@ -51,3 +49,8 @@ def test_what_loses_nothing_may_be_given_again():
         parser.parse_args(["--one=a", "--one="])
     _, overrides, _ = command_line.taken(["--config=digits", "--config=digits", "--config.seeds=3", "--config.seeds=5"])
     assert overrides == {"seeds": (3, 5)}  # a field of several values has them all
+
+
+def test_a_field_given_to_a_command_that_has_it_takes_its_place():
+    _, overrides, _ = command_line.taken(["--config=digits", "--config.seed=1", "--config.log.report", "-config.seed", "2", "--noconfig.log.report"])
+    assert overrides == {"seed": 2, "log.report": False}
