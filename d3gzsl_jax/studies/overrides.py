@@ -9,15 +9,20 @@ from d3gzsl_jax.config.load import load_config, override, override_by_text
 from d3gzsl_jax.errors import UserError
 
 
-def assignment(option: str, text: str) -> tuple[str, str]:
+def assignment(option: str, text: str, form: str = "must be FIELD=VALUE, as in distillation.temperature=2") -> tuple[str, str]:
     """FIELD and VALUE of 'FIELD=VALUE'.
+
+    Args:
+        option: it was given for.
+        text: as it was given.
+        form: what it must be, in words.
 
     Raises:
         UserError: it is no such thing, or the field is the seed, which --seeds sets.
     """
     field, equals, value = text.partition("=")
     if not (field and equals):
-        raise UserError(f"{option} {text}: must be FIELD=VALUE, as in distillation.temperature=2")
+        raise UserError(f"{option} {text}: {form}")
     field = field.removeprefix("config.")
     if field == "seed":
         raise UserError(f"{option} {text}: every run is made with seeds 0, 1, ..., as many as --seeds says; leave it out")
