@@ -47,14 +47,12 @@ class Parser(argparse.ArgumentParser):
         """As argparse has it, but for an unknown option, which is told first."""
         if args and not self._subparsers:
             end = args.index("--") if "--" in args else len(args)
-            options, may_be_unknown = _undefined_but_ok(args[:end])
             known = []
-            for text in options:
+            for text in args[:end]:
                 name = self._spelled(text).partition("=")[0]
-                if not re.match(r"-[-A-Za-z]", text) or name in self._option_string_actions:
-                    known.append(self._spelled(text))
-                elif not {name.lstrip("-"), name.lstrip("-").removeprefix("no")} & may_be_unknown:
+                if re.match(r"-[-A-Za-z]", text) and name not in self._option_string_actions:
                     self._refuse(text)
+                known.append(self._spelled(text))
             args = [*known, *args[end:]]
         return super().parse_known_args(args, namespace)
 
@@ -88,19 +86,6 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(f"--{bare}", list(self._option_string_actions), n=1, cutoff=0.75)
         guess = self._guess(bare, value) if self._guess and not near else ""
         raise UserError(f"unknown option {name}; {guess or (f'did you mean {near[0]}?' if near else '--help lists all')}")
-
-
-def _undefined_but_ok(args: Sequence[str]) -> tuple[list[str], set[str]]:
-    """The arguments without --undefok=NAME,NAME, and those names: options that are passed over where a command has none such, as
-    absl does."""
-    rest, names, waiting = [], set(), iter(args)
-    for text in waiting:
-        if found := re.fullmatch("--?undefok(?:=(.*))?", text, re.DOTALL):
-            given = found[1] if found[1] is not None else next(waiting, "")
-            names |= {name.strip().lstrip("-") for name in given.split(",")}
-        else:
-            rest.append(text)
-    return rest, names
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
