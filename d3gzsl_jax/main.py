@@ -66,7 +66,8 @@ d3gzsl, python -m d3gzsl_jax and python -m d3gzsl_jax.main are the same. Without
 and --mode={'|'.join(MODES)} does that.
 
 Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite, or exploded), 130 ended
-by ctrl-C, 141 nobody reads the output any more, 143 SIGTERM (what there was is saved; the same command goes on)."""
+by ctrl-C, 141 nobody reads the output any more, 143 SIGTERM (what there was is saved; the same command goes on).
+Ctrl-C and SIGTERM are how serve ends: 0, unless a request was cut off."""
 
 
 def _chosen(given: list[str]) -> tuple[str, list[str]]:

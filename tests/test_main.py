@@ -14,6 +14,7 @@ import pytest
 from d3gzsl_jax import main as entry
 from d3gzsl_jax.commands import COMMANDS
 from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.data.formats.feature_files import FORMATS
 from tests import small
 from tests.conftest import ROOT
 
@@ -248,7 +249,7 @@ BAD = {
     "an empty run folder": (["--config=configs/digits.py", "--workdir="], "--workdir: is empty; give a path"),
     "a seed twice": (["--config=configs/digits.py", "--config.seeds=(0,0)"], "config.seeds=(0, 0): a seed is there twice"),
     "words for seeds": (["--config=configs/digits.py", "--config.seeds=('a',)"], "'a' is no seed"),
-    "a number of no others": (["--config=configs/digits.py", "--process_id=0"], "--processes and --process_id need --coordinator"),
+    "a number of no others": (["--config=configs/digits.py", "--process_id=0"], "--processes and --process-id need --coordinator"),
     "no address": (["--config=configs/digits.py", "--coordinator=foo"], "--coordinator='foo': expected host:port"),
     "the number of no process": (["--config=configs/digits.py", "--coordinator=localhost:1", "--processes=2"], "each its number from 0"),
     "a folder without a run": (["evaluate", "--workdir=configs"], "--workdir=configs: holds no run (no config.json)"),
@@ -261,7 +262,16 @@ BAD = {
     "nothing to set": (["ablate", "--config=digits", "--output=y", "--set=train.epochs="], "d3gzsl ablate: config.train.epochs='': must be a whole number, at least 1\n"),
     "cells of no preset": (["ablate", "--config=digits", "--output=y", "--only=x"], "--only x: chooses among the cells of a preset"),
     "too few epochs in every cell": (["ablate", "--config=digits", "--output=y", "--set=train.epochs=-3"], "config.train.epochs=-3"),
-    "data of an unset variable": (["ablate", "--config=digits", "--output=y", "--data_root="], "--data_root: is empty; give a path"),
+    "data of nobody knows where": (["--config=own"], "d3gzsl train: --config.data.root is missing: it is the .npz that d3gzsl embed wrote, as --config.data.root=birds.npz"),
+    "a folder of pictures for rows": (["predict", "--workdir=configs", "--input=docs", "--output=y.csv"], "--input=docs: is a folder; --input is a file of feature rows, and pictures go by --images"),
+    "a path with a line break": (["predict", "--workdir=tt\n1\t", "--input=README.md", "--output=y.csv"], "d3gzsl predict: --workdir=tt\\n1\\t: no such folder\n"),
+    "a run folder with a line break": (["--config=digits", "--workdir=README.md/a\nb"], "--workdir=README.md/a\\nb: cannot be written"),
+    "a configuration with a line break": (["--config=a\nb"], "--config=a\\nb: no configuration of that name"),
+    "no predictor": (["predict", "--workdir=configs", "--input=README.md", "--output=y.csv", "--predictor="], "class_norm, clip, not ''\n"),
+    "no number of rows": (["predict", "--workdir=configs", "--input=README.md", "--output=y.csv", "--top="], "--top: expected a whole number, 1 or more, not ''\n"),
+    "a needed option with a blank in its name": (["predict", "--workdir=configs", "--images=docs", "--output=y.csv", "--data_root=none"], "--data-root=none: no such file or folder"),
+    "an option nearly right": (["embed", "--image_encodr=x"], "unknown option --image_encodr; did you mean --image-encoder?"),
+    "data of an unset variable": (["ablate", "--config=digits", "--output=y", "--data_root="], "--data-root: is empty; give a path"),
     "baselines to ablate": (["ablate", "--config=digits", "--output=y", "--baselines=foo"], "--baselines foo: expected some of eszsl, regressor, class_norm"),
     "baselines": (["baselines", "--config=digits", "--baselines=foo"], "--baselines foo: expected some of eszsl, regressor, class_norm, no_synthesis"),
     "baselines of an unset variable": (["baselines", "--config=digits", "--output="], "d3gzsl baselines: --output: is empty; give a path"),
@@ -324,6 +334,28 @@ def test_what_needs_no_jax_is_answered_without_it():
     assert run.returncode == 0, run.stderr
     refused = sum(code == 2 for code, _ in AT_ONCE)
     assert run.stderr.count("\n") == refused and "\x1b" not in run.stderr and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["convert", "to-jax"], ["convert", "to-torch"]])
+def test_options_have_dashes_in_help(command, capsys):
+    """One spelling; both are taken."""
+    with pytest.raises(SystemExit):
+        entry.main([*command, "--help"])
+    listed = capsys.readouterr().out.partition("Fields of the configuration")[0]
+    assert not re.findall(r"--[a-z]+_\w+", listed)
+
+
+def test_the_help_of_prediction_has_every_format(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["predict", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(re.search(rf"features, .*\{suffix}\b.* --names", said) for suffix in FORMATS.split(", "))
+
+
+def test_the_overview_tells_how_serve_ends(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["--help"])
+    assert "Ctrl-C and SIGTERM are how serve ends: 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", COMMANDS)

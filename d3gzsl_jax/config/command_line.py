@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config.load import flat, load_config, parse_overrides
 from d3gzsl_jax.config.schema import not_held
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import cut
+from d3gzsl_jax.text import cut, one_line
 
 _LONGEST = 400  # characters of the name of a field
 
@@ -89,7 +89,8 @@ def _override(config: ConfigDict, own: Sequence[_Given]) -> dict[str, Any]:
                 parse_overrides(before, [given.option])
             except Exception:
                 raise UserError(_refused(given, dict(flat(before)))) from None
-        raise UserError(f"--config.{own[-1].name}: does not go with the others ({cut(str(error))}); give each field once") from None
+        why = cut(one_line(error))
+        raise UserError(f"--config.{own[-1].name}: does not go with the others ({why}); give each field once") from None
 
 
 def _refused(given: _Given, fields: dict[str, Any]) -> str:

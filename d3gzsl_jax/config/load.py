@@ -22,7 +22,7 @@ from d3gzsl_jax.config.schema import VARIANTS
 from d3gzsl_jax.config.variants import VariantError
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import cut, shortened
+from d3gzsl_jax.text import cut, nearest_file, shortened
 
 _PACKAGE = "configs"  # what configurations import their neighbours from, whatever their folder is called
 _LOADING = threading.RLock()  # sys.path and sys.modules are the whole process's
@@ -114,8 +114,8 @@ def found_file(given: str) -> Path:
     if os.path.isdir(path):
         raise UserError(f"--config={cut(given)}: is a folder; name a configuration file in it")
     if not _is_path(given):
-        near = difflib.get_close_matches(given, names, n=1)
-        guess = f"did you mean {near[0]}? There are" if near else "there are"
+        close = difflib.get_close_matches(given, names, n=1)
+        guess = f"did you mean {close[0]}? There are" if close else "there are"
         raise UserError(
             f"--config={cut(given)}: no configuration of that name; {guess} {', '.join(names)}; a file is given by its path, as "
             "./mine.py"
@@ -125,8 +125,8 @@ def found_file(given: str) -> Path:
     except OSError:  # a name that is too long, a folder that may not be read
         there, others = False, []
     if not there:
-        near = difflib.get_close_matches(path.name, others, n=1, cutoff=0.7)
-        guess = f"file; did you mean {path.with_name(near[0])}?" if near else "configuration file"
+        near = nearest_file(path.name, others)
+        guess = f"file; did you mean {path.with_name(near)}?" if near else "configuration file"
         if not near and path.stem in names:
             guess += f"; --config={path.stem} is the one that comes with the package"
         raise UserError(f"--config={cut(given)}: no such {guess}")

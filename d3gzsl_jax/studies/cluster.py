@@ -1,6 +1,7 @@
 """Jobs submitted to a cluster by submitit, in place of a `Pool`: Slurm's queue, or processes of this machine."""
 
 import contextlib
+import difflib
 import importlib
 import os
 import signal
@@ -12,11 +13,17 @@ from typing import Any
 
 from d3gzsl_jax.errors import Terminated, UserError, reason
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
+from d3gzsl_jax.text import cut, one_line
 
 KINDS = ("slurm", "local")
 """What submitit can submit to."""
 
-_SHARED = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout")  # by submitit, of every kind
+_WHOLE, _NUMBER = "a whole number", "a number"
+_SHARED = {  # by submitit, of every kind
+    "name": "a text", "timeout_min": _WHOLE, "mem_gb": _NUMBER, "cpus_per_task": _WHOLE, "gpus_per_node": _WHOLE,
+    "stderr_to_stdout": "True or False",
+}  # fmt: skip
+_TYPES: Mapping[str, tuple[type, ...]] = {"a text": (str,), _WHOLE: (int,), _NUMBER: (int, float), "True or False": (bool,)}
 _ONE_PROCESS = ("nodes", "tasks_per_node")
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "slurm": {"timeout_min": 240, "name": "d3gzsl"},
@@ -37,9 +44,9 @@ def parameters_of(text: str) -> dict[str, Any]:
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not (key and equals and value):
-            raise UserError(f"--executor_parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
+            raise UserError(f"--executor-parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
         if key in _ONE_PROCESS:
-            raise UserError(f"--executor_parameters: {part}: a job here is one process; leave it out")
+            raise UserError(f"--executor-parameters: {part}: a job here is one process; leave it out")
         found[key] = _value(value)
     return found
 
@@ -79,7 +86,9 @@ class Cluster:
             self._executor = submitit.AutoExecutor(folder, cluster=kind, **further)
             self._executor.update_parameters(**{**_DEFAULTS[kind], **given})
         except Exception as error:  # of many kinds, AssertionError among them
-            raise UserError(f"--executor={kind}: {reason(error)}") from None
+            chosen = getattr(getattr(self, "_executor", None), "_executor", None)  # not there, where there is no such cluster
+            told = _refused(kind, parameters, chosen._valid_parameters()) if chosen else ""
+            raise UserError(told or f"--executor={kind}: cannot be used here ({cut(one_line(error), 300)})") from None
         self._submitted: dict[Any, Any] = {}  # submitit's job -> ours
 
     def __enter__(self) -> "Cluster":
@@ -147,6 +156,20 @@ class Cluster:
             while left and time.monotonic() < until:
                 time.sleep(0.1)
                 left = [one for one in left if not one.done()]
+
+
+def _refused(kind: str, parameters: Mapping[str, Any], valid: Iterable[str]) -> str:
+    """What is wrong with the parameters, '' where nothing is seen to be; `valid`: those that are of this kind alone."""
+    known = sorted({*_SHARED, *valid} - {*_ONE_PROCESS})
+    for key, value in parameters.items():
+        name, given = key.removeprefix(f"{kind}_"), f"--executor-parameters: {cut(f'{key}={value}')}"
+        if name not in known:
+            near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.75)
+            guess = f"did you mean {near[0]}? There are" if near else "there are"
+            return f"{given}: --executor={kind} has no such parameter; {guess} {', '.join(known)}"
+        if (wanted := _SHARED.get(name)) and not isinstance(value, _TYPES[wanted]):
+            return f"{given}: must be {wanted}"
+    return ""
 
 
 def _submitit() -> Any:

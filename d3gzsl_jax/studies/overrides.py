@@ -30,7 +30,7 @@ def assignment(option: str, text: str, form: str = "must be FIELD=VALUE, as in d
 
 
 def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
-    """Fields that are set, with config.data.root as --data_root says, None where it is not given.
+    """Fields that are set, with config.data.root as --data-root says, None where it is not given.
 
     Raises:
         UserError: it is empty.
@@ -38,7 +38,7 @@ def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
     if root is None:
         return dict(fixed)
     if not root.strip():
-        raise UserError("--data_root: is empty; give a path")
+        raise UserError("--data-root: is empty; give a path")
     return {**fixed, "data.root": root}
 
 

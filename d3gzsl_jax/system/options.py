@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import cut, shortened
+from d3gzsl_jax.text import cut, given, shortened
 
 Guess = Callable[[str, str], str]
 """What to say of an unknown option, given its name without dashes and its value, '' for nothing; or it raises UserError."""
@@ -16,8 +16,13 @@ Guess = Callable[[str, str], str]
 _NO_DEFAULT: tuple[object, ...] = (None, "", 0, False, [], argparse.SUPPRESS)
 
 
+def flag(name: str) -> str:
+    """'--data-root' of 'data_root': how an option is written in help and messages. `Parser` takes '_' for '-' as well."""
+    return f"--{name.replace('_', '-')}"
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `UserError`, of one line, and takes '-' for '_' in names.
+    """An argument parser that raises `UserError`, of one line, and takes '_' for '-' in names.
 
     Args:
         prog: as it is called, 'd3gzsl predict'.
@@ -66,7 +71,7 @@ class Parser(argparse.ArgumentParser):
         raise UserError(cut(re.sub(r"expected (one|at least one) argument$", "give a value", message), 400))
 
     def _spelled(self, text: str) -> str:
-        """'--data_root=x' of '--data-root=x' and '-data_root=x', where that is an option."""
+        """'--data-root=x' of '--data_root=x' and '-data-root=x', where that is an option."""
         name, equals, value = text.partition("=")
         if not name.startswith("-") or name in self._option_string_actions:
             return text
@@ -80,10 +85,10 @@ class Parser(argparse.ArgumentParser):
         name, _, value = text.partition("=")
         if not text.startswith("-"):
             raise UserError(f"unexpected argument {shortened(text)}; options are written --name=value")
-        bare = name.lstrip("-").replace("-", "_")
+        bare = name.lstrip("-").replace("-", "_")  # as fields and destinations are called
         if len(bare) > 100:  # nothing is like that, and looking takes long
             raise UserError(f"{cut(name)}: no such option")
-        near = difflib.get_close_matches(f"--{bare}", list(self._option_string_actions), n=1, cutoff=0.75)
+        near = difflib.get_close_matches(flag(bare), list(self._option_string_actions), n=1, cutoff=0.75)
         guess = self._guess(bare, value) if self._guess and not near else ""
         raise UserError(f"unknown option {name}; {guess or (f'did you mean {near[0]}?' if near else '--help lists all')}")
 
@@ -116,7 +121,7 @@ def whole(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
             value = lowest - 1
         if not lowest <= value <= highest:
             upto = f" to {highest}" if highest < math.inf else " or more"
-            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {cut(text)}")
+            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {given(text)}")
         return value
 
     return read
@@ -131,7 +136,7 @@ def share() -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not 0 <= value < 1:
-            raise argparse.ArgumentTypeError(f"expected a share, 0 to below 1, not {cut(text)}")
+            raise argparse.ArgumentTypeError(f"expected a share, 0 to below 1, not {given(text)}")
         return value
 
     return read
@@ -144,7 +149,7 @@ def one_of(*words: str) -> Callable[[str], str]:
         if text not in words:
             near = difflib.get_close_matches(text[:100], words, n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
-            raise argparse.ArgumentTypeError(f"expected one of {', '.join(words)}, not {cut(text)}{guess}")
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(words)}, not {given(text)}{guess}")
         return text
 
     return read
