@@ -8,10 +8,11 @@ out: the framework alone, predicting by the final classifier.
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.variants import VariantError
 
 
 def get_config(variant: str = "d3") -> ConfigDict:
     """The default configuration: 'd3' with D3 on its framework, 'base' without."""
     if variant not in schema.VARIANTS:
-        raise ValueError(f"unknown variant {variant!r} after the colon, expected one of {', '.join(schema.VARIANTS)}")
+        raise VariantError(f"unknown variant {variant!r} after the colon, expected one of {', '.join(schema.VARIANTS)}")
     return ConfigDict(schema.nested(schema.defaults(variant)))

@@ -1,7 +1,9 @@
 """Data of your own, of any size: one .npz file, as `d3gzsl embed` writes, or any other source by its fields.
 
     d3gzsl train --config=own --config.data.root=birds.npz
-    python -m d3gzsl_jax.main --config=configs/own.py   (configs/own.py:d3 with D3, :wgan and :fvaegan with D3 on others)
+    python -m d3gzsl_jax.main --config=configs/own.py --config.data.root=birds.npz
+
+configs/own.py:d3 is with D3, :wgan and :fvaegan with D3 on others.
 
 CADA-VAE without D3, unless another word is given: on the folds of three small sets it was the best of five (docs/own_pictures.md).
 Nothing is tuned to a benchmark, and no figures are published. Expected: what the folds say. How long is a budget of outer steps,
@@ -49,7 +51,7 @@ def get_config(variant: str = "base") -> ConfigDict:
     config = default.get_config(chosen.d3)
     config.dataset = "own"
     config.data.source = "npz"
-    config.data.root = "own.npz"
+    config.data.root = ""  # to be given
     config.data.pipeline = "device"  # of any size that people have; the same batches without TensorFlow
     config.data.normalize_semantics = True
     config.data.scaling = config.networks.output = "auto"

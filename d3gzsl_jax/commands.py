@@ -13,7 +13,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
 from d3gzsl_jax.system import joining, paths
-from d3gzsl_jax.system.options import Parser, one_of, share, whole
+from d3gzsl_jax.system.options import Parser, flag, one_of, share, whole
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -51,7 +51,11 @@ and layers: generator, critic; student_embed (fc1), student_head (fc1 = C_s, fc2
 offset), teacher_embed (fc1), teacher_head (fc2) with D3; on CE-GZSL embed (fc1 = E, fc2 = projection) and
 comparator; on f-VAEGAN-D2 and TF-VAEGAN encoder (fc1, fc3, linear_means, linear_log_var), a generator of fc1
 and fc3, decoder (fc1, fc3) and feedback; on FREE refiner (fc1, fc3) and centers (centers) in the place of the last
-two; on CADA-VAE encoder_features and encoder_semantics (fc1, mu, logvar), decoder_features and decoder_semantics;
+two; on CADA-VAE encoder_features and encoder_semantics (fc1, mu, logvar), decoder_features and decoder_semantics
+(fc1, fc2); on ZeroDiff generator, critic_x0, critic_xc and critic_xt (fc1, fc2; all but critic_x0 with
+con_emb_layers.model.0 and .2, generator and critic_xt with time_embed.model.0 and .2), encoder (fc1, fc2,
+linear_means, linear_log_var), decoder (fc1, fc3) and representation, the generator of its first stage (fc1, fc2,
+time_embed.model.0 and .2);
 fc, the final classifier, and zsl (fc), T1's own softmax where the run has one. What nothing uses is dropped, the
 released student head's fc3, the refiner's discriminator and classifier: the way back to those classes is
 load_state_dict(..., strict=False).
@@ -119,7 +123,7 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
     def guess(name: str, value: str) -> str:
         if name in OPTIONS:
             of = ", ".join(mode for mode, known in MODES.items() if name in known.needs + known.takes)
-            raise UserError(f"--{name} means nothing in training; it is an option of {of}")
+            raise UserError(f"{flag(name)} means nothing in training; it is an option of {of}")
         fields = schema.by_name() if config is None else dict(flat(config))
         found = command_line.meant(name, value, fields)
         found += "=VALUE" if found and not value else ""
@@ -130,7 +134,7 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
     parser.add_argument("--config.GROUP.FIELD", dest="field", metavar="VALUE", help="sets a field of it")
     parser.add_argument("--workdir", metavar="RUN", help="the run folder (default: a new one under runs/)")
     for name, of in _JOINING.items():
-        parser.add_argument(f"--{name}", **of)
+        parser.add_argument(flag(name), **of)
     return parser
 
 
@@ -173,14 +177,14 @@ def _convert_parser() -> Parser:
     target = inward.add_mutually_exclusive_group(required=True)
     target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
     target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
-    inward.add_argument("--data_root", default="", metavar="FOLDER", help="with --config: in place of config.data.root")
+    inward.add_argument("--data-root", default="", metavar="FOLDER", help="with --config: in place of config.data.root")
     inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
     outward = directions.add_parser(
         "to-torch", help="a run or a model of ours into PyTorch's layout", description=_CONVERT, exit_codes=_CODES
     )
     outward.add_argument("--workdir", required=True, metavar="FOLDER", help="a finished run or saved model")
     outward.add_argument("--checkpoint", default="", metavar="STEP", help="last, best or a step, in place of a run's saved model")
-    outward.add_argument("--data_root", default="", metavar="FOLDER", help="with --checkpoint: where the data is now")
+    outward.add_argument("--data-root", default="", metavar="FOLDER", help="with --checkpoint: where the data is now")
     outward.add_argument("--output", required=True, metavar="FILE", help=".npz, or anything else for torch.save")
     return parser
 
@@ -223,7 +227,7 @@ def _embed_parser() -> Parser:
         "batch": {"metavar": "N", "type": whole(1, 2**16), "default": 32, "help": "pictures at once"},
     }
     for name, of in further.items():
-        parser.add_argument(f"--{name}", **of)
+        parser.add_argument(flag(name), **of)
     return parser
 
 

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Does what the arguments (default: the process's) ask for; returns the exit code."""
     try:
         name, arguments = _chosen(list(sys.argv[1:] if argv is None else argv))
-    except (UserError, OSError) as error:
+    except UserError as error:
         return _end(2, "", str(error))
     if not name:
         print(overview())
@@ -67,22 +67,23 @@ d3gzsl, python -m d3gzsl_jax and python -m d3gzsl_jax.main are the same. Without
 and --mode={'|'.join(MODES)} does that.
 
 Exit codes: 0 done, 2 bad input (one line says what), 3 training broke down (not finite, or exploded), 130 ended
-by ctrl-C, 141 nobody reads the output any more, 143 SIGTERM (what there was is saved; the same command goes on)."""
+by ctrl-C, 141 nobody reads the output any more, 143 SIGTERM (what there was is saved; the same command goes on).
+Ctrl-C and SIGTERM are how serve ends: 0, unless a request was cut off."""
 
 
 def _chosen(given: list[str]) -> tuple[str, list[str]]:
     """The command that is meant, '' for the overview, and its arguments.
 
     Raises:
-        UserError: there is no such command or mode. OSError: a file of flags cannot be read.
+        UserError: there is no such command or mode.
     """
     if given and not given[0].startswith("-"):
         if given[0] in COMMANDS:
-            return given[0], _with_files(given[1:])
+            return given[0], given[1:]
         near = difflib.get_close_matches(given[0].replace("_", "-")[:100], COMMANDS, n=1)
         guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
         raise UserError(f"unknown command {shortened(given[0])}; {guess}")
-    mode, rest, waiting = "", [], iter(_with_files(given))
+    mode, rest, waiting = "", [], iter(given)
     for argument in waiting:
         match = re.fullmatch("--?mode(?:=(.*))?", argument, re.DOTALL)
         if match:
@@ -99,24 +100,6 @@ def _chosen(given: list[str]) -> tuple[str, list[str]]:
     if "--help" in rest and not mode:
         return "", []
     return mode.replace("_", "-") or "train", rest
-
-
-def _with_files(given: list[str]) -> list[str]:
-    """The arguments with those of --flagfile=FILE in its place.
-
-    Raises:
-        UserError: a file cannot be read, or is no text.
-    """
-    if not any(re.match("--?flagfile(=|$)", argument) for argument in given):
-        return given
-    from absl import flags
-
-    try:
-        return flags.FlagValues().read_flags_from_files(given, force_gnu=True)
-    except flags.Error as error:
-        raise UserError(cut(str(error), 400)) from None
-    except UnicodeDecodeError:
-        raise UserError("--flagfile: a file that is named there is no text in UTF-8; it holds an option a line") from None
 
 
 def _ended(name: str, arguments: list[str]) -> int:

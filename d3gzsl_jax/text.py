@@ -4,12 +4,15 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 LONGEST_VALUE = 120
 """Characters of a value that a message shows."""
 
+_ALIKE = 0.7  # of two names' letters, for the one to be meant by the other
 _NOT_TEXT = ("Cc", "Cs", "Cn")  # control characters, surrogates, what Unicode has not assigned
+_STEERS = ("Cc", "Zl", "Zp")  # control characters, and what ends a line or a paragraph
 _TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # bidirectional overrides and isolates
 _FORMULA = re.compile(r"^[=+\-@＝＋－＠]")  # noqa: RUF001 (the full-width forms, which some spreadsheets take for the others)
 _DIGITS = re.compile(r"\d+")
@@ -102,6 +105,17 @@ def nearest(name: str, others: Sequence[str]) -> str:
     return next((known[other] for other in close if _DIGITS.sub("", other) != _DIGITS.sub("", given)), "")
 
 
+def nearest_file(name: str, others: Sequence[str]) -> str:
+    """The one of other file names that is most likely meant by `name`: in other letters, with another suffix, or nearly the same
+    without the suffix, which all files of a kind have in common; '' where none is."""
+    others = [other for other in others if other != name]
+    if same := next((other for other in others if other.casefold() == name.casefold()), ""):
+        return same
+    stems = {PurePath(other).stem: other for other in reversed(others)}
+    close = difflib.get_close_matches(PurePath(name).stem[:LONGEST_VALUE], stems, n=1, cutoff=_ALIKE)
+    return stems[close[0]] if close else ""
+
+
 def ended(text: str) -> str:
     """A sentence with a full stop, unless it ends already."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
@@ -113,8 +127,9 @@ def printable(text: str, encoding: str | None = "utf-8") -> str:
 
 
 def visible(text: str) -> str:
-    """`text` for a terminal: characters that would steer it, or turn the direction of writing, as escapes. Line breaks stay."""
-    steers = lambda c: (unicodedata.category(c) == "Cc" and c not in "\n\t") or c in _TURNS  # noqa: E731
+    """`text` for a terminal, on one line: characters that would steer it, break the line (as those of a path may) or turn the
+    direction of writing, as escapes."""
+    steers = lambda c: unicodedata.category(c) in _STEERS or c in _TURNS  # noqa: E731
     return "".join(c.encode("unicode_escape").decode() if steers(c) else c for c in text)
 
 
@@ -129,13 +144,19 @@ def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
         text = repr(value)
     except Exception:  # a whole number of more digits than Python writes, or an object of somebody's own
         text = f"<{type(value).__name__}>"
-    return cut(text, longest)
+    return cut(one_line(text), longest)
 
 
 def cut(text: str, longest: int = LONGEST_VALUE) -> str:
-    """`text` on one line; the middle of a long one is left out."""
-    text = one_line(text)
+    """`text` as it was given, on one line (see `visible`; `one_line` is for the messages of libraries); the middle of a long one is
+    left out."""
+    text = visible(text)
     return text if len(text) <= longest else f"{text[: longest * 2 // 3]} ... {text[-(longest // 4) :]}"
+
+
+def given(text: str) -> str:
+    """What was given in place of a word, for the end of a message: `cut`, and nothing as ''."""
+    return cut(text) or "''"
 
 
 def csv_cell(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Weights in PyTorch's layout become runs and models of ours, and come back, bit for bit; what does not fit is refused in one line."""
 
 import json
+import re
 import shutil
 
 import jax
@@ -273,7 +274,22 @@ def test_files_of_code_are_not_run(tmp_path, capsys, config_file):
     torch.save({"generator": Display}, tmp_path / "code.pt")
     assert convert("--torch", tmp_path / "code.pt", "--config", config_file, "--output", tmp_path / "out") == 2
     error = capsys.readouterr().err
-    assert "holds no state dicts that torch.load(weights_only=True) reads" in error and error.count("\n") == 1
+    assert "code.pt: is not a file that torch.save wrote of tensors only, or is damaged; save state dicts" in error
+    assert error.count("\n") == 1 and "Error" not in error
+    (tmp_path / "garbage.mat").write_bytes(bytes(range(7, 250)))
+    assert convert("--torch", tmp_path / "garbage.mat", "--config", config_file, "--output", tmp_path / "out") == 2
+    assert "garbage.mat: is not a file that torch.save wrote of tensors only" in capsys.readouterr().err
+
+
+def test_the_help_lists_the_networks_and_layers_of_every_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["convert", "to-jax", "--help"])
+    said = capsys.readouterr().out
+    for framework in FRAMEWORKS.values():
+        for key in (leaf.key for leaves in torch_layout.layout(framework).values() for leaf in leaves if framework.torch_layout()):
+            network, _, layer = key.rpartition(".")[0].partition("/")
+            for name in (network, layer.replace("model.2", "model.0 and .2")):
+                assert re.search(rf"\b{re.escape(name)}\b", said), key
 
 
 def test_other_base_methods_are_refused(tmp_path, capsys):

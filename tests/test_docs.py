@@ -100,7 +100,7 @@ def test_every_command_and_its_options_exist(page):
         if name == "convert" and rest and rest[0].startswith("to-"):
             name += f" {rest[0]}"
         for option in (word.partition("=")[0] for word in rest if word.startswith("--")):
-            either = re.escape(option[2:]).replace(r"\-", "[-_]")  # an option is read with both
+            either = re.sub(r"\\-|_", "[-_]", re.escape(option[2:]))  # an option is read with both
             known = option.startswith("--config.") or re.search(rf"(?<![\w-])--{either}(?![\w-])", help_of(name))
             assert known, f"{named(page)}: {command}: {option}"
 

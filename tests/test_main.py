@@ -14,6 +14,7 @@ import pytest
 from d3gzsl_jax import main as entry
 from d3gzsl_jax.commands import COMMANDS
 from d3gzsl_jax.config import command_line, schema
+from d3gzsl_jax.data.formats.feature_files import FORMATS
 from tests import small
 from tests.conftest import ROOT
 
@@ -210,15 +211,25 @@ BAD = {
     "a file for a command": (["configs/digits.py"], "unknown command 'configs/digits.py'; there are train, embed, evaluate"),
     "unknown field": (["--config=configs/digits.py", "--config.train.epoch=3"], "did you mean --config.train.epochs?"),
     "unknown group": (["--config=configs/digits.py", "--config.trian.epochs=3"], "did you mean --config.train.epochs?"),
-    "word for a number": (["--config=configs/digits.py", "--config.train.epochs=many"], "--config.train.epochs=many"),
+    "word for a number": (["--config=configs/digits.py", "--config.train.epochs=many"], "d3gzsl train: config.train.epochs='many': must be a whole number, at least 1\n"),
+    "no number": (["--config=configs/digits.py", "--config.train.epochs="], "config.train.epochs='': must be a whole number, at least 1\n"),
+    "nan for a whole number": (["--config=configs/digits.py", "--config.train.epochs=nan"], "config.train.epochs='nan': must be a whole number"),
+    "a word for a learning rate": (["--config=configs/digits.py", "--config.train.learning_rate=fast"], "config.train.learning_rate='fast': must be a number, more than 0\n"),
+    "neither True nor False": (["--config=configs/digits.py", "--config.compile_cache=maybe"], "config.compile_cache='maybe': must be True or False\n"),
+    "half a list": (["--config=configs/digits.py", "--config.seeds=(0,1"], "config.seeds='(0,1': must be a list of whole numbers, as in (0,1,2), or () for none\n"),
+    "no field to negate": (["--config=configs/digits.py", "--noconfig.train.epochs"], "--noconfig.train.epochs: only a field that is True or False can be negated"),
+    "a value for what is negated": (["--config=configs/digits.py", "--noconfig.log.report=1"], "--noconfig.log.report: takes no value; leave =1 out"),
+    "a field without its value": (["--config=configs/digits.py", "--config.train.epochs"], "--config.train.epochs: the value is missing; give --config.train.epochs=VALUE"),
+    "the second of two": (["--config=configs/digits.py", "--config.seed=3", "--config.train.epochs=x"], "d3gzsl train: config.train.epochs='x': must be"),
     "stray argument": (["--config=configs/digits.py", "train"], "unexpected argument 'train'"),
     "data not there": (["--config=configs/cub.py"], "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"),
     "batch too large": (["--config=configs/digits.py", "--config.train.batch_size=2000"], "larger than the 1003 trainval rows"),
-    "unknown variant": (["--config=configs/digits.py:bse"], "unknown variant 'bse' after the colon, expected one of d3, base"),
+    "unknown variant": (["--config=configs/digits.py:bse"], "d3gzsl train: --config=configs/digits.py:bse: unknown variant 'bse' after the colon, expected one of d3, base"),
+    "a colon without a variant": (["--config=digits:"], "--config='digits:': nothing is after the colon; give one of d3, base, wgan, cegzsl, or leave the colon out"),
     "option of a base": (["--config=configs/digits.py", "--config.cegzsl.temperature=1"], "did you mean --config.cegzsl.temperature_class?"),
-    "number as a float": (["--config=configs/digits.py", "--config.train.epochs=1e3"], "config.train.epochs=1e3"),
-    "None for a number": (["--config=configs/digits.py", "--config.train.epochs=None"], "config.train.epochs=None"),
-    "number for a group": (["--config=configs/digits.py", "--config.train=5"], "5"),
+    "number as a float": (["--config=configs/digits.py", "--config.train.epochs=1e3"], "config.train.epochs='1e3': must be a whole number, at least 1\n"),
+    "None for a number": (["--config=configs/digits.py", "--config.train.epochs=None"], "config.train.epochs='None': must be a whole number"),
+    "number for a group": (["--config=configs/digits.py", "--config.train=5"], "config.train: is a group of fields; set each by itself, as in --config.train.batch_size=VALUE"),
     "very long value": (["--config=configs/digits.py", f"--config.train.epochs={'9' * 3000}"], "99 ... 99"),
     "very long word": (["--config=configs/digits.py", f"--config.precision={'x' * 3000}"], "xx ... xx"),
     "very long field": (["--config=configs/digits.py", f"--config.{'x' * 3000}=1"], "xx: no such option"),
@@ -238,7 +249,7 @@ BAD = {
     "an empty run folder": (["--config=configs/digits.py", "--workdir="], "--workdir: is empty; give a path"),
     "a seed twice": (["--config=configs/digits.py", "--config.seeds=(0,0)"], "config.seeds=(0, 0): a seed is there twice"),
     "words for seeds": (["--config=configs/digits.py", "--config.seeds=('a',)"], "'a' is no seed"),
-    "a number of no others": (["--config=configs/digits.py", "--process_id=0"], "--processes and --process_id need --coordinator"),
+    "a number of no others": (["--config=configs/digits.py", "--process_id=0"], "--processes and --process-id need --coordinator"),
     "no address": (["--config=configs/digits.py", "--coordinator=foo"], "--coordinator='foo': expected host:port"),
     "the number of no process": (["--config=configs/digits.py", "--coordinator=localhost:1", "--processes=2"], "each its number from 0"),
     "a folder without a run": (["evaluate", "--workdir=configs"], "--workdir=configs: holds no run (no config.json)"),
@@ -247,10 +258,20 @@ BAD = {
     "an ablation of an unset variable": (["ablate", "--config=digits", "--output="], "d3gzsl ablate: --output: is empty; give a path"),
     "an ablation in a file": (["ablate", "--config=digits", "--output=/etc/passwd"], "d3gzsl ablate: --output=/etc/passwd: cannot be written (/etc/passwd is no folder)"),
     "no values to vary": (["ablate", "--config=digits", "--output=y", "--vary=x"], "--vary x: must be FIELD=VALUE"),
-    "words to vary": (["ablate", "--config=digits", "--output=y", "--vary=train.epochs=x"], "config.train.epochs='x': must be of type int"),
+    "words to vary": (["ablate", "--config=digits", "--output=y", "--vary=train.epochs=x"], "config.train.epochs='x': must be a whole number, at least 1\n"),
+    "nothing to set": (["ablate", "--config=digits", "--output=y", "--set=train.epochs="], "d3gzsl ablate: config.train.epochs='': must be a whole number, at least 1\n"),
     "cells of no preset": (["ablate", "--config=digits", "--output=y", "--only=x"], "--only x: chooses among the cells of a preset"),
     "too few epochs in every cell": (["ablate", "--config=digits", "--output=y", "--set=train.epochs=-3"], "config.train.epochs=-3"),
-    "data of an unset variable": (["ablate", "--config=digits", "--output=y", "--data_root="], "--data_root: is empty; give a path"),
+    "data of nobody knows where": (["--config=own"], "d3gzsl train: --config.data.root is missing: it is the .npz that d3gzsl embed wrote, as --config.data.root=birds.npz"),
+    "a folder of pictures for rows": (["predict", "--workdir=configs", "--input=docs", "--output=y.csv"], "--input=docs: is a folder; --input is a file of feature rows, and pictures go by --images"),
+    "a path with a line break": (["predict", "--workdir=tt\n1\t", "--input=README.md", "--output=y.csv"], "d3gzsl predict: --workdir=tt\\n1\\t: no such folder\n"),
+    "a run folder with a line break": (["--config=digits", "--workdir=README.md/a\nb"], "--workdir=README.md/a\\nb: cannot be written"),
+    "a configuration with a line break": (["--config=a\nb"], "--config=a\\nb: no configuration of that name"),
+    "no predictor": (["predict", "--workdir=configs", "--input=README.md", "--output=y.csv", "--predictor="], "class_norm, clip, not ''\n"),
+    "no number of rows": (["predict", "--workdir=configs", "--input=README.md", "--output=y.csv", "--top="], "--top: expected a whole number, 1 or more, not ''\n"),
+    "a needed option with a blank in its name": (["predict", "--workdir=configs", "--images=docs", "--output=y.csv", "--data_root=none"], "--data-root=none: no such file or folder"),
+    "an option nearly right": (["embed", "--image_encodr=x"], "unknown option --image_encodr; did you mean --image-encoder?"),
+    "data of an unset variable": (["ablate", "--config=digits", "--output=y", "--data_root="], "--data-root: is empty; give a path"),
     "baselines to ablate": (["ablate", "--config=digits", "--output=y", "--baselines=foo"], "--baselines foo: expected some of eszsl, regressor, class_norm"),
     "baselines": (["baselines", "--config=digits", "--baselines=foo"], "--baselines foo: expected some of eszsl, regressor, class_norm, no_synthesis"),
     "baselines of an unset variable": (["baselines", "--config=digits", "--output="], "d3gzsl baselines: --output: is empty; give a path"),
@@ -315,6 +336,28 @@ def test_what_needs_no_jax_is_answered_without_it():
     assert run.stderr.count("\n") == refused and "\x1b" not in run.stderr and "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["convert", "to-jax"], ["convert", "to-torch"]])
+def test_options_have_dashes_in_help(command, capsys):
+    """One spelling; both are taken."""
+    with pytest.raises(SystemExit):
+        entry.main([*command, "--help"])
+    listed = capsys.readouterr().out.partition("Fields of the configuration")[0]
+    assert not re.findall(r"--[a-z]+_\w+", listed)
+
+
+def test_the_help_of_prediction_has_every_format(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["predict", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(re.search(rf"features, .*\{suffix}\b.* --names", said) for suffix in FORMATS.split(", "))
+
+
+def test_the_overview_tells_how_serve_ends(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["--help"])
+    assert "Ctrl-C and SIGTERM are how serve ends: 0" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_has_an_example_its_options_and_exit_codes(name, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -344,28 +387,15 @@ def test_every_spelling_of_an_option_counts(monkeypatch):
     assert rest == ["--workdir", "here", "--process-id=2"]
 
 
-def test_a_file_of_options(tmp_path, monkeypatch, capsys):
-    (tmp_path / "options").write_text("--config=configs/digits.py\n--config.train.epochs=many\n")
-    monkeypatch.chdir(ROOT)
-    assert entry.main([f"--flagfile={tmp_path / 'options'}"]) == 2
-    assert "--config.train.epochs=many" in capsys.readouterr().err
-    assert entry.main(["train", "--config", "configs/digits.py", f"--flagfile={tmp_path / 'options'}"]) == 2
-    assert "--config.train.epochs=many" in capsys.readouterr().err
-    (tmp_path / "program").write_bytes(b"\x7fELF\x90\xff")
-    for given in ([], ["train"]):
-        assert entry.main([*given, f"--flagfile={tmp_path / 'program'}"]) == 2
-        err = capsys.readouterr().err
-        assert "--flagfile: a file that is named there is no text" in err and err.count("\n") == 1
-
-
-def test_options_that_may_be_unknown_are_passed_over(tmp_path, capsys):
-    """As absl does it: only where a command has none such."""
-    given = ["predict", "--undefok=mine,nohis", f"--workdir={tmp_path}", "--mine=3", "--nomine", "--input=none", "--output=y.csv"]
-    assert entry.main(given) == 2 and "none: no such file" in capsys.readouterr().err
-    assert entry.main(["predict", "--undefok", "workdir", f"--workdir={tmp_path / 'not'}", "--input=x", "--output=y.csv"]) == 2
-    assert "no such folder" in capsys.readouterr().err
-    assert entry.main([*given, "--yours=3"]) == 2 and "unknown option --yours" in capsys.readouterr().err
-    assert entry.main(["--undefok=mine", "--mine=3"]) == 2 and "--config is missing" in capsys.readouterr().err
+@pytest.mark.parametrize("given", [["--flagfile={}"], ["-flagfile={}"], ["--flagfile", "{}"], ["--undefok=mine", "--mine=3"], ["--verbosity=1"], ["--only_check_args"]])
+@pytest.mark.parametrize("command", [[], ["train", "--config=digits"], ["predict", "--workdir=x"], ["ablate"], ["table"], ["--config.dataset"]])
+def test_options_of_the_flag_parser_are_no_options(given, command, tmp_path, capsys):
+    """It would read a file, and pass over what is misspelt; nothing here says that there are such options."""
+    (tmp_path / "secret").write_text("root:x:0:0\n")
+    assert entry.main([*command, *(text.format(tmp_path / "secret") for text in given)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "root" not in err
+    assert f"unknown option {given[0].partition('=')[0]}" in err or command == ["--config.dataset"]
 
 
 def test_a_broken_configuration_file(tmp_path, capsys):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d3gzsl_jax.text import clean_name, csv_row, ended, nearest, printable, same_name_twice, shortened
+from d3gzsl_jax.text import clean_name, csv_row, cut, ended, nearest, nearest_file, printable, same_name_twice, shortened, visible
 
 HALF = "\ud83d"
 
@@ -23,6 +23,18 @@ def test_a_clean_name_is_one_line_of_utf8_and_stays_as_it_is(value):
     name = clean_name(value)
     assert name.encode() and len(name.splitlines()) == 1 if name else name == ""
     assert clean_name(name) == name
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("own.npz", ""), ("a.npz", ""), ("TWO.npz", "two.npz"), ("two.h5", "two.npz"), ("birdz.npz", "birds.npz"), ("birds.npz", ""), ("x" * 9999, ""),
+])  # fmt: skip
+def test_a_file_is_meant_by_a_name_that_is_alike_without_the_suffix(name, meant):
+    assert nearest_file(name, ("two.npz", "b.npz", "birds.npz")) == meant
+
+
+@pytest.mark.parametrize("write", [visible, cut])
+def test_what_is_given_is_shown_on_one_line_as_it_is(write):
+    assert write("a  b\n1\t\x1b[31m\u2028\u202e\x85é") == r"a  b\n1\t\x1b[31m\u2028\u202e\x85é"
 
 
 @pytest.mark.parametrize(("name", "meant"), [

@@ -5,6 +5,7 @@ import difflib
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import os
 import re
 import runpy
@@ -16,9 +17,12 @@ from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
+from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.schema import VARIANTS
+from d3gzsl_jax.config.variants import VariantError
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import cut, shortened
+from d3gzsl_jax.text import cut, nearest_file, shortened
 
 _PACKAGE = "configs"  # what configurations import their neighbours from, whatever their folder is called
 _LOADING = threading.RLock()  # sys.path and sys.modules are the whole process's
@@ -43,7 +47,15 @@ def load_config(spec: str | Path, overrides: Mapping[str, Any] | None = None) ->
     def made(found: Mapping[str, Any]) -> Any:
         if not callable(of := found.get("get_config")):
             raise UserError(f"{path}: has no function get_config; start from configs/default.py")
-        return of(*([variant] if variant else []))
+        if not inspect.signature(of).parameters and given != str(spec):
+            raise UserError(f"--config={cut(str(spec))}: {path} has no variants; leave the colon and what is after it out")
+        if given != str(spec) and not variant.strip():
+            words = ", ".join((*VARIANTS, *found.get("FRAMEWORKS", ()), *found.get("OPTIONS", ())))
+            raise UserError(f"--config={shortened(spec)}: nothing is after the colon; give one of {words}, or leave the colon out")
+        try:
+            return of(*([variant] if variant else []))
+        except VariantError as error:
+            raise UserError(f"--config={cut(str(spec))}: {error}") from None
 
     config = _run(path, str(spec), made)
     if isinstance(config, FrozenConfigDict):
@@ -102,8 +114,8 @@ def found_file(given: str) -> Path:
     if os.path.isdir(path):
         raise UserError(f"--config={cut(given)}: is a folder; name a configuration file in it")
     if not _is_path(given):
-        near = difflib.get_close_matches(given, names, n=1)
-        guess = f"did you mean {near[0]}? There are" if near else "there are"
+        close = difflib.get_close_matches(given, names, n=1)
+        guess = f"did you mean {close[0]}? There are" if close else "there are"
         raise UserError(
             f"--config={cut(given)}: no configuration of that name; {guess} {', '.join(names)}; a file is given by its path, as "
             "./mine.py"
@@ -113,8 +125,8 @@ def found_file(given: str) -> Path:
     except OSError:  # a name that is too long, a folder that may not be read
         there, others = False, []
     if not there:
-        near = difflib.get_close_matches(path.name, others, n=1, cutoff=0.7)
-        guess = f"file; did you mean {path.with_name(near[0])}?" if near else "configuration file"
+        near = nearest_file(path.name, others)
+        guess = f"file; did you mean {path.with_name(near)}?" if near else "configuration file"
         if not near and path.stem in names:
             guess += f"; --config={path.stem} is the one that comes with the package"
         raise UserError(f"--config={cut(given)}: no such {guess}")
@@ -188,7 +200,7 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
     try:
         config.update_from_flattened_dict({field: value})
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"config.{field}={shortened(value)}: must be of type {type(before).__name__}") from None
+        raise UserError(schema.not_held(field, value, before)) from None
 
 
 def override_by_text(config: ConfigDict, field: str, text: str) -> None:
@@ -201,7 +213,7 @@ def override_by_text(config: ConfigDict, field: str, text: str) -> None:
     try:
         parse_overrides(config, [f"--config.{field}={text}"])
     except Exception:  # of many kinds
-        raise UserError(f"config.{field}={shortened(text)}: must be of type {type(before).__name__}") from None
+        raise UserError(schema.not_held(field, text, before)) from None
 
 
 def parse_overrides(config: ConfigDict, options: Sequence[str]) -> dict[str, Any]:

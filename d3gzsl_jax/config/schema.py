@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from d3gzsl_jax.config.field_type import Field
+from d3gzsl_jax.config.field_type import Field, named
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS, FrameworkFields
 from d3gzsl_jax.config.method_fields import METHOD
 from d3gzsl_jax.config.run_fields import AROUND, DATA, RUN
@@ -75,6 +75,22 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
             node = node.setdefault(group, {})
         node[last] = value
     return found
+
+
+def not_held(name: str, given: Any, before: Any) -> str:
+    """The message of a value that a field cannot hold.
+
+    Args:
+        name: dotted.
+        given: a value, or a text that is none.
+        before: what the field holds, whose type is asked where the name is none of ours.
+    """
+    if field := by_name().get(name):
+        wanted = f"must be {field.allowed()}" if not field.words else field.problem(given) or ""
+    else:
+        kinds = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+        wanted = f"must be {kinds.get(type(before), 'a list' if isinstance(before, list | tuple) else type(before).__name__)}"
+    return named(name, given, wanted)
 
 
 def may_change(name: str, framework: str) -> bool:

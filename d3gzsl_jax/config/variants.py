@@ -8,6 +8,13 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.schema import VARIANTS
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import cut
+
+
+class VariantError(UserError):
+    """What is after the colon is no variant; whoever knows the whole of --config names it before."""
+
 
 D3_WEIGHTS = "distillation.weight_"
 """How the names of fields begin that the variant without D3 leaves at 0."""
@@ -60,7 +67,7 @@ def parse(variant: str, frameworks: Mapping[str, Fields], options: Mapping[str, 
         options: fields by further word.
 
     Raises:
-        ValueError: a word is unknown, or two exclude each other; with the words there are.
+        VariantError: a word is unknown, or two exclude each other; with the words there are.
     """
     options = options or {}
     known = (*VARIANTS, *frameworks, *options)
@@ -69,10 +76,10 @@ def parse(variant: str, frameworks: Mapping[str, Fields], options: Mapping[str, 
         if word not in known:
             near = difflib.get_close_matches(word, known, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown variant {word!r} after the colon, expected one of {', '.join(known)}{guess}")
+            raise VariantError(f"unknown variant {cut(repr(word))} after the colon, expected one of {', '.join(known)}{guess}")
     for kind in (VARIANTS, tuple(frameworks)):
         if len(given := [word for word in words if word in kind]) > 1:
-            raise ValueError(f"variant {variant!r} after the colon has {' and '.join(given)}; give one of {', '.join(kind)}")
+            raise VariantError(f"variant {variant!r} after the colon has {' and '.join(given)}; give one of {', '.join(kind)}")
     framework = next((word for word in words if word in frameworks), next(iter(frameworks)))
     d3 = next((word for word in words if word in VARIANTS), VARIANTS[0])
     fields = dict(frameworks[framework])

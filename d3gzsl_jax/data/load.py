@@ -9,6 +9,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.formats.forms import usual_form
 from d3gzsl_jax.data.formats.from_tfds import read_tfds
+from d3gzsl_jax.data.formats.not_found import one_file
 from d3gzsl_jax.data.formats.open_npz import read_npz
 from d3gzsl_jax.data.formats.representation_file import add_representations
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
@@ -35,7 +36,7 @@ def load(name: str, config: ConfigDict) -> GZSLData:
     if config.source == "digits":
         data = read_digits()
     elif config.source == "npz":
-        data = read_npz(paths.clean(config.root, option))
+        data = read_npz(one_file(config.root))
     elif config.source == "tfds":
         folders = [_folder(config[field], f"--config.data.{field}") for field in ("root", "manual_dir")]
         data = read_tfds(name, config.semantics, *folders)

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.data.formats.not_found import benchmark_files, missing_file
+from d3gzsl_jax.data.formats.not_found import benchmark_files, missing_file, one_file
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name
@@ -18,10 +18,9 @@ def check_files(name: str, config: ConfigDict) -> None:
     Raises:
         UserError: something is not there.
     """
-    option = "--config.data.root"
     if config.source == "npz":
-        if problem := missing_file(paths.clean(config.root, option)):
+        if problem := missing_file(one_file(config.root)):
             raise UserError(problem)
     elif config.source == "mat":
         feature_file = paths.clean(config.feature_file, "--config.data.feature_file")
-        benchmark_files(clean_name(name) or "data", paths.clean(config.root, option), feature_file, config.semantics)
+        benchmark_files(clean_name(name) or "data", paths.clean(config.root, "--config.data.root"), feature_file, config.semantics)

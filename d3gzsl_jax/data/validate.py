@@ -262,6 +262,8 @@ def _check_classes(data: GZSLData) -> None:
 def _check_scale(data: GZSLData, field: str) -> None:
     """'features' or 'representations' vary, by no more than float32 can compute with."""
     values, name = getattr(data, field), data.key(field)
+    if not values.shape[1]:
+        raise UserError(f"{name}: has no dimensions (shape {values.shape}); there must be at least one")
     train = values[data.trainval]
     low, high = train.min(axis=0).astype(np.float64), train.max(axis=0).astype(np.float64)
     wide = high - low

@@ -39,10 +39,9 @@ def drawn_split(
         UserError: no such class, or fewer than two seen classes are left.
     """
     with_rows = np.unique(labels)
-    without = np.setdiff1d(np.arange(len(names)), with_rows)
     held_out = np.zeros(0, np.int64)
     if unseen:
-        held_out = parse_class_list(unseen, names, with_rows, without, "--unseen").astype(np.int64)
+        held_out = parse_class_list(unseen, names, None, None, "--unseen").astype(np.int64)
     elif unseen_share:
         count = max(1, round(unseen_share * len(with_rows)))
         held_out = np.random.default_rng([seed, *b"classes"]).permutation(with_rows)[:count]

@@ -12,7 +12,7 @@ from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.system.options import Parser, one_of, whole
+from d3gzsl_jax.system.options import Parser, flag, one_of, whole
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.display import Display
@@ -23,7 +23,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "workdir": {"metavar": "RUN", "default": "", "help": "the run folder"},
     "checkpoint": {"metavar": "STEP", "default": "", "help": "which checkpoint: last, best, or an outer step"},
     "data_root": {"metavar": "FOLDER", "default": "", "help": "where the run's data is now, if it was moved"},
-    "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat or .csv"},
+    "input": {"metavar": "FILE", "default": "", "help": "features, .npy, .npz, .mat, .h5, .hdf5, .csv or .txt"},
     "images": {"metavar": "FOLDER", "default": "", "help": "pictures: a folder, a picture, or a CSV of file,class"},
     "image_encoder": {
         "metavar": "SPEC", "default": "", "help": "resnet101, timm:NAME, onnx:FILE ..., for a model that does not know its own",
@@ -210,18 +210,18 @@ def of_mode(name: str) -> Callable[[Sequence[str]], int]:
         of = MODES[name]
 
         def guess(option: str, value: str) -> str:
-            known = ", ".join(f"--{own}" for own in of.needs + of.takes)
+            known = ", ".join(flag(own) for own in of.needs + of.takes)
             if option == "config" or option.startswith("config."):
                 raise UserError("--config means nothing here; the run in --workdir has its own")
             if option in OPTIONS:
-                raise UserError(f"--{option} means nothing here; it takes {known}")
+                raise UserError(f"{flag(option)} means nothing here; it takes {known}")
             return ""
 
         called = f"d3gzsl {name.replace('_', '-')}"
         parser = Parser(called, description=of.about, exit_codes=_CODES, guess=guess)
         for option in of.needs + of.takes:
             own = {key: found[option] for key, found in (("help", of.help), ("default", of.defaults)) if option in found}
-            parser.add_argument(f"--{option}", **OPTIONS[option] | own)
+            parser.add_argument(flag(option), **OPTIONS[option] | own)
         options = checked(name, vars(parser.parse_args(arguments)))
         from d3gzsl_jax.runs.display import Display
         from d3gzsl_jax.system.startup import configure
@@ -244,17 +244,19 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
     of = MODES[mode]
     for name in of.needs:
         if not options[name]:
-            raise UserError(f"--{name} is missing")
+            raise UserError(f"{flag(name)} is missing")
     _check_either(of, options)
     _check_written(of, options)
     remote = paths.scheme_of(options["workdir"]) in paths.BUCKETS
     read = ("workdir", "data_root", "input", "images", "names", "semantics", *(("classes",) if mode == "add_classes" else ()))
     given = [name for name in read if options.get(name)]
-    sources = {name: paths.clean(options[name], f"--{name}") for name in given if not (remote and name == "workdir")}
+    sources = {name: paths.clean(options[name], flag(name)) for name in given if not (remote and name == "workdir")}
     for name, path in sources.items():
         if not os.path.lexists(path):
             what = {"workdir": "folder", "data_root": "file or folder", "images": "file or folder"}.get(name, "file")
-            raise UserError(f"--{name}={path}: no such {what}")
+            raise UserError(f"{flag(name)}={path}: no such {what}")
+        if name == "input" and path.is_dir():
+            raise UserError(f"--input={path}: is a folder; --input is a file of feature rows, and pictures go by --images")
     if not remote:
         if options.get("checkpoint") or mode == "evaluate":
             contents.require_run(sources["workdir"])
@@ -280,7 +282,7 @@ def _check_either(of: Mode, options: Mapping[str, Any]) -> None:
     for name, others in _GOES_WITH.items():
         if name in of.takes and options.get(name) not in (None, "", OPTIONS[name]["default"]) and given[0] not in others:
             where = next(other for other in others if other in of.either)
-            raise UserError(f"--{name.replace('_', '-')} goes with --{where}, not with --{given[0]}; leave it out")
+            raise UserError(f"{flag(name)} goes with --{where}, not with --{given[0]}; leave it out")
 
 
 def _check_written(of: Mode, options: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.system.extras import install_command
@@ -100,8 +100,13 @@ def _load_torch(path: Path) -> Mapping[str, Any]:
     torch = _torch()
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # as with numpy; a pickle of other classes than tensors is refused, since loading one runs its code
-        raise UserError(f"{path}: holds no state dicts that torch.load(weights_only=True) reads ({reason(error)[:120]})") from None
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except Exception:  # as with numpy; a pickle of other classes than tensors is refused, since loading one runs its code
+        raise UserError(
+            f"{path}: is not a file that torch.save wrote of tensors only, or is damaged; save state dicts, as "
+            "torch.save({'generator': netG.state_dict(), ...}, FILE)"
+        ) from None
     if not isinstance(found, Mapping):
         raise UserError(f"{path}: holds a {type(found).__name__}, expected a dict of state dicts or of tensors")
     return found

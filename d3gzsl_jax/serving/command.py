@@ -11,7 +11,7 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.serving.server import address_of, is_loopback, listening_socket, serve
 from d3gzsl_jax.system import extras, paths
-from d3gzsl_jax.system.options import Parser, whole
+from d3gzsl_jax.system.options import Parser, flag, whole
 
 if TYPE_CHECKING:
     import argparse
@@ -83,9 +83,9 @@ def _parser() -> Parser:
         "--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all, with a token"
     )
     parser.add_argument("--save", default="", metavar="FOLDER", help="where a button of the page saves the grown model")
-    parser.add_argument("--data_root", default="", metavar="FOLDER", help="where the run's data is now, if it was moved")
-    parser.add_argument("--image_encoder", default="", metavar="SPEC", help="the model's, if it does not say, or was moved")
-    parser.add_argument("--text_encoder", default="", metavar="SPEC", help="the model's, if it was moved")
+    parser.add_argument("--data-root", default="", metavar="FOLDER", help="where the run's data is now, if it was moved")
+    parser.add_argument("--image-encoder", default="", metavar="SPEC", help="the model's, if it does not say, or was moved")
+    parser.add_argument("--text-encoder", default="", metavar="SPEC", help="the model's, if it was moved")
     return parser
 
 
@@ -95,9 +95,9 @@ def _check(options: "argparse.Namespace") -> None:
     for name in ("workdir", "data_root"):
         if not (given := getattr(options, name)) or (name == "workdir" and bucket.is_in_one(given)):
             continue
-        inputs.append(path := paths.clean(given, f"--{name}"))
+        inputs.append(path := paths.clean(given, flag(name)))
         if not path.exists():
-            raise UserError(f"--{name.replace('_', '-')}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
+            raise UserError(f"{flag(name)}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
         setattr(options, name, str(path))
     if not bucket.is_in_one(options.workdir):
         contents.require_model(Path(options.workdir))

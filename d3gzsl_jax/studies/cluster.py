@@ -1,6 +1,7 @@
 """Jobs submitted to a cluster by submitit, in place of a `Pool`: Slurm's queue, or processes of this machine."""
 
 import contextlib
+import difflib
 import importlib
 import os
 import signal
@@ -14,11 +15,17 @@ from typing import Any
 from d3gzsl_jax.errors import Terminated, UserError, reason
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
 from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import cut, one_line
 
 KINDS = ("slurm", "local")
 """What submitit can submit to."""
 
-_SHARED = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout")  # by submitit, of every kind
+_WHOLE, _NUMBER = "a whole number", "a number"
+_SHARED = {  # by submitit, of every kind
+    "name": "a text", "timeout_min": _WHOLE, "mem_gb": _NUMBER, "cpus_per_task": _WHOLE, "gpus_per_node": _WHOLE,
+    "stderr_to_stdout": "True or False",
+}  # fmt: skip
+_TYPES: Mapping[str, tuple[type, ...]] = {"a text": (str,), _WHOLE: (int,), _NUMBER: (int, float), "True or False": (bool,)}
 _ONE_PROCESS = ("nodes", "tasks_per_node")
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "slurm": {"timeout_min": 240, "name": "d3gzsl"},
@@ -39,9 +46,9 @@ def parameters_of(text: str) -> dict[str, Any]:
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not (key and equals and value):
-            raise UserError(f"--executor_parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
+            raise UserError(f"--executor-parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
         if key in _ONE_PROCESS:
-            raise UserError(f"--executor_parameters: {part}: a job here is one process; leave it out")
+            raise UserError(f"--executor-parameters: {part}: a job here is one process; leave it out")
         found[key] = _value(value)
     return found
 
@@ -154,7 +161,7 @@ def require(kind: str, parameters: Mapping[str, Any]) -> None:
     """Refuses a cluster that is not here, or has no such parameters, before anything is made; see `Cluster`.
 
     Raises:
-        UserError: as submitit says it.
+        UserError: naming the parameter.
     """
     with tempfile.TemporaryDirectory() as elsewhere:  # submitit makes its folder before it looks at them
         _executor(kind, parameters, Path(elsewhere))
@@ -164,12 +171,29 @@ def _executor(kind: str, parameters: Mapping[str, Any], folder: Path) -> Any:
     """submitit's own, with its files in `folder`."""
     given = {key if key in _SHARED or key.startswith(f"{kind}_") else f"{kind}_{key}": parameters[key] for key in parameters}
     further = {"slurm_max_num_timeout": _TIMEOUTS} if kind == "slurm" else {}
+    submitit, found = _submitit(), None
     try:
-        found = _submitit().AutoExecutor(folder, cluster=kind, **further)
+        found = submitit.AutoExecutor(folder, cluster=kind, **further)
         found.update_parameters(**{**_DEFAULTS[kind], **given})
     except Exception as error:  # of many kinds, AssertionError among them
-        raise UserError(f"--executor={kind}: {reason(error)}") from None
+        chosen = getattr(found, "_executor", None)  # not there, where there is no such cluster
+        told = _refused(kind, parameters, chosen._valid_parameters()) if chosen else ""
+        raise UserError(told or f"--executor={kind}: cannot be used here ({cut(one_line(error), 300)})") from None
     return found
+
+
+def _refused(kind: str, parameters: Mapping[str, Any], valid: Iterable[str]) -> str:
+    """What is wrong with the parameters, '' where nothing is seen to be; `valid`: those that are of this kind alone."""
+    known = sorted({*_SHARED, *valid} - {*_ONE_PROCESS})
+    for key, value in parameters.items():
+        name, given = key.removeprefix(f"{kind}_"), f"--executor-parameters: {cut(f'{key}={value}')}"
+        if name not in known:
+            near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.75)
+            guess = f"did you mean {near[0]}? There are" if near else "there are"
+            return f"{given}: --executor={kind} has no such parameter; {guess} {', '.join(known)}"
+        if (wanted := _SHARED.get(name)) and not isinstance(value, _TYPES[wanted]):
+            return f"{given}: must be {wanted}"
+    return ""
 
 
 def _submitit() -> Any:

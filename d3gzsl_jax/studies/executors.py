@@ -26,19 +26,19 @@ def add_options(parser: Parser, of_cluster: str) -> None:
         help="submit each job by submitit, to Slurm or as a process of this machine (default: processes of this machine)",
     )
     parser.add_argument(
-        "--executor_parameters", default="", metavar="KEY=VALUE,...",
+        "--executor-parameters", default="", metavar="KEY=VALUE,...",
         help="for submitit: partition=gpu,timeout_min=120,cpus_per_task=8",
     )
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuses options that cannot be met, before anything is computed; reads --executor_parameters.
+    """Refuses options that cannot be met, before anything is computed; reads --executor-parameters.
 
     Raises:
         UserError: they make no sense, submitit is missing, or there is no such cluster here.
     """
     if arguments.executor_parameters and not arguments.executor:
-        raise UserError("--executor_parameters: are of --executor, which is not given")
+        raise UserError("--executor-parameters: are of --executor, which is not given")
     arguments.executor_parameters = cluster.parameters_of(arguments.executor_parameters)
     if arguments.executor:
         require("submitit", "cluster", f"--executor={arguments.executor}")

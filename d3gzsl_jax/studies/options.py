@@ -33,13 +33,13 @@ def add_configs(parser: Parser) -> None:
 
 
 def add_fields(parser: Parser, where: str) -> None:
-    """Adds --set and --data_root. `where`: in which runs a field is set."""
+    """Adds --set and --data-root. `where`: in which runs a field is set."""
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=where)
-    parser.add_argument("--data_root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
+    parser.add_argument("--data-root", "--root", dest="root", metavar="FOLDER", help="instead of config.data.root")
 
 
 def fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields that --set and --data_root set, by dotted name.
+    """The fields that --set and --data-root set, by dotted name.
 
     Raises:
         UserError: see `assignment` and `rooted`; or a field is set to two values.

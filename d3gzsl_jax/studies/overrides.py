@@ -10,15 +10,20 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.options import require_same
 
 
-def assignment(option: str, text: str) -> tuple[str, str]:
+def assignment(option: str, text: str, form: str = "must be FIELD=VALUE, as in distillation.temperature=2") -> tuple[str, str]:
     """FIELD and VALUE of 'FIELD=VALUE'.
+
+    Args:
+        option: it was given for.
+        text: as it was given.
+        form: what it must be, in words.
 
     Raises:
         UserError: it is no such thing, or the field is the seed, which --seeds sets.
     """
     field, equals, value = text.partition("=")
     if not (field and equals):
-        raise UserError(f"{option} {text}: must be FIELD=VALUE, as in distillation.temperature=2")
+        raise UserError(f"{option} {text}: {form}")
     field = field.removeprefix("config.")
     if field == "seed":
         raise UserError(f"{option} {text}: every run is made with seeds 0, 1, ..., as many as --seeds says; leave it out")
@@ -26,7 +31,7 @@ def assignment(option: str, text: str) -> tuple[str, str]:
 
 
 def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
-    """Fields that are set, with config.data.root as --data_root says, None where it is not given.
+    """Fields that are set, with config.data.root as --data-root says, None where it is not given.
 
     Raises:
         UserError: it is empty, or one of the fields says another.
@@ -34,8 +39,8 @@ def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
     if root is None:
         return dict(fixed)
     if not root.strip():
-        raise UserError("--data_root: is empty; give a path")
-    require_same("--set data.root", str(fixed.get("data.root", root)), "--data_root", root)
+        raise UserError("--data-root: is empty; give a path")
+    require_same("--set data.root", str(fixed.get("data.root", root)), "--data-root", root)
     return {**fixed, "data.root": root}
 
 

@@ -15,17 +15,17 @@ def check(coordinator: str, processes: int, process_id: int) -> None:
     """
     if not coordinator:
         if processes or process_id >= 0:
-            raise UserError("--processes and --process_id need --coordinator: host:port of the first process")
+            raise UserError("--processes and --process-id need --coordinator: host:port of the first process")
         return
     if coordinator == ENVIRONMENT:
         if processes or process_id >= 0:
-            raise UserError("--coordinator=auto: the environment tells --processes and --process_id too; leave them out")
+            raise UserError("--coordinator=auto: the environment tells --processes and --process-id too; leave them out")
         return
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 2**16):
         raise UserError(f"--coordinator={shortened(coordinator)}: expected host:port of the first process, or auto")
     if not 0 <= process_id < processes:
         raise UserError(
-            f"--processes={processes} --process_id={process_id}: with --coordinator give how many processes there are, and each "
+            f"--processes={processes} --process-id={process_id}: with --coordinator give how many processes there are, and each "
             "its number from 0"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import cut, shortened
+from d3gzsl_jax.text import cut, given, shortened
 
 Guess = Callable[[str, str], str]
 """What to say of an unknown option, given its name without dashes and its value, '' for nothing; or it raises UserError."""
@@ -16,8 +16,13 @@ Guess = Callable[[str, str], str]
 _NO_DEFAULT: tuple[object, ...] = (None, "", 0, False, [], argparse.SUPPRESS)
 
 
+def flag(name: str) -> str:
+    """'--data-root' of 'data_root': how an option is written in help and messages. `Parser` takes '_' for '-' as well."""
+    return f"--{name.replace('_', '-')}"
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `UserError`, of one line, and takes '-' for '_' in names.
+    """An argument parser that raises `UserError`, of one line, and takes '_' for '-' in names.
 
     Args:
         prog: as it is called, 'd3gzsl predict'.
@@ -47,14 +52,12 @@ class Parser(argparse.ArgumentParser):
         """As argparse has it, but for an unknown option, which is told first."""
         if args and not self._subparsers:
             end = args.index("--") if "--" in args else len(args)
-            options, may_be_unknown = _undefined_but_ok(args[:end])
             known = []
-            for text in options:
+            for text in args[:end]:
                 name = self._spelled(text).partition("=")[0]
-                if not re.match(r"-[-A-Za-z]", text) or name in self._option_string_actions:
-                    known.append(self._spelled(text))
-                elif not {name.lstrip("-"), name.lstrip("-").removeprefix("no")} & may_be_unknown:
+                if re.match(r"-[-A-Za-z]", text) and name not in self._option_string_actions:
                     self._refuse(text)
+                known.append(self._spelled(text))
             self._require_once(known)
             args = [*known, *args[end:]]
         return super().parse_known_args(args, namespace)
@@ -69,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         raise UserError(cut(re.sub(r"expected (one|at least one) argument$", "give a value", message), 400))
 
     def _spelled(self, text: str) -> str:
-        """'--data_root=x' of '--data-root=x' and '-data_root=x', where that is an option."""
+        """'--data-root=x' of '--data_root=x' and '-data-root=x', where that is an option."""
         name, equals, value = text.partition("=")
         if not name.startswith("-") or name in self._option_string_actions:
             return text
@@ -95,10 +98,10 @@ class Parser(argparse.ArgumentParser):
         name, _, value = text.partition("=")
         if not text.startswith("-"):
             raise UserError(f"unexpected argument {shortened(text)}; options are written --name=value")
-        bare = name.lstrip("-").replace("-", "_")
+        bare = name.lstrip("-").replace("-", "_")  # as fields and destinations are called
         if len(bare) > 100:  # nothing is like that, and looking takes long
             raise UserError(f"{cut(name)}: no such option")
-        near = difflib.get_close_matches(f"--{bare}", list(self._option_string_actions), n=1, cutoff=0.75)
+        near = difflib.get_close_matches(flag(bare), list(self._option_string_actions), n=1, cutoff=0.75)
         guess = self._guess(bare, value) if self._guess and not near else ""
         raise UserError(f"unknown option {name}; {guess or (f'did you mean {near[0]}?' if near else '--help lists all')}")
 
@@ -116,19 +119,6 @@ def require_same(name: str, value: str, name_again: str, value_again: str) -> No
     if value != value_again:
         first, second = (re.sub(r"(://[^/@:\s]*):[^@/\s]*@", r"\1:***@", text) for text in (value, value_again))  # passwords
         raise UserError(f"{name}={cut(first)} and {name_again}={cut(second)}: give one of them")
-
-
-def _undefined_but_ok(args: Sequence[str]) -> tuple[list[str], set[str]]:
-    """The arguments without --undefok=NAME,NAME, and those names: options that are passed over where a command has none such, as
-    absl does."""
-    rest, names, waiting = [], set(), iter(args)
-    for text in waiting:
-        if found := re.fullmatch("--?undefok(?:=(.*))?", text, re.DOTALL):
-            given = found[1] if found[1] is not None else next(waiting, "")
-            names |= {name.strip().lstrip("-") for name in given.split(",")}
-        else:
-            rest.append(text)
-    return rest, names
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -159,7 +149,7 @@ def whole(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
             value = lowest - 1
         if not lowest <= value <= highest:
             upto = f" to {highest}" if highest < math.inf else " or more"
-            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {cut(text)}")
+            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {given(text)}")
         return value
 
     return read
@@ -174,7 +164,7 @@ def share() -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not 0 <= value < 1:
-            raise argparse.ArgumentTypeError(f"expected a share, 0 to below 1, not {cut(text)}")
+            raise argparse.ArgumentTypeError(f"expected a share, 0 to below 1, not {given(text)}")
         return value
 
     return read
@@ -187,7 +177,7 @@ def one_of(*words: str) -> Callable[[str], str]:
         if text not in words:
             near = difflib.get_close_matches(text[:100], words, n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
-            raise argparse.ArgumentTypeError(f"expected one of {', '.join(words)}, not {cut(text)}{guess}")
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(words)}, not {given(text)}{guess}")
         return text
 
     return read

@@ -12,7 +12,7 @@ from jax.extend.backend import clear_backends
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import compile_cache, joining, terminal
 from d3gzsl_jax.system.joining import ENVIRONMENT
-from d3gzsl_jax.text import cut
+from d3gzsl_jax.text import cut, one_line
 
 _GOODBYE_SECONDS = 10.0
 
@@ -53,7 +53,7 @@ def require_devices() -> None:
         jax.devices()
         return
     except Exception as error:  # RuntimeError, and AssertionError where a plug-in is missing
-        failure = f" ({cut(str(error))})" if str(error) else ""
+        failure = f" ({cut(one_line(error))})" if str(error) else ""
     asked = jax.config.jax_platforms  # type: ignore[attr-defined] # JAX declares its settings as it is imported
     try:
         jax.config.update("jax_platforms", None)
@@ -92,7 +92,7 @@ def join(coordinator: str, processes: int, process_id: int) -> None:
         else:
             jax.distributed.initialize(coordinator, processes, process_id, coordinator_bind_address=bind)
     except (ValueError, RuntimeError, TypeError, OverflowError) as error:
-        raise UserError(f"--coordinator={cut(coordinator)}: could not join the other processes ({cut(str(error))})") from None
+        raise UserError(f"--coordinator={cut(coordinator)}: could not join the other processes ({cut(one_line(error))})") from None
 
 
 def _listening_address(coordinator: str) -> str | None:

@@ -30,17 +30,34 @@ def test_overrides_by_dotted_field():
         ("", {}, "--config: is empty"),
         ("x" * 3000 + ".py", {}, r"--config='x+ \.\.\. x+.py': the name is too long for a path"),
         (CUB, {"x" * 3000: 1}, r"config.x+ \.\.\. x+: no such field"),
-        (CUB, {"train.epochs": "9" * 3000}, r"config.train.epochs='9+ \.\.\. 9+': must be of type int"),
+        (CUB, {"train.epochs": "9" * 3000}, r"config.train.epochs='9+ \.\.\. 9+': must be a whole number, at least 1"),
+        (CUB, {"framework": 5}, "config.framework=5: expected one of wgan, fclswgan"),
         (CUB, {"train": 5}, "config.train: no such field"),
-        (CUB, {"seeds": 3}, "config.seeds=3: must be of type tuple"),
+        (CUB, {"seeds": 3}, r"config.seeds=3: must be a list of whole numbers, as in \(0,1,2\), or \(\) for none"),
         (CUB, {"train.epoch": 3}, "config.train.epoch: no such field; did you mean config.train.epochs"),
-        (CUB, {"train.epochs": "many"}, "config.train.epochs='many': must be of type int"),
+        (CUB, {"train.epochs": "many"}, "config.train.epochs='many': must be a whole number, at least 1$"),
         (f"{CUB}:bse", {}, "unknown variant 'bse'"),
+        ("cub:bse", {}, "^--config=cub:bse: unknown variant"),
+        ("cub:base,d3", {}, "^--config=cub:base,d3: variant 'base,d3' after the colon has base and d3"),
+        ("cub:", {}, "^--config='cub:': nothing is after the colon; give one of d3, base, wgan, .*, att, sent, or leave the colon out"),
+        (f"{CUB}: ", {}, "cub.py: ': nothing is after the colon; give one of d3, base, wgan"),
+        ("default:foo", {}, "^--config=default:foo: unknown variant 'foo' after the colon, expected one of d3, base"),
     ],
 )
 def test_what_is_refused(spec, overrides, message):
     with pytest.raises(UserError, match=message):
         load_config(spec, overrides)
+
+
+def test_a_file_without_variants(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from configs import digits\n\ndef get_config():\n    config = digits.get_config()\n    config.mine = 3\n    return config\n")
+    assert load_config(path).mine == 3
+    for variant in ("base", ""):
+        with pytest.raises(UserError, match=r"mine.py has no variants; leave the colon and what is after it out"):
+            load_config(f"{path}:{variant}")
+    with pytest.raises(UserError, match=r"config\.mine='x': must be a whole number$"):  # a field of the user's own
+        load_config(path, {"mine": "x"})
 
 
 def test_where_the_variant_begins():

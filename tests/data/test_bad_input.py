@@ -62,6 +62,7 @@ MAT = {
         {"att_splits": {"trainval_loc": np.arange(2, 10), "test_seen_loc": np.array([1]), "test_unseen_loc": np.arange(11, 61)}},
         r"'trainval_loc': holds 1 class; at least 2",
     ),
+    "features without dimensions": ({"res101": {"features": np.ones((0, 60))}}, r"'features': has no dimensions \(shape \(60, 0\)\)"),
     "constant features": ({"res101": {"features": np.ones((12, 60))}}, r"'features': every dimension is constant"),
     "too few names": ({"att_splits": {"allclasses_names": ROLE["allclasses_names"][:5]}}, r"'allclasses_names': 5 names for the 6 classes"),
     "labels are text": ({"res101": {"labels": "abc"}}, r"'labels': row 1 is 'abc', which is no name of a class"),

@@ -424,7 +424,7 @@ def test_a_folder_without_a_run(name, tmp_path, monkeypatch):
         (["--mode=predict", "--config=configs/digits.py"], "--config means nothing here"),
         (["--config=configs/digits.py", "--top=3"], "--top means nothing in training"),
         (["--mode=predct"], "--mode=predct: expected one of train, evaluate, predict, synthesize, add_classes, not predct; did you mean predict?"),
-        (["evaluate", "--workdir=x", "--count=3"], "--count means nothing here; it takes --workdir, --checkpoint, --data_root"),
+        (["evaluate", "--workdir=x", "--count=3"], "--count means nothing here; it takes --workdir, --checkpoint, --data-root"),
         (["predict", "RUN"], "unexpected argument 'RUN'; options are written --name=value"),
         (["--config=configs/digits.py", "--config.train.resume=must"], "config.train.resume=must"),
     ],

@@ -291,7 +291,7 @@ def test_the_command_line_knows_the_options(capsys):
     assert "expected one of refuse, skip, not ignore" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
-    assert "--image_encoder=SPEC" in (said := capsys.readouterr().out) and "--gallery=FILE.html" in said
+    assert "--image-encoder=SPEC" in (said := capsys.readouterr().out) and "--gallery=FILE.html" in said
 
 
 def test_a_model_that_knows_no_encoder_is_given_one_of_its_size(run, folder, encoder, monkeypatch):

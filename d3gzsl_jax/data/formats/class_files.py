@@ -46,11 +46,9 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
         UserError: the file is missing, broken or of an unknown format, a value is no finite number, or two classes share a name.
     """
     path = paths.clean(path, "--semantics")
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", *KEYS):
-        raise UserError(f"{path}: classes cannot be read from {suffix or 'a file without a suffix'}; formats are {FORMATS}")
     if problem := unreadable(path, FORMATS, "semantics", (".csv", *KEYS)):
         raise UserError(problem)
+    suffix = path.suffix.lower()
     if key and suffix in (".npy", ".csv"):
         raise UserError(f"{path}: a {suffix} file has no keys; leave the key {shortened(key)} out")
     semantics, names = _read_csv(path) if suffix == ".csv" else _read_arrays(path, *KEYS[suffix], key)
@@ -145,7 +143,7 @@ def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
 
 
 def parse_class_list(
-    text: str, names: Sequence[str], seen: np.ndarray, unseen: np.ndarray, option: str = "class list"
+    text: str, names: Sequence[str], seen: np.ndarray | None, unseen: np.ndarray | None, option: str = "class list"
 ) -> np.ndarray:
     """Ids (n,) int32, each once and in the order given, of classes listed as in '3,6,zebra' or 'unseen,0'.
 
@@ -153,14 +151,13 @@ def parse_class_list(
         text: ids, names, 'all', 'seen' and 'unseen', with commas between; a name with a comma needs double quotes around it.
             A whole number is always an id. A name may differ in case if only one class is then meant.
         names: all names, by id.
-        seen: ids that 'seen' stands for.
-        unseen: ids that 'unseen' stands for.
+        seen, unseen: ids that 'seen' and 'unseen' stand for; None where neither they nor 'all' stand for any.
         option: what the text was given for, as '--classes', for messages.
 
     Raises:
         UserError: a class is unknown (the message suggests similar names), a name is not unique, or the list is empty.
     """
-    groups = {"all": np.arange(len(names)), "seen": seen, "unseen": unseen}
+    groups = {} if seen is None or unseen is None else {"all": np.arange(len(names)), "seen": seen, "unseen": unseen}
     ids: list[int] = []
     try:
         entries = next(csv.reader([re.sub("[\r\n]", " ", text)], skipinitialspace=True), [])
@@ -171,15 +168,14 @@ def parse_class_list(
         if entry in groups:
             ids.extend(map(int, groups[entry]))
         elif entry:
-            ids.append(_class_id(entry, names, option))
+            ids.append(_class_id(entry, names, tuple(groups), option))
     if not ids:
-        raise UserError(
-            f"{option} {shortened(text)}: holds no classes; give ids or names with commas between, or all, seen or unseen"
-        )
+        further = ", or all, seen or unseen" if groups else ""
+        raise UserError(f"{option} {shortened(text)}: holds no classes; give ids or names with commas between{further}")
     return np.array(list(dict.fromkeys(ids)), np.int32)
 
 
-def _class_id(entry: str, names: Sequence[str], option: str) -> int:
+def _class_id(entry: str, names: Sequence[str], groups: Sequence[str], option: str) -> int:
     if re.fullmatch("[+-]?[0-9]{1,18}", entry):
         if 0 <= int(entry) < len(names):
             return int(entry)
@@ -190,7 +186,8 @@ def _class_id(entry: str, names: Sequence[str], option: str) -> int:
             return found[0]
         if found:
             raise UserError(f"{option}: {shortened(entry)} may be class {' or '.join(map(str, found))}; give the id")
-    folded = {name.casefold(): name for name in ("all", "seen", "unseen", *names)}
+    folded = {name.casefold(): name for name in (*groups, *names)}
     close = [shortened(folded[name]) for name in difflib.get_close_matches(entry.casefold(), folded)]
-    hint = f"; did you mean {' or '.join(close)}?" if close else "; give an id, a name, all, seen or unseen"
+    ways = "an id, a name, all, seen or unseen" if groups else "an id or a name"
+    hint = f"; did you mean {' or '.join(close)}?" if close else f"; give {ways}"
     raise UserError(f"{option}: there is no class {shortened(entry)}{hint}")

@@ -106,11 +106,9 @@ def _finite(block: np.ndarray, start: int, name: str) -> np.ndarray:
 
 @contextlib.contextmanager
 def _opened(path: Path, columns: int, key: str) -> Iterator[_Matrix]:
-    opener = _OPENERS.get(path.suffix.lower())
-    if opener is None:
-        raise UserError(f"{path}: features cannot be read from {path.suffix or 'a file without a suffix'}; formats are {FORMATS}")
     if problem := unreadable(path, FORMATS, "features", tuple(_OPENERS)):
         raise UserError(problem)
+    opener = _OPENERS[path.suffix.lower()]
     if key and opener not in (_open_npz, _open_mat, _open_hdf5):
         raise UserError(f"{path}: a {path.suffix} file has no keys; leave the key {shortened(key)} out")
     try:

@@ -1,6 +1,5 @@
 """What to say of a file or folder that is not there: what is there in its place."""
 
-import difflib
 import errno
 import os
 import re
@@ -9,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import cut, listed, shortened
+from d3gzsl_jax.system import paths
+from d3gzsl_jax.text import cut, listed, nearest_file, shortened
 
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
 ARCHIVE_SIZE = "about 879 MB"
@@ -64,9 +64,22 @@ def entries(folder: Path) -> list[Path]:
 def nearby(path: Path, suffixes: Sequence[str] = ()) -> str:
     """'; did you mean FILE?' where the folder of a missing file has one of nearly that name, and one of `suffixes`; else ''."""
     there = {entry.name: entry for entry in entries(path.parent) if not suffixes or entry.suffix.lower() in suffixes}
-    same = [name for name in there if name.casefold() == path.name.casefold() and name != path.name]
-    near = same or difflib.get_close_matches(path.name, there, n=1) or [name for name in there if Path(name).stem == path.stem]
-    return f"; did you mean {shown(there[near[0]])}?" if near and near[0] != path.name else ""
+    near = nearest_file(path.name, list(there))
+    return f"; did you mean {shown(there[near])}?" if near else ""
+
+
+def one_file(given: str) -> Path:
+    """The path that `config.data.root` names for `source=npz`.
+
+    Raises:
+        UserError: it is not set, or no path.
+    """
+    if not given.strip():
+        raise UserError(
+            "--config.data.root is missing: it is the .npz that d3gzsl embed wrote, as --config.data.root=birds.npz, or another "
+            "benchmark in one file (docs/using.md)"
+        )
+    return paths.clean(given, "--config.data.root")
 
 
 def missing_file(path: Path) -> str:
@@ -225,15 +238,17 @@ def unreadable(path: Path, formats: str, what: str, suffixes: Sequence[str]) -> 
         path: the file.
         formats: that can be read, for the message.
         what: it should hold, as 'features'.
-        suffixes: of files that may be meant in its place.
+        suffixes: of files that can be read.
     """
     found = state(path)
-    if not found:
-        return ""
     if found == "folder":
         inside = [entry.name for entry in entries(path) if entry.suffix.lower() in suffixes]
         hint = f", in which there is {listed(inside)}" if inside else ""
         return f"{shown(path)}: is a folder, not a file{hint}; give a file of {what} ({formats})"
+    if path.suffix.lower() not in suffixes:
+        return f"{shown(path)}: {what} cannot be read from {path.suffix or 'a file without a suffix'}; formats are {formats}"
+    if not found:
+        return ""
     hint = nearby(path, suffixes) if found.startswith("no such file") else ""
     return f"{shown(path)}: {found}{hint}; give a file of {what} ({formats})"
 

@@ -29,11 +29,9 @@ def add_representations(data: GZSLData, path: Path) -> GZSLData:
     Raises:
         UserError: the file is missing, broken, of an unknown format, or holds no such matrix.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".mat", ".npz", ".npy", *HDF5):
-        raise UserError(f"{_OPTION}={path}: cannot be read as {suffix or 'a file without a suffix'}; formats are {FORMATS}")
     if problem := unreadable(path, FORMATS, "representations", (".mat", ".npz", ".npy", *HDF5)):
         raise UserError(f"{_OPTION}: {problem}")
+    suffix = path.suffix.lower()
     if suffix == ".mat":
         found, held = read_variables(path, KEYS), []
     else:

@@ -21,6 +21,8 @@ _GROUPS = ("networks", "teacher", "train", "distillation", "classifier")
 _OF_DATA = ("data.scaling", "data.normalize_semantics")
 _ON_FOLDS = ("train.epochs", "train.outer_steps", "classifier.epochs")
 _OF_D3 = ("teacher", "distillation")
+_FORM = "expected NAME=LOW..HIGH, NAME=LOW..HIGH:log or NAME=VALUE,VALUE"
+_END = r"\.?[^.:]+(?:\.[^.:]+)*\.?"  # of a range, a number or not: without two dots in a row
 _DIGITS, _OF_ENDS = 4, 3  # of a value, and of the ends of a default range
 
 
@@ -83,7 +85,7 @@ def searched(texts: Sequence[str], config: ConfigDict) -> tuple[list[Searched], 
     found: dict[str, Searched] = {}
     left_out = []
     for text in texts:
-        name, values = assignment("--field", text)
+        name, values = assignment("--field", text, _FORM)
         targets = _targets(name, text, config)
         if not targets:
             left_out.append(name)
@@ -129,7 +131,10 @@ def _read(name: str, targets: tuple[str, ...], values: str, text: str, config: C
         raise UserError(f"--field {cut(text)}: the configuration has several weights; search each, as in {targets[0]}=...")
     own = owns.pop()
     typed = lambda value: _typed(config, targets[0], value)  # noqa: E731
-    if matched := re.fullmatch(r"(.+?)\.\.(.+?)(:log)?", values):
+    matched = re.fullmatch(rf"({_END})\.\.({_END})(:log)?", values)
+    if not values.strip(" ,") or (not matched and re.search(r"\.\.|:", values)):
+        raise UserError(f"--field {cut(text)}: {_FORM}")
+    if matched:
         if isinstance(own, bool) or not isinstance(own, int | float):
             raise UserError(f"--field {cut(text)}: config.{targets[0]} is no number; list its values, as in {name}=ONE,OTHER")
         low, high, log = typed(matched[1]), typed(matched[2]), bool(matched[3])

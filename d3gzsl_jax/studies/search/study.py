@@ -17,7 +17,7 @@ from d3gzsl_jax.studies.search.configurations import Configuration, runs_of, wit
 from d3gzsl_jax.studies.search.trial import TrialJob, work
 from d3gzsl_jax.studies.worker_pool import Failed
 from d3gzsl_jax.system import atomic, compile_cache, paths
-from d3gzsl_jax.text import cut
+from d3gzsl_jax.text import cut, one_line
 
 _AT_A_TIME = 4  # trials submitted to a cluster: each is drawn by what those before it reached
 
@@ -143,8 +143,9 @@ class _Search:
     def _broke_down(self, place: int, number: int, why: str) -> None:
         """Ends a trial that no start of it can bring to its end: the sampler then keeps away from such settings."""
         trials = self._trials[place]
-        trials.end(number, {"value": None, "seeds": [], "failure": cut(why, 300)})
-        print(f"{self._configurations[place].name}, trial {number}: broke down: {cut(why, 300)}", flush=True)
+        why = cut(one_line(why), 300)
+        trials.end(number, {"value": None, "seeds": [], "failure": why})
+        print(f"{self._configurations[place].name}, trial {number}: broke down: {why}", flush=True)
 
     def _head(self, job: TrialJob) -> str:
         done = sum(one.state.is_finished() for of in self._trials for one in of.all())

@@ -201,6 +201,13 @@ def test_class_lists_that_are_refused(text, message):
     refused(message, parse_class_list, text, CLASSES, SEEN, UNSEEN)
 
 
+def test_where_there_are_no_groups_none_is_advised():
+    assert parse_class_list("3,zebra", CLASSES, None, None).tolist() == [3, 1]
+    for word in ("all", "seen", "unseen", "qqqq"):
+        refused(f"no class '{word}'; give an id or a name$", parse_class_list, word, CLASSES, None, None)
+    refused("holds no classes; give ids or names with commas between$", parse_class_list, ",", CLASSES, None, None)
+
+
 def test_a_group_without_classes():
     refused("class list 'unseen': holds no classes", parse_class_list, "unseen", CLASSES, SEEN, UNSEEN[:0])
 

@@ -70,8 +70,17 @@ def test_another_name_is_there(place):
     told(r"there is res101.mat, in other letters", root=place / "CUB", feature_file="RES101.MAT")
     told(r"there is att_splits.mat: --config.data.semantics=att .*CE-GZSL", root=place / "CUB", semantics="sent")
     told(r"birdz.npz: no such file; did you mean .*birds.npz", source="npz", root=place / "birdz.npz")
+    shutil.copy(place / "birds.npz", place / "two.npz")
+    told(r"own.npz: no such file; set --config.data.root to the .npz", source="npz", root=place / "own.npz")
+    told(r"two.h5: no such file; did you mean .*two.npz", source="npz", root=place / "two.h5")
     told(r"own.npz: no such file; set --config.data.root to the .npz that d3gzsl embed writes, or .*docs/using.md says$", source="npz", root="own.npz")
     told(r"there is no folder .*cub; did you mean .*CUB", root=place / "cub")
+
+
+def test_a_folder_for_a_file_of_another_kind(place):
+    for read in (lambda path: open_features(path, 12), read_classes):
+        with pytest.raises(UserError, match=r"CUB: is a folder, not a file, in which there is att_splits.mat, res101.mat; give a file of "):
+            read(place / "CUB")
 
 
 def test_another_folder_has_them(place):
@@ -104,7 +113,9 @@ def test_no_permission(place, monkeypatch):
 
 
 def test_paths_that_are_none(place):
-    for odd, message in (("", "is empty"), ("a\0b", "zero byte"), ("gs://a/b", "is not read"), ("~nobody-of-that-name/x", "home folder")):
+    told(r"--config.data.root is missing: it is the .npz that d3gzsl embed wrote", source="npz", root="")
+    told(r"--config.data.root: is empty", source="mat", root="")
+    for odd, message in (("a\0b", "zero byte"), ("gs://a/b", "is not read"), ("~nobody-of-that-name/x", "home folder")):
         for source in ("mat", "npz"):
             told(rf"--config.data.root.*{message}", source=source, root=odd)
     for long in ("x" * 3000, f"{place}/{'x' * 300}"):

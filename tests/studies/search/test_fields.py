@@ -62,17 +62,27 @@ def test_fields_that_mean_nothing_to_a_configuration_are_left_out():
         fields(texts[1:2], f"{DIGITS}:base")
 
 
+FORM = "expected NAME=LOW..HIGH, NAME=LOW..HIGH:log or NAME=VALUE,VALUE"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train.learning_rate", "must be FIELD=VALUE"),
+        ("train.learning_rate", f"--field train.learning_rate: {FORM}"),
+        ("train.learning_rate=", f"--field train.learning_rate=: {FORM}"),
+        ("train.learning_rate=1..", f"--field train.learning_rate=1..: {FORM}"),
+        ("train.learning_rate=..1", FORM),
+        ("train.learning_rate=1..2..3", FORM),
+        ("train.learning_rate=1..2:lin", FORM),
+        ("train.learning_rate=1..2:log:log", FORM),
+        ("train.learning_rate=1:log", FORM),
         ("train.lerning_rate=1..2", "config.train.lerning_rate: no such field; did you mean config.train.learning_rate"),
-        ("train.learning_rate=low..high", "config.train.learning_rate='low': must be of type float"),
+        ("train.learning_rate=low..high", "config.train.learning_rate='low': must be a number, more than 0"),
         ("train.learning_rate=1e-2..1e-4", "the range is empty; the lower end comes first"),
         ("train.learning_rate=1e-3..1e-3", "the range is empty"),
         ("distillation.weight_kl=0..1:log", "a range by its logarithm begins above 0"),
         ("train.learning_rate=0..1", "config.train.learning_rate=0: must be more than 0"),
-        ("train.batch_size=1.5..200", "config.train.batch_size='1.5': must be of type int"),
+        ("train.batch_size=1.5..200", "config.train.batch_size='1.5': must be a whole number, at least 0"),
         ("train.batch_size=128", "there is nothing to choose from; give LOW..HIGH, several values, or --set it"),
         ("train.batch_size=128,256", "does not have the configuration's own 64, which is trial 0; add it, or --set train.batch_size"),
         ("train.learning_rate=1e-2..1e-1", "does not have the configuration's own 0.001"),
