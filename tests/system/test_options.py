@@ -9,16 +9,16 @@ from d3gzsl_jax.system.options import Parser
 
 TWICE = [
     (["predict", "--workdir=r", "--input=a.npy", "--input=b.npy"], "--input=a.npy and --input=b.npy"),
-    (["predict", "--workdir=r", "--image_encoder", "a", "--image-encoder=b"], "--image_encoder=a and --image_encoder=b"),
+    (["predict", "--workdir=r", "--image_encoder", "a", "--image-encoder=b"], "--image-encoder=a and --image-encoder=b"),
     (["--mode=predict", "--workdir=r", "-workdir", "s"], "--workdir=r and --workdir=s"),
     (["--mode=predict", "--mode", "evaluate"], "--mode=predict and --mode=evaluate"),
     (["train", "--config=digits", "--config", "own"], "--config=digits and --config=own"),
     (["train", "--config=digits", "--workdir=a", "--workdir=b"], "--workdir=a and --workdir=b"),
     (["ablate", "--config=digits", "--output=a", "--output=b"], "--output=a and --output=b"),
-    (["ablate", "--config=digits", "--output=a", "--data_root=a", "--root=b"], "--data_root=a and --root=b"),
+    (["ablate", "--config=digits", "--output=a", "--data_root=a", "--root=b"], "--data-root=a and --root=b"),
     (["ablate", "--config=digits", "--output=a", "--set=seed=1"], "--set seed=1: every run"),  # as before
     (["ablate", "--config=digits", "--output=a", "--set=train.epochs=1", "--set", "config.train.epochs=2"], "--set train.epochs=1 and --set train.epochs=2"),
-    (["ablate", "--config=digits", "--output=a", "--set=data.root=a", "--data_root=b"], "--set data.root=a and --data_root=b"),
+    (["ablate", "--config=digits", "--output=a", "--set=data.root=a", "--data_root=b"], "--set data.root=a and --data-root=b"),
     (["ablate", "--config=digits", "--output=a", "--vary=train.epochs=1,2", "--vary=train.epochs=3"], "--vary train.epochs=1,2 and --vary train.epochs=3"),
     (["search", "--config=digits", "--storage=pg://me:secret@h/x", "--storage=pg://me:secret@h/y"], "--storage=pg://me:***@h/x and --storage=pg://me:***@h/y"),
     (["baselines", "--config=digits", "--config=own"], "--config=digits and --config=own"),
