@@ -58,7 +58,8 @@ class Setup:
             self.arrays, data.seen_classes, data.unseen_classes, config.eval.batch_size, self.mode != "stream"
         )
         self.loop = Loop(
-            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding
+            model.objective, model.optimization, config.train.n_critic, config.train.batch_size, config.guards.loss_limit, sharding,
+            terms_at_once=jax.default_backend() != "cpu",
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
         self._has_folds = config.eval.selection == "validation"

@@ -63,6 +63,8 @@ class Loop:
         n_critic, batch: how often an outer step goes through a phase that does not say so itself, rows per batch.
         loss_limit: a term whose absolute value is over it counts as gone bad, like one that is not finite.
         sharding: over which devices; state, tally and constants are replicated on them.
+        terms_at_once: whether a repeated update writes its terms down as one array: one kernel of a GPU, where ten terms would take
+            ten. On a CPU it brings nothing, and a seed among others would differ in a last digit from itself alone.
     """
 
     objective: Objective
@@ -71,6 +73,7 @@ class Loop:
     batch: int
     loss_limit: float = math.inf
     sharding: Sharding = ONE_DEVICE
+    terms_at_once: bool = False
 
     def run(
         self, state: TrainState, tally: Tally, constants: Constants, inputs: Inputs, start: jax.Array | int, count: jax.Array | int
@@ -128,7 +131,8 @@ class Loop:
         def step(phases: tuple[Phase, ...]) -> tuple[Any, ...]:
             draws = self._draws(constants, state.step, phases)
             return train_step(
-                self.objective, self.optimization, phases, state, constants.teacher, classes, batches, draws, measure
+                self.objective, self.optimization, phases, state, constants.teacher, classes, batches, draws, measure,
+                self.terms_at_once,
             )
 
         different = [phases] if phases else self.different_phases

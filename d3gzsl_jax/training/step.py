@@ -66,6 +66,7 @@ def train_step(
     batches: Batch,
     draws: StepDraws,
     measure: jax.Array | None = None,
+    terms_at_once: bool = False,
 ) -> tuple[TrainState, dict[str, Terms]] | tuple[TrainState, dict[str, Terms], Norms]:
     """One outer step: the phases in their order, each repeat of one with new batches on its own, one without on the LAST batch.
     On WGAN-GP: n_critic critic updates, then one generator update, which sees the updated critic and student.
@@ -76,6 +77,7 @@ def train_step(
         batches: leaves with a leading axis over the batches of the step, then (B, ...).
         draws: of all phases.
         measure: () bool, whether to compute the norms, returned as a third (zeros where not); None: they are not returned.
+        terms_at_once: see `Loop`.
 
     Returns:
         The new state, and the terms by phase: (repeats,) where it has new batches, else (). A phase's 'loss' is that of its last
@@ -106,7 +108,7 @@ def train_step(
             first += count
             last = jax.tree.map(lambda leaf: leaf[-1], own)
             made = objective.make(phase, state.params, teacher, classes, own, drawn, state.method) if phase.made_ahead else None
-            state, (found, measured) = _scan(turn, state, (own, drawn, made), count)
+            state, (found, measured) = _scan(turn, state, (own, drawn, made), terms_at_once and count > 1)
             measured = jax.tree.map(lambda leaf: leaf[-1], measured)
         else:
             state, (found, measured) = turn(state, (last, drawn, None))
@@ -118,17 +120,16 @@ def train_step(
 
 
 def _scan(
-    turn: Callable[[TrainState, Any], tuple[TrainState, Any]], state: TrainState, inputs: Any, count: int
+    turn: Callable[[TrainState, Any], tuple[TrainState, Any]], state: TrainState, inputs: Any, at_once: bool
 ) -> tuple[TrainState, Any]:
-    """`jax.lax.scan` of a turn whose second result is scalars. Of several turns they are written down as one array a turn: one
-    kernel of a GPU, where ten terms would take ten in every critic update."""
+    """`jax.lax.scan` of a turn whose second result is scalars; `at_once`: a turn writes them down as one array."""
 
     def packed(state: TrainState, inputs: Any) -> tuple[TrainState, tuple[jax.Array, Partial]]:
         state, scalars = turn(state, inputs)
         values, unpack = ravel_pytree(scalars)
         return state, (values, Partial(unpack))
 
-    if count == 1:
+    if not at_once:
         return jax.lax.scan(turn, state, inputs)
     state, (values, unpack) = jax.lax.scan(packed, state, inputs)
     return state, jax.vmap(unpack)(values)

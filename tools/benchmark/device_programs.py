@@ -80,7 +80,8 @@ def _step(of: Size, devices: list[Any]) -> Program:
     phases = loop.different_phases[-1]
     tally = jax.eval_shape(loop.empty_tally, state, constants, None)
     mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
-    spread = dataclasses.replace(loop, sharding=Sharding(mesh if len(devices) > 1 else None))
+    sharding = Sharding(mesh if len(devices) > 1 else None)
+    spread = dataclasses.replace(loop, sharding=sharding, terms_at_once=devices[0].platform != "cpu")
     place = NamedSharding(mesh, PartitionSpec())
     step = lambda *given: spread.add_step(*given, None, phases)  # noqa: E731
     jitted = jax.jit(step, donate_argnums=(0, 1), out_shardings=place)

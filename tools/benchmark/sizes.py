@@ -106,7 +106,8 @@ def build(of: Size) -> tuple[Loop, TrainState, Constants]:
         step=jnp.int32(0), params=params | frozen | first_stage(framework, root), opt_state=optimization.init(params),
         method=framework.initial_state(),
     )  # fmt: skip
-    return Loop(objective, optimization, of.n_critic, of.batch), state, constants
+    loop = Loop(objective, optimization, of.n_critic, of.batch, terms_at_once=jax.default_backend() != "cpu")
+    return loop, state, constants
 
 
 def first_stage(framework: Framework, root: jax.Array) -> Params:
