@@ -372,3 +372,21 @@ def test_a_term_over_the_limit_is_named_with_its_value(problem):
     with pytest.raises(DivergenceError, match=r"outer step 0, critic update 1: over config.guards.loss_limit=0.001: .*gradient_penalty = \d"):
         tally.check(1e-3)
     assert int(state.step) == 2
+
+
+@pytest.mark.parametrize("repeated", [3, 1])
+def test_terms_written_down_at_once_are_the_terms(repeated):
+    """In one array or one by one: the same names, shapes and, up to rounding, values, whether an update is repeated or not."""
+    p = dataclasses.replace(small.problem(), n_critic=repeated)
+    batches, draws = inputs_of(p)
+    given = p.state, p.constants.teacher, p.constants.classes, batches, draws, jnp.bool_(True)
+    jitted = jax.jit(train_step, static_argnums=(0, 1, 2, 9))
+    phases = p.objective.framework.phases(0)
+    plain, at_once = (jitted(p.objective, p.optimization, phases, *given, way) for way in (False, True))
+    chex.assert_trees_all_equal_shapes_and_dtypes(plain, at_once)
+    chex.assert_trees_all_close(plain[1:], at_once[1:], rtol=1e-5, atol=1e-6)
+    assert plain[1]["critic"]["loss"].shape == (repeated,)
+
+
+def test_a_loop_for_a_cpu_writes_terms_one_by_one(problem):
+    assert not loop_of(problem).terms_at_once  # a seed among others would differ in its last digits (tests/studies/test_seeds.py)

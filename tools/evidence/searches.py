@@ -86,7 +86,8 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         for one in found:
             runs, base = one["runs"], bases.get(one["framework"], {}) if one["distillation"] else {}
             cells = [benchmark, FRAMEWORKS[one["framework"]].called + (" + D3" if one["distillation"] else "")]
-            cells += [one["done"] + one["stopped_early"] + one["broke_down"], f"{one['core_seconds'] / 3600:.1f}", percent(one["own"]), percent(one["best"])]
+            cells += [one["done"] + one["stopped_early"] + one["broke_down"], f"{one['core_seconds'] / 3600:.1f}"]
+            cells += [percent(one["own"]), percent(one["best"])]
             cells += [_settings(one["settings"]), ", ".join(dict.fromkeys(run["prediction"] for run in runs.values())), len(runs)]
             cells += [with_deviation(_values(runs, measure)) for measure in _MEASURES]
             seeds = [seed for seed in runs if seed in base]
