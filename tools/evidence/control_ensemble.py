@@ -11,7 +11,6 @@ together. Gamma is what the folds of a run chose, of two runs its mean. tools/ev
 """
 
 import itertools
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +31,6 @@ from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from d3gzsl_jax.system.atomic import write_text
 from tools import named_runs
 from tools.evidence.comparisons import has_ensemble
 
@@ -124,14 +122,7 @@ def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table
 
 def main() -> int:
     """The command line; returns the exit code."""
-    given = named_runs.read(__doc__ or "", "FILE.json")
-    try:
-        found = {name: compared(folder) for name, folder in given.runs}
-    except UserError as error:
-        print(f"control_ensemble.py: {error}", file=sys.stderr)
-        return 2
-    write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
-    return 0
+    return named_runs.write_json(__doc__ or "", "control_ensemble.py", compared)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ from d3gzsl_jax.studies.search.table import percent
 from d3gzsl_jax.studies.tables.cells import signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from d3gzsl_jax.system.atomic import write_text
 from tools import named_runs
 
 _MEASURES = ("calibrated", "harmonic", "ausuc", "zsl")
@@ -115,14 +114,7 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    given = named_runs.read(__doc__ or "", "FILE.json")
-    try:
-        found = {name: entries(folder) for name, folder in given.runs}
-    except UserError as error:
-        print(f"searches.py: {error}", file=sys.stderr)
-        return 2
-    write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
-    return 0
+    return named_runs.write_json(__doc__ or "", "searches.py", entries)
 
 
 if __name__ == "__main__":

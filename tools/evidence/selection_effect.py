@@ -11,7 +11,6 @@ result.
 """
 
 import itertools
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,6 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find
-from d3gzsl_jax.system.atomic import write_text
 from tools import named_runs
 
 
@@ -81,14 +79,7 @@ def effects(runs: Path) -> list[dict[str, Any]]:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    given = named_runs.read(__doc__ or "", "FILE.json")
-    try:
-        found = {name: effects(folder) for name, folder in given.runs}
-    except UserError as error:
-        print(f"selection_effect.py: {error}", file=sys.stderr)
-        return 2
-    write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
-    return 0
+    return named_runs.write_json(__doc__ or "", "selection_effect.py", effects)
 
 
 if __name__ == "__main__":
