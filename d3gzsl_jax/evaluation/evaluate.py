@@ -157,7 +157,7 @@ def predict(
 ) -> tuple[jax.Array, ...]:
     """Predicted ids, and the fields of `Best`."""
     logits = logits_of(function, of, params, features)
-    return jnp.argmax(logits, axis=-1), *_best_of(logits, seen, unseen)
+    return jnp.argmax(logits, axis=-1), *best_of(logits, seen, unseen)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -168,8 +168,8 @@ def _highest(
     return jnp.argmax(logits_of(function, of, params, features), axis=-1)
 
 
-def _best_of(logits: jax.Array, seen: jax.Array, unseen: jax.Array) -> tuple[jax.Array, ...]:
-    """The fields of `Best` of logits (n, C)."""
+def best_of(logits: Any, seen: Any, unseen: Any) -> tuple[Any, ...]:
+    """The fields of `Best` of logits (n, C) by class id, of JAX or of NumPy as they are; `seen`, `unseen`: class ids."""
     return tuple(part for ids in (seen, unseen) for part in (ids[logits[:, ids].argmax(axis=-1)], logits[:, ids].max(axis=-1)))
 
 

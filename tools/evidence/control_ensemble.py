@@ -24,6 +24,7 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.curves import Best, area, trade_off
+from d3gzsl_jax.evaluation.evaluate import best_of
 from d3gzsl_jax.evaluation.metrics import harmonic_mean, mean_over_classes, per_class_accuracy
 from d3gzsl_jax.evaluation.selection import at_gamma
 from d3gzsl_jax.runs import json_files
@@ -68,16 +69,12 @@ def together(one: Scored, other: Scored) -> Scored:
 def measured(of: Scored, data: GZSLData, seen: np.ndarray, unseen: np.ndarray) -> dict[str, float]:
     """`_MEASURES` in percent."""
     labels_seen, labels_unseen = data.labels[data.test_seen], data.labels[data.test_unseen]
-    of_seen, of_unseen = (_best(logits, seen, unseen) for logits in (of.seen, of.unseen))
+    of_seen, of_unseen = (Best(*best_of(logits, seen, unseen)) for logits in (of.seen, of.unseen))
     curve = trade_off(of_seen, labels_seen, of_unseen, labels_unseen, seen, unseen)
     harmonic = [harmonic_mean(*(float(value) for value in at_gamma(curve, gamma))) for gamma in (of.gamma, 0.0)]
     zsl = mean_over_classes(per_class_accuracy(of_unseen.unseen_class, labels_unseen, unseen))
     values = (*harmonic, area(curve["unseen"], curve["seen"]), zsl)
     return {name: 100.0 * value for name, value in zip(_MEASURES, values, strict=True)}
-
-
-def _best(logits: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Best:
-    return Best(*(part for ids in (seen, unseen) for part in (ids[logits[:, ids].argmax(axis=1)], logits[:, ids].max(axis=1))))
 
 
 def compared(runs: Path) -> dict[str, dict[str, list[float]]]:
