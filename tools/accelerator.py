@@ -4,11 +4,11 @@
     python tools/accelerator.py --minutes 3 --quick      # on a CPU, at tiny sizes: does the command itself work?
 
 In this order, each in a process of its own with a share of the time (tools/accelerator_stages/plan.py): the chip, its driver and
-versions; the recordings of tests/golden replayed in float32; the outer step of every framework at CUB's size in float32, tf32 and
-bfloat16; the PyTorch version of the method on the same chip, where PyTorch for it is installed; training on rows of CUB's size
-(real ones where --data holds vgg768.mat and its splits), extrapolated to the released 2000 epochs; several seeds as one program; a
-profile; and the tests of what depends on the backend. A stage that fails, or for which no time is left, costs one line; the next
-goes on. TensorFlow is not needed.
+versions; the outer step of every framework at CUB's size in float32, tf32 and bfloat16; the PyTorch version of the method on the
+same chip, where PyTorch for it is installed; training on rows of CUB's size (real ones where --data holds vgg768.mat and its
+splits), extrapolated to the released 2000 epochs; several seeds as one program; a profile; the outer step as the compiler makes it
+without flags of ours; the recordings of tests/golden replayed in float32; and the tests of what depends on the backend. A stage that
+fails, or for which no time is left, costs one line; the next goes on. TensorFlow is not needed.
 
 FOLDER/accelerator.json is written after every stage, and FOLDER/accelerator.md, the tables for docs/benchmarks.md, of it; logs and
 what a stage had found when it was cut lie in FOLDER/stages. Exit code 0 where every stage was done or had nothing to do here; 1
@@ -81,11 +81,10 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
         results["stages"] = _known(folder)
     platform = results["stages"].get("chip", {}).get("found", {}).get("platform", "")
     _write(folder, results)
-    for planned in PLAN:
-        if arguments.only and planned.name not in arguments.only:
-            continue
+    plan = [planned for planned in PLAN if not arguments.only or planned.name in arguments.only]
+    for planned in plan:
         left = deadline - time.monotonic()
-        seconds = left if arguments.only else seconds_for(planned, left)
+        seconds = seconds_for(planned, left, plan)
         if left <= 0 or (seconds < planned.least and not arguments.quick):
             found = {"status": "skipped", "why": f"{max(left, 0):.0f} s were left", "seconds": 0.0, "found": {}}
         else:

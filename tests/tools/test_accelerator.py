@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import GOLDEN, ROOT
 from tools import accelerator
-from tools.accelerator_stages import backend_tests, oracle, replay, stage_process, training
+from tools.accelerator_stages import backend_tests, oracle, outer_steps, replay, stage_process, training
 from tools.accelerator_stages.plan import PLAN, Planned, seconds_for
 from tools.accelerator_stages.stage import Stage, found_file
 from tools.accelerator_stages.summary import markdown
@@ -35,6 +35,7 @@ WHOLE = {
     }, "configs/cub_small.py": {"failed": "no memory"}}},
     "seeds": {"seeds": 8, "config": "configs/cub_small.py", "steps": 200, "seconds": {"alone": 4.0, "vmap": 1.0, "map": 3.6}},
     "profiling": {"steps": 10, "milliseconds": 200.0, "longest": {"gemm_a": 150.0, "fusion": 50.0}},
+    "compilers_choice": {"wgan": STEP},
     "backend_tests": {"tests": {"passed": 90, "failed": 1, "which": ["tests/test_keys.py::test_a"], "all_were_run": False}},
 }  # fmt: skip
 
@@ -93,7 +94,7 @@ def test_when_the_command_itself_is_stopped_what_was_done_is_there(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         accelerator.main(["--output", str(tmp_path)], run)
-    assert list(read(tmp_path)["stages"]) == ["chip", "replay", "outer_steps", "oracle"]
+    assert list(read(tmp_path)["stages"]) == ["chip", "outer_steps", "oracle"]
 
 
 def test_a_stage_by_itself_leaves_the_others_as_they_were(tmp_path):
@@ -109,13 +110,22 @@ def test_a_stage_by_itself_leaves_the_others_as_they_were(tmp_path):
 def test_a_stage_for_which_no_time_is_left_is_skipped(tmp_path):
     assert accelerator.main(["--output", str(tmp_path), "--minutes", "0.2"], lambda stage, planned: done(stage.name)) == 0
     found = read(tmp_path)["stages"]
-    assert found["chip"]["status"] == "done" and found["replay"]["status"] == "skipped" and "s were left" in found["replay"]["why"]
+    assert found["chip"]["status"] == "done" and found["outer_steps"]["status"] == "skipped" and "s were left" in found["outer_steps"]["why"]
 
 
 def test_what_a_stage_leaves_over_goes_to_those_after_it():
     assert sum(planned.share for planned in PLAN) == 100
     assert seconds_for(PLAN[0], 500.0) == pytest.approx(500 * PLAN[0].share / 100)
     assert seconds_for(PLAN[-1], 500.0) == 500.0
+    few = [PLAN[0], PLAN[-1]]
+    assert seconds_for(few[0], 500.0, few) == pytest.approx(500 * few[0].share / (few[0].share + few[1].share))
+
+
+def test_the_first_framework_is_timed_in_all_precisions_before_the_others():
+    assert outer_steps.order(["a", "b", "c"]) == [
+        ("float32", "a"), ("tf32", "a"), ("bfloat16", "a"), ("float32", "b"), ("float32", "c"), ("tf32", "b"), ("tf32", "c"),
+        ("bfloat16", "b"), ("bfloat16", "c"),
+    ]  # fmt: skip
 
 
 STAND_IN = """
@@ -138,12 +148,12 @@ def test_a_stage_is_a_process_and_what_it_wrote_is_kept_however_it_ends(tmp_path
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     monkeypatch.setattr(stage_process, "PROCESS", (stage_process.sys.executable, str(tmp_path / "stand_in.py")))
     monkeypatch.setattr(stage_process, "_GRACE", 0.5)
-    monkeypatch.setenv("XLA_FLAGS", "--a=1")
+    monkeypatch.setenv("XLA_FLAGS", "--a=1 --b=2")
     given = stage(tmp_path, 3.0 if name == "hangs" else 60.0, name)
-    given.data = code
-    found = stage_process.outcome(given, Planned(name, 10, many_programs=True))
+    given.data, given.platform = code, "cuda"
+    found = stage_process.outcome(given, Planned(name, 10, flags="--b=3 --c=4"))
     assert found["status"] == status and why in found["why"] and found["seconds"] < 60
-    assert found["found"]["environment"] == {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "--a=1 --xla_gpu_autotune_level=0"}
+    assert found["found"]["environment"] == {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "--a=1 --b=2 --c=4"}
 
 
 def test_a_stage_that_raises_says_why_in_its_last_line(tmp_path, monkeypatch, capsys):
@@ -173,6 +183,7 @@ def test_the_tables_are_made_of_the_json():
         "| `configs/cub.py` | 120 | 0.50 s | 17 min | 10.0 / 50.0 / 16.7 |", "| `configs/cub_small.py` | no memory |  |  |  |",
         "8 seeds, `configs/cub_small.py`, 200 outer steps each, compiled already: vmap 1.00 s (0.25), map 3.60 s (0.90), one after another 4.00 s.",
         "| wgan | within | 4e-07 | 0.0009 |  |", "| free | failed |  |  | RuntimeError: \\| no |", "| `gemm_a` | 150.00 | 75 % |",
+        "Without flags of this tool: wgan, float32 20 ms, first call 12.0 s.",
         "Tests of what depends on the backend (not all were run): 90 passed, 1 failed: `tests/test_keys.py::test_a`.",
     ):  # fmt: skip
         assert line in text.splitlines()

@@ -64,17 +64,20 @@ def _memory(device: Any) -> float | None:
 
 
 def _rate(side: int, precision: str) -> float:
-    """Floating-point operations a second of float32 matrices' product at this precision, the best of three rounds."""
-    times = 2 if jax.devices()[0].platform == "cpu" else 50
+    """Floating-point operations a second of float32 matrices' product at this precision, the best of three rounds of a fifth of a
+    second."""
     with scope(precision):
         multiply = jax.jit(lambda a, b: (a @ b) / side)
         square = jnp.ones((side, side))
-        multiply(square, square).block_until_ready()
-        best = float("inf")
-        for _ in range(3):
+
+        def seconds(times: int) -> float:
             began, out = time.perf_counter(), square
             for _ in range(times):
                 out = multiply(out, square)
             out.block_until_ready()
-            best = min(best, time.perf_counter() - began)
+            return time.perf_counter() - began
+
+        seconds(1)
+        times = min(max(round(0.2 / seconds(1)), 2), 100)
+        best = min(seconds(times) for _ in range(3))
     return times * 2.0 * side**3 / best

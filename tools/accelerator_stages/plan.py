@@ -1,5 +1,6 @@
 """The stages in their order, and how much of the time each may have."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -9,24 +10,27 @@ class Planned(NamedTuple):
     Attributes:
         share: in percent of the whole.
         least: seconds below which it is not begun.
-        many_programs: compiles many programs, some of them side by side, so products are not tuned (one GPU would tune for all).
+        flags: for XLA on a GPU, '' for the compiler's own choices; others that are given in the environment are kept.
     """
 
     name: str
     share: int
     least: float = 15.0
-    many_programs: bool = False
+    flags: str = ""
 
 
+# Triton's products are tuned by compiling dozens of forms of each on the one GPU: minutes for a program. cuBLAS's are ready, and
+# without Triton's they are what is left, also where nothing is tuned at all.
+CUBLAS = "--xla_gpu_enable_triton_gemm=false"
+UNTUNED = f"{CUBLAS} --xla_gpu_autotune_level=0"
 PLAN = (
-    Planned("chip", 4, least=0.0), Planned("replay", 12, many_programs=True), Planned("outer_steps", 26, many_programs=True),
-    Planned("oracle", 10), Planned("training", 26), Planned("seeds", 8), Planned("profiling", 4),
-    Planned("backend_tests", 10, many_programs=True),
+    Planned("chip", 5, least=0.0), Planned("outer_steps", 28, flags=CUBLAS), Planned("oracle", 12),
+    Planned("training", 20, flags=CUBLAS), Planned("seeds", 8, flags=CUBLAS), Planned("profiling", 5, flags=CUBLAS),
+    Planned("compilers_choice", 8), Planned("replay", 8, flags=UNTUNED), Planned("backend_tests", 6, flags=UNTUNED),
 )  # fmt: skip
-UNTUNED = "--xla_gpu_autotune_level=0"
 
 
-def seconds_for(planned: Planned, left: float) -> float:
-    """What a stage may take where `left` seconds remain for it and all after it."""
-    later = PLAN[PLAN.index(planned) :]
+def seconds_for(planned: Planned, left: float, plan: Sequence[Planned] = PLAN) -> float:
+    """What a stage of the plan may take where `left` seconds remain for it and all after it."""
+    later = plan[plan.index(planned) :]
     return left * planned.share / sum(one.share for one in later)

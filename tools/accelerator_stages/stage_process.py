@@ -16,7 +16,7 @@ from typing import Any
 
 from d3gzsl_jax.errors import reason
 from d3gzsl_jax.text import cut
-from tools.accelerator_stages.plan import UNTUNED, Planned
+from tools.accelerator_stages.plan import Planned
 from tools.accelerator_stages.stage import NotHereError, Stage, found_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def outcome(stage: Stage, planned: Planned) -> dict[str, Any]:
     found_file(stage.output, stage.name).unlink(missing_ok=True)
     with open(log, "w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            [*PROCESS, stage.to_json()], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=_environment(stage.output, planned),
+            [*PROCESS, stage.to_json()], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=_environment(stage, planned),
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -50,15 +50,15 @@ def outcome(stage: Stage, planned: Planned) -> dict[str, Any]:
     return {"status": status, "why": why, "seconds": round(time.monotonic() - began, 1), "found": _found(stage)}
 
 
-def _environment(output: Path, planned: Planned) -> dict[str, str]:
+def _environment(stage: Stage, planned: Planned) -> dict[str, str]:
     """Memory as it is needed, since one process follows another and PyTorch is one of them; this checkout first; programs compiled
     anew in a new output folder, so that times of first calls mean something."""
     flags = os.environ.get("XLA_FLAGS", "")
-    if planned.many_programs and "autotune_level" not in flags:
-        flags = f"{flags} {UNTUNED}".strip()
+    if stage.platform in ("cuda", "rocm"):  # another chip's compiler may refuse what it does not know
+        flags = " ".join([flags, *(one for one in planned.flags.split() if one.partition("=")[0] not in flags)]).strip()
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     given = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3"} | dict(os.environ)
-    given |= {"PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(output / "compiled")}
+    given |= {"PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(stage.output / "compiled")}
     return given | ({"XLA_FLAGS": flags} if flags else {})
 
 

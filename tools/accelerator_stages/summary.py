@@ -9,6 +9,7 @@ def markdown(results: dict[str, Any]) -> str:
     size = "tiny" if results.get("quick") else "CUB's size"
     parts = [
         _chip(results, found.get("chip", {})), _steps(found.get("outer_steps", {}), found.get("oracle", {}), size),
+        _untouched(found.get("compilers_choice", {})),
         _training(found.get("training", {})), _seeds(found.get("seeds", {})), _replay(found.get("replay", {})),
         _tests(found.get("backend_tests", {})), _profile(found.get("profiling", {})), _not_whole(results),
     ]  # fmt: skip
@@ -54,6 +55,12 @@ def _steps(found: dict[str, Any], rival: dict[str, Any], size: str) -> str:
             cells.append(_rival(theirs[0] if theirs else {}, of[asked]))
         rows.append(cells)
     return _table(heads, rows)
+
+
+def _untouched(found: dict[str, Any]) -> str:
+    if not (one := found.get("wgan")):
+        return ""
+    return f"Without flags of this tool: wgan, float32 {_step(one)} ms, first call {one['first_call_seconds']:.1f} s."
 
 
 def _step(one: dict[str, Any]) -> str:

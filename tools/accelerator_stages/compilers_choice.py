@@ -1,0 +1,12 @@
+"""The outer step as the compiler makes it without flags of ours: what a run has whose environment says nothing."""
+
+from d3gzsl_jax.system.startup import configure
+from tools.accelerator_stages.outer_steps import prepared, sizes, timed
+from tools.accelerator_stages.stage import Stage
+
+
+def run(stage: Stage) -> None:
+    """Records 'wgan': the figures of `outer_steps.timed`, in float32."""
+    configure()
+    stage.record(wgan=timed(*prepared(sizes(stage.quick)["wgan"], "float32")))
+    print(stage.found, flush=True)
