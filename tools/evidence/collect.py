@@ -3,7 +3,8 @@
     python tools/evidence/collect.py --output=docs/results FLO=OUT/flo CUB100=OUT/cub100
 
 Of every run under the folder of a benchmark, OUTPUT/BENCHMARK/<method>/seed-<k>/results.json holds metrics, calibrated metrics,
-what was chosen, details and configuration, as `d3gzsl table` reads them; not the accuracies by class, and no path of this machine.
+what was chosen, details, configuration and kind of device, as `d3gzsl table` reads them; not the accuracies by class, and no path of
+this machine.
 What is there already of the same method and seed is replaced, all else left: a new seed is a run and this command again. A
 benchmark may have several folders, each named so.
 """
@@ -36,8 +37,11 @@ def kept(content: Any) -> Any:
 
 
 def trimmed(results: Mapping[str, Any]) -> dict[str, Any]:
-    """A results.json without what is left out, and without folders."""
+    """A results.json without what is left out, and without folders; 'machine' is what is kept of where it ran."""
     found: dict[str, Any] = kept(results)
+    if device := (results.get("provenance") or {}).get("device"):
+        about = results["provenance"]
+        found["machine"] = {"device": device["kind"], "host": about.get("machine"), "jax": about["versions"].get("jax")}
     for part, field in _PATHS:
         if (config := found["config"].get(part)) and config.get(field):
             config[field] = "FOLDER"

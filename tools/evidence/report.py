@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from tools.generated_blocks import filled
 
 _SEEDS = (3, 5, 10)
 """Numbers of seeds of which it is told what they could show."""
+_NOT_RECORDED = "machines that were not recorded"
+_DEVICES = {"cpu": "CPUs"}
 
 
 def effects_table(of: Sequence[Comparison]) -> Table:
@@ -122,21 +125,29 @@ _OF_FILES: dict[str, Callable[[Any], Table]] = {
 
 
 def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """How long all of it took: seeds that were trained together have one clock."""
-    total, unknown, without_folds = 0.0, 0, 0
-    for results in of_benchmarks.values():
-        longest: dict[tuple[str, bool, bool], tuple[float, bool]] = {}
+    """How long all of it took, by device: seeds that were trained together have one clock."""
+    longest: dict[tuple[Any, ...], tuple[float, bool]] = {}
+    runs: Counter[str] = Counter()
+    unknown = 0
+    for benchmark, results in of_benchmarks.items():
         for one in results:
-            key = one["framework"], bool(one["distillation"]), has_ensemble(one)
+            device = (one.get("machine") or {}).get("device") or _NOT_RECORDED
+            runs[device] += 1
+            key = device, benchmark, one["framework"], bool(one["distillation"]), has_ensemble(one)
             unknown += one.get("seconds") is None
             seconds = (one.get("seconds") or 0.0) + (one.get("fold_seconds") or 0.0)
             lacks_folds = one["framework"] in FRAMEWORKS and one["selection"] == "validation" and one.get("fold_seconds") is None
             longest[key] = max(longest.get(key, (0.0, False)), (seconds, lacks_folds))
-        total += sum(seconds for seconds, _ in longest.values())
-        without_folds += sum(lacks for _, lacks in longest.values())
+    hours: Counter[str] = Counter()
+    for (device, *_), (seconds, _) in longest.items():
+        hours[device] += seconds / 3600
+    by_device = ", ".join(f"{hours[name]:.1f} of {count} runs on {_DEVICES.get(name, name)}" for name, count in runs.most_common())
+    without_folds = sum(lacks for _, lacks in longest.values())
     told = [f"{unknown} results that do not say"] * bool(unknown)
     told += [f"the folds of {without_folds} rows, whose runs did not record them"] * bool(without_folds)
-    return f"All of it took {total / 3600:.1f} hours of the clock{', without ' + ' and '.join(told) if told else ''}."
+    total = sum(seconds for seconds, _ in longest.values()) / 3600
+    without = f", without {' and '.join(told)}" if told else ""
+    return f"All of it took {total:.1f} hours of the clock{without}: {by_device}."
 
 
 def blocks(folder: Path) -> tuple[dict[str, str], Any]:

@@ -7,7 +7,7 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.tables.command import read
 from tests.tools.evidence.results import results, write
-from tools.evidence import collect
+from tools.evidence import collect, report
 
 
 def test_what_is_kept_is_tabled_as_the_run_is(tmp_path):
@@ -27,6 +27,15 @@ def test_no_folder_and_no_class_is_kept(tmp_path):
     text = written.read_text(encoding="utf-8")
     assert "somebody" not in text and "per_class" not in text and written.parent.parent.name == "zerodiff-base"
     assert json.loads(text)["details"]["ood"]["student"]["msp"]["auroc"] == 0.75
+
+
+def test_of_where_it_ran_the_device_is_kept(tmp_path):
+    of = results("wgan", True, 0, 0.5, 0.25)
+    of["provenance"] = {"device": {"platform": "gpu", "kind": "a chip", "count": 1}, "machine": "Linux, 16 cores", "versions": {"jax": "0.11.2", "flax": "1"}}
+    write(tmp_path / "runs", of)
+    (written,) = collect.collect(tmp_path / "runs", tmp_path / "kept")
+    assert json.loads(written.read_text())["machine"] == {"device": "a chip", "host": "Linux, 16 cores", "jax": "0.11.2"}
+    assert report.hours_text({"FLO": [json.loads(written.read_text())] * 2}) == "All of it took 0.8 hours of the clock: 0.8 of 2 runs on a chip."
 
 
 def test_a_run_with_an_ensemble_has_a_folder_of_its_own(tmp_path):
