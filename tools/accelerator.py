@@ -7,8 +7,8 @@ In this order, each in a process of its own with a share of the time (tools/acce
 versions; the outer step of every framework at CUB's size in float32, tf32 and bfloat16; the PyTorch version of the method on the
 same chip, where PyTorch for it is installed; training on rows of CUB's size (real ones where --data holds vgg768.mat and its
 splits), extrapolated to the released 2000 epochs; several seeds as one program; a profile; the outer step as the compiler makes it
-without flags of ours; the recordings of tests/golden replayed in float32; and the tests of what depends on the backend. A stage that
-fails, or for which no time is left, costs one line; the next goes on. TensorFlow is not needed.
+without flags of ours; the recordings of tests/golden replayed in float32; and the tests of what depends on the backend. A stage
+that fails, or for which no time is left, costs one line; the next goes on. TensorFlow is not needed.
 
 FOLDER/accelerator.json is written after every stage, and FOLDER/accelerator.md, the tables for docs/benchmarks.md, of it; logs and
 what a stage had found when it was cut lie in FOLDER/stages. Exit code 0 where every stage was done or had nothing to do here; 1
@@ -74,11 +74,10 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
     """All stages; what is known is written after each of them."""
     deadline = time.monotonic() + 60 * arguments.minutes
     results: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(), "command": command, "minutes": arguments.minutes, "quick": arguments.quick,
-        "stages": {},
+        "date": datetime.date.today().isoformat(), "commands": [command], "quick": arguments.quick, "stages": {},
     }  # fmt: skip
-    if arguments.only:
-        results["stages"] = _known(folder)
+    if arguments.only and (known := _known(folder)):
+        results["stages"], results["commands"] = known["stages"], [*known["commands"], command]
     platform = results["stages"].get("chip", {}).get("found", {}).get("platform", "")
     _write(folder, results)
     plan = [planned for planned in PLAN if not arguments.only or planned.name in arguments.only]
@@ -103,9 +102,10 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
 
 
 def _known(folder: Path) -> dict[str, Any]:
-    """What an earlier call found, by stage."""
+    """'stages' and 'commands' of earlier calls; {} where there were none."""
     try:
-        return dict(json.loads((folder / RESULTS).read_text(encoding="utf-8"))["stages"])
+        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        return {"stages": dict(found["stages"]), "commands": list(found["commands"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -130,6 +130,7 @@ def main(argv: Sequence[str] | None = None, run: Runner = stage_process.outcome)
             raise UserError(f"--data {arguments.data}: there is no such folder")
         folder = output_folder(arguments.output)
         command = f"python tools/accelerator.py --minutes {arguments.minutes:g}{' --quick' if arguments.quick else ''}"
+        command += f" --only {' '.join(arguments.only)}" if arguments.only else ""
         results = measure(arguments, folder, command, run)
     except UserError as error:
         print(f"accelerator: {error}", file=sys.stderr)

@@ -105,6 +105,7 @@ def test_a_stage_by_itself_leaves_the_others_as_they_were(tmp_path):
     found = read(tmp_path)["stages"]
     assert platforms == ["cuda"] and found["seeds"]["found"] == {"seconds": {}} and found["training"]["found"] == WHOLE["training"]
     assert list(found) == [planned.name for planned in PLAN]
+    assert [told.partition(".py ")[2] for told in read(tmp_path)["commands"]] == ["--minutes 8", "--minutes 8 --only seeds"]
 
 
 def test_a_stage_for_which_no_time_is_left_is_skipped(tmp_path):
@@ -174,7 +175,7 @@ def test_a_stage_adds_to_what_it_found(tmp_path):
 
 
 def test_the_tables_are_made_of_the_json():
-    results = {"date": "2026-11-27", "command": "COMMAND", "stages": {name: done(name) for name in WHOLE}}
+    results = {"date": "2026-11-27", "commands": ["COMMAND"], "stages": {name: done(name) for name in WHOLE}}
     text = markdown(json.loads(json.dumps(results)))
     for line in (
         "2026-11-27, a chip, jax 0.11.2, torch 2.13.0, Python 3.12.1: `COMMAND`. Driver: a chip, 580.1. Products of 8192 x 8192 matrices, TFLOP/s: 50 in float32, 400 in tf32.",

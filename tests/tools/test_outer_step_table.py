@@ -3,6 +3,7 @@
 import json
 
 from tests.conftest import ROOT
+from tools.accelerator_stages.summary import markdown
 from tools.benchmark import outer_step_table
 from tools.generated_blocks import filled
 
@@ -38,4 +39,6 @@ def test_the_page_is_made_of_what_was_measured():
     found = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     made = "\n".join(outer_step_table.markdown_lines(outer_step_table.table(found)))
-    assert "<!-- begin outer-steps -->" in page and filled(page, {"outer-steps": made}) == page
+    chip = markdown(json.loads(outer_step_table.ACCELERATOR.read_text(encoding="utf-8"))).strip()
+    assert "<!-- begin outer-steps -->" in page and "<!-- begin accelerator -->" in page
+    assert filled(page, {"outer-steps": made, "accelerator": chip}) == page

@@ -19,7 +19,7 @@ _AROUND = ("ThunkExecutor", "end: ")  # what a CPU's trace has around the operat
 def run(stage: Stage) -> None:
     """Records 'trace', the folder, and 'longest': the operations of the devices by the time they take in all, in milliseconds."""
     configure()
-    folder, steps = stage.output / "trace", 2 if stage.quick else 10
+    folder, steps = stage.output / "trace", 2 if stage.quick else 20  # as outer_steps: its program is kept
     with scope("float32"):
         ours = Ours(sizes(stage.quick)["wgan"], steps)
         ours.step()

@@ -17,12 +17,13 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def _chip(results: dict[str, Any], found: dict[str, Any]) -> str:
+    commands = ", ".join(f"`{command}`" for command in results["commands"])
     if not found:
-        return f"{results['date']}, `{results['command']}`."
+        return f"{results['date']}, {commands}."
     about = found["environment"]
     versions = about["versions"] | about["backends"]
     named = ", ".join(f"{name} {versions[name]}" for name in ("jax", "torch") if name in versions)
-    lines = [f"{results['date']}, {about['device']['kind']}, {named}, Python {about['python']}: `{results['command']}`."]
+    lines = [f"{results['date']}, {about['device']['kind']}, {named}, Python {about['python']}: {commands}."]
     if found.get("driver"):
         lines.append(f"Driver: {found['driver']}.")
     if rates := found.get("matmul_flops"):

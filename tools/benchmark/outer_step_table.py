@@ -1,12 +1,13 @@
-"""The table of docs/benchmarks.md, made of what tools/benchmark/outer_step.py --output wrote on one machine.
+"""The tables of docs/benchmarks.md, made of what tools/benchmark/outer_step.py --output wrote on one machine, and of what
+tools/accelerator.py wrote on another.
 
     python tools/benchmark/outer_step_table.py F1.json F2.json ... --keep=docs/benchmarks.json --page=docs/benchmarks.md
-    python tools/benchmark/outer_step_table.py docs/benchmarks.json --page=docs/benchmarks.md
+    python tools/benchmark/outer_step_table.py docs/benchmarks.json --accelerator=docs/accelerator.json --page=docs/benchmarks.md
 
 A row a size: our outer step in float32 and in bfloat16, and by how much what is compared takes longer than our float32 step (of
 the published loop also than bfloat16), each with its peak resident memory. It stands in the page between <!-- begin outer-steps -->
-and <!-- end outer-steps -->. Several files are read as one, which --keep writes; of a size and precision that is there twice the
-later counts.
+and <!-- end outer-steps -->, the accelerator's tables between such marks called accelerator. Several files are read as one, which
+--keep writes; of a size and precision that is there twice the later counts.
 """
 
 import argparse
@@ -22,8 +23,10 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.tables.cells import UNKNOWN
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
+from tools.accelerator_stages.summary import markdown
 from tools.generated_blocks import filled
 
+ACCELERATOR = Path(__file__).resolve().parents[2] / "docs" / "accelerator.json"
 _ORACLES = ("eager", "explicit", "compiled")
 
 
@@ -69,11 +72,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="write all that was measured there, as one list")
+    parser.add_argument("--accelerator", type=Path, default=ACCELERATOR, metavar="FILE.json", help=f"default {ACCELERATOR.name}")
     parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
     measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
     try:
         made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
+        made["accelerator"] = markdown(json.loads(arguments.accelerator.read_text(encoding="utf-8"))).strip()
         write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
     except UserError as error:
         print(f"outer_step_table.py: {error}", file=sys.stderr)

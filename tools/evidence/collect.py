@@ -3,10 +3,9 @@
     python tools/evidence/collect.py --output=docs/results FLO=OUT/flo CUB100=OUT/cub100
 
 Of every run under the folder of a benchmark, OUTPUT/BENCHMARK/<method>/seed-<k>/results.json holds metrics, calibrated metrics,
-what was chosen, details, configuration and kind of device, as `d3gzsl table` reads them; not the accuracies by class, and no path of
-this machine.
-What is there already of the same method and seed is replaced, all else left: a new seed is a run and this command again. A
-benchmark may have several folders, each named so.
+what was chosen, details, configuration and kind of device, as `d3gzsl table` reads them; not the accuracies by class, and no path
+of this machine. What is there already of the same method and seed is replaced, all else left: a new seed is a run and this command
+again. A benchmark may have several folders, each named so.
 """
 
 import json
