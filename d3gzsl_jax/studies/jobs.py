@@ -18,6 +18,7 @@ from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
+from d3gzsl_jax.studies.seeds import train_together
 from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
@@ -124,6 +125,42 @@ def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:
         jax.clear_caches()  # else a process gathers the programs of all its jobs, until it gets no more memory for one
     if job.prune:
         prune(Path(job.folder))
+    return time.monotonic() - began
+
+
+def together(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
+    """The jobs in groups that differ in their seed alone, in the order of the first of each; a baseline is a group of its own."""
+    groups: dict[tuple[str, int], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.cell, job.seed if job.baseline else -1), []).append(job)
+    return [tuple(group) for group in groups.values()]
+
+
+def work_together(jobs: tuple[Job, ...]) -> float:
+    """`work` for a group of `together`: its seeds as one program.
+
+    Args:
+        jobs: the group; their folders are seed-<k> of one folder.
+
+    Raises:
+        UserError, DivergenceError, KeyboardInterrupt: see `work`.
+    """
+    if len(jobs) == 1:
+        return work(jobs[0])
+    first = jobs[0]
+    configure(keep_compiled=first.keep_compiled)
+    began = time.monotonic()
+    config = ConfigDict(first.config | {"seeds": tuple(job.seed for job in jobs)})
+    try:
+        data = load(config.dataset, config.data)
+        found = train_together(Path(first.folder).parent, config, data, Display(Console(quiet=True)))
+        if any(results["interrupted"] for results in found):
+            raise KeyboardInterrupt
+    finally:
+        jax.clear_caches()
+    for job in jobs:
+        if job.prune:
+            prune(Path(job.folder))
     return time.monotonic() - began
 
 

@@ -7,6 +7,7 @@ Seeds are the sample: an interval speaks of other seeds on the same split of the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -92,15 +93,7 @@ def _train_in(
     folder: RunFolder, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """`train_seeds`, in a folder that is held."""
-    chunks = list(_chunks(config, data, display))
-    found: list[dict[str, Any]] = []
-    for seeds in chunks:
-        starts = [Start(_of_seed(config, seed), str(folder.path / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
-        with compile_cache.at_least_here():
-            found += [results for _, results in train_runs(data, starts, display, _overrides_of_seeds(overrides))]
-        alike = len({results["selection"] for results in found}) == 1
-        if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
-            raise KeyboardInterrupt
+    found = train_together(folder.path, config, data, display, _overrides_of_seeds(overrides))
     content = summary(found)
     path = folder.write("results.json", content)
     _show(content, display)
@@ -108,6 +101,28 @@ def _train_in(
         display.say(sentence)
     display.say(f"wrote {path}" + ("; interrupted: the same command goes on from here" if content["interrupted"] else ""))
     return content
+
+
+def train_together(
+    folder: Path, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Trains all of config.seeds, each in folder/seed-<k>, as many at a time as config.parallel.seeds says.
+
+    Returns:
+        What the results.json of each holds.
+
+    Raises:
+        UserError, DivergenceError, Terminated, KeyboardInterrupt: see `train_seeds`.
+    """
+    found: list[dict[str, Any]] = []
+    for seeds in list(_chunks(config, data, display)):
+        starts = [Start(_of_seed(config, seed), str(folder / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
+        with compile_cache.at_least_here():
+            found += [results for _, results in train_runs(data, starts, display, overrides)]
+        alike = len({results["selection"] for results in found}) == 1
+        if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
+            raise KeyboardInterrupt
+    return found
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, choices_of
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
 from d3gzsl_jax.studies.executors import executor
-from d3gzsl_jax.studies.jobs import Job, of_baseline, with_usable_cache, work
+from d3gzsl_jax.studies.jobs import Job, of_baseline, together, with_usable_cache, work_together
 from d3gzsl_jax.studies.overrides import configured
 from d3gzsl_jax.studies.own_outputs import picture, text_with
 from d3gzsl_jax.studies.worker_pool import Failed
@@ -133,16 +133,20 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
 
 def _do(ahead: Sequence[Job], total: int, outputs: Outputs, arguments: argparse.Namespace) -> None:
     """Does the jobs that are not done yet, of `total`, and writes the outputs after each."""
-    with executor(arguments, work, arguments.output, len(ahead)) as pool:
-        for count, (job, outcome) in enumerate(pool.finished(ahead), start=total - len(ahead) + 1):
-            head = f"[{count}/{total}] {job.cell}, seed {job.seed}"
-            results = None if isinstance(outcome, Failed) else job.results()
-            if results is None:
-                why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
-                outputs.failures.append(f"{job.cell}, seed {job.seed}: {why}")
-                print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
-            else:
-                print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
+    groups = together(ahead) if arguments.seeds_together else [(job,) for job in ahead]
+    count = total - len(ahead)
+    with executor(arguments, work_together, arguments.output, len(groups)) as pool:
+        for group, outcome in pool.finished(groups):
+            for job in group:
+                count += 1
+                head = f"[{count}/{total}] {job.cell}, seed {job.seed}"
+                results = None if isinstance(outcome, Failed) else job.results()
+                if results is None:
+                    why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
+                    outputs.failures.append(f"{job.cell}, seed {job.seed}: {why}")
+                    print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
+                else:
+                    print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
             outputs.write()
 
 

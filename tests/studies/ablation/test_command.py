@@ -192,6 +192,34 @@ def test_few_runs_that_are_left_have_no_more_cores_than_before(quick, tmp_path, 
     assert asked == [(3, 1), (3, 0)]
 
 
+@pytest.mark.slow
+def test_seeds_of_a_cell_together_are_the_same_runs(quick, tmp_path, capsys):
+    given = ["ablate", "--config", quick, "--vary", "distillation.weight_od=0.0,0.1", "--workers", "1", "--baselines", "eszsl"]
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    assert program.main([*given, "--seeds", "2", "--output", str(apart)]) == 0
+    assert program.main([*given, "--seeds", "1", "--output", str(together)]) == 0
+    capsys.readouterr()
+    assert program.main([*given, "--seeds", "3", "--seeds-together", "--prune", "--output", str(together)]) == 0
+    printed = capsys.readouterr().out
+    assert "3 of 9 runs are finished already" in printed and "[9/9] " in printed
+    lines = [line for line in printed.splitlines() if line.startswith("[")]
+    assert [line.split(",")[0].split("] ")[1] for line in lines[:2]] == ["distillation.weight_od=0.0"] * 2, "a cell after the other"
+    for path in apart.glob("*/seed-*/results.json"):
+        ours, theirs = (json.loads(of.read_text()) for of in (together / path.relative_to(apart), path))
+        assert ours["config"] == theirs["config"] and ours["predictions"] == theirs["predictions"]
+    assert not list(together.glob("*/seed-2/checkpoints")) and list(together.glob("*/seed-0/checkpoints"))
+    assert program.main([*given, "--seeds", "3", "--output", str(together)]) == 0
+    assert "9 of 9 runs are finished already" in capsys.readouterr().out
+
+
+def test_jobs_are_grouped_by_what_differs_in_its_seed_alone():
+    of = lambda cell, seed, baseline="": jobs.Job(cell, seed, f"{cell}/seed-{seed}", {}, baseline, {}, False)  # noqa: E731
+    given = [of("a", 0), of("b", 0), of("c", 0, "eszsl"), of("a", 1), of("c", 1, "eszsl")]
+    assert [[(job.cell, job.seed) for job in group] for group in jobs.together(given)] == [
+        [("a", 0), ("a", 1)], [("b", 0)], [("c", 0)], [("c", 1)],
+    ]  # fmt: skip
+
+
 def test_list_says_what_there_is(capsys):
     assert program.main(["ablate", "--list", "--config", DIGITS]) == 0
     printed = capsys.readouterr().out
