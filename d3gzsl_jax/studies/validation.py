@@ -144,23 +144,25 @@ def _chosen(
     calibrates = check.calibrates(config)
     plan = Plan(*make_plan(trials, of.prediction, of.criterion, calibrates), config.to_dict())
     tried_curves = curves(trials, calibrates)
+    of_folds = [json_files.read(root / f"fold-{index}" / "results.json") or {} for index in range(of.folds)]
     content = {
         "prediction": plan.prediction,
         "choices": {name: choice.described() for name, choice in plan.choices.items()},
         "curves": tried_curves,
         "asked": config.to_dict(),
-        "advice": _advice(plan, tried_curves, baselines, root, benchmarks),
+        "advice": _advice(plan, tried_curves, baselines, of_folds, benchmarks),
         **({"baselines": dict(baselines)} if baselines else {}),
-        "seconds": round(sum(map(_seconds, _fold_results(root, of.folds))), 2),
+        "seconds": round(sum(map(_seconds, of_folds)), 2),
     }
     folder.write(FILE, content)
     return {key: content[key] for key in content if key != "curves"}
 
 
 def _advice(
-    plan: Plan, tried: Sequence[Mapping[str, Any]], baselines: Mapping[str, Any], root: Path, benchmarks: Sequence[GZSLData]
+    plan: Plan, tried: Sequence[Mapping[str, Any]], baselines: Mapping[str, Any], of_folds: Sequence[Mapping[str, Any]],
+    benchmarks: Sequence[GZSLData],
 ) -> list[str]:
-    """What follows from the folds, see evaluation/advice.py."""
+    """What follows from the folds, see evaluation/advice.py; `of_folds`: results.json of each."""
     choice = plan.choices[plan.prediction]
     # At each epoch by the final classifier's epochs that were chosen: the best of them each time would flatter the curve.
     chosen = plan.prediction, choice.classifier_epochs
@@ -170,7 +172,7 @@ def _advice(
     of_baselines = {name: found["metrics"] for name, found in baselines.items()}
     told = advice.of_baselines(choice.metrics, of_baselines, plan.uses_best, plan.prediction)
     told += advice.of_training(sorted(by_epoch.items()), choice.epoch, advice.longer_training(plan.asked["train"]))
-    means = [_nearest(results) for results in _fold_results(root, len(benchmarks))]
+    means = [_nearest(results) for results in of_folds]
     known = [value for value in means if value is not None]
     nearest = float(np.mean(known)) if len(known) == len(means) else None
     classes, rows = _held_out(benchmarks)
@@ -178,11 +180,6 @@ def _advice(
     told += advice.of_unseen((of_baselines[predicts] if predicts else choice.metrics).get("zsl", math.nan), classes)
     told += advice.of_few_classes(min(len(of.unseen_classes) for of in benchmarks))
     return told + advice.of_generator(nearest, classes, rows, "the classes that folds held out")
-
-
-def _fold_results(root: Path, folds: int) -> list[dict[str, Any]]:
-    """results.json of every fold."""
-    return [json_files.read(root / f"fold-{index}" / "results.json") or {} for index in range(folds)]
 
 
 def _seconds(results: Mapping[str, Any]) -> float:
