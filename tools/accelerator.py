@@ -80,7 +80,8 @@ def measure(arguments: argparse.Namespace, folder: Path, command: str, run: Runn
         results["stages"], results["commands"] = known["stages"], [*known["commands"], command]
     platform = results["stages"].get("chip", {}).get("found", {}).get("platform", "")
     _write(folder, results)
-    plan = [planned for planned in PLAN if not arguments.only or planned.name in arguments.only]
+    wanted = {*arguments.only, *([] if platform else [PLAN[0].name])} if arguments.only else {planned.name for planned in PLAN}
+    plan = [planned for planned in PLAN if planned.name in wanted]  # the chip is always asked first: the others depend on it
     for planned in plan:
         left = deadline - time.monotonic()
         seconds = seconds_for(planned, left, plan)
@@ -105,7 +106,8 @@ def _known(folder: Path) -> dict[str, Any]:
     """'stages' and 'commands' of earlier calls; {} where there were none."""
     try:
         found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        return {"stages": dict(found["stages"]), "commands": list(found["commands"])}
+        commands = list(found["commands"]) if "commands" in found else [found["command"]]  # as earlier versions wrote it
+        return {"stages": dict(found["stages"]), "commands": commands}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

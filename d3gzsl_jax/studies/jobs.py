@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
@@ -20,6 +20,7 @@ from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
 from d3gzsl_jax.studies.seeds import train_together
 from d3gzsl_jax.studies.start import train
+from d3gzsl_jax.studies.worker_pool import Failed, attempt
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
@@ -136,32 +137,45 @@ def together(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def work_together(jobs: tuple[Job, ...]) -> float:
-    """`work` for a group of `together`: its seeds as one program.
+def work_together(jobs: tuple[Job, ...]) -> list[Any]:
+    """`work` for a group of `together`: its seeds as one program. Where one of them breaks down, which ends the program, those that
+    have no results are done one by one, so that each ends as it would have without the others.
 
     Args:
         jobs: the group; their folders are seed-<k> of one folder.
 
+    Returns:
+        For each job the seconds of the group, or how it failed, see `worker_pool.Failed`.
+
     Raises:
-        UserError, DivergenceError, KeyboardInterrupt: see `work`.
+        KeyboardInterrupt, Terminated: stopped.
     """
     if len(jobs) == 1:
-        return work(jobs[0])
-    first = jobs[0]
-    configure(keep_compiled=first.keep_compiled)
+        return [attempt(work, jobs[0])]
     began = time.monotonic()
-    config = ConfigDict(first.config | {"seeds": tuple(job.seed for job in jobs)})
     try:
-        data = load(config.dataset, config.data)
-        found = train_together(Path(first.folder).parent, config, data, Display(Console(quiet=True)))
-        if any(results["interrupted"] for results in found):
-            raise KeyboardInterrupt
+        _train_together(jobs)
+    except DivergenceError:
+        outcomes = [attempt(work, job) if job.results() is None else 0.0 for job in jobs]
+    else:
+        outcomes = [0.0] * len(jobs)
     finally:
         jax.clear_caches()
-    for job in jobs:
-        if job.prune:
-            prune(Path(job.folder))
-    return time.monotonic() - began
+        for job in jobs:
+            if job.prune and job.results() is not None:
+                prune(Path(job.folder))
+    seconds = time.monotonic() - began
+    return [outcome if isinstance(outcome, Failed) else seconds for outcome in outcomes]
+
+
+def _train_together(jobs: Sequence[Job]) -> None:
+    first = jobs[0]
+    configure(keep_compiled=first.keep_compiled)
+    config = ConfigDict(first.config | {"seeds": tuple(job.seed for job in jobs)})
+    data = load(config.dataset, config.data)
+    found = train_together(Path(first.folder).parent, config, data, Display(Console(quiet=True)))
+    if any(results["interrupted"] for results in found):
+        raise KeyboardInterrupt
 
 
 def prune(folder: Path) -> None:

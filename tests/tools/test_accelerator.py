@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import GOLDEN, ROOT
 from tools import accelerator
 from tools.accelerator_stages import backend_tests, oracle, outer_steps, replay, stage_process, training
-from tools.accelerator_stages.plan import PLAN, Planned, seconds_for
+from tools.accelerator_stages.plan import CUBLAS, PLAN, UNTUNED, Planned, seconds_for
 from tools.accelerator_stages.stage import Stage, found_file
 from tools.accelerator_stages.summary import markdown
 from tools.benchmark.sizes import SIZES
@@ -155,6 +155,30 @@ def test_a_stage_is_a_process_and_what_it_wrote_is_kept_however_it_ends(tmp_path
     found = stage_process.outcome(given, Planned(name, 10, flags="--b=3 --c=4"))
     assert found["status"] == status and why in found["why"] and found["seconds"] < 60
     assert found["found"]["environment"] == {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "--a=1 --b=2 --c=4"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "flags", "wanted"),
+    [("cuda", UNTUNED, f"--a=1 {CUBLAS} --xla_gpu_autotune_level=0"), ("tpu", UNTUNED, f"--a=1 {CUBLAS}"), ("cuda", "", f"--a=1 {CUBLAS}"), ("cuda", None, "--a=1")],
+)
+def test_flags_are_for_gpus_and_are_taken_out_where_the_compiler_is_to_choose(tmp_path, monkeypatch, platform, flags, wanted):
+    monkeypatch.setenv("XLA_FLAGS", f"--a=1 {CUBLAS}")
+    given = stage(tmp_path, 60)
+    given.platform = platform
+    assert stage_process._environment(given, Planned("chip", 10, flags=flags))["XLA_FLAGS"] == wanted
+
+
+def test_the_chip_is_asked_first_where_it_is_not_known(tmp_path):
+    seen = []
+    accelerator.main(["--output", str(tmp_path), "--only", "seeds"], lambda stage, planned: seen.append((stage.name, stage.platform)) or done(stage.name))
+    accelerator.main(["--output", str(tmp_path), "--only", "oracle"], lambda stage, planned: seen.append((stage.name, stage.platform)) or done(stage.name))
+    assert seen == [("chip", ""), ("seeds", "cuda"), ("oracle", "cuda")]
+
+
+def test_what_an_earlier_version_wrote_is_kept(tmp_path):
+    (tmp_path / "accelerator.json").write_text(json.dumps({"date": "2026-11-27", "command": "COMMAND", "stages": {"chip": done("chip")}}))
+    accelerator.main(["--output", str(tmp_path), "--only", "seeds"], lambda stage, planned: done(stage.name))
+    assert list(read(tmp_path)["stages"]) == ["chip", "seeds"] and read(tmp_path)["commands"][0] == "COMMAND"
 
 
 def test_a_stage_that_raises_says_why_in_its_last_line(tmp_path, monkeypatch, capsys):

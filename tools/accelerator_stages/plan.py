@@ -10,23 +10,24 @@ class Planned(NamedTuple):
     Attributes:
         share: in percent of the whole.
         least: seconds below which it is not begun.
-        flags: for XLA on a GPU, '' for the compiler's own choices; others that are given in the environment are kept.
+        flags: for XLA on a GPU; None for its own choices, whatever the environment says of these flags. Others that are given in
+            the environment are kept.
     """
 
     name: str
     share: int
     least: float = 15.0
-    flags: str = ""
+    flags: str | None = ""
 
 
-# Triton's products are tuned by compiling dozens of forms of each on the one GPU: minutes for a program. cuBLAS's are ready, and
-# without Triton's they are what is left, also where nothing is tuned at all.
+# Triton's products are tuned by compiling many forms of each on the one GPU: of fifteen programs side by side none was done after
+# five minutes. cuBLAS's are ready, and without Triton's they are what is left, also where nothing is tuned at all.
 CUBLAS = "--xla_gpu_enable_triton_gemm=false"
 UNTUNED = f"{CUBLAS} --xla_gpu_autotune_level=0"
 PLAN = (
     Planned("chip", 5, least=0.0), Planned("outer_steps", 28, flags=CUBLAS), Planned("oracle", 12),
     Planned("training", 20, flags=CUBLAS), Planned("seeds", 8, flags=CUBLAS), Planned("profiling", 5, flags=CUBLAS),
-    Planned("compilers_choice", 8), Planned("replay", 8, flags=UNTUNED), Planned("backend_tests", 6, flags=UNTUNED),
+    Planned("compilers_choice", 8, flags=None), Planned("replay", 8, flags=UNTUNED), Planned("backend_tests", 6, flags=UNTUNED),
 )  # fmt: skip
 
 

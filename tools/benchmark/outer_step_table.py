@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.cells import UNKNOWN
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
@@ -67,6 +68,14 @@ def _memory(of: Sequence[Mapping[str, Any] | None]) -> str:
     return f"{min(found):.1f} GiB" if found else UNKNOWN
 
 
+def _found(accelerator: Path) -> dict[str, Any]:
+    """What tools/accelerator.py wrote."""
+    content = json_files.read(accelerator, dict[str, Any])
+    if not content or "commands" not in content:
+        raise UserError(f"--accelerator {accelerator}: is not there, or not what this version of tools/accelerator.py writes")
+    return content
+
+
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -78,7 +87,7 @@ def main() -> int:
     measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
     try:
         made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
-        made["accelerator"] = markdown(json.loads(arguments.accelerator.read_text(encoding="utf-8"))).strip()
+        made["accelerator"] = markdown(_found(arguments.accelerator)).strip()
         write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
     except UserError as error:
         print(f"outer_step_table.py: {error}", file=sys.stderr)

@@ -22,20 +22,21 @@ What each part of D3 is worth: a grid of configurations over seeds, on all cores
     d3gzsl ablate --list [--config=FILE.py]
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline
-one with results.json. After each run FOLDER/ablation.md, .tex, .html, .csv, .png and .svg hold what
-there is so far (ablation-curves.csv: every evaluated epoch): a row a cell and predictor, compared by seed with
-the first cell (on the same data) or, in presets with several levels, with the base method at the
-same level. The same command goes on where it was stopped (ctrl-C, SIGTERM), and trains no finished
-run again. Runs go seed by seed: a whole table is there early.
+one with results.json. After each run, or each cell with --seeds-together, FOLDER/ablation.md, .tex,
+.html, .csv, .png and .svg hold what there is so far (ablation-curves.csv: every evaluated epoch): a
+row a cell and predictor, compared by seed with the first cell (on the same data) or, in presets with
+several levels, with the base method at the same level. The same command goes on where it was stopped
+(ctrl-C, SIGTERM), and trains no finished run again. Runs go seed by seed, so that a whole table is
+there early; with --seeds-together a cell after the other.
 
 On a CPU there is a process a core, on an accelerator one in all; the number of cores of a process
 can change the last digits of a run, so give the same --workers when going on: each has its share of
 the cores, however few runs are left. config.data.pipeline=auto becomes device, which starts faster
-and makes the same batches, to the bit. On a GPU --seeds-together is faster, and with --workers=8 cells are
-compiled side by side.
+and makes the same batches, to the bit. --seeds-together is for accelerators, with --workers=8 cells
+are compiled side by side there; on a CPU seeds apart keep more cores busy.
 
-With --executor=slurm each run is a job of the queue: this command submits them, waits, and tables
-what comes back. One that has run out of its time is queued again, and goes on.
+With --executor=slurm each run, or cell, is a job of the queue: this command submits them, waits, and
+tables what comes back. One that has run out of its time is queued again, and goes on.
 """
 _CODES = "0 done, 2 bad input, 3 runs failed (named; the others are done), 130 ctrl-C, 143 SIGTERM."
 
@@ -54,7 +55,7 @@ def parser() -> Parser:
     found.add_argument("--seeds", type=whole(1), default=5, metavar="N", help="seeds 0, 1, ... of each cell")
     found.add_argument(
         "--seeds-together", action="store_true",
-        help="all seeds of a cell as one program: on an accelerator about as fast as one of them; a cell after the other",
+        help="all seeds of a cell as one program, for accelerators; a cell after the other",
     )
     found.add_argument("--output", metavar="FOLDER", help="of all runs, of the table, the curves and the figure")
     executors.add_options(found, "how many jobs are submitted at a time (default: all)")

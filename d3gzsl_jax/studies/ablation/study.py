@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config import check
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, percent
@@ -101,6 +104,9 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
     cells = cells_of(
         arguments.config, arguments.preset, arguments.vary, fixed, arguments.baselines, arguments.reports, arguments.only
     )
+    if arguments.seeds_together:
+        for cell in cells:
+            _check_together(cell, arguments.seeds)
     ours = dict.fromkeys((".md", ".tex", ".html"), text_with("d3gzsl ablate"))
     ours |= dict.fromkeys((".csv", "-curves.csv"), text_with("cell,"))
     for ending, is_ours in (ours | dict.fromkeys((".png", ".svg"), picture)).items():
@@ -131,23 +137,36 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
     return 3 if outputs.failures else 0
 
 
+def _check_together(cell: Cell, seeds: int) -> None:
+    """Refuses a cell whose seeds cannot be one program."""
+    config = ConfigDict(cell.config.to_dict() | {"seeds": tuple(range(seeds))})
+    try:
+        check.check_seeds(config)
+    except UserError as error:
+        raise UserError(f"--seeds-together, cell {cell.name!r}: {error}") from None
+
+
 def _do(ahead: Sequence[Job], total: int, outputs: Outputs, arguments: argparse.Namespace) -> None:
-    """Does the jobs that are not done yet, of `total`, and writes the outputs after each."""
+    """Does the jobs that are not done yet, of `total`, and writes the outputs after each, or each group."""
     groups = together(ahead) if arguments.seeds_together else [(job,) for job in ahead]
     count = total - len(ahead)
     with executor(arguments, work_together, arguments.output, len(groups)) as pool:
-        for group, outcome in pool.finished(groups):
-            for job in group:
+        for group, outcomes in pool.finished(groups):
+            for job, outcome in zip(group, [outcomes] * len(group) if isinstance(outcomes, Failed) else outcomes, strict=True):
                 count += 1
-                head = f"[{count}/{total}] {job.cell}, seed {job.seed}"
-                results = None if isinstance(outcome, Failed) else job.results()
-                if results is None:
-                    why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
-                    outputs.failures.append(f"{job.cell}, seed {job.seed}: {why}")
-                    print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
-                else:
-                    print(f"{head}, {outcome:.0f} s: {outputs.add(job, results)}", flush=True)
+                _add(job, outcome, f"[{count}/{total}] {job.cell}, seed {job.seed}", outputs)
             outputs.write()
+
+
+def _add(job: Job, outcome: Any, head: str, outputs: Outputs) -> None:
+    """Takes in what became of a job, and says it; one that has results has not failed, whatever became of those beside it."""
+    if (results := job.results()) is not None:
+        seconds = "" if isinstance(outcome, Failed) else f", {outcome:.0f} s"
+        print(f"{head}{seconds}: {outputs.add(job, results)}", flush=True)
+        return
+    why = f"{outcome.kind} {outcome.message}".strip() if isinstance(outcome, Failed) else "it left no results"
+    outputs.failures.append(f"{job.cell}, seed {job.seed}: {why}")
+    print(f"{head}: failed: {why}", file=sys.stderr, flush=True)
 
 
 def print_presets(spec: str, fixed: dict[str, Any]) -> None:

@@ -212,6 +212,35 @@ def test_seeds_of_a_cell_together_are_the_same_runs(quick, tmp_path, capsys):
     assert "9 of 9 runs are finished already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_of_seeds_together_one_that_breaks_down_does_not_take_the_others_along(quick, tmp_path, capsys, monkeypatch):
+    def breaks(config, folder, display, **named):
+        if config.seed == 1:
+            raise DivergenceError("loss is nan after outer step 3")
+        return train(config, folder, display, **named)
+
+    def breaks_together(folder, config, *others):
+        asked.append(tuple(config.seeds))
+        raise DivergenceError("loss is nan after outer step 2")
+
+    train, asked = jobs.train, []
+    monkeypatch.setattr(jobs, "train", breaks)
+    monkeypatch.setattr(jobs, "train_together", breaks_together)
+    given = ["ablate", "--config", quick, "--seeds", "3", "--seeds-together", "--prune", "--output", str(tmp_path / "out")]
+    assert program.main([*given, "--workers", "1"]) == 3
+    told = capsys.readouterr()
+    assert asked == [(0, 1, 2)] and "seed 1: failed: DivergenceError loss is nan after outer step 3" in told.err
+    assert "[3/3] quick, seed 2, " in told.out and len(list(tmp_path.glob("out/*/*/results.json"))) == 2
+    assert not list(tmp_path.glob("out/*/seed-[02]/checkpoints")), "what is finished is pruned"
+
+
+def test_seeds_that_cannot_be_one_program_are_refused(quick, tmp_path, capsys):
+    given = ["ablate", "--config", quick, "--seeds", "2", "--seeds-together", "--set", "data.pipeline=stream"]
+    assert program.main([*given, "--output", str(tmp_path / "out")]) == 2
+    assert "--seeds-together, cell 'quick': config.data.pipeline='stream' and config.seeds" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_jobs_are_grouped_by_what_differs_in_its_seed_alone():
     of = lambda cell, seed, baseline="": jobs.Job(cell, seed, f"{cell}/seed-{seed}", {}, baseline, {}, False)  # noqa: E731
     given = [of("a", 0), of("b", 0), of("c", 0, "eszsl"), of("a", 1), of("c", 1, "eszsl")]
