@@ -27,6 +27,12 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
+def short_device(results: Mapping[str, Any]) -> str:
+    """What it ran on, as 'CPU' or 'H100'; '' where that was not kept."""
+    device = (results.get("machine") or {}).get("device") or ""
+    return device.removeprefix("NVIDIA ").split()[0].upper() if device else ""
+
+
 def _name(results: Mapping[str, Any]) -> str:
     framework = results["framework"]
     if framework not in FRAMEWORKS:
@@ -44,6 +50,7 @@ def _row(benchmark: str, name: str, of: Sequence[Mapping[str, Any]]) -> tuple[fl
     others = (percent(lambda one, metric=metric: one["metrics"][metric]) for metric in ("ausuc", "zsl"))
     predictors = ", ".join(dict.fromkeys(one["prediction"] for one in of if one["prediction"] != one["framework"])) or "itself"
     seconds = max((one.get("seconds") or 0.0 for one in of), default=0.0)
-    minutes = f"{seconds / 60:.0f}" if seconds >= 60 else "under 1" if seconds else "—"
+    devices = ", ".join(sorted({short_device(one) for one in of} - {""}))
+    minutes = (f"{seconds / 60:.0f}" if seconds >= 60 else "under 1" if seconds else "—") + (f" ({devices})" if devices else "")
     cells = [benchmark, name, predictors, len(of), *map(with_deviation, (calibrated, plain, *others)), minutes]
     return float(calibrated.mean()), [Cell.of(cell) for cell in cells]

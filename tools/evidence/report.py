@@ -37,7 +37,7 @@ from tools.generated_blocks import filled
 _SEEDS = (3, 5, 10)
 """Numbers of seeds of which it is told what they could show."""
 _NOT_RECORDED = "machines that were not recorded"
-_DEVICES = {"cpu": "CPUs"}
+_DEVICES = {"CPU": "CPUs", "H100": "an H100"}
 
 
 def effects_table(of: Sequence[Comparison]) -> Table:
@@ -131,7 +131,7 @@ def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     unknown = 0
     for benchmark, results in of_benchmarks.items():
         for one in results:
-            device = (one.get("machine") or {}).get("device") or _NOT_RECORDED
+            device = ranking.short_device(one) or _NOT_RECORDED
             runs[device] += 1
             key = device, benchmark, one["framework"], bool(one["distillation"]), has_ensemble(one)
             unknown += one.get("seconds") is None
@@ -147,7 +147,7 @@ def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     told += [f"the folds of {without_folds} rows, whose runs did not record them"] * bool(without_folds)
     total = sum(seconds for seconds, _ in longest.values()) / 3600
     without = f", without {' and '.join(told)}" if told else ""
-    return f"All of it took {total:.1f} hours of the clock{without}: {by_device}."
+    return f"The clocks of all programs show {total:.1f} hours in all{without}: {by_device}."
 
 
 def blocks(folder: Path) -> tuple[dict[str, str], Any]:

@@ -31,11 +31,11 @@ def test_no_folder_and_no_class_is_kept(tmp_path):
 
 def test_of_where_it_ran_the_device_is_kept(tmp_path):
     of = results("wgan", True, 0, 0.5, 0.25)
-    of["provenance"] = {"device": {"platform": "gpu", "kind": "a chip", "count": 1}, "machine": "Linux, 16 cores", "versions": {"jax": "0.11.2", "flax": "1"}}
+    of["provenance"] = {"device": {"platform": "gpu", "kind": "NVIDIA chip 80GB", "count": 1}, "machine": "Linux, 16 cores", "versions": {"jax": "0.11.2", "flax": "1"}}
     write(tmp_path / "runs", of)
     (written,) = collect.collect(tmp_path / "runs", tmp_path / "kept")
-    assert json.loads(written.read_text())["machine"] == {"device": "a chip", "host": "Linux, 16 cores", "jax": "0.11.2"}
-    assert report.hours_text({"FLO": [json.loads(written.read_text())] * 2}) == "All of it took 0.8 hours of the clock: 0.8 of 2 runs on a chip."
+    assert json.loads(written.read_text())["machine"] == {"device": "NVIDIA chip 80GB", "host": "Linux, 16 cores", "jax": "0.11.2"}
+    assert report.hours_text({"FLO": [json.loads(written.read_text())] * 2}) == "The clocks of all programs show 0.8 hours in all: 0.8 of 2 runs on CHIP."
 
 
 def test_a_run_with_an_ensemble_has_a_folder_of_its_own(tmp_path):

@@ -60,7 +60,7 @@ def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     assert "old" not in text and text.startswith("# Results\n") and text.endswith("the end\n")
     difference = f"{(harmonics('wgan', True) - harmonics('wgan', False)).mean():+.1f}"
     assert f"| FLO | GAN | WGAN-GP | 3 |" in text and f"| {difference} |" in text  # noqa: F541
-    assert "| all | 4 | 11 |" in text and "All of it took 6.8 hours of the clock: 6.8 of " in text and "80 %" in text and "fvaegan + D3" in text
+    assert "| all | 4 | 11 |" in text and "The clocks of all programs show 6.8 hours in all: 6.8 of " in text and "80 %" in text and "fvaegan + D3" in text
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
     figure = (tmp_path / "figure.svg").read_bytes()
     assert report.main() == 0 and page.read_text(encoding="utf-8") == text  # again: nothing new
