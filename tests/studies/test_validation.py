@@ -225,7 +225,7 @@ def test_what_makes_no_sense_is_refused(data, tmp_path, fields, message):
         run(data, tmp_path / "run", **fields)
 
 
-def test_the_curve_is_of_the_epochs_of_the_classifier_that_were_chosen(data, tmp_path):
+def test_the_curve_is_of_the_epochs_of_the_classifier_that_were_chosen(data):
     """Another number of them that is better at the last epoch alone makes no rise, nor a fall."""
     metrics = lambda harmonic: {"harmonic": harmonic, "calibrated": harmonic}  # noqa: E731
     tried = [
@@ -237,9 +237,9 @@ def test_the_curve_is_of_the_epochs_of_the_classifier_that_were_chosen(data, tmp
     ]  # fmt: skip
     plan = Plan("classifier", {"classifier": Choice(4, 5, 0.0, metrics(0.5))}, config().to_dict())
     few = advice.of_few_classes(1)  # a fifth of seven
-    assert validation._advice(plan, tried, {}, tmp_path, folds(data, 2, 0, 0.2, 0.2)) == few
+    assert validation._advice(plan, tried, {}, [{}, {}], folds(data, 2, 0, 0.2, 0.2)) == few
     plan = plan._replace(choices={"classifier": Choice(4, 10, 0.0, metrics(0.9))})
-    told, *further = validation._advice(plan, tried, {}, tmp_path, folds(data, 2, 0, 0.2, 0.2))
+    told, *further = validation._advice(plan, tried, {}, [{}, {}], folds(data, 2, 0, 0.2, 0.2))
     assert further == few
     assert "still rising at the end, epoch 4 (20.0 to 90.0)" in told
 
