@@ -69,9 +69,30 @@ def families_table(models: Sequence[MixedModel]) -> Table:
     return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
 
 
-def models_of(of: Sequence[Comparison]) -> list[MixedModel]:
-    """The model with a mean for each family, where there are enough comparisons, and that with one in all."""
-    differences = {(one.benchmark, one.framework): list(one.differences()) for one in of}
+_MEASURES = {
+    "H": ("chosen", "harmonic"), "H calibrated": ("calibrated", "harmonic"), "AUSUC": ("chosen", "ausuc"), "T1": ("chosen", "zsl"),
+}  # fmt: skip
+"""What D3 could change, by its heading: whose metrics (of `comparisons.MEASURES`), and which."""
+
+
+def measures_table(of: Sequence[Comparison]) -> Table:
+    """A row a measure: its mean difference over all comparisons, by a model like that of H."""
+    rows = []
+    for heading, (measure, metric) in _MEASURES.items():
+        known = [one for one in of if not np.isnan(one.differences(measure, metric)).any()]
+        if not (models := models_of(known, measure, metric)):
+            continue
+        effect = next(iter(models[-1].effects.values()))
+        cells = [heading, effect.comparisons, effect.values, signed(effect.mean), signed_between(effect.low, effect.high)]
+        rows.append([Cell.of(cell) for cell in (*cells, probability(effect.p))])
+    headings = ["measure", "comparisons", "values", "Δ", "95 %", "p"]
+    return Table("", [Column.of(heading, right=place > 0) for place, heading in enumerate(headings)], rows)
+
+
+def models_of(of: Sequence[Comparison], measure: str = "chosen", metric: str = "harmonic") -> list[MixedModel]:
+    """The model with a mean for each family, where there are enough comparisons, and that with one in all; of H, or of what
+    `Comparison.differences` calls so."""
+    differences = {(one.benchmark, one.framework): list(one.differences(measure, metric)) for one in of}
     families = {(one.benchmark, one.framework): one.family for one in of}
     found = []
     for family in (families, None):
@@ -164,6 +185,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     models = models_of(of)
     made = {
         "effects": "\n".join(markdown_lines(effects_table(of))), "families": "\n".join(markdown_lines(families_table(models))),
+        "measures": "\n".join(markdown_lines(measures_table(of))),
         "summary": summary_text(of, models), "power": power_text(of, models), "hours": hours_text(results),
         "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
         "ranking": "\n".join(markdown_lines(ranking.table(results))),

@@ -51,7 +51,7 @@ def test_every_framework_has_a_family_once():
 
 def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    marks = "\n".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->" for name in ("effects", "families", "power", "hours", "FLO"))
+    marks = "\n".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->" for name in ("effects", "families", "measures", "power", "hours", "FLO"))
     page.write_text(f"# Results\n\n{marks}\n\nthe end\n", encoding="utf-8")
     argv = ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'figure.svg'}"]
     monkeypatch.setattr("sys.argv", argv)
@@ -60,6 +60,7 @@ def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     assert "old" not in text and text.startswith("# Results\n") and text.endswith("the end\n")
     difference = f"{(harmonics('wgan', True) - harmonics('wgan', False)).mean():+.1f}"
     assert f"| FLO | GAN | WGAN-GP | 3 |" in text and f"| {difference} |" in text  # noqa: F541
+    assert "| H | 4 | 11 |" in text and "| H calibrated | 4 | 11 |" in text and "| T1 | 4 | 11 | +0.0 |" in text
     assert "| all | 4 | 11 |" in text and "The clocks of all programs show 6.8 hours in all: 6.8 of " in text and "80 %" in text and "fvaegan + D3" in text
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
     figure = (tmp_path / "figure.svg").read_bytes()
