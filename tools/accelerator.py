@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.accelerator_stages import stage_process
 from tools.accelerator_stages.plan import PLAN, Planned, seconds_for
@@ -40,9 +41,9 @@ RESULTS = "accelerator.json"
 Runner = Callable[[Stage, Planned], dict[str, Any]]
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (default 8)")
     parser.add_argument("--output", default="accelerator", metavar="FOLDER", help="new, or an earlier one (default accelerator)")
     parser.add_argument("--data", default="", metavar="FOLDER", help="that holds vgg768.mat and its splits, to train on")

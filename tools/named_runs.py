@@ -1,6 +1,5 @@
 """The command line of tools that read run folders: benchmarks by name, each with a folder of runs, and where to write."""
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 
 
 class NamedRuns(NamedTuple):
@@ -25,7 +25,7 @@ class NamedRuns(NamedTuple):
 
 def read(about: str, output: str) -> NamedRuns:
     """Reads it: NAME=FOLDER, once or more, and --output. `about`: what --help says; `output`: what --output is called there."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=about)
     parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
     parser.add_argument("--output", required=True, type=Path, metavar=output)
     arguments = parser.parse_args()

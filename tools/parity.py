@@ -37,6 +37,7 @@ from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.precision import PRECISIONS
 from d3gzsl_jax.runs.display import Console
 from d3gzsl_jax.runs.environment import environment
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.parity_parts import oracle_case, recording_process
 from tools.parity_parts.comparison import Comparison
@@ -141,9 +142,9 @@ SOURCES: dict[str, Callable[[argparse.Namespace], Checked]] = {
 }  # fmt: skip
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The options: one source of SOURCES, and what goes with it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     sources = parser.add_mutually_exclusive_group(required=True)
     sources.add_argument("--golden", metavar="FILE.npz", help="a recording (layout: tests/golden/README.md)")
     sources.add_argument("--reference", metavar="DIR", help="a checkout of PJBQ/D3GZSL: its loop on the WGAN-GP base")

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -37,13 +38,17 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **usual | codes | more)
         self._guess = guess
 
-    def parse_args(self, args: Sequence[str], namespace: Any = None) -> argparse.Namespace:  # type: ignore[override]
-        """The options given.
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
+        """The options given; None: those of the command line.
 
         Raises:
             UserError: something is unknown, missing, or has no such value.
         """
-        known, more = self.parse_known_args([self._spelled(text) for text in args], namespace)
+        args = list(sys.argv[1:] if args is None else args)
+        end = args.index("--") if "--" in args else len(args)  # what comes after it is another command's
+        known, more = self.parse_known_args([*map(self._spelled, args[:end]), *args[end:]], namespace)
         if more:
             self._refuse(more[0])
         return known

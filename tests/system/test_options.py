@@ -54,3 +54,12 @@ def test_what_loses_nothing_may_be_given_again():
 def test_a_field_given_to_a_command_that_has_it_takes_its_place():
     _, overrides, _ = command_line.taken(["--config=digits", "--config.seed=1", "--config.log.report", "-config.seed", "2", "--noconfig.log.report"])
     assert overrides == {"seed": 2, "log.report": False}
+
+
+def test_what_comes_after_two_dashes_is_another_commands(monkeypatch):
+    parser = Parser(prog="launch")
+    parser.add_argument("--at-once", type=int)
+    parser.add_argument("arguments", nargs="*")
+    monkeypatch.setattr("sys.argv", ["launch", "--at_once=2", "--", "--at_once=3", "--data_root=x"])
+    found = parser.parse_args()
+    assert found.at_once == 2 and found.arguments == ["--at_once=3", "--data_root=x"]

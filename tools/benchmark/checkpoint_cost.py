@@ -3,7 +3,6 @@
     python tools/benchmark/checkpoint_cost.py --size cub --rounds 5 --steps 10
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -18,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.frameworks.finite_check import check_finite
 from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.draws import sample_rows
@@ -26,7 +26,7 @@ from tools.benchmark.sizes import SIZES, build
 
 def main() -> None:
     """Prints one JSON object: seconds of training with and without a checkpoint, and what it comes to in a run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="cub")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="outer steps of a round, long enough for a checkpoint to be written")

@@ -24,6 +24,7 @@ from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.report.figures import SVG_SALT
 from d3gzsl_jax.studies.own_outputs import json_list_with, picture
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
 
@@ -87,7 +88,7 @@ def plot(found: list[dict[str, Any]], path: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the measurement; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--unseen", type=int, nargs="+", default=[100, 1000, 5000, 20000])
     parser.add_argument("--hidden", type=int, default=4096, help="width of generator and critic; others half of it")
     parser.add_argument("--rounds", type=int, default=1)

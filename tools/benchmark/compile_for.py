@@ -38,6 +38,7 @@ from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import json_list_with
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import cut
@@ -106,7 +107,7 @@ def row(one: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Compiles and reports; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--chip", choices=chips.CHIPS, nargs="+", default=["cpu"])
     parser.add_argument("--devices", type=int, choices=range(1, chips.DEVICES + 1), nargs="+", default=[1, chips.DEVICES])
     parser.add_argument("--size", choices=SIZES, nargs="+", default=["tiny"])

@@ -41,6 +41,7 @@ from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import json_list_with
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.draws import sample_rows
@@ -226,7 +227,7 @@ def _row(one: dict[str, Any], name: str, rivals: list[str]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the benchmark; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, nargs="+", default=["cub"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="outer steps per timed call of ours")

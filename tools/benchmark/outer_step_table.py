@@ -10,7 +10,6 @@ and <!-- end outer-steps -->, the accelerator's tables between such marks called
 --keep writes; of a size and precision that is there twice the later counts.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,8 @@ from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.cells import UNKNOWN
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system.terminal import run_command
 from tools.accelerator_stages.summary import markdown
 from tools.generated_blocks import filled
 
@@ -78,7 +79,7 @@ def _found(accelerator: Path) -> dict[str, Any]:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="write all that was measured there, as one list")
     parser.add_argument("--accelerator", type=Path, default=ACCELERATOR, metavar="FILE.json", help=f"default {ACCELERATOR.name}")
@@ -98,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -7,7 +7,6 @@ head. The two take turns; printed are medians, and the largest error of a deriva
 precision.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import numpy as np
 
 from d3gzsl_jax.losses.pairwise import pair_loss, unit_rows
 from d3gzsl_jax.losses.plane_pairs import plane_pair_loss
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 
@@ -71,7 +71,7 @@ def measured(rows: int, classes: int, repeats: int) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--repeats", type=int, default=9)
     arguments = parser.parse_args(argv)

@@ -4,7 +4,6 @@
         the end
 """
 
-import argparse
 import json
 import resource
 import subprocess
@@ -22,6 +21,7 @@ from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.runs.model import TrainedModel
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.build import build_objective, class_table
@@ -54,7 +54,7 @@ def random_features(path: Path, rows: int) -> None:
 
 def main() -> None:
     """Prints one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()

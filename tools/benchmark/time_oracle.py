@@ -9,7 +9,6 @@ Sizes and random data are those of tools/benchmark/sizes.py, teacher outputs on 
 process of its own, so that no other framework's threads are in the way. Prints one JSON object. Exit 2: bad input.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -32,6 +31,7 @@ except ModuleNotFoundError:
     print("time_oracle: PyTorch is missing; pip install -e '.[parity]'", file=sys.stderr)
     sys.exit(2)
 
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
 from tools.parity_parts.torch_oracle import Batch, Classes, Draws, Oracle
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the timing; returns the exit code."""
     from tools.benchmark.sizes import N_CRITIC, SIZES  # here, because it loads JAX, which `measure` does without
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="cub")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0: its own choice")

@@ -17,7 +17,6 @@ Prints a JSON object a round, pass after pass: 'pass', 'seconds' an outer step, 
 --wait: a round begins when a line comes by standard input, so that another program can have its turn in between.
 """
 
-import argparse
 import importlib
 import json
 import multiprocessing
@@ -36,6 +35,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
 from tools.parity_parts import script_cadavae, script_free, script_tfvaegan, script_zerodiff
@@ -197,7 +197,7 @@ KINDS = {
 
 def main() -> int:
     """Prints the rounds; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("checkout", type=Path, help="folder of the published code")
     parser.add_argument("--size", choices=ROWS, help="default: that of its script's run")

@@ -10,7 +10,6 @@ last optimiser of an update has stepped; then the script is stopped. An outer st
 Prints JSON: seconds of every whole outer step, of every critic update but the first, peak resident memory, threads, versions.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark.memory import peak_resident_gib
 from tools.parity_parts import record_cegzsl, record_wgan, reference_script
@@ -119,7 +119,7 @@ def time_cegzsl(checkout: Path, size: str, updates: int) -> dict[str, list[float
 
 def main() -> int:
     """Prints the timing; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("kind", choices=("wgan", "cegzsl"))
     parser.add_argument("checkout", type=Path, help="folder of the published code")
     parser.add_argument("--size", choices=ROWS, default="cub")

@@ -10,7 +10,6 @@ and each seed by itself. Both are taken in turns and the median counts. What fol
 first; to be expected of config.parallel.seeds_as=vmap); 2: bad input.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -37,6 +36,7 @@ from d3gzsl_jax.runs.settings import RunSettings
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.runs.teacher import prepare
 from d3gzsl_jax.studies.overrides import configured
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
@@ -154,7 +154,7 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
 def main() -> int:
     """Prints both, and their ratio."""
     own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--config", required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--turns", type=int, default=2)

@@ -6,7 +6,6 @@
 The images are all there are of the digit; none of them is seen in training or when the digit is added.
 """
 
-import argparse
 import csv
 import io
 import sys
@@ -27,6 +26,7 @@ from d3gzsl_jax.studies.own_outputs import bytes_of
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import csv_row
@@ -80,7 +80,7 @@ def measure(digit: int, seed: int, folder: str) -> tuple[float, float, float]:
 
 def main(argv: list[str] | None = None) -> int:
     """Writes or measures; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--digit", type=int, choices=UNSEEN, default=9)
     parser.add_argument("--write", type=Path, metavar="FOLDER")
     parser.add_argument("--seeds", type=int, default=0, metavar="N", help="measure with seeds 0..N-1")

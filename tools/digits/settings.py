@@ -7,7 +7,6 @@ other five as pseudo test_seen; every candidate is trained on every fold, and th
 printed. 0 and 1 have strokes that no other digit has and stay seen; each of the other five is held out in two folds.
 """
 
-import argparse
 import itertools
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 
@@ -40,7 +40,7 @@ def _value(text: str) -> int | float | str:
 
 def main() -> int:
     """Prints mean H of every candidate, best last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--vary", action="append", required=True, metavar="FIELD=V1,V2", help="a field and its candidates")
     arguments = parser.parse_args()

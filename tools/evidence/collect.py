@@ -20,6 +20,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find, read
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
 from tools.evidence.comparisons import has_ensemble
 
@@ -88,4 +89,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -32,6 +32,7 @@ from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
+from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
 from tools.evidence.comparisons import has_ensemble
 
@@ -123,4 +124,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

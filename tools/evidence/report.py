@@ -7,7 +7,6 @@ In a page each table stands between <!-- begin NAME --> and <!-- end NAME -->, a
 page is left as it is. Results get there by tools/evidence/collect.py.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -29,6 +28,8 @@ from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import probability, signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system.terminal import run_command
 from tools.evidence import control_ensemble, diagnosis, ensembles, methods, ranking, scaling, searches
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
@@ -204,7 +205,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("results", type=Path, metavar="FOLDER")
     parser.add_argument("--page", action="append", required=True, type=Path, metavar="FILE.md", help="once or more")
     parser.add_argument("--figure", required=True, type=Path, metavar="FILE.svg")
@@ -222,4 +223,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

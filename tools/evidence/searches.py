@@ -29,6 +29,7 @@ from d3gzsl_jax.studies.search.table import percent
 from d3gzsl_jax.studies.tables.cells import signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
+from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
 
 _MEASURES = ("calibrated", "harmonic", "ausuc", "zsl")
@@ -118,4 +119,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

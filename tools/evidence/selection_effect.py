@@ -24,6 +24,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.studies.tables.command import find
+from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
 
 
@@ -83,4 +84,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

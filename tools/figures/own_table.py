@@ -3,7 +3,6 @@
     python tools/figures/own_table.py NAME=RUN NAME=RUN
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.evaluation.advice import CALLED
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 
 _HEADING = ("set", "classes, of them unseen", "H of the run on its folds", "U", "S", "H", "baseline", "its H on the folds", "its H")
@@ -37,7 +37,7 @@ def row(name: str, folder: Path) -> list[str]:
 
 def main() -> int:
     """Prints the table; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="NAME=RUN", help="a name, and the folder of a run with baselines beside it")
     found = [one.partition("=") for one in parser.parse_args().runs]
     lines = [_HEADING, ["---", *["---:"] * 5, "---", "---:", "---:"], *(row(name, Path(folder)) for name, _, folder in found)]

@@ -33,6 +33,7 @@ from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of
 from d3gzsl_jax.runs.setup import Setup
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.build import build, first_stage_shapes
 from d3gzsl_jax.training.loop import Constants
 from d3gzsl_jax.training.sharding import Sharding
@@ -123,4 +124,4 @@ def draw(of_benchmarks: dict[str, dict[str, Curve]]) -> Any:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", curves, draw)
+    sys.exit(run_command(lambda: run(__doc__ or "", curves, draw)))

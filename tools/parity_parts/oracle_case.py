@@ -8,6 +8,7 @@ from typing import Any
 from d3gzsl_jax.distillation.terms import TERM_NAMES
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.losses.distillation import SCORES, TARGETS, VARIANTS
+from d3gzsl_jax.system.options import Parser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ CHOICES = {
 _FREE_FORM = ("steps", "set", "double")  # the options besides CHOICES that are the oracle's only
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Adds the options that only --oracle takes; none has a default, so that one given elsewhere can be told."""
     group = parser.add_argument_group("with --oracle")
     for name, choices in CHOICES.items():

@@ -11,7 +11,6 @@ The file has the layout of tests/golden/README.md; tools/parity.py replays it. P
 Of ZeroDiff's scripts a changed copy is run (script_zerodiff.py), the others as they are.
 """
 
-import argparse
 import json
 import platform
 import re
@@ -26,6 +25,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.parity_parts import record_cadavae, record_cegzsl, record_free, record_tfvaegan, record_wgan, record_zerodiff
 from tools.parity_parts.reference_script import import_torch
@@ -39,7 +39,7 @@ UPDATE = re.compile(r"(\w+/)?step\d+(?=/)")  # at the beginning of a key; ZeroDi
 
 def main() -> int:
     """Writes the recording; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("checkout", type=Path)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.npz")

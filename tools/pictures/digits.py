@@ -6,7 +6,6 @@ FOLDER/pictures has folders of seven digits, FOLDER/new those of the three that 
 each, or all in one with --flat), FOLDER/classes.csv a line for each of the ten. The images are scikit-learn's, of 8 by 8 pixels.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from sklearn.datasets import load_digits
 
 from d3gzsl_jax.data.digits import UNSEEN
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.pictures import folder
 from tools.pictures.folder import Drawn
@@ -63,7 +63,7 @@ def drawn(per_digit: int = 0, new_per_digit: int = 0, size: int = 64) -> list[Dr
     return found
 
 
-def _options(parser: argparse.ArgumentParser) -> None:
+def _options(parser: Parser) -> None:
     parser.add_argument("--per-digit", type=int, default=0, metavar="N", help="of each of the seven digits (default: all)")
     parser.add_argument("--new-per-digit", type=int, default=0, metavar="N", help="of each of the three others (default: all)")
     parser.add_argument("--size", type=int, default=64, metavar="PIXELS")

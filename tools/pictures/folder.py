@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.text import csv_row
 
 
@@ -57,7 +58,7 @@ def write(folder: Path, classes: Sequence[Drawn], flat: bool = False) -> None:
 
 
 def command(
-    argv: list[str] | None, about: str | None, options: Callable[[argparse.ArgumentParser], None],
+    argv: list[str] | None, about: str | None, options: Callable[[Parser], None],
     draw: Callable[[argparse.Namespace], Sequence[Drawn]],
 ) -> int:
     """The command line of a set; returns the exit code.
@@ -68,7 +69,7 @@ def command(
         options: adds those of the set.
         draw: from all options to its classes.
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=about)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     options(parser)
     parser.add_argument("--flat", action="store_true", help="the new pictures all in one folder, as yours will be")

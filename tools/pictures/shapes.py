@@ -7,7 +7,6 @@ colour that are seen apart, FOLDER/new has pictures to predict (a folder for eac
 FOLDER/classes.csv a sentence, as of all. Size, place, tint and background of a shape are drawn by chance, the same in every run.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.pictures import folder
 from tools.pictures.folder import Drawn
@@ -68,7 +68,7 @@ def _picture(colour: tuple[int, int, int], shape: str, chance: np.random.Generat
     return picture
 
 
-def _options(parser: argparse.ArgumentParser) -> None:
+def _options(parser: Parser) -> None:
     parser.add_argument("--count", type=int, default=40, metavar="N", help="pictures of a class (default: 40)")
     parser.add_argument("--new-count", type=int, default=20, metavar="N", help="of a class that is new (default: 20)")
 

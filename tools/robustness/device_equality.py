@@ -7,7 +7,6 @@ A layout is a number of devices, or processes x devices of each. What follows `-
 steps of narrow networks, an epoch in batches of 48. Exit code 0: everywhere within 0.01 learning rates; 1: not; 2: bad input.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.robustness import launch
 
@@ -80,7 +80,7 @@ def difference(one: Path, other: Path) -> Difference:
 
 def main() -> int:
     """Runs, compares, prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--config", default="configs/digits.py")
     parser.add_argument("--layouts", default="2,4,8,2x2")
     parser.add_argument("--frameworks", default="wgan,cegzsl,fvaegan,tfvaegan,cadavae,free")

@@ -5,7 +5,6 @@
 What follows `--` goes to both runs. Exit code 0: equal; 1: not (naming the first difference); 2: bad input.
 """
 
-import argparse
 import json
 import random
 import shutil
@@ -23,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.checkpoints import Checkpoints, load_arrays
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 
 # A checkpoint after every call, and short calls: kills fall into saves, too.
@@ -99,7 +99,7 @@ def _timeless(line: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> int:
     """Runs, kills, resumes, compares."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--config", default="configs/digits.py")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")

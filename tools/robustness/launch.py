@@ -8,7 +8,6 @@ CPU (--devices 0: whatever devices the environment shows each of them). Only the
 what they complain of. When one fails the others are ended. Exit code: that of the first process to fail, 0 if none did.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 
 # How long the others have to see by themselves that one is gone, or to save, before they are ended.
@@ -74,7 +74,7 @@ def wait(started: list[subprocess.Popen]) -> int:
 
 def main() -> int:
     """Starts, waits, passes signals on."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--devices", type=int, default=1, help="of each process, made of the CPU; 0: as the environment says")
     parser.add_argument("arguments", nargs="*", help="of d3gzsl_jax.main, after --")

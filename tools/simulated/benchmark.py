@@ -6,7 +6,6 @@ Semantics are standard normal. A row is ReLU(a R + 0.5 noise), R a random matrix
 inferred.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.simulated.write_benchmark import write_benchmark
 
@@ -39,7 +39,7 @@ def simulate(seen: int, unseen: int, features: int, semantics: int, train: int, 
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the file; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     numbers = {"seen": 1000, "unseen": 20000, "features": 2048, "semantics": 500, "train": 10, "test": 1}
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -11,7 +11,6 @@ not tell, and rows of a class differ along a few directions that all classes sha
     vit     LayerNorm(W h) with a scale and an offset for each dimension, some of them far larger: as the last layer of a ViT
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.simulated.write_benchmark import write_benchmark
 
@@ -71,7 +71,7 @@ def _seen_by(kind: str, rows: np.ndarray, features: int, rng: np.random.Generato
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the file; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--kind", choices=KINDS, required=True)
     numbers = {"seen": 30, "unseen": 10, "features": 128, "semantics": 24, "train": 30, "test": 15}
     for name, default in numbers.items():

@@ -7,7 +7,6 @@ Each cell is the mean and the standard deviation of three seeds, by the student 
 is one of the cells, and is said. Cells that are in the file already are left as they are.
 """
 
-import argparse
 import dataclasses
 import itertools
 import json
@@ -31,7 +30,9 @@ from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.feature_settings import resolved
 from d3gzsl_jax.studies.seeds import train_seeds
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.startup import configure
+from d3gzsl_jax.system.terminal import run_command
 from tools.simulated.feature_kinds import KINDS, simulate
 
 SETTINGS = (
@@ -103,7 +104,7 @@ def auto(data: GZSLData, config: ConfigDict) -> list[str]:
 
 def main() -> int:
     """Measures and writes; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.json")
     parser.add_argument("--flo", default="", metavar="FOLDER", help="with FLO's res101.mat or effnet_lite0.mat and att_splits.mat")
     parser.add_argument("--sets", default="", help="names with commas between; all if left out")
@@ -127,4 +128,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -6,7 +6,6 @@ Pictures and texts are unit vectors in one space, as of CLIP: a class has a dire
 it, and all pictures share an offset from all texts, as CLIP's do. Many directions are alike, as classes of one kind are.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.simulated.write_benchmark import write_benchmark
 
@@ -67,7 +67,7 @@ def simulate(of: Sizes, seed: int) -> GZSLData:
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the file; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--set", choices=SETS, required=True, help="which")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, metavar="FILE.npz")
