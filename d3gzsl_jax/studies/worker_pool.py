@@ -2,7 +2,6 @@
 have saved what they have."""
 
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -10,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from d3gzsl_jax.errors import Terminated, reason
+from d3gzsl_jax.system import accelerators
 
 # How long workers have to save before they are ended: a call of the compiled loop, or a compilation, and a checkpoint.
 _GRACE_SECONDS = 120.0
@@ -27,22 +26,6 @@ class Failed(NamedTuple):
     message: str
 
 
-def has_accelerator(environment: dict[str, str] | None = None, devices: Path = Path("/dev")) -> bool:
-    """Whether JAX would compute on a GPU or TPU here, decided without asking JAX, which would take the device.
-
-    Args:
-        environment: of the process; JAX_PLATFORMS decides where it is set.
-        devices: where device files are; one counts where a plug-in for it is installed.
-    """
-    platforms = (os.environ if environment is None else environment).get("JAX_PLATFORMS", "")
-    if platforms:
-        return platforms.split(",")[0] != "cpu"
-    plugins = {"nvidia[0-9]*": ("jax_cuda12_plugin", "jax_cuda13_plugin"), "accel*": ("libtpu",), "vfio/[0-9]*": ("libtpu",)}
-    return any(
-        any(importlib.util.find_spec(name) for name in names) and any(devices.glob(pattern)) for pattern, names in plugins.items()
-    )
-
-
 def cores() -> list[int]:
     """The cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
@@ -52,7 +35,7 @@ def cores() -> list[int]:
 
 def default_workers() -> int:
     """One a core; one in all where there is an accelerator, which processes would fight for."""
-    return 1 if has_accelerator() else len(cores())
+    return len(cores()) if accelerators.platform() == "cpu" else 1
 
 
 def shares(available: Sequence[int], workers: int) -> list[list[int]]:
@@ -106,8 +89,10 @@ class Pool:
 
     def __init__(self, work: Callable[[Any], Any], workers: int, processes: int | None = None) -> None:
         self._work, self._context = work, multiprocessing.get_context("spawn")
-        if workers > 1 and has_accelerator():  # each would take most of its memory
-            os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{0.9 / workers:.3f}")
+        if workers > 1 and (platform := accelerators.platform()) != "cpu":
+            os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{0.9 / workers:.3f}")  # each would take most of its memory
+            if platform in accelerators.GPUS:
+                os.environ["XLA_FLAGS"] = accelerators.with_flags(os.environ.get("XLA_FLAGS", ""), accelerators.UNTUNED)
         self._workers = [_Worker(self._context, work, share) for share in shares(cores(), workers)[:processes]]
 
     def __enter__(self) -> "Pool":

@@ -4,6 +4,8 @@ import time
 import pytest
 
 from d3gzsl_jax.studies import worker_pool
+from d3gzsl_jax.system import accelerators
+from d3gzsl_jax.system.accelerators import UNTUNED
 
 # What is done in processes here is Python's own `eval`: nothing of ours has to be imported there.
 CORES, WHO = "__import__('os').sched_getaffinity(0)", "__import__('os').getpid()"
@@ -56,14 +58,20 @@ def test_processes_end_when_they_are_interrupted():
     assert time.monotonic() - began < 30 and not pool._workers[0].process.is_alive()
 
 
-def test_cores_are_shared_evenly_and_accelerators_seen(tmp_path, monkeypatch):
+def test_cores_are_shared_evenly():
     # As many for each, or the last digits of a job would depend on which worker did it.
     assert worker_pool.shares([2, 3, 5], 2) == [[2], [3]] and worker_pool.shares([2, 3], 3) == [[2], [3], [2]]
     assert worker_pool.shares(range(8), 4) == [[0, 1], [2, 3], [4, 5], [6, 7]]
-    assert worker_pool.has_accelerator({"JAX_PLATFORMS": "cuda,cpu"}) and not worker_pool.has_accelerator({"JAX_PLATFORMS": "cpu"})
-    assert not worker_pool.has_accelerator({}, tmp_path)
-    (tmp_path / "nvidia0").touch()
-    monkeypatch.setattr(worker_pool.importlib.util, "find_spec", lambda name: name == "jax_cuda12_plugin" or None)
-    assert worker_pool.has_accelerator({}, tmp_path)
-    monkeypatch.setattr(worker_pool.importlib.util, "find_spec", lambda name: None)
-    assert not worker_pool.has_accelerator({}, tmp_path)
+
+
+@pytest.mark.parametrize(("platform", "flags"), [("cuda", f"--xla_a=1 {UNTUNED}"), ("tpu", "--xla_a=1"), ("cpu", "--xla_a=1")])
+def test_processes_on_a_gpu_share_its_memory_and_do_not_all_tune_on_it(platform, flags, monkeypatch):
+    monkeypatch.setattr(accelerators, "platform", lambda: platform)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1")
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "")
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION")
+    asked = "[__import__('os').environ.get(name) for name in ('XLA_FLAGS', 'XLA_PYTHON_CLIENT_MEM_FRACTION')]"
+    with worker_pool.Pool(eval, 2) as pool:
+        ((_, found),) = pool.finished([asked])
+    assert found == [flags, None if platform == "cpu" else "0.450"]
+    assert worker_pool.default_workers() == (len(worker_pool.cores()) if platform == "cpu" else 1)

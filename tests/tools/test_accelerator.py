@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from d3gzsl_jax.system.accelerators import CUBLAS, UNTUNED
 from tests.conftest import GOLDEN, ROOT
 from tools import accelerator
 from tools.accelerator_stages import backend_tests, oracle, outer_steps, replay, stage_process, training
-from tools.accelerator_stages.plan import CUBLAS, PLAN, UNTUNED, Planned, seconds_for
+from tools.accelerator_stages.plan import PLAN, Planned, seconds_for
 from tools.accelerator_stages.stage import Stage, found_file
 from tools.accelerator_stages.summary import markdown
 from tools.benchmark.sizes import SIZES

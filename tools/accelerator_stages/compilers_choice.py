@@ -1,8 +1,9 @@
 """The outer step as a GPU's compiler makes it without flags of ours: what a run has whose environment says nothing."""
 
+from d3gzsl_jax.system.accelerators import GPUS
 from d3gzsl_jax.system.startup import configure
 from tools.accelerator_stages.outer_steps import prepared, sizes, timed
-from tools.accelerator_stages.stage import GPUS, NotHereError, Stage
+from tools.accelerator_stages.stage import NotHereError, Stage
 
 
 def run(stage: Stage) -> None:

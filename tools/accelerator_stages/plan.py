@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from d3gzsl_jax.system.accelerators import CUBLAS, UNTUNED
+
 
 class Planned(NamedTuple):
     """A stage: its module here, and its share of the minutes; what one leaves over goes to those after it.
@@ -20,10 +22,6 @@ class Planned(NamedTuple):
     flags: str | None = ""
 
 
-# Triton's products are tuned by compiling many forms of each on the one GPU: of fifteen programs side by side none was done after
-# five minutes. cuBLAS's are ready, and without Triton's they are what is left, also where nothing is tuned at all.
-CUBLAS = "--xla_gpu_enable_triton_gemm=false"
-UNTUNED = f"{CUBLAS} --xla_gpu_autotune_level=0"
 PLAN = (
     Planned("chip", 5, least=0.0), Planned("outer_steps", 28, flags=CUBLAS), Planned("oracle", 12),
     Planned("training", 20, flags=CUBLAS), Planned("seeds", 8, flags=CUBLAS), Planned("profiling", 5, flags=CUBLAS),

@@ -9,9 +9,6 @@ from typing import Any
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.atomic import write_text
 
-GPUS = ("cuda", "rocm")
-"""Platforms whose compiler takes the flags of plan.py."""
-
 
 @dataclasses.dataclass
 class Stage:

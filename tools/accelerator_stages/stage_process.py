@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from d3gzsl_jax.errors import reason
+from d3gzsl_jax.system import accelerators
 from d3gzsl_jax.text import cut
-from tools.accelerator_stages.plan import UNTUNED, Planned
-from tools.accelerator_stages.stage import GPUS, NotHereError, Stage, found_file
+from tools.accelerator_stages.plan import Planned
+from tools.accelerator_stages.stage import NotHereError, Stage, found_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESS = (sys.executable, "-m", "tools.accelerator_stages.stage_process")
@@ -53,15 +54,15 @@ def outcome(stage: Stage, planned: Planned) -> dict[str, Any]:
 def _environment(stage: Stage, planned: Planned) -> dict[str, str]:
     """Memory as it is needed, since one process follows another and PyTorch is one of them; this checkout first; programs compiled
     anew in a new output folder, so that times of first calls mean something."""
-    given_flags, name = os.environ.get("XLA_FLAGS", "").split(), lambda flag: flag.partition("=")[0]
+    flags = os.environ.get("XLA_FLAGS", "")
     if planned.flags is None:
-        given_flags = [one for one in given_flags if name(one) not in map(name, UNTUNED.split())]
-    elif stage.platform in GPUS:  # another chip's compiler may refuse what it does not know
-        given_flags += [one for one in planned.flags.split() if name(one) not in map(name, given_flags)]
+        flags = accelerators.without_flags(flags, accelerators.UNTUNED)
+    elif stage.platform in accelerators.GPUS:  # another chip's compiler may refuse what it does not know
+        flags = accelerators.with_flags(flags, planned.flags)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     given = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3"} | dict(os.environ)
     given |= {"PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(stage.output / "compiled")}
-    return given | {"XLA_FLAGS": " ".join(given_flags)}
+    return given | {"XLA_FLAGS": flags}
 
 
 def _end(process: subprocess.Popen) -> None:
