@@ -1,7 +1,7 @@
 """The tables of docs/results.md and their figure, made of the kept results in docs/results: one command, and nothing typed.
 
-    python tools/evidence/report.py docs/results --page=docs/results.md --page=docs/choosing.md --page=README.md \\
-      --figure=docs/gains.svg
+    python tools/evidence/report.py docs/results --page=docs/results.md --page=docs/choosing.md --page=docs/stress.md \\
+      --page=README.md --figure=docs/gains.svg
 
 In a page each table stands between <!-- begin NAME --> and <!-- end NAME -->, and what was there is replaced; the rest of the
 page is left as it is. Results get there by tools/evidence/collect.py.
@@ -30,7 +30,7 @@ from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
-from tools.evidence import control_ensemble, diagnosis, ensembles, methods, ranking, scaling, searches
+from tools.evidence import control_ensemble, diagnosis, ensembles, methods, ranking, scaling, searches, stress
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
 from tools.evidence.figure import draw
 from tools.generated_blocks import filled
@@ -142,6 +142,7 @@ def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 
 _OF_FILES: dict[str, Callable[[Any], Table]] = {
     "selection": selection_table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
+    "stress": stress.table,
 }  # fmt: skip
 """Tables of what other tools kept, by the name of their block and of their .json."""
 

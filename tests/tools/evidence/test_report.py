@@ -116,6 +116,6 @@ def test_an_ensemble_is_a_method_of_its_own(kept):
 def test_the_pages_are_what_the_kept_results_make():
     """They were filled after the last of docs/results came."""
     made, _ = report.blocks(ROOT / "docs" / "results")
-    for name in ("docs/results.md", "docs/choosing.md", "README.md"):
+    for name in ("docs/results.md", "docs/choosing.md", "docs/stress.md", "README.md"):
         page = (ROOT / name).read_text(encoding="utf-8")
         assert "<!-- begin " in page and report.filled(page, made) == page, name

@@ -1,0 +1,31 @@
+"""Studies of stress are kept by cell, predictor and seed, and D3 is compared with the base method at its own level."""
+
+import json
+
+from tools.evidence import stress
+
+HEAD = "cell,seed,predictor,selection,epochs,unseen,seen,harmonic,zsl,ausuc,calibrated,result,baseline,seconds,folder,data\n"
+
+
+def line(cell, seed, predictor, harmonic):
+    return f'"{cell}",{seed},{predictor},validation,3,0.5,0.5,{harmonic},0.5,0.25,{harmonic},True,False,9.0,x,y\n'
+
+
+def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, capsys):
+    for level, base, ours in (("a", (0.1, 0.2), (0.3, 0.5)), ("b", (0.5, 0.5), (0.5, 0.5))):
+        (tmp_path / level).mkdir()
+        lines = [line(f"base, {level}", seed, "classifier", value) for seed, value in enumerate(base)]
+        lines += [line(f"full, {level}", seed, "student", value) for seed, value in enumerate(ours)]
+        (tmp_path / level / "ablation.csv").write_text(HEAD + "".join(lines))
+    output = tmp_path / "stress.json"
+    monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path}"])
+    assert stress.main() == 0
+    found = json.loads(output.read_text())
+    rows = [[cell.text for cell in row] for row in stress.table(found).rows]
+    assert [(row[1], row[2], row[3], row[6]) for row in rows] == [
+        ("base, a", "classifier", "2", "15.0 ± 7.1"), ("full, a", "student", "2", "40.0 ± 14.1"),
+        ("base, b", "classifier", "2", "50.0 ± 0.0"), ("full, b", "student", "2", "50.0 ± 0.0"),
+    ]  # fmt: skip
+    assert rows[1][10] == "+25.0" and rows[3][10] == "+0.0" and rows[0][10] == "—"
+    monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path / 'none'}"])
+    assert stress.main() == 2 and "holds no ablation.csv" in capsys.readouterr().err
