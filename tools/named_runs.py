@@ -1,12 +1,10 @@
 """The command line of tools that read run folders: benchmarks by name, each with a folder of runs, and where to write."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 
@@ -33,19 +31,16 @@ def read(about: str, output: str) -> NamedRuns:
     return NamedRuns([(name, Path(folder)) for name, _, folder in pairs], arguments.output)
 
 
-def write_json(about: str, tool: str, made: Callable[[Path], Any]) -> int:
-    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON; returns the exit code.
+def write_json(about: str, made: Callable[[Path], Any]) -> None:
+    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON.
 
     Args:
         about: what --help says.
-        tool: its file, for messages.
-        made: of a folder; may raise UserError.
+        made: of a folder.
+
+    Raises:
+        UserError: bad options, or what `made` raises; nothing is written.
     """
     given = read(about, "FILE.json")
-    try:
-        found = {name: made(folder) for name, folder in given.runs}
-    except UserError as error:
-        print(f"{tool}: {error}", file=sys.stderr)
-        return 2
+    found = {name: made(folder) for name, folder in given.runs}
     write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
-    return 0

@@ -46,9 +46,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UserError: something is unknown, missing, or has no such value.
         """
-        args = list(sys.argv[1:] if args is None else args)
-        end = args.index("--") if "--" in args else len(args)  # what comes after it is another command's
-        known, more = self.parse_known_args([*map(self._spelled, args[:end]), *args[end:]], namespace)
+        known, more = self.parse_known_args(list(sys.argv[1:] if args is None else args), namespace)
         if more:
             self._refuse(more[0])
         return known
@@ -56,7 +54,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """As argparse has it, but for an unknown option, which is told first."""
         if args and not self._subparsers:
-            end = args.index("--") if "--" in args else len(args)
+            end = args.index("--") if "--" in args else len(args)  # what comes after it is another command's
             known = []
             for text in args[:end]:
                 name = self._spelled(text).partition("=")[0]

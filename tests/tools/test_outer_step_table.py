@@ -2,6 +2,7 @@
 
 import json
 
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tools.accelerator_stages.summary import markdown
 from tools.benchmark import outer_step_table
@@ -24,7 +25,7 @@ def test_a_row_a_size_with_both_precisions(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- begin outer-steps -->\nold\n<!-- end outer-steps -->\nafter\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["outer_step_table.py", *map(str, files), f"--page={page}", f"--keep={tmp_path / 'kept.json'}"])
-    assert outer_step_table.main() == 0
+    assert run_command(outer_step_table.main) == 0
     lines = page.read_text(encoding="utf-8").splitlines()
     assert len(json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))) == 3
     assert lines[0] == "before" and lines[-1] == "after" and "old" not in lines
@@ -32,7 +33,7 @@ def test_a_row_a_size_with_both_precisions(tmp_path, monkeypatch):
     assert rows[0] == ["cub", "305", "2 s", "75 %", "1 s", "3.00", "2.50", "—", "10.00", "20.00", "1.5 GiB", "2.0 GiB", "2.0 GiB"]
     assert rows[1] == ["digits", "305", "0.01 s", "75 %", *["—"] * 6, "1.5 GiB", "—", "—"]
     page.write_text("<!-- begin other -->\n<!-- end other -->\n", encoding="utf-8")
-    assert outer_step_table.main() == 2
+    assert run_command(outer_step_table.main) == 2
 
 
 def test_the_page_is_made_of_what_was_measured():

@@ -1,5 +1,6 @@
 """The outer step as a GPU's compiler makes it without flags of ours: what a run has whose environment says nothing."""
 
+from d3gzsl_jax.precision import scope
 from d3gzsl_jax.system.accelerators import GPUS
 from d3gzsl_jax.system.startup import configure
 from tools.accelerator_stages.outer_steps import prepared, sizes, timed
@@ -11,5 +12,6 @@ def run(stage: Stage) -> None:
     if stage.platform not in GPUS:
         raise NotHereError("no GPU here; elsewhere outer_steps has the compiler's own choices")
     configure()
-    stage.record(wgan=timed(*prepared(sizes(stage.quick)["wgan"], "float32")))
+    with scope("float32"):
+        stage.record(wgan=timed(*prepared(sizes(stage.quick)["wgan"], "float32")))
     print(stage.found, flush=True)

@@ -77,8 +77,8 @@ def _found(accelerator: Path) -> dict[str, Any]:
     return content
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
+def main() -> None:
+    """The command line."""
     parser = Parser(description=__doc__)
     parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="write all that was measured there, as one list")
@@ -86,16 +86,11 @@ def main() -> int:
     parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
     measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
-    try:
-        made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
-        made["accelerator"] = markdown(_found(arguments.accelerator)).strip()
-        write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
-    except UserError as error:
-        print(f"outer_step_table.py: {error}", file=sys.stderr)
-        return 2
+    made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
+    made["accelerator"] = markdown(_found(arguments.accelerator)).strip()
+    write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
     if arguments.keep:
         write_text(arguments.keep, json.dumps(measured, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -76,16 +76,11 @@ def collect(runs: Path, output: Path) -> list[Path]:
     return list(found)
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
+def main() -> None:
+    """The command line."""
     given = named_runs.read(__doc__ or "", "FOLDER")
-    try:
-        for name, folder in given.runs:
-            print(f"{name}: {len(collect(folder, given.output / name))} runs")
-    except UserError as error:
-        print(f"collect.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    for name, folder in given.runs:
+        print(f"{name}: {len(collect(folder, given.output / name))} runs")
 
 
 if __name__ == "__main__":

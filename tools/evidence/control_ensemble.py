@@ -118,9 +118,9 @@ def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table
     return Table("", [Column.of(heading, right=place > 1) for place, heading in enumerate(headings)], rows)
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
-    return named_runs.write_json(__doc__ or "", "control_ensemble.py", compared)
+def main() -> None:
+    """The command line."""
+    named_runs.write_json(__doc__ or "", compared)
 
 
 if __name__ == "__main__":

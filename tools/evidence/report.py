@@ -168,9 +168,8 @@ def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     without_folds = sum(lacks for _, lacks in longest.values())
     told = [f"{unknown} results that do not say"] * bool(unknown)
     told += [f"the folds of {without_folds} rows, whose runs did not record them"] * bool(without_folds)
-    total = sum(seconds for seconds, _ in longest.values()) / 3600
     without = f", without {' and '.join(told)}" if told else ""
-    return f"The clocks of all programs show {total:.1f} hours in all{without}: {by_device}."
+    return f"The clocks of all programs show {hours.total():.1f} hours in all{without}: {by_device}."
 
 
 def blocks(folder: Path) -> tuple[dict[str, str], Any]:
@@ -204,23 +203,18 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     return made, draw({name: found for name, found in of_benchmarks.items() if found}, effects)
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
+def main() -> None:
+    """The command line."""
     parser = Parser(description=__doc__)
     parser.add_argument("results", type=Path, metavar="FOLDER")
     parser.add_argument("--page", action="append", required=True, type=Path, metavar="FILE.md", help="once or more")
     parser.add_argument("--figure", required=True, type=Path, metavar="FILE.svg")
     arguments = parser.parse_args()
-    try:
-        made, figure = blocks(arguments.results)
-        pages = {path: filled(path.read_text(encoding="utf-8"), made) for path in arguments.page}
-    except UserError as error:
-        print(f"report.py: {error}", file=sys.stderr)
-        return 2
+    made, figure = blocks(arguments.results)
+    pages = {path: filled(path.read_text(encoding="utf-8"), made) for path in arguments.page}
     for path, page in pages.items():
         write_text(path, page)
     arguments.figure.write_bytes(svg(figure))
-    return 0
 
 
 if __name__ == "__main__":

@@ -113,9 +113,9 @@ def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value:.2g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
-    return named_runs.write_json(__doc__ or "", "searches.py", entries)
+def main() -> None:
+    """The command line."""
+    named_runs.write_json(__doc__ or "", entries)
 
 
 if __name__ == "__main__":

@@ -78,9 +78,9 @@ def effects(runs: Path) -> list[dict[str, Any]]:
     ]
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
-    return named_runs.write_json(__doc__ or "", "selection_effect.py", effects)
+def main() -> None:
+    """The command line."""
+    named_runs.write_json(__doc__ or "", effects)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def cells(output: Path) -> Cells:
         with open(file, encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 of_cell = found.setdefault(row["cell"], {}).setdefault(row["predictor"], {})
-                of_cell[row["seed"]] = {name: 100.0 * float(row[name]) for name in _MEASURES}
+                of_cell[row["seed"]] = {name: 100.0 * float(row[name] or "nan") for name in _MEASURES}
     if not found:
         raise UserError(f"{output}: holds no ablation.csv; --output of `d3gzsl ablate` is meant, or a folder of them")
     return found
@@ -70,9 +70,9 @@ def table(of_benchmarks: Mapping[str, Cells]) -> Table:
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
-def main() -> int:
-    """The command line; returns the exit code."""
-    return named_runs.write_json(__doc__ or "", "stress.py", cells)
+def main() -> None:
+    """The command line."""
+    named_runs.write_json(__doc__ or "", cells)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.tables.command import read
+from d3gzsl_jax.system.terminal import run_command
 from tests.tools.evidence.results import results, write
 from tools.evidence import collect, report
 
@@ -63,5 +64,5 @@ def test_two_runs_of_one_seed_are_refused(tmp_path):
 
 def test_the_command_line_says_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["collect.py", f"--output={tmp_path}", f"FLO={tmp_path / 'none'}"])
-    assert collect.main() == 2
+    assert run_command(collect.main) == 2
     assert capsys.readouterr().err.count("\n") == 1

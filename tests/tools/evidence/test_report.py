@@ -6,6 +6,7 @@ import pytest
 from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks import registry
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tests.tools.evidence.results import results, write
 from tools.evidence import comparisons, ensembles, methods, ranking, report
@@ -55,7 +56,7 @@ def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     page.write_text(f"# Results\n\n{marks}\n\nthe end\n", encoding="utf-8")
     argv = ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'figure.svg'}"]
     monkeypatch.setattr("sys.argv", argv)
-    assert report.main() == 0
+    assert run_command(report.main) == 0
     text = page.read_text(encoding="utf-8")
     assert "old" not in text and text.startswith("# Results\n") and text.endswith("the end\n")
     difference = f"{(harmonics('wgan', True) - harmonics('wgan', False)).mean():+.1f}"
@@ -64,7 +65,7 @@ def test_a_page_is_filled_between_its_marks(kept, tmp_path, monkeypatch):
     assert "| all | 4 | 11 |" in text and "The clocks of all programs show 6.8 hours in all: 6.8 of " in text and "80 %" in text and "fvaegan + D3" in text
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<?xml")
     figure = (tmp_path / "figure.svg").read_bytes()
-    assert report.main() == 0 and page.read_text(encoding="utf-8") == text  # again: nothing new
+    assert run_command(report.main) == 0 and page.read_text(encoding="utf-8") == text  # again: nothing new
     assert (tmp_path / "figure.svg").read_bytes() == figure
 
 
@@ -72,7 +73,7 @@ def test_marks_of_something_else_are_refused(kept, tmp_path, monkeypatch, capsys
     page = tmp_path / "page.md"
     page.write_text("<!-- begin SUN -->\n<!-- end SUN -->\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'figure.svg'}"])
-    assert report.main() == 2 and "SUN" in capsys.readouterr().err and not (tmp_path / "figure.svg").exists()
+    assert run_command(report.main) == 2 and "SUN" in capsys.readouterr().err and not (tmp_path / "figure.svg").exists()
 
 
 def test_without_a_comparison_nothing_is_made(tmp_path):

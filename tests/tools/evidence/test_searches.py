@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from d3gzsl_jax.system.terminal import run_command
 from tests.tools.evidence.results import results, write
 from tools.evidence import report, searches
 
@@ -37,7 +38,7 @@ def output(tmp_path):
 def test_a_row_a_configuration_with_its_budget_and_its_runs(output, tmp_path, monkeypatch):
     target = tmp_path / "kept" / "searches.json"
     monkeypatch.setattr("sys.argv", ["searches.py", f"--output={target}", f"FLO={output}"])
-    assert searches.main() == 0
+    assert run_command(searches.main) == 0
     table = searches.table(json.loads(target.read_text(encoding="utf-8")))
     rows = [[cell.text for cell in row] for row in table.rows]
     assert [row[:7] for row in rows] == [
@@ -53,7 +54,7 @@ def test_a_row_a_configuration_with_its_budget_and_its_runs(output, tmp_path, mo
 def test_the_report_has_its_block(output, tmp_path, monkeypatch):
     kept = tmp_path / "kept"
     monkeypatch.setattr("sys.argv", ["searches.py", f"--output={kept / 'searches.json'}", f"FLO={output}"])
-    assert searches.main() == 0
+    assert run_command(searches.main) == 0
     for with_d3 in (False, True):
         write(kept / "FLO" / f"wgan-{with_d3}" / "seed-0", results("wgan", with_d3, 0, 0.5, 0.5))
     assert "WGAN-GP + D3" in report.blocks(kept)[0]["searches"]
@@ -63,8 +64,8 @@ def test_best_settings_that_were_not_trained_are_told_how_to(output, tmp_path, m
     monkeypatch.setattr("sys.argv", ["searches.py", f"--output={tmp_path / 'file.json'}", f"FLO={output}"])
     for path in (output / FOLDERS[D3]).rglob("results.json"):
         path.unlink()
-    assert searches.main() == 2
+    assert run_command(searches.main) == 2
     error = capsys.readouterr().err
     assert f"no finished run of {D3}" in error and "d3gzsl train" in error and not (tmp_path / "file.json").exists()
     (output / "search.json").unlink()
-    assert searches.main() == 2 and "is not there" in capsys.readouterr().err
+    assert run_command(searches.main) == 2 and "is not there" in capsys.readouterr().err

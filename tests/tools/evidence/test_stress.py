@@ -2,6 +2,7 @@
 
 import json
 
+from d3gzsl_jax.system.terminal import run_command
 from tools.evidence import stress
 
 HEAD = "cell,seed,predictor,selection,epochs,unseen,seen,harmonic,zsl,ausuc,calibrated,result,baseline,seconds,folder,data\n"
@@ -19,7 +20,7 @@ def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, c
         (tmp_path / level / "ablation.csv").write_text(HEAD + "".join(lines))
     output = tmp_path / "stress.json"
     monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path}"])
-    assert stress.main() == 0
+    assert run_command(stress.main) == 0
     found = json.loads(output.read_text())
     rows = [[cell.text for cell in row] for row in stress.table(found).rows]
     assert [(row[1], row[2], row[3], row[6]) for row in rows] == [
@@ -27,5 +28,9 @@ def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, c
         ("base, b", "classifier", "2", "50.0 ± 0.0"), ("full, b", "student", "2", "50.0 ± 0.0"),
     ]  # fmt: skip
     assert rows[1][10] == "+25.0" and rows[3][10] == "+0.0" and rows[0][10] == "—"
+    last_epochs = line("base, a", 0, "classifier", 0.1).replace(",0.1,True", ",,True")  # where nothing was calibrated
+    (tmp_path / "a" / "ablation.csv").write_text(HEAD + last_epochs)
+    (row,) = stress.table({"CUB100": stress.cells(tmp_path / "a")}).rows
+    assert (row[6].text, row[7].text) == ("10.0", "—")
     monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path / 'none'}"])
-    assert stress.main() == 2 and "holds no ablation.csv" in capsys.readouterr().err
+    assert run_command(stress.main) == 2 and "holds no ablation.csv" in capsys.readouterr().err
