@@ -12,11 +12,13 @@ class FrameworkFields(NamedTuple):
         called: its name for people.
         title: that, with its paper.
         fields: its options, called <name>.<option>; the framework's class has each as a field with the same default.
+        first_stage: the framework whose options it reads as well, for it is trained first; "" where there is none.
     """
 
     called: str
     title: str
     fields: tuple[Field, ...] = ()
+    first_stage: str = ""
 
 
 def _penalty_rule(name: str) -> Field:
@@ -216,6 +218,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "Folder of an earlier run with a trained first stage, which is used instead of training one; empty: it is trained.",
             ),
         ),
+        first_stage="zerodiff_representation",
     ),
     "free": FrameworkFields(
         "FREE", "FREE (Chen et al. 2021)",

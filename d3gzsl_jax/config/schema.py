@@ -93,12 +93,18 @@ def not_held(name: str, given: Any, before: Any) -> str:
     return named(name, given, wanted)
 
 
-def may_change(name: str, framework: str) -> bool:
-    """Whether a run on a framework may be resumed with another value of this field: options of the other frameworks mean nothing to
-    it."""
-    field = by_name().get(name)
+def is_foreign(name: str, framework: str) -> bool:
+    """Whether a field is an option of another framework, which a run on this one never reads; those of what it trains first are its
+    own."""
     group = name.partition(".")[0]
-    return (field is not None and field.may_change) or (group in framework_names() and group != framework)
+    own = (framework, FRAMEWORKS[framework].first_stage) if framework in FRAMEWORKS else (framework,)
+    return group in framework_names() and group not in own
+
+
+def may_change(name: str, framework: str) -> bool:
+    """Whether a run on a framework may be resumed with another value of this field."""
+    field = by_name().get(name)
+    return (field is not None and field.may_change) or is_foreign(name, framework)
 
 
 def groups() -> Iterator[tuple[str, str, list[Field]]]:

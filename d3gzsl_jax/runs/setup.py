@@ -98,12 +98,13 @@ class Setup:
         """Fields set by hand to something else than their default that the base method does not read: those it names, and the
         options of the others. A file may have settings for several methods, and is not asked."""
         framework = self.model.objective.framework
-        fields, others = schema.by_name(), {*schema.framework_names()} - {self._framework, framework.first_stage}
+        fields = schema.by_name()
         unread = framework.unread_fields
         told = [
             f"config.{name}={shortened(value)}: means nothing to {self._framework}; leave it out"
             for name, value in self._overrides.items()
-            if (field := fields.get(name)) and (name in unread or field.group in others) and value != field.default
+            if (field := fields.get(name)) and value != field.default
+            if name in unread or schema.is_foreign(name, self._framework)
         ]
         if "teacher.epochs" in self._overrides and self._teacher_updates:
             told.append(

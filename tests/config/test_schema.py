@@ -42,6 +42,7 @@ def test_the_options_of_a_framework_are_those_of_its_class(framework):
     documented = {field.name.rpartition(".")[2]: field.default for field in schema.options_of(framework)}
     made = {f.name: f.default for f in dataclasses.fields(FRAMEWORKS[framework]) if f.name not in ("sizes", "gradient_penalty_weight", "output")}
     assert documented == made
+    assert schema.FRAMEWORKS[framework].first_stage == FRAMEWORKS[framework].first_stage
 
 
 def test_the_options_of_d3_are_those_of_its_class():

@@ -60,6 +60,9 @@ def test_every_field_may_change_or_may_not():
     assert {field.group for field in schema.FIELDS if field.may_change} >= {"checkpoint", "parallel", "guards", "log", "data", "train"}
     cegzsl = changed(framework="cegzsl")
     assert resume.disagreement(cegzsl, changed(framework="cegzsl", cegzsl__projection=3)) == ("cegzsl.projection", 512, 3)
+    first = "zerodiff_representation.weight_x0", 1.0, 3.0
+    zerodiff, other = (changed(framework="zerodiff", zerodiff_representation__weight_x0=value) for value in first[1:])
+    assert resume.disagreement(zerodiff, other) == first  # what it trains first reads it
     assert resume.disagreement(cegzsl, {**cegzsl, "later": {"weight": 1.0}}) == ("later.weight", None, 1.0)
 
 

@@ -96,6 +96,8 @@ def read(path: Path) -> Run | str:
         return "it stopped after validation (config.eval.retrain=False), with no look at the test rows"
     name, distillation, prediction = (_get(path, results, key) for key in ("framework", "distillation", "prediction"))
     is_baseline = name == prediction  # it predicts by itself
+    config = dict(flat(with_added(_get(path, results, "config", kind=dict))))
+    framework = str(config.get("framework"))
     return Run(
         path=path,
         common={key: _get(path, results, *key.split(".")) for key in COMMON},
@@ -103,9 +105,7 @@ def read(path: Path) -> Run | str:
         distillation=None if is_baseline else bool(distillation),
         seed=_get(path, results, "seed", kind=int),
         settings={
-            field: value
-            for field, value in flat(with_added(_get(path, results, "config", kind=dict)))
-            if field not in _IRRELEVANT
+            field: value for field, value in config.items() if field not in _IRRELEVANT and not schema.is_foreign(field, framework)
         },
         figures=dict(_figures(path, results)),
     )

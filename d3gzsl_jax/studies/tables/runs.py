@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.evaluation.statistics import FEWEST
 from d3gzsl_jax.runs.unknown_figures import FOLDS
 from d3gzsl_jax.studies.tables import cells
@@ -27,7 +26,8 @@ class Run(NamedTuple):
         method: the base method, and whether D3 is on; of a baseline its name.
         distillation: whether D3 is on; None for a baseline.
         seed: of the run.
-        settings: by dotted field, what of its configuration a figure may depend on; without the seed.
+        settings: by dotted field, what of its configuration a figure may depend on; without the seed, and without options of
+            other frameworks.
         figures: by predictor and kind ('result', 'calibrated' with 'gamma' and 'selection', 'test-selected', and 'folds' where no
             test row of an unseen class is there), metrics as fractions.
     """
@@ -129,14 +129,14 @@ def _names(groups: Sequence[Sequence[Run]], by: Sequence[str]) -> tuple[list[str
 
 
 def _matters(field: str, run: Run) -> bool:
-    """Whether a run depends on a field: not on options of D3 without it, nor on those of another base method; a baseline on its
-    data alone."""
+    """Whether a run depends on a field: not on options of D3 without it, nor on those of another base method, which are not among
+    its settings; a baseline on its data alone."""
     part = field.partition(".")[0]
     if run.distillation is None:
         return part == "data"
     if part in ("distillation", "teacher"):
         return run.distillation
-    return part not in framework_names() or run.settings.get("framework") == part
+    return field in run.settings
 
 
 def _shown(value: Any) -> str:

@@ -131,6 +131,15 @@ def test_a_switch_that_is_off_is_named_where_a_run_of_the_method_has_it_on(table
     assert list(dict.fromkeys(row["method"] for row in found)) == ["wgan + D3, balanced=False", "wgan + D3, balanced=True", "wgan without D3"]
 
 
+def test_options_of_other_frameworks_tell_no_runs_apart(table):
+    """As of runs of before there was such a framework, or such an option of it."""
+    earlier, later, own = run(0), run(1), run(2)
+    later["config"]["free"] = {"passes": 2}
+    own["config"]["wgan"] = {"an_option": 1}
+    found = rows_of(table(earlier, later, own, options=["--format", "csv"])[1])
+    assert {(row["method"], row["seeds"]) for row in found} == {("wgan + D3, an_option=None", "2"), ("wgan + D3, an_option=1", "1")}
+
+
 def test_by_makes_columns_and_sorts(table):
     runs = [run(0, distillation__n_syn=n, train__epochs=epochs) for n, epochs in ((10, 5), (9, 5), (10, 4))]
     found = rows_of(table(*runs, options=["--format", "csv", "--by", "distillation.n_syn,config.train.epochs"])[1])
