@@ -1,10 +1,13 @@
 """The command line of tools that read run folders: benchmarks by name, each with a folder of runs, and where to write."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 
@@ -32,15 +35,19 @@ def read(about: str, output: str) -> NamedRuns:
 
 
 def write_json(about: str, made: Callable[[Path], Any]) -> None:
-    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON.
+    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON; what the file has of other names
+    is kept, so that a further benchmark needs no runs but its own.
 
     Args:
         about: what --help says.
         made: of a folder.
 
     Raises:
-        UserError: bad options, or what `made` raises; nothing is written.
+        UserError: bad options, a file there that is no such JSON, or what `made` raises; nothing is written.
     """
     given = read(about, "FILE.json")
-    found = {name: made(folder) for name, folder in given.runs}
-    write_text(given.output, json.dumps(found, indent=1) + "\n", parents=True)
+    if twice := [name for name, count in Counter(name for name, _ in given.runs).items() if count > 1]:
+        raise UserError(f"{twice[0]}=FOLDER was given twice; name one folder that holds all its runs")
+    there = json_files.read(given.output, dict[str, Any], "name another file for --output") or {}
+    found = there | {name: made(folder) for name, folder in given.runs}
+    write_text(given.output, json.dumps(dict(sorted(found.items())), indent=1) + "\n", parents=True)
