@@ -126,18 +126,14 @@ def main(argv: Sequence[str] | None = None, run: Runner = stage_process.outcome)
     """Runs the stages; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = build_parser().parse_args(given)
-    try:
-        if not (math.isfinite(arguments.minutes) and arguments.minutes > 0):
-            raise UserError(f"--minutes {arguments.minutes}: must be above 0")
-        if arguments.data and not Path(arguments.data).is_dir():
-            raise UserError(f"--data {arguments.data}: there is no such folder")
-        folder = output_folder(arguments.output)
-        command = f"python tools/accelerator.py --minutes {arguments.minutes:g}{' --quick' if arguments.quick else ''}"
-        command += f" --only {' '.join(arguments.only)}" if arguments.only else ""
-        results = measure(arguments, folder, command, run)
-    except UserError as error:
-        print(f"accelerator: {error}", file=sys.stderr)
-        return 2
+    if not (math.isfinite(arguments.minutes) and arguments.minutes > 0):
+        raise UserError(f"--minutes {arguments.minutes}: must be above 0")
+    if arguments.data and not Path(arguments.data).is_dir():
+        raise UserError(f"--data {arguments.data}: there is no such folder")
+    folder = output_folder(arguments.output)
+    command = f"python tools/accelerator.py --minutes {arguments.minutes:g}{' --quick' if arguments.quick else ''}"
+    command += f" --only {' '.join(arguments.only)}" if arguments.only else ""
+    results = measure(arguments, folder, command, run)
     print(f"\n{(folder / 'accelerator.md').read_text(encoding='utf-8')}\n{folder / RESULTS}")
     return 0 if all(one["status"] in ("done", "skipped") for one in results["stages"].values()) else 1
 

@@ -35,8 +35,9 @@ def read(about: str, output: str) -> NamedRuns:
 
 
 def write_json(about: str, made: Callable[[Path], Any]) -> None:
-    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON; what the file has of other names
-    is kept, so that a further benchmark needs no runs but its own.
+    """The whole command line of a tool that writes what is `made` of each folder, by name, as JSON.
+
+    What the file has of other names is kept, so that a further benchmark needs no runs but its own.
 
     Args:
         about: what --help says.

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from d3gzsl_jax.system.accelerators import CUBLAS, UNTUNED
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import GOLDEN, ROOT
 from tools import accelerator
 from tools.accelerator_stages import backend_tests, oracle, outer_steps, replay, stage_process, training
@@ -247,7 +248,7 @@ def test_what_the_stages_name_is_there():
 ])  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_done(arguments, message, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert accelerator.main(arguments, lambda stage, planned: pytest.fail("a stage was run")) == 2
+    assert run_command(lambda: accelerator.main(arguments, lambda stage, planned: pytest.fail("a stage was run"))) == 2
     assert message in capsys.readouterr().err
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.terminal import run_command
 from tools.benchmark import outer_step
 from tools.benchmark.flops import matmul_flops
 from tools.benchmark.rivals import PublicLoop, published
@@ -123,5 +124,5 @@ def test_rivals_that_cannot_be_run_are_named(tmp_path, capsys):
     for python, message in ((sys.executable, "holds no train_images.py"), (str(tmp_path / "python"), "cannot be run")):
         with pytest.raises(UserError, match=message):
             PublicLoop(python, "tfvaegan", str(tmp_path), "tiny", 2, 1, 1).turn()
-    assert outer_step.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")]) == 2
+    assert run_command(lambda: outer_step.main(["--size", "tiny", "--oracle", "eager", "--torch-python", str(tmp_path / "python")])) == 2
     assert "--torch-python" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tools.benchmark import chips, compile_for, device_programs
 from tools.benchmark.compiled_program import Collective, Reading, bytes_of
@@ -188,7 +189,7 @@ def test_a_compiler_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(chips, "prepare", lambda: None)
     monkeypatch.setitem(chips.CHIPS, "h100", missing)
     monkeypatch.setattr(compile_for, "configure", lambda **_: None)
-    assert compile_for.main(["--chip", "h100"]) == 2
+    assert run_command(lambda: compile_for.main(["--chip", "h100"])) == 2
 
 
 @pytest.mark.slow

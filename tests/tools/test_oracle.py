@@ -8,6 +8,8 @@ import jax
 import numpy as np
 import pytest
 
+from d3gzsl_jax.system.terminal import run_command
+
 # The oracle is PyTorch: the package does without it, and so do the tests of a machine that has none.
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -230,7 +232,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_exits_2(name, capsys):
     arguments, message = BAD[name]
-    assert parity.main(arguments) == 2
+    assert run_command(lambda: parity.main(arguments)) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1
 
@@ -238,7 +240,7 @@ def test_bad_input_exits_2(name, capsys):
 def test_without_torch_it_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "tools.parity_parts.oracle")
-    assert parity.main(["--oracle"]) == 2
+    assert run_command(lambda: parity.main(["--oracle"]), "parity") == 2
     assert capsys.readouterr().err == "parity: the PyTorch oracle needs torch: pip install -e '.[parity]'\n"
 
 

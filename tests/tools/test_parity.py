@@ -8,6 +8,7 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Batch
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tools import parity
@@ -204,7 +205,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_exits_2(case, tmp_path, capsys):
     changes, message = BAD[case]
-    assert parity.main(["--golden", str(perturbed(tmp_path, **changes))]) == 2
+    assert run_command(lambda: parity.main(["--golden", str(perturbed(tmp_path, **changes))])) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1
 
@@ -227,7 +228,7 @@ def test_files_that_are_no_recordings_exit_2(tmp_path, capsys):
     for path, message in (
         (text, "not a readable .npz"), (array, "not a readable .npz"), (tmp_path / "none.npz", "no such recording"),
     ):
-        assert parity.main(["--golden", str(path)]) == 2
+        assert run_command(lambda: parity.main(["--golden", str(path)])) == 2
         assert message in capsys.readouterr().err
 
 

@@ -14,6 +14,7 @@ from d3gzsl_jax.frameworks.conditional_vaegan import ConditionalVAEGAN
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.frameworks.tfvaegan import TFVAEGAN
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tests.tools.test_parity import bump, catches
@@ -306,7 +307,7 @@ def test_the_tool_names_what_is_outside_and_exits_1(tmp_path, capsys):
     assert "outside tolerance: autoencoders loss: step003/loss" in capsys.readouterr().out
     del arrays["step003/noise/semantics"]
     np.savez(tmp_path / "perturbed.npz", **arrays)
-    assert parity.main(["--golden", str(tmp_path / "perturbed.npz")]) == 2
+    assert run_command(lambda: parity.main(["--golden", str(tmp_path / "perturbed.npz")])) == 2
     assert "key 'step003/noise/semantics' is missing" in capsys.readouterr().err
 
 

@@ -12,6 +12,7 @@ from d3gzsl_jax.frameworks.diffusion import Diffusion
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.frameworks.zerodiff import FROZEN, ZeroDiff
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.step import train_step
 from tests.conftest import GOLDEN
 from tests.tools.test_parity import bump, catches
@@ -166,7 +167,7 @@ def test_the_tool_names_what_is_missing(tmp_path, capsys):
     arrays = dict(np.load(ZERODIFF))
     del arrays["dfg/step003/noise/posterior"]
     np.savez(tmp_path / "perturbed.npz", **arrays)
-    assert parity.main(["--golden", str(tmp_path / "perturbed.npz")]) == 2
+    assert run_command(lambda: parity.main(["--golden", str(tmp_path / "perturbed.npz")])) == 2
     assert "key 'dfg/step003/noise/posterior' is missing" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ from PIL import Image
 
 from d3gzsl_jax.encoders.class_table import read_class_table
 from d3gzsl_jax.encoders.pictures import find_pictures, open_picture
+from d3gzsl_jax.system.terminal import run_command
 from tools.pictures import digits, shapes
 
 
@@ -40,5 +41,5 @@ def test_shapes_are_the_same_each_time_and_new_ones_are_combined_of_seen_ones(tm
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert digits.main([str(tmp_path / "file")]) == 2
+    assert run_command(lambda: digits.main([str(tmp_path / "file")])) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tools.benchmark import time_public
 from tools.benchmark.time_public import Turns
@@ -212,7 +213,7 @@ def test_rounds_lie_between_first_draws_of_rows(passes, draws, rounds, steps, ca
 ])  # fmt: skip
 def test_what_cannot_be_timed_is_refused(message, arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tool", *(argument.format(tmp_path) for argument in arguments)])
-    assert time_public.main() == 2
+    assert run_command(time_public.main) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1
 

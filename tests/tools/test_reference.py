@@ -13,6 +13,7 @@ from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
+from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.training.optimizers import Optimization
 from tests.conftest import ROOT
 from tools import parity
@@ -86,7 +87,7 @@ def refuses(monkeypatch, capsys):
 
     def refuses(module, message, *arguments):
         monkeypatch.setattr(sys, "argv", ["tool", *map(str, arguments)])
-        assert module.main() == 2
+        assert run_command(module.main) == 2
         captured = capsys.readouterr()
         assert message in captured.err and captured.err.count("\n") == 1 and captured.out == "", captured.err
 
@@ -160,7 +161,7 @@ PARITY = {
 @pytest.mark.parametrize("case", PARITY)
 def test_parity_refuses_bad_input_in_one_line(case, tmp_path, capsys):
     arguments, message = PARITY[case]
-    assert parity.main([argument.format(tmp_path) for argument in arguments]) == 2
+    assert run_command(lambda: parity.main([argument.format(tmp_path) for argument in arguments])) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
 

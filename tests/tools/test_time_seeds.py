@@ -6,6 +6,7 @@ import pytest
 
 from configs import digits
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tools.benchmark import time_seeds
 
@@ -50,5 +51,5 @@ def test_arguments_that_no_command_takes(further, message):
 @pytest.mark.parametrize("option", ["--seeds", "--turns", "--steps"])
 def test_nothing_to_time(option, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["time_seeds.py", "--config", DIGITS, option, "0"])
-    assert time_seeds.main() == 2
+    assert run_command(time_seeds.main) == 2
     assert capsys.readouterr().err == f"time_seeds: {option} 0: must be at least 1\n"

@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.report.figures import SVG_SALT
 from d3gzsl_jax.studies.own_outputs import json_list_with, picture
@@ -102,13 +101,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.point:
         print(json.dumps(point(arguments.point[0], int(arguments.point[1]), arguments.hidden, arguments.repeats)))
         return 0
-    try:
-        known = json_list_with("way", "unseen")
-        results = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
-        drawn = arguments.plot and contents.output(arguments.plot, "--plot", picture, "picture of this tool")
-    except UserError as error:
-        print(f"class_scaling: {error}", file=sys.stderr)
-        return 2
+    known = json_list_with("way", "unseen")
+    results = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
+    drawn = arguments.plot and contents.output(arguments.plot, "--plot", picture, "picture of this tool")
     found = measure(arguments.unseen, arguments.hidden, arguments.rounds, arguments.repeats)
     if results:
         write_text(results, json.dumps(found, indent=1) + "\n")

@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import jax
 
-from d3gzsl_jax.errors import UserError, reason
+from d3gzsl_jax.errors import reason
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import json_list_with
@@ -118,27 +118,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--texts", metavar="FOLDER", help="also keep the texts of the compiled programs there")
     arguments = parser.parse_args(argv)
     found = []
-    try:
-        known = json_list_with("size", "chip")
-        output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
-        texts = arguments.texts and contents.output(arguments.texts, "--texts", _only_texts, "texts of this tool")
-        if texts:
-            texts.mkdir(exist_ok=True)
-        chips.prepare()
-        configure(keep_compiled=False)
-        there = {name: chips.CHIPS[name].devices() for name in arguments.chip}
-        print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
-        for one, of in cases(arguments):
-            with scope(one["precision"]):
-                chip, devices = chips.CHIPS[one["chip"]], there[one["chip"]][: one["devices"]]
-                keep = texts and texts / ("-".join(map(str, one.values())) + ".txt")
-                found.append(one | {"jax": jax.__version__} | measured(chip, devices, of, one["program"], keep))
-            print(row(found[-1]), flush=True)
-            if output:
-                write_text(output, json.dumps(found, indent=1) + "\n")
-    except UserError as error:
-        print(f"compile_for: {error}", file=sys.stderr)
-        return 2
+    known = json_list_with("size", "chip")
+    output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
+    texts = arguments.texts and contents.output(arguments.texts, "--texts", _only_texts, "texts of this tool")
+    if texts:
+        texts.mkdir(exist_ok=True)
+    chips.prepare()
+    configure(keep_compiled=False)
+    there = {name: chips.CHIPS[name].devices() for name in arguments.chip}
+    print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
+    for one, of in cases(arguments):
+        with scope(one["precision"]):
+            chip, devices = chips.CHIPS[one["chip"]], there[one["chip"]][: one["devices"]]
+            keep = texts and texts / ("-".join(map(str, one.values())) + ".txt")
+            found.append(one | {"jax": jax.__version__} | measured(chip, devices, of, one["program"], keep))
+        print(row(found[-1]), flush=True)
+        if output:
+            write_text(output, json.dumps(found, indent=1) + "\n")
     wrong = [(one, fault) for one in found for fault in one["faults"]]
     for one, fault in wrong:
         case = " ".join(str(one[name]) for name in ("size", "program", "precision", "chip"))

@@ -36,7 +36,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.precision import PRECISIONS, scope
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import json_list_with
@@ -257,17 +256,13 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--oracle is not for --size {without[0]}: the oracle that is timed has no such base method")
     configure()
     found = []
-    try:
-        known = json_list_with("size")
-        output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
-        with scope(arguments.precision):
-            for size in arguments.size:
-                found.append(measure(arguments, size))
-                if not arguments.json:
-                    print(markdown(found[-1:]), flush=True)
-    except UserError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 2
+    known = json_list_with("size")
+    output = arguments.output and contents.output(arguments.output, "--output", known, "results of this tool")
+    with scope(arguments.precision):
+        for size in arguments.size:
+            found.append(measure(arguments, size))
+            if not arguments.json:
+                print(markdown(found[-1:]), flush=True)
     if arguments.json:
         print(json.dumps(found, indent=1))
     elif len(found) > 1:

@@ -208,21 +208,17 @@ def main() -> int:
     wait = sys.stdin.readline if arguments.wait else lambda: None
     kind = KINDS[arguments.kind]
     size = arguments.size or next(iter(kind.sizes))
-    try:
-        if size not in kind.sizes:
-            raise UserError(f"--size {size}: {arguments.kind} is timed at {' or '.join(kind.sizes)}")
-        if min(arguments.rounds, arguments.steps) < 1:
-            raise UserError("--rounds and --steps must be at least 1")
-        turns = Turns(kind.passes, kind.draws, arguments.rounds, arguments.steps, wait)
-        if kind.options is not None:
-            most = ROWS[size].train // (kind.options | kind.sizes[size])["batch_size"] - 2
-            if turns.steps_per_pass > most + 2:
-                given = f"--rounds {arguments.rounds} --steps {arguments.steps}"
-                raise UserError(f"{given}: together at most {most} outer steps of a pass")
-        kind.run(arguments.checkout, size, turns)
-    except UserError as error:
-        print(f"time_public: {error}", file=sys.stderr)
-        return 2
+    if size not in kind.sizes:
+        raise UserError(f"--size {size}: {arguments.kind} is timed at {' or '.join(kind.sizes)}")
+    if min(arguments.rounds, arguments.steps) < 1:
+        raise UserError("--rounds and --steps must be at least 1")
+    turns = Turns(kind.passes, kind.draws, arguments.rounds, arguments.steps, wait)
+    if kind.options is not None:
+        most = ROWS[size].train // (kind.options | kind.sizes[size])["batch_size"] - 2
+        if turns.steps_per_pass > most + 2:
+            given = f"--rounds {arguments.rounds} --steps {arguments.steps}"
+            raise UserError(f"{given}: together at most {most} outer steps of a pass")
+    kind.run(arguments.checkout, size, turns)
     return 0
 
 

@@ -127,17 +127,13 @@ def main() -> int:
     wanted.add_argument("--steps", type=int, help="outer steps to time")
     wanted.add_argument("--updates", type=int, help="critic updates to time after the first, at most 4")
     arguments = parser.parse_args()
-    try:
-        if arguments.steps is not None and arguments.steps < 1:
-            raise UserError(f"--steps {arguments.steps}: must be at least 1")
-        if arguments.updates is not None and not 1 <= arguments.updates <= 4:
-            raise UserError(f"--updates {arguments.updates}: must be 1 to 4 (the generator's turn is next)")
-        updates = arguments.updates + 1 if arguments.steps is None else arguments.steps * (N_CRITIC + 1)
-        run = time_wgan if arguments.kind == "wgan" else time_cegzsl
-        found = run(arguments.checkout, arguments.size, updates)
-    except UserError as error:
-        print(f"time_reference: {error}", file=sys.stderr)
-        return 2
+    if arguments.steps is not None and arguments.steps < 1:
+        raise UserError(f"--steps {arguments.steps}: must be at least 1")
+    if arguments.updates is not None and not 1 <= arguments.updates <= 4:
+        raise UserError(f"--updates {arguments.updates}: must be 1 to 4 (the generator's turn is next)")
+    updates = arguments.updates + 1 if arguments.steps is None else arguments.steps * (N_CRITIC + 1)
+    run = time_wgan if arguments.kind == "wgan" else time_cegzsl
+    found = run(arguments.checkout, arguments.size, updates)
     torch = reference_script.import_torch()
     peak = peak_resident_gib()
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "peak_resident_gib": peak}

@@ -162,23 +162,19 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=80, help="outer steps of --training")
     args = parser.parse_args(own)
     further = sys.argv[1 + len(own) + 1 :]
-    try:
-        for name in ("seeds", "turns", "steps"):
-            if getattr(args, name) < 1:
-                raise UserError(f"--{name} {getattr(args, name)}: must be at least 1")
-        config = configuration(args.config, further) if args.training else None
-        joint, single, other = commands(args.config, range(args.seeds), args.turns, further)
-        for kind in Seconds._fields:
-            a, b = (statistics.median(getattr(one, kind) for one in found) for found in (joint, single))
-            print(f"complete commands, {kind}: together {a:.1f} s, one after another {b:.1f} s, ratio {a / b:.2f}")
-        if config:
-            taken = training(config, range(args.seeds), 2 * args.turns + 1, args.steps)
-            for way in ("map", "vmap"):
-                a, b = taken[way], taken["alone"]
-                print(f"outer steps, {way}: together {a:.2f} s, one after another {b:.2f} s, ratio {a / b:.2f}")
-    except UserError as error:
-        print(f"time_seeds: {error}", file=sys.stderr)
-        return 2
+    for name in ("seeds", "turns", "steps"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: must be at least 1")
+    config = configuration(args.config, further) if args.training else None
+    joint, single, other = commands(args.config, range(args.seeds), args.turns, further)
+    for kind in Seconds._fields:
+        a, b = (statistics.median(getattr(one, kind) for one in found) for found in (joint, single))
+        print(f"complete commands, {kind}: together {a:.1f} s, one after another {b:.1f} s, ratio {a / b:.2f}")
+    if config:
+        taken = training(config, range(args.seeds), 2 * args.turns + 1, args.steps)
+        for way in ("map", "vmap"):
+            a, b = taken[way], taken["alone"]
+            print(f"outer steps, {way}: together {a:.2f} s, one after another {b:.2f} s, ratio {a / b:.2f}")
     print("metrics: " + (f"{other} has others together than alone" if other else "those of each seed alone, to the last digit"))
     return 1 if other else 0
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
-from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.errors import cannot_write
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.studies.own_outputs import bytes_of
 from d3gzsl_jax.studies.tables.cells import with_deviation
@@ -86,24 +86,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=0, metavar="N", help="measure with seeds 0..N-1")
     args = parser.parse_args(argv)
     configure()
-    try:
-        if args.write:
-            write(args.digit, args.write)
-        table = Table(title="Percent, mean and standard deviation (n - 1) over seeds; chance is 10")
-        for heading in ("added digit", "recognised as itself", "other digits", "other digits before"):
-            table.add_column(heading, justify="right")
-        for digit in UNSEEN if args.seeds else ():
-            rows = []
-            for seed in range(args.seeds):
-                with tempfile.TemporaryDirectory() as folder:
-                    rows.append(measure(digit, seed, folder))
-                print(f"digit {digit}, seed {seed}: recognised {100 * rows[-1][0]:.1f}", flush=True)
-            table.add_row(str(digit), *map(with_deviation, 100 * np.array(rows).T))
-        if args.seeds:
-            Console().print(table)
-    except UserError as error:
-        print(f"new_digit: {error}", file=sys.stderr)
-        return 2
+    if args.write:
+        write(args.digit, args.write)
+    table = Table(title="Percent, mean and standard deviation (n - 1) over seeds; chance is 10")
+    for heading in ("added digit", "recognised as itself", "other digits", "other digits before"):
+        table.add_column(heading, justify="right")
+    for digit in UNSEEN if args.seeds else ():
+        rows = []
+        for seed in range(args.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                rows.append(measure(digit, seed, folder))
+            print(f"digit {digit}, seed {seed}: recognised {100 * rows[-1][0]:.1f}", flush=True)
+        table.add_row(str(digit), *map(with_deviation, 100 * np.array(rows).T))
+    if args.seeds:
+        Console().print(table)
     return 0
 
 

@@ -21,7 +21,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.studies.own_outputs import npz_with
 from d3gzsl_jax.system.atomic import replacing
@@ -47,12 +46,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="epochs of training (default: those of the size)")
     arguments = parser.parse_args()
-    try:
-        output = contents.output(arguments.output, "--output", npz_with("/loss"), "recording")
-        arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
-    except UserError as error:
-        print(f"record_reference: {error}", file=sys.stderr)
-        return 2
+    output = contents.output(arguments.output, "--output", npz_with("/loss"), "recording")
+    arrays = KINDS[arguments.kind].record(arguments.checkout, arguments.size, arguments.seed, arguments.epochs)
     with replacing(output, "wb") as file:
         np.savez(file, **arrays)
     updates = len({found.group() for found in map(UPDATE.match, arrays) if found})

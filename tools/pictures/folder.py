@@ -4,12 +4,10 @@ import argparse
 import csv
 import io
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
@@ -75,11 +73,7 @@ def command(
     parser.add_argument("--flat", action="store_true", help="the new pictures all in one folder, as yours will be")
     given = parser.parse_args(argv)
     classes = draw(given)
-    try:
-        write(given.folder, classes, given.flat)
-    except UserError as error:
-        print(f"pictures: {error}", file=sys.stderr)
-        return 2
+    write(given.folder, classes, given.flat)
     counts = {name: sum(len(files) for _, _, files in os.walk(given.folder / name)) for name in ("pictures", "new")}
     new = sum(one.is_new for one in classes)
     print(

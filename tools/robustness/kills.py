@@ -122,9 +122,6 @@ def main() -> int:
             print(f"kill {done}: {'while writing' if was_writing else 'after'} checkpoint {where}", flush=True)
         finish(args.config, killed, args.further)
         found = difference(alone, killed)
-    except UserError as error:
-        print(f"kills: {error}", file=sys.stderr)
-        return 2
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if done < args.kills:
