@@ -164,7 +164,7 @@ def _build(setup: Setup, opened: OpenRun, config: ConfigDict, plan: Plan | None,
     """A run with all of its objects. Here the configuration ends: what is called from here on has typed fields."""
     settings, final = RunSettings.of(config, asked=plan.asked if plan else None), setup.model.final_classifier
     if plan and final:  # validation chose for how many epochs it is fitted
-        final = build.build_final_classifier(config, final.framework, setup.data.class_count)
+        final = build.build_final_classifier(config, setup.model.objective, setup.data.class_count)
     start = opened.start
     listener = start.listener if is_fold else None
     run = Run(settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, start.title, listener)

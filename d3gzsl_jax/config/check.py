@@ -64,7 +64,7 @@ def check(config: ConfigDict) -> None:
             f"config.checkpoint.best={config.checkpoint.best!r}: what predicts is fitted at the end only, so no checkpoint has "
             "that metric; set config.classifier.fit='every', or leave config.checkpoint.best empty"
         )
-    _check_ensemble(config)
+    _check_use_of_student(config)
     if config.eval.prediction == "student" and not has_student(config):
         raise UserError(
             "config.distillation.weight_cls=0 and weight_kl=0: nothing would teach the student its classes, and "
@@ -140,8 +140,14 @@ def _check_zsl(config: ConfigDict) -> None:
         )
 
 
-def _check_ensemble(config: ConfigDict) -> None:
+def _check_use_of_student(config: ConfigDict) -> None:
+    """Refuses what needs D3's student where there is none."""
     of = config.eval
+    if config.classifier.inputs == "student" and not has_student(config):
+        raise UserError(
+            "config.classifier.inputs='student': needs D3's student (config.distillation.weight_cls or weight_kl above 0); give "
+            "'method'"
+        )
     if of.prediction == "ensemble" and not of.ensemble:
         raise UserError("config.eval.prediction='ensemble' and config.eval.ensemble=False: there is none to predict with; set it")
     if of.ensemble and not (has_student(config) and config.classifier.fit != "never"):

@@ -133,6 +133,11 @@ CLASSIFIER = (
         "When it is fitted: last (at the end), every (after every evaluated epoch), never.",
         words=("never", "last", "every"), base="every",
     ),
+    Field(
+        "classifier.inputs", "method",
+        "What it sees of a row: method, what the base method represents rows by, the features themselves for most; student, the "
+        "embedding that D3's student has learned.", words=("method", "student"),
+    ),
     Field("classifier.n_syn", 300, "Rows synthesized per unseen class.", low=0),
     Field(
         "classifier.synthesis", "auto",

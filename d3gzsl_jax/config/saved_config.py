@@ -18,7 +18,7 @@ ADDED = (
     "classifier.zsl", "classifier.zsl_epochs", "classifier.zsl_n_syn", "data.representation_file", "data.scaling",
     "networks.output", "train.outer_steps", "teacher.updates", "eval.baselines", "log.wandb", "eval.calibration",
     "eval.ensemble", "eval.model_predicts",
-    "classifier.synthesis",
+    "classifier.synthesis", "classifier.inputs",
 )  # fmt: skip
 """Fields that what was saved in this format earlier does not have: what their defaults say is what was done then."""
 

@@ -56,10 +56,13 @@ class Objective:
         d3 = self.distillation
         return d3.n_syn * (d3.unseen_per_step or classes.unseen.shape[0]) if d3.active else 0
 
+    def embed(self, params: Params, features: jax.Array) -> jax.Array:
+        """The student's embedding E_s(x), (n, width), of features (n, dx)."""
+        return (self.distillation.embed if self.own_embedding else self.framework.embed)(params, features)
+
     def student_logits(self, params: Params, features: jax.Array) -> jax.Array:
         """The student's logits (n, C) for features (n, dx)."""
-        embed = self.distillation.embed if self.own_embedding else self.framework.embed
-        return self.distillation.classify(params, embed(params, features))
+        return self.distillation.classify(params, self.embed(params, features))
 
     def make(
         self, phase: Phase, params: Params, teacher: Params, classes: Classes, batch: Batch, draws: dict[str, jax.Array], state: Any

@@ -128,7 +128,7 @@ class TrainedModel:
 
     @functools.cached_property
     def _final(self) -> FinalClassifier:
-        return build_final_classifier(self.config, self._objective.framework, len(self.class_names))
+        return build_final_classifier(self.config, self._objective, len(self.class_names))
 
     def predict(
         self, features: np.ndarray, top: int = 1, predictor: str = "", representations: np.ndarray | None = None

@@ -12,6 +12,7 @@ from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.config.schema import options_of
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.distillation.objective import Objective
+from d3gzsl_jax.distillation.student_rows import StudentRows
 from d3gzsl_jax.distillation.teacher import Teacher, TeacherTraining
 from d3gzsl_jax.distillation.terms import Distillation
 from d3gzsl_jax.errors import UserError
@@ -72,7 +73,7 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         learning_rate=config.teacher.learning_rate, loss_weight=config.teacher.loss_weight, beta1=train.beta1, beta2=train.beta2
     )
     fitted = config.classifier.fit != "never"
-    final = build_final_classifier(config, framework, data.class_count) if fitted else None
+    final = build_final_classifier(config, objective, data.class_count) if fitted else None
     return Model(objective, optimization, training, classes, final, build_first_stage(config, framework))
 
 
@@ -188,14 +189,15 @@ def check_options(name: str) -> None:
             raise UserError(f"{option.name}={option.default} in config/framework_fields.py, in {kind} {found}: make them the same")
 
 
-def build_final_classifier(config: ConfigDict, framework: Framework, classes: int) -> FinalClassifier:
-    """The final classifier of `classes` classes."""
-    of = config.classifier
+def build_final_classifier(config: ConfigDict, objective: Objective, classes: int) -> FinalClassifier:
+    """The final classifier of `classes` classes, on the base method of the objective."""
+    of, framework = config.classifier, objective.framework
     softmax = SoftmaxTraining(
         classes=classes, epochs=of.epochs, batch_size=of.batch_size, learning_rate=of.learning_rate, beta1=of.beta1
     )
+    rows = StudentRows.of(objective) if of.inputs == "student" else framework
     return FinalClassifier(
-        framework, framework.softmax(softmax), of.n_syn, of.logit_adjustment, of.zsl, of.zsl_epochs, of.zsl_n_syn, of.synthesis
+        rows, framework.softmax(softmax), of.n_syn, of.logit_adjustment, of.zsl, of.zsl_epochs, of.zsl_n_syn, of.synthesis
     )
 
 

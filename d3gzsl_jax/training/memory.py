@@ -95,11 +95,12 @@ def needed(config: ConfigDict, data: GZSLData, runs: int = 1, devices: int = 1) 
     fitted = 0
     if config.classifier.fit != "never":
         row = jax.ShapeDtypeStruct((1, width + represented), np.float32)
-        into = jax.eval_shape(framework.represent, params, row).shape[1]
+        final = build_final_classifier(config, objective, seen + unseen)
+        into = jax.eval_shape(final.framework.represent, params, row).shape[1]
         synthesized = unseen * config.classifier.n_syn
         real = seen * framework.real_rows_per_class or rows
         # The synthesized rows, all rows one after another, and the order in which they are gone through.
-        ahead = build_final_classifier(config, framework, seen + unseen).is_ahead(unseen, into)
+        ahead = final.is_ahead(unseen, into)
         kept_real = real if resident or framework.real_rows_per_class else 0  # else they are asked for, a batch at a time
         kept_made = synthesized * (2 if kept_real else 1) * ahead
         fitted = (kept_made + kept_real) * into + (real + synthesized) * config.classifier.epochs
