@@ -22,7 +22,7 @@ from d3gzsl_jax.studies.tables.command import find, read
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
-from tools.evidence.comparisons import has_ensemble
+from tools.evidence.comparisons import further_use
 
 _LEFT_OUT = {"per_class", "classes", "warnings", "provenance", "accuracy", "calibration_error"}
 _PATHS = (("data", "root"), ("zerodiff", "representation_run"))
@@ -49,11 +49,11 @@ def trimmed(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_of(results: Mapping[str, Any]) -> str:
-    """The folder of a method: 'wgan-d3', 'wgan-base', 'wgan-d3-ensemble'; of a baseline its name."""
+    """The folder of a method: 'wgan-d3', 'wgan-base', 'wgan-d3-ensemble', 'wgan-d3-embedding'; of a baseline its name."""
     if results["framework"] == results["prediction"]:
         return str(results["framework"])
     kind = "d3" if results["distillation"] else "base"
-    return f"{results['framework']}-{kind}{'-ensemble' if has_ensemble(results) else ''}"
+    return "-".join([results["framework"], kind, *filter(None, further_use(results).split(", "))])
 
 
 def collect(runs: Path, output: Path) -> list[Path]:

@@ -90,9 +90,16 @@ class Comparison(NamedTuple):
         return {**means, **paired(ours, base), "d": standardized(ours - base), "p": p}
 
 
-def has_ensemble(results: Mapping[str, Any]) -> bool:
-    """Whether student and classifier together could be chosen (config.eval.ensemble): another method than D3 by itself."""
-    return bool(results["config"].get("eval", {}).get("ensemble"))
+def further_use(results: Mapping[str, Any]) -> str:
+    """What a run uses D3's student for besides what all do, which makes it another method than D3 by itself: 'ensemble', it and the
+    classifier together could be chosen (config.eval.ensemble); 'embedding', the classifier is fitted in its embedding
+    (config.classifier.inputs); 'ensemble, embedding'; or ''."""
+    config = results["config"]
+    there = {
+        "ensemble": config.get("eval", {}).get("ensemble"),
+        "embedding": config.get("classifier", {}).get("inputs") == "student",
+    }
+    return ", ".join(name for name, is_there in there.items() if is_there)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -101,10 +108,11 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def comparisons(benchmark: str, results: Sequence[Mapping[str, Any]]) -> list[Comparison]:
-    """Every framework that has runs with D3 and without of the same seeds, by family; none with an ensemble."""
+    """Every framework that has runs with D3 and without of the same seeds, by family; of the runs with D3
+    those that use its student for nothing further."""
     found: dict[tuple[str, bool], dict[int, Mapping[str, Any]]] = {}
     for one in results:
-        if one["framework"] in FRAMEWORKS and not has_ensemble(one):
+        if one["framework"] in FRAMEWORKS and not further_use(one):
             found.setdefault((one["framework"], bool(one["distillation"])), {})[one["seed"]] = one
     made = []
     for framework in FRAMEWORKS:

@@ -34,7 +34,7 @@ from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
 from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
-from tools.evidence.comparisons import has_ensemble
+from tools.evidence.comparisons import further_use
 
 KINDS = {
     "one": "without D3, one seed", "two": "without D3, two seeds together", "ensemble": "with D3, student and classifier together",
@@ -89,7 +89,7 @@ def compared(runs: Path) -> dict[str, dict[str, list[float]]]:
     data = None
     for path in find([runs]):
         results = json_files.read(path) or {}
-        kind = "ensemble" if results.get("distillation") and has_ensemble(results) else "one"
+        kind = "ensemble" if results.get("distillation") and further_use(results) == "ensemble" else "one"
         if "seed" not in results or (kind == "one" and results["distillation"]):
             continue
         model = d3.load_model(path.parent)

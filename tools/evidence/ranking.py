@@ -10,7 +10,7 @@ from d3gzsl_jax.evaluation.advice import CALLED
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from tools.evidence.comparisons import has_ensemble
+from tools.evidence.comparisons import further_use
 
 
 def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -38,8 +38,8 @@ def _name(results: Mapping[str, Any]) -> str:
     if framework not in FRAMEWORKS:
         told = CALLED.get(framework, framework)
         return f"{told}, no generator".removeprefix("the ")
-    with_d3, together = " + D3" if results["distillation"] else "", " (ensemble)" if has_ensemble(results) else ""
-    return FRAMEWORKS[framework].called + with_d3 + together
+    with_d3, use = " + D3" if results["distillation"] else "", further_use(results)
+    return FRAMEWORKS[framework].called + with_d3 + (f" ({use})" if use else "")
 
 
 def _row(benchmark: str, name: str, of: Sequence[Mapping[str, Any]]) -> tuple[float, list[Cell]]:

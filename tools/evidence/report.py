@@ -30,8 +30,8 @@ from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
-from tools.evidence import control_ensemble, diagnosis, ensembles, methods, ranking, scaling, searches, stress
-from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, has_ensemble, read
+from tools.evidence import control_ensemble, diagnosis, methods, ranking, scaling, searches, stress, uses_of_student
+from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, further_use, read
 from tools.evidence.figure import draw
 from tools.generated_blocks import filled
 
@@ -156,7 +156,7 @@ def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         for one in results:
             device = ranking.short_device(one) or _NOT_RECORDED
             runs[device] += 1
-            key = device, benchmark, one["framework"], bool(one["distillation"]), has_ensemble(one)
+            key = device, benchmark, one["framework"], bool(one["distillation"]), further_use(one)
             unknown += one.get("seconds") is None
             seconds = (one.get("seconds") or 0.0) + (one.get("fold_seconds") or 0.0)
             lacks_folds = one["framework"] in FRAMEWORKS and one["selection"] == "validation" and one.get("fold_seconds") is None
@@ -190,7 +190,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "summary": summary_text(of, models), "power": power_text(of, models), "hours": hours_text(results),
         "methods": "\n".join(markdown_lines(methods.table(results, [name for of in FAMILIES.values() for name in of]))),
         "ranking": "\n".join(markdown_lines(ranking.table(results))),
-        "ensembles": "\n".join(markdown_lines(ensembles.table(results))),
+        "uses_of_student": "\n".join(markdown_lines(uses_of_student.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
     }  # fmt: skip
     for name, table_of in _OF_FILES.items():

@@ -39,12 +39,14 @@ def test_of_where_it_ran_the_device_is_kept(tmp_path):
     assert report.hours_text({"FLO": [json.loads(written.read_text())] * 2}) == "The clocks of all programs show 0.8 hours in all: 0.8 of 2 runs on CHIP."
 
 
-def test_a_run_with_an_ensemble_has_a_folder_of_its_own(tmp_path):
+def test_a_further_use_of_the_student_has_a_folder_of_its_own(tmp_path):
     of = results("wgan", True, 0, 0.5, 0.25)
-    of["config"]["eval"]["ensemble"] = True
-    write(tmp_path / "runs", of)
-    (written,) = collect.collect(tmp_path / "runs", tmp_path / "kept")
-    assert written.parent.parent.name == "wgan-d3-ensemble"
+    names = []
+    for part, field, value in (("classifier", "inputs", "student"), ("eval", "ensemble", True)):
+        of["config"][part][field] = value
+        write(tmp_path / "runs", of)
+        names += [path.parent.parent.name for path in collect.collect(tmp_path / "runs", tmp_path / "kept")]
+    assert names == ["wgan-d3-embedding", "wgan-d3-ensemble-embedding"]
 
 
 def test_a_seed_again_replaces_its_own_and_leaves_others(tmp_path):

@@ -9,7 +9,7 @@ from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tests.tools.evidence.results import results, write
-from tools.evidence import comparisons, ensembles, methods, ranking, report
+from tools.evidence import comparisons, methods, ranking, report, uses_of_student
 
 UNSEEN = {("wgan", False): (0.4, 0.42, 0.44), ("wgan", True): (0.5, 0.5, 0.56), ("cadavae", False): (0.3, 0.31, 0.35), ("cadavae", True): (0.3, 0.33, 0.33)}
 
@@ -98,20 +98,29 @@ def test_the_ranking_begins_with_the_highest_calibrated_h(kept):
     assert found.rows[0][2].text == "classifier" and found.rows[0][-1].text == "30"
 
 
-def test_an_ensemble_is_a_method_of_its_own(kept):
+USES = {
+    "ensemble": {"eval": {"ensemble": True}}, "embedding": {"classifier": {"inputs": "student"}},
+    "ensemble, embedding": {"eval": {"ensemble": True}, "classifier": {"inputs": "student"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_further_use_of_the_student_is_a_method_of_its_own(kept, use):
     for seed, unseen in enumerate((0.5, 0.55, 0.6)):
         of = results("wgan", True, seed, unseen, 0.8)
-        of["config"]["eval"]["ensemble"], of["prediction"] = True, "ensemble"
-        write(kept / "FLO" / "wgan-d3-ensemble" / f"seed-{seed}", of)
+        for part, fields in USES[use].items():
+            of["config"][part] |= fields
+        write(kept / "FLO" / "wgan-d3-further" / f"seed-{seed}", of)
+        assert comparisons.further_use(of) == use
     found = comparisons.read(kept / "FLO")
     (wgan, *_) = comparisons.comparisons("FLO", found)
-    np.testing.assert_allclose(wgan.values("ours", "chosen", "harmonic"), harmonics("wgan", True))  # not the ensemble's
+    np.testing.assert_allclose(wgan.values("ours", "chosen", "harmonic"), harmonics("wgan", True))  # not that of the further use
     assert methods.table({"FLO": found}, ["wgan"]).rows[0][3].text.endswith(f"{harmonics('wgan', True).mean():.1f}")
-    assert "WGAN-GP + D3 (ensemble)" in [row[1].text for row in ranking.table({"FLO": found}).rows]
-    rows = [[cell.text for cell in row] for row in ensembles.table({"FLO": found}).rows]
-    assert [(row[1], row[3], row[4]) for row in rows] == [("WGAN-GP", "classifier", "3")] * 2 + [("WGAN-GP", "ensemble", "3")]
+    assert f"WGAN-GP + D3 ({use})" in [row[1].text for row in ranking.table({"FLO": found}).rows]
+    rows = [[cell.text for cell in row] for row in uses_of_student.table({"FLO": found}).rows]
+    assert [(row[1], row[3], row[4]) for row in rows] == [("WGAN-GP", "classifier", "3")] * 3 and len({row[2] for row in rows}) == 3
     ours = 100 * 2 * np.array([0.5, 0.55, 0.6]) * 0.8 / (np.array([0.5, 0.55, 0.6]) + 0.8)
-    assert rows[0][9] == "" and rows[2][9] == f"{(ours - harmonics('wgan', False)).mean():+.1f}"
+    assert rows[0][9:] == [""] * 4 and rows[2][9] == f"{(ours - harmonics('wgan', False)).mean():+.1f}" and rows[2][11] == "+0.0"
 
 
 def test_the_pages_are_what_the_kept_results_make():
