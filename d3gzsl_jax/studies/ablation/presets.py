@@ -172,7 +172,9 @@ def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
 def without_d3(config: ConfigDict) -> Choice:
     """The base method alone, which predicts by the final classifier."""
     off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"}
-    return Choice("base", off | ({"eval.ensemble": False} if config.eval.ensemble else {}))
+    without_student = {"eval.ensemble": False, "classifier.inputs": "method"}
+    fields = dict(flat(config))
+    return Choice("base", off | {name: value for name, value in without_student.items() if fields[name] != value})
 
 
 def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:

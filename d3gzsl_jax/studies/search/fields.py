@@ -115,7 +115,7 @@ def _targets(name: str, text: str, config: ConfigDict) -> tuple[str, ...]:
             f"--field {cut(text)}: is not to be searched: trials that differ in it are on other data or by another measure, or it "
             f"changes no result; fields are those of {', '.join(_GROUPS)}, the framework's own, {' and '.join(_OF_DATA)}"
         )
-    meaningless = (group in _OF_D3 and not has_d3) or schema.is_foreign(name, config.framework)
+    meaningless = (not has_d3 and (group in _OF_D3 or name == "classifier.inputs")) or schema.is_foreign(name, config.framework)
     return () if meaningless else (name,)
 
 

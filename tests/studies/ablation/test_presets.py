@@ -41,6 +41,15 @@ def test_a_level_is_compared_with_the_base_method_at_it():
     assert all(field.startswith("distillation.weight_") or field == "eval.prediction" for field in apart)
 
 
+def test_the_base_method_uses_no_student():
+    config = digits.get_config()
+    assert not {"classifier.inputs", "eval.ensemble"} & presets.without_d3(config).overrides.keys()
+    config.classifier.inputs, config.eval.ensemble = "student", True
+    config.update_from_flattened_dict(presets.without_d3(config).overrides)
+    check.check(config)
+    assert (config.classifier.inputs, config.eval.ensemble, config.eval.prediction) == ("method", False, "classifier")
+
+
 def test_t1s_own_softmax_has_no_more_rows_than_are_synthesized():
     config = digits.get_config()
     config.classifier.n_syn, config.classifier.zsl, config.classifier.zsl_n_syn = 400, "own", 200

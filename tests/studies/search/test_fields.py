@@ -53,11 +53,13 @@ def test_ranges_and_lists_are_read_as_the_fields_own_kind():
 
 def test_fields_that_mean_nothing_to_a_configuration_are_left_out():
     texts = ["train.learning_rate=1e-4..1e-2", "distillation.weights=1e-5..1e-3:log", "teacher.epochs=5..50", "tfvaegan.weight_semantic=0..1"]
+    texts.append("classifier.inputs=method,student")
     found, left_out = fields(texts, f"{DIGITS}:base")
     assert list(found) == ["train.learning_rate"]
-    assert left_out == ["distillation.weights", "teacher.epochs", "tfvaegan.weight_semantic"]
+    assert left_out == ["distillation.weights", "teacher.epochs", "tfvaegan.weight_semantic", "classifier.inputs"]
     found, left_out = fields(texts)
-    assert len(found) == 3 and left_out == ["tfvaegan.weight_semantic"]
+    assert len(found) == 4 and left_out == ["tfvaegan.weight_semantic"] and found["classifier.inputs"].choices == ("method", "student")
+    assert "zerodiff_representation.weight_x0" in fields(["zerodiff_representation.weight_x0=0.5..2"], "flo:zerodiff")[0]
     with pytest.raises(UserError, match=r"--field: none of distillation.weights means anything without D3"):
         fields(texts[1:2], f"{DIGITS}:base")
 
