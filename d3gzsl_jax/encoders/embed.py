@@ -100,6 +100,7 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         raise UserError(f"{listing}: is no list of skipped pictures, and stays; move it, or name another output")
     with display.doing(f"loading the image encoder {asked.image_encoder}"):
         image = images.image_encoder(asked.image_encoder)
+    display.say(f"what the encoder sees of a picture: {image.transform.described()}")
     text_notes = None
     if table.descriptions is not None:
         with display.doing(f"loading the text encoder {asked.text_encoder}"):

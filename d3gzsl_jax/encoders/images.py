@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from d3gzsl_jax.encoders.transform import Transform
+
 PRESETS = {"resnet101": "timm:resnet101.tv_in1k"}
 """Specs that have a name of their own.
 
@@ -36,6 +38,10 @@ class ImageEncoder(Protocol):
     @property
     def size(self) -> int:
         """How many values a feature row has."""
+
+    @property
+    def transform(self) -> "Transform":
+        """What is done with a picture before the network sees it."""
 
     def notes(self) -> dict[str, Any]:
         """What it is, as JSON: kind, name, SHA-256 of the weights, transform; `image_encoder_of` makes the same one of it."""

@@ -58,6 +58,17 @@ class Transform:
         """As JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()}
 
+    def described(self) -> str:
+        """In words."""
+        sides = f"{self.width} x {self.height}"
+        fitted = {
+            "crop": f"shorter side resized to {self.resize} pixels ({self.interpolation}), the middle {sides} cut out",
+            "squash": f"resized to {sides} pixels ({self.interpolation}), whatever the proportions",
+            "pad": f"longer side resized to fit {sides} pixels ({self.interpolation}), the rest in the mean colour",
+        }[self.fit]
+        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        return f"{fitted}; values from 0 to 1, less {mean}, over {std}"
+
     def __call__(self, picture: "Image") -> np.ndarray:
         """(channels, height, width) float32 of an RGB picture; of one channel where `mean` has one value."""
         pixels = np.asarray(self.sized(picture).convert("RGB" if len(self.mean) == 3 else "L"), np.float32) / np.float32(255)

@@ -66,6 +66,7 @@ def test_a_benchmark_with_names_numbers_and_roles(birds, capsys):
     assert of["image"] == Means().notes() and of["text"] is None and of["semantics"] == "attributes"
     assert of["attribute_names"] == ["red", "green"] and of["split"]["unseen"] == "c" and of["skipped"] == 0
     told = " ".join(capsys.readouterr().out.split())
+    assert "what the encoder sees of a picture: shorter side resized to 2 pixels" in told
     assert "19 pictures as rows of 4 features, 3 classes as vectors of 2; 2 seen classes: 12 pictures to train with, 3 to test" in told
     assert "held out as unseen: c (4 pictures to test with)" in told
     assert sorted(path.name for path in birds.iterdir()) == ["birds.npz", "classes.csv", "pictures"]

@@ -14,6 +14,7 @@ from d3gzsl_jax.encoders import embed_pictures as module
 from d3gzsl_jax.encoders import feature_cache
 from d3gzsl_jax.encoders.embed_pictures import embed_pictures
 from d3gzsl_jax.encoders.pictures import find_pictures
+from d3gzsl_jax.encoders.transform import Transform
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Display
 from tests.conftest import ROOT
@@ -25,6 +26,7 @@ class Means:
     """The mean colour and, as networks' last bits do, the number of pictures in the batch."""
 
     size = 4
+    transform = Transform(2, 2, 2)
 
     def __init__(self, stop_after=10**9, name="means", wait=0.0):
         self.seen, self.stop_after, self.name, self.wait = 0, stop_after, name, wait

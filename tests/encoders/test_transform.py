@@ -36,6 +36,17 @@ def test_squashed_and_padded():
     assert Transform(9, 9, 9, mean=(0.5,), std=(0.5,))(PICTURES[0]).shape == (1, 9, 9)
 
 
+def test_it_tells_what_it_does():
+    assert Transform(224, 200, 256).described() == (
+        "shorter side resized to 256 pixels (bilinear), the middle 200 x 224 cut out; values from 0 to 1, less 0.485, 0.456, 0.406, "
+        "over 0.229, 0.224, 0.225"
+    )
+    assert Transform(8, 8, 8, "nearest", "squash", (0.0,), (1.0,)).described() == (
+        "resized to 8 x 8 pixels (nearest), whatever the proportions; values from 0 to 1, less 0, over 1"
+    )
+    assert Transform(8, 8, 8, "box", "pad").described().startswith("longer side resized to fit 8 x 8 pixels (box), the rest in the mean colour")
+
+
 def test_a_thread_of_pixels_is_not_enlarged_as_a_whole():
     assert Transform(224, 224, 256)(noise(1, 60_000)).shape == (3, 224, 224)
 

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
+from d3gzsl_jax.encoders.transform import Transform
 from tests.conftest import ROOT
 from tools.pictures.digits import DESCRIPTIONS, NAMES
 
@@ -22,6 +23,7 @@ class GreyPictures:
     """A picture's grey values on 8 by 8, from 0 (white) to 16."""
 
     size = _SIDE * _SIDE
+    transform = Transform(_SIDE, _SIDE, _SIDE)
 
     def notes(self):
         return {"kind": "grey", "name": "grey", "spec": "grey:", "sha256": "0"}
