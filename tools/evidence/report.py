@@ -30,7 +30,7 @@ from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
-from tools.evidence import control_ensemble, diagnosis, methods, ranking, scaling, searches, stress, uses_of_student
+from tools.evidence import control_ensemble, diagnosis, embeddings, methods, ranking, scaling, searches, stress, uses_of_student
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, further_use, read
 from tools.evidence.figure import draw
 from tools.generated_blocks import filled
@@ -142,7 +142,7 @@ def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 
 _OF_FILES: dict[str, Callable[[Any], Table]] = {
     "selection": selection_table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
-    "stress": stress.table,
+    "embeddings": embeddings.table, "stress": stress.table,
 }  # fmt: skip
 """Tables of what other tools kept, by the name of their block and of their .json."""
 
