@@ -174,3 +174,14 @@ def test_a_fold_trains_its_own(base, tmp_path):
     same(later, d3.load_model(tmp_path / "run" / "validation" / "fold-0"), ("representation", "representation_encoder"))
     assert not (tmp_path / "later" / "validation" / "fold-0" / "first_stage").exists()
     assert len(stage.unseen) > 0 and len(stage.class_names) == len(d3.load_data(config).seen_classes)
+
+
+def test_it_has_no_student_for_a_classifier_in_the_students_embedding(tmp_path):
+    run = d3.train(config_of("d3", classifier__inputs="student", eval__prediction="classifier"), workdir=tmp_path / "run")
+    stage = json.loads((run.folder / "first_stage" / "config.json").read_text())
+    assert stage["classifier"]["inputs"] == "method" and run.results["metrics"]["harmonic"] >= 0.0
+    model, data = d3.load_model(run.folder), d3.load_data(config_of())
+    assert model.classifier["params"]["linear"]["kernel"].shape == (24, 10)
+    hits = model.predict(data.features[data.test_unseen]).classes[:, 0] == data.labels[data.test_unseen]
+    of_class = [hits[data.labels[data.test_unseen] == label].mean() for label in data.unseen_classes]
+    np.testing.assert_allclose(np.mean(of_class), run.results["metrics"]["unseen"], rtol=1e-6)

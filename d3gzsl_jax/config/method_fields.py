@@ -91,6 +91,11 @@ TRAIN = (
 TERMS = ("cls", "od", "be", "kl")
 """D3's losses: distillation.weight_cls and so on. With all four weights 0 there is no D3."""
 
+WITHOUT_D3 = {f"distillation.weight_{term}": 0.0 for term in TERMS} | {
+    "eval.prediction": "classifier", "eval.ensemble": False, "classifier.inputs": "method",
+}  # fmt: skip
+"""What makes the base method alone of a configuration: nothing is left that needs D3 or its student."""
+
 DISTILLATION = (
     Field("distillation.n_syn", 5, "Synthesized rows per unseen class and update; 0: train the student on real rows only.", low=0),
     Field("distillation.weight_cls", 1e-4, "Weight of L_cls, the classification in label space.", low=0.0, base=0.0),

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.budget import set_epochs
-from d3gzsl_jax.config.method_fields import TERMS
+from d3gzsl_jax.config.method_fields import WITHOUT_D3
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import Scaling
 from d3gzsl_jax.distillation.teacher import Teacher
@@ -50,10 +50,9 @@ def config_of(run: Run) -> ConfigDict:
     config.framework, config.data.representation_file, config.train.resume = stage, "", "auto"
     if run.encodes:  # of the teacher's embedding, which lies in no range of its own
         config.data.scaling = "minmax"
-    for term in TERMS:
-        config.distillation[f"weight_{term}"] = 0.0
-    config.eval.selection, config.eval.retrain, config.eval.prediction, config.eval.baselines = "last", True, "classifier", ""
-    config.classifier.fit, config.classifier.zsl, config.eval.ensemble = "last", "restricted", False
+    config.update_from_flattened_dict(WITHOUT_D3)
+    config.eval.selection, config.eval.retrain, config.eval.baselines = "last", True, ""
+    config.classifier.fit, config.classifier.zsl = "last", "restricted"
     config.checkpoint.best, config.log.report = "", False
     return config
 

@@ -5,7 +5,6 @@ with, unless they name another.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,10 +12,9 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import schema
 from d3gzsl_jax.config.load import flat, frameworks_of, split
+from d3gzsl_jax.config.method_fields import TERMS, WITHOUT_D3
 from d3gzsl_jax.errors import UserError
 
-TERM_NAMES = tuple(found[1] for name in schema.by_name() if (found := re.fullmatch(r"distillation\.weight_(\w+)", name)))
-"""Of the terms of L_D3, as their weights are called."""
 _IN_EPOCHS = ("train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs")
 
 
@@ -39,9 +37,9 @@ class Choice(NamedTuple):
 def components(config: ConfigDict) -> list[Choice]:
     """Each term of L_D3 at the configuration's own weight, or left out: the base method alone, single terms, pairs, all four."""
     cells = [without_d3(config)]
-    for terms in (("cls",), ("cls", "od"), ("cls", "be"), ("cls", "kl"), ("cls", "be", "kl"), TERM_NAMES):
-        name = "full" if terms == TERM_NAMES else "+".join(terms)
-        off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES if term not in terms}
+    for terms in (("cls",), ("cls", "od"), ("cls", "be"), ("cls", "kl"), ("cls", "be", "kl"), TERMS):
+        name = "full" if terms == TERMS else "+".join(terms)
+        off = {f"distillation.weight_{term}": 0.0 for term in TERMS if term not in terms}
         _require_weights(config, terms)
         cells.append(Choice(name, off))
     return cells
@@ -86,7 +84,7 @@ def weights(config: ConfigDict) -> list[Choice]:
     """The weight of L_D3's terms, the same for all four; and none."""
     _require_weights(config, ())
     values = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-    alike = (Choice(f"weight={v:g}", {f"distillation.weight_{term}": v for term in TERM_NAMES}) for v in values)
+    alike = (Choice(f"weight={v:g}", {f"distillation.weight_{term}": v for term in TERMS}) for v in values)
     return [without_d3(config), *alike]
 
 
@@ -171,10 +169,10 @@ def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
 
 def without_d3(config: ConfigDict) -> Choice:
     """The base method alone, which predicts by the final classifier."""
-    off = {f"distillation.weight_{term}": 0.0 for term in TERM_NAMES} | {"eval.prediction": "classifier"}
-    without_student = {"eval.ensemble": False, "classifier.inputs": "method"}
     fields = dict(flat(config))
-    return Choice("base", off | {name: value for name, value in without_student.items() if fields[name] != value})
+    # Of what only some configurations set, what this one does: that is what a table tells cells apart by.
+    rarely = ("eval.ensemble", "classifier.inputs")
+    return Choice("base", {name: value for name, value in WITHOUT_D3.items() if name not in rarely or fields[name] != value})
 
 
 def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:
