@@ -8,16 +8,18 @@ from tools.evidence import stress
 HEAD = "cell,seed,predictor,selection,epochs,unseen,seen,harmonic,zsl,ausuc,calibrated,result,baseline,seconds,folder,data\n"
 
 
-def line(cell, seed, predictor, harmonic):
-    return f'"{cell}",{seed},{predictor},validation,3,0.5,0.5,{harmonic},0.5,0.25,{harmonic},True,False,9.0,x,y\n'
+def line(cell, seed, predictor, harmonic, data):
+    return f'"{cell}",{seed},{predictor},validation,3,0.5,0.5,{harmonic},0.5,0.25,{harmonic},True,False,9.0,x,{data}\n'
 
 
 def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, capsys):
     for level, base, ours in (("a", (0.1, 0.2), (0.3, 0.5)), ("b", (0.5, 0.5), (0.5, 0.5))):
         (tmp_path / level).mkdir()
-        lines = [line(f"base, {level}", seed, "classifier", value) for seed, value in enumerate(base)]
-        lines += [line(f"full, {level}", seed, "student", value) for seed, value in enumerate(ours)]
+        lines = [line(f"base, {level}", seed, "classifier", value, level) for seed, value in enumerate(base)]
+        lines += [line(f"full, {level}", seed, "student", value, level) for seed, value in enumerate(ours)]
         (tmp_path / level / "ablation.csv").write_text(HEAD + "".join(lines))
+    (tmp_path / "further").mkdir()
+    (tmp_path / "further" / "ablation.csv").write_text(HEAD + line("another=1", 1, "classifier", 0.3, "a"))
     output = tmp_path / "stress.json"
     monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path}"])
     assert run_command(stress.main) == 0
@@ -25,12 +27,20 @@ def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, c
     rows = [[cell.text for cell in row] for row in stress.table(found).rows]
     assert [(row[1], row[2], row[3], row[6]) for row in rows] == [
         ("base, a", "classifier", "2", "15.0 ± 7.1"), ("full, a", "student", "2", "40.0 ± 14.1"),
-        ("base, b", "classifier", "2", "50.0 ± 0.0"), ("full, b", "student", "2", "50.0 ± 0.0"),
+        ("another=1", "classifier", "1", "30.0"), ("base, b", "classifier", "2", "50.0 ± 0.0"), ("full, b", "student", "2", "50.0 ± 0.0"),
     ]  # fmt: skip
-    assert rows[1][10] == "+25.0" and rows[3][10] == "+0.0" and rows[0][10] == "—"
-    last_epochs = line("base, a", 0, "classifier", 0.1).replace(",0.1,True", ",,True")  # where nothing was calibrated
+    assert rows[1][10] == "+25.0" and rows[4][10] == "+0.0" and rows[0][10] == "—" and rows[2][10] == "+10.0"
+    last_epochs = line("base, a", 0, "classifier", 0.1, "a").replace(",0.1,True", ",,True")  # where nothing was calibrated
     (tmp_path / "a" / "ablation.csv").write_text(HEAD + last_epochs)
     (row,) = stress.table({"CUB100": stress.cells(tmp_path / "a")}).rows
     assert (row[6].text, row[7].text) == ("10.0", "—")
     monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path / 'none'}"])
     assert run_command(stress.main) == 2 and "holds no ablation.csv" in capsys.readouterr().err
+
+
+def test_cells_of_one_name_are_of_one_data(tmp_path, monkeypatch, capsys):
+    for data in ("a", "b"):
+        (tmp_path / data).mkdir()
+        (tmp_path / data / "ablation.csv").write_text(HEAD + line("another=1", 0, "classifier", 0.3, data))
+    monkeypatch.setattr("sys.argv", ["stress.py", f"--output={tmp_path / 'stress.json'}", f"CUB100={tmp_path}"])
+    assert run_command(stress.main) == 2 and "'another=1' too, of other data" in capsys.readouterr().err
