@@ -49,6 +49,7 @@ def write_json(about: str, made: Callable[[Path], Any]) -> None:
     given = read(about, "FILE.json")
     if twice := [name for name, count in Counter(name for name, _ in given.runs).items() if count > 1]:
         raise UserError(f"{twice[0]}=FOLDER was given twice; name one folder that holds all its runs")
-    there = json_files.read(given.output, dict[str, Any], "name another file for --output") or {}
-    found = there | {name: made(folder) for name, folder in given.runs}
-    write_text(given.output, json.dumps(dict(sorted(found.items())), indent=1) + "\n", parents=True)
+    there = lambda: json_files.read(given.output, dict[str, Any], "name another file for --output") or {}  # noqa: E731
+    there()  # refused before the work
+    found = {name: made(folder) for name, folder in given.runs}
+    write_text(given.output, json.dumps(dict(sorted((there() | found).items())), indent=1) + "\n", parents=True)

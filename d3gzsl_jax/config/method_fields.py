@@ -140,8 +140,8 @@ CLASSIFIER = (
     ),
     Field(
         "classifier.inputs", "method",
-        "What it sees of a row: method, what the base method represents rows by, the features themselves for most; student, the "
-        "embedding that D3's student has learned.", words=("method", "student"),
+        "What it sees of a row: method, what the base method represents rows by (for WGAN-GP, f-CLSWGAN and f-VAEGAN-D2 the "
+        "features); student, the embedding that D3's student has learned.", words=("method", "student"),
     ),
     Field("classifier.n_syn", 300, "Rows synthesized per unseen class.", low=0),
     Field(

@@ -61,8 +61,9 @@ class Transform:
     def described(self) -> str:
         """In words."""
         sides = f"{self.width} x {self.height}"
+        around = ", the mean colour where it is smaller" * (self.resize < max(self.height, self.width))
         fitted = {
-            "crop": f"shorter side resized to {self.resize} pixels ({self.interpolation}), the middle {sides} cut out",
+            "crop": f"shorter side resized to {self.resize} pixels ({self.interpolation}), the middle {sides} cut out{around}",
             "squash": f"resized to {sides} pixels ({self.interpolation}), whatever the proportions",
             "pad": f"longer side resized to fit {sides} pixels ({self.interpolation}), the rest in the mean colour",
         }[self.fit]

@@ -25,7 +25,7 @@ ZSL = "zsl"
 
 @dataclasses.dataclass(frozen=True)
 class FinalClassifier:
-    """Fitted from scratch to what the base method represents rows by: the features themselves, for most (Xian et al. 2018).
+    """Fitted from scratch to what the base method represents rows by: the features themselves, for some (Xian et al. 2018).
 
     Attributes:
         framework: synthesizes, and says what of a row is looked at, and of which real rows.

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from d3gzsl_jax.config.budget import steps_of_epoch
 from d3gzsl_jax.config.check import has_distillation
+from d3gzsl_jax.config.framework_fields import FRAMEWORKS as FRAMEWORK_FIELDS
 from d3gzsl_jax.config.schema import options_of
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.distillation.objective import Objective
@@ -187,6 +188,9 @@ def check_options(name: str) -> None:
         if own not in there or there[own] != option.default:
             kind, found = FRAMEWORKS[name].__name__, there.get(own, "no such field")
             raise UserError(f"{option.name}={option.default} in config/framework_fields.py, in {kind} {found}: make them the same")
+    said, own = FRAMEWORK_FIELDS[name].first_stage, FRAMEWORKS[name].first_stage
+    if said != own:
+        raise UserError(f"{name}: first_stage is {said!r} in config/framework_fields.py, in its class {own!r}: make them the same")
 
 
 def build_final_classifier(config: ConfigDict, objective: Objective, classes: int) -> FinalClassifier:

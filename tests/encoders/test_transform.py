@@ -44,6 +44,7 @@ def test_it_tells_what_it_does():
     assert Transform(8, 8, 8, "nearest", "squash", (0.0,), (1.0,)).described() == (
         "resized to 8 x 8 pixels (nearest), whatever the proportions; values from 0 to 1, less 0, over 1"
     )
+    assert "cut out, the mean colour where it is smaller; values" in Transform(8, 8, 6).described()
     assert Transform(8, 8, 8, "box", "pad").described().startswith("longer side resized to fit 8 x 8 pixels (box), the rest in the mean colour")
 
 

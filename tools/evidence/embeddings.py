@@ -65,10 +65,14 @@ class TeacherRows(StudentRows):
 def measures(model: TrainedModel, fold: GZSLData) -> dict[str, dict[str, float]]:
     """`_MEASURES` of a fold's model in percent, by kind."""
     classes = class_table(model.semantics, model.seen, model.unseen)
-    objective = build_objective(model.config, classes, model.feature_size)
+    objective = build_objective(model.config, classes, model.feature_size, model.representation_size)
     final = build_final_classifier(model.config, objective, len(model.class_names))
     params = model.params | {"teacher": model.teacher}
-    scaled = lambda rows: jnp.asarray(scaled_rows(model.scaling, None, fold.features[rows], None))  # noqa: E731
+
+    def scaled(rows: np.ndarray) -> jax.Array:
+        beside = fold.representations_of(rows)
+        return jnp.asarray(scaled_rows(model.scaling, model.representation_scaling, fold.features[rows], beside))
+
     real, tests = scaled(fold.trainval), (scaled(fold.test_seen), scaled(fold.test_unseen))
 
     def of(logits: Callable[[jax.Array], jax.Array]) -> dict[str, float]:

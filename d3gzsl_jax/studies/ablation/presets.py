@@ -146,7 +146,7 @@ PRESETS: dict[str, Callable[[ConfigDict], list[Choice]]] = {
 }  # fmt: skip
 
 
-def paper(spec: str) -> list[Choice]:
+def paper(spec: str, config: ConfigDict) -> list[Choice]:
     """The paper's question: every framework that the configuration file has settings for, alone and with D3, each by its own."""
     file, variant = split(spec)
     if variant:
@@ -154,25 +154,33 @@ def paper(spec: str) -> list[Choice]:
     cells = []
     for name in frameworks_of(file):
         base = f"base, {name}"
-        cells += [Choice(base, {}, spec=f"{file}:{name},base"), Choice(f"full, {name}", {}, base, f"{file}:{name}")]
+        cells.append(Choice(base, _without_student(config), spec=f"{file}:{name},base"))
+        cells.append(Choice(f"full, {name}", {}, base, f"{file}:{name}"))
     return cells
 
 
-FILE_PRESETS: dict[str, Callable[[str], list[Choice]]] = {"paper": paper}
+FILE_PRESETS: dict[str, Callable[[str, ConfigDict], list[Choice]]] = {"paper": paper}
 """Those that ask a configuration file, not a configuration."""
 
 
 def choices_of(preset: str, spec: str, config: ConfigDict) -> list[Choice]:
     """The cells of a preset for a configuration, which was made of `spec`."""
-    return FILE_PRESETS[preset](spec) if preset in FILE_PRESETS else PRESETS[preset](config)
+    return FILE_PRESETS[preset](spec, config) if preset in FILE_PRESETS else PRESETS[preset](config)
 
 
 def without_d3(config: ConfigDict) -> Choice:
     """The base method alone, which predicts by the final classifier."""
+    always = {name: value for name, value in WITHOUT_D3.items() if name not in _RARELY}
+    return Choice("base", always | _without_student(config))
+
+
+_RARELY = ("eval.ensemble", "classifier.inputs")
+
+
+def _without_student(config: ConfigDict) -> dict[str, Any]:
+    """What a configuration uses the student for further, off. Nothing else: a table tells cells apart by what they set."""
     fields = dict(flat(config))
-    # Of what only some configurations set, what this one does: that is what a table tells cells apart by.
-    rarely = ("eval.ensemble", "classifier.inputs")
-    return Choice("base", {name: value for name, value in WITHOUT_D3.items() if name not in rarely or fields[name] != value})
+    return {name: WITHOUT_D3[name] for name in _RARELY if fields[name] != WITHOUT_D3[name]}
 
 
 def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_rows: bool = False) -> list[Choice]:

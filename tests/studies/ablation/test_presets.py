@@ -50,6 +50,14 @@ def test_the_base_method_uses_no_student():
     assert (config.classifier.inputs, config.eval.ensemble, config.eval.prediction) == ("method", False, "classifier")
 
 
+def test_the_base_methods_of_a_file_use_no_student_either():
+    config = digits.get_config()
+    plain = presets.paper("digits", config)
+    assert all(cell.overrides == {} for cell in plain)
+    config.classifier.inputs = "student"
+    assert [cell.overrides for cell in presets.paper("digits", config)[:2]] == [{"classifier.inputs": "method"}, {}]
+
+
 def test_t1s_own_softmax_has_no_more_rows_than_are_synthesized():
     config = digits.get_config()
     config.classifier.n_syn, config.classifier.zsl, config.classifier.zsl_n_syn = 400, "own", 200
