@@ -30,7 +30,18 @@ from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
 from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
-from tools.evidence import control_ensemble, diagnosis, embeddings, methods, ranking, scaling, searches, stress, uses_of_student
+from tools.evidence import (
+    control_ensemble,
+    diagnosis,
+    embeddings,
+    methods,
+    ranking,
+    scaling,
+    searches,
+    selection_effect,
+    stress,
+    uses_of_student,
+)
 from tools.evidence.comparisons import FAMILIES, Comparison, adjusted, comparisons, further_use, read
 from tools.evidence.figure import draw
 from tools.generated_blocks import filled
@@ -126,22 +137,8 @@ def summary_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
     return f"Over {told} D3 changes H by **{signed(all_of.mean)} points** (95 %: {signed_between(all_of.low, all_of.high)})."
 
 
-def selection_table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
-    """What tools/evidence/selection_effect.py found: H of the last epoch and of the one that looks best on test rows."""
-    headings = ["benchmark", "method", "predictor", "seeds", "epochs to choose from", "H, last epoch", "H, best on test rows"]
-    headings += ["made by the choice", "best of a seed over last of another: mean", "least … most"]
-    rows = []
-    for benchmark, one in ((benchmark, one) for benchmark, of in found.items() for one in of):
-        called = FRAMEWORKS[one["framework"]].called + (" + D3" if one["distillation"] else "")
-        last, best = (with_deviation(np.array(one[name])) for name in ("last", "best"))
-        low, mean, high = one["over_other_seeds"] or (math.nan,) * 3
-        cells = [benchmark, called, one["predictor"], one["seeds"], one["epochs"], last, best, signed(one["gain"])]
-        rows.append([Cell.of(cell) for cell in (*cells, signed(mean), signed_between(low, high))])
-    return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
-
-
 _OF_FILES: dict[str, Callable[[Any], Table]] = {
-    "selection": selection_table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
+    "selection": selection_effect.table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
     "embeddings": embeddings.table, "stress": stress.table,
 }  # fmt: skip
 """Tables of what other tools kept, by the name of their block and of their .json."""

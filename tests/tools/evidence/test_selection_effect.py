@@ -8,7 +8,7 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system.terminal import run_command
 from tests.tools.evidence.results import metrics, results, write
-from tools.evidence import report, selection_effect
+from tools.evidence import selection_effect
 
 CURVES = {0: (0.2, 0.6, 0.4), 1: (0.2, 0.3, 0.5)}
 
@@ -45,9 +45,10 @@ def test_the_command_writes_what_the_report_tables(runs, tmp_path, monkeypatch):
     target = tmp_path / "kept" / "selection.json"
     monkeypatch.setattr("sys.argv", ["selection_effect.py", f"--output={target}", f"FLO={runs}"])
     assert run_command(selection_effect.main) == 0
-    table = report.selection_table(json.loads(target.read_text(encoding="utf-8")))
+    table = selection_effect.table(json.loads(target.read_text(encoding="utf-8")))
     assert [cell.text for cell in table.rows[0]] == [
         "FLO", "WGAN-GP", "classifier", "2", "3", "45.0 ± 7.1", "55.0 ± 7.1", "+10.0", "+10.0", "+10.0 … +10.0",
+        "45.0, 45.0", "55.0, 55.0", "3, 5",
     ]  # fmt: skip
     monkeypatch.setattr("sys.argv", ["selection_effect.py", f"--output={target}", f"FLO={tmp_path / 'none'}"])
     assert run_command(selection_effect.main) == 2
