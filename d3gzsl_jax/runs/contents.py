@@ -39,6 +39,11 @@ class _Names:
 NAMES = _Names()
 
 
+def is_seed(folder: Path) -> bool:
+    """Whether a folder is called as that of one of several seeds."""
+    return _SEED.fullmatch(folder.name) is not None
+
+
 def is_config(path: Path) -> bool:
     """Whether a file is the config.json of a run, or of a baseline."""
     found = _object(path)

@@ -20,6 +20,23 @@ from d3gzsl_jax.text import folder_name, printable
 _AGAIN = "run the same command again: it goes on from the last checkpoint"
 
 
+def check_place(workdir: str | Path) -> None:
+    """Refuses at once a run folder that cannot be one: in a bucket that cannot be worked with here, or among the parts of another
+    run or of a saved model. A run that is there already may stand where it stands.
+
+    Args:
+        workdir: as the user has it; '' for a new one under runs/.
+
+    Raises:
+        UserError: naming it.
+    """
+    bucket.check(workdir)
+    if os.fspath(workdir) and not bucket.is_in_one(workdir):
+        path = paths.clean(workdir, "--workdir")
+        if not contents.is_run(path):  # a seed may join others, in their folder
+            contents.require_apart(path.parent if contents.is_seed(path) else path, "--workdir")
+
+
 def made(path: str | Path, dataset: str) -> tuple[Path, list[Path]]:
     """The folder of a run, made where it is not there; and what was made, the innermost folder first.
 

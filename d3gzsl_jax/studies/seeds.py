@@ -23,7 +23,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.feature_settings import resolved
-from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.folder import RunFolder, check_place
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.sizes import sized
@@ -70,7 +70,7 @@ def train_seeds(
     check.check_seeds(config)
     if not processes.alone():
         raise UserError("config.seeds: seeds are trained together in one process; start each in many processes by --config.seed")
-    bucket.check(workdir)
+    check_place(workdir)
     data = data if data is not None else load(config.dataset, config.data)
     display = display or Display()
     config = resolved(config, data, display.say)

@@ -12,6 +12,7 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.runs import resume, sizes
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.folder import check_place
 from d3gzsl_jax.runs.opening import Start
 from d3gzsl_jax.runs.results import summarize
 from d3gzsl_jax.runs.storage import bucket
@@ -46,7 +47,7 @@ def train(
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
     """
     check.check(config)
-    processes.agreed(lambda: bucket.check(workdir))
+    processes.agreed(lambda: check_place(workdir))
     return train_on(processes.agreed(lambda: load(config.dataset, config.data)), config, workdir, display, overrides, listener)
 
 

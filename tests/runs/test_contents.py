@@ -9,7 +9,7 @@ import pytest
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.checkpoints import save_once
-from d3gzsl_jax.runs.folder import RunFolder
+from d3gzsl_jax.runs.folder import RunFolder, check_place
 from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.system import paths
 
@@ -138,6 +138,23 @@ def test_other_names_in_the_folder_of_one_of_several_seeds_are_outputs(tmp_path,
     for name in ("results.json", "model/x.csv", ""):
         with pytest.raises(UserError, match=r"the run's own|a saved model"):
             contents.require_apart(one / name, "--output")
+
+
+@pytest.mark.parametrize("name", ["model", "model/run", "checkpoints/run", "teacher/arrays/run", "seed-0/model/run"])
+def test_no_run_begins_among_the_parts_of_another(run, name):
+    if name.startswith("seed"):
+        os.rename(run, run.parent / "seed-0")
+        run = run.parent
+    with pytest.raises(UserError, match=r"--workdir=.*(the run's own|a saved model)"):
+        check_place(run / name)
+
+
+def test_a_run_may_stand_where_it_stands_and_a_seed_beside_others(tmp_path, run):
+    (tmp_path / "five").mkdir()
+    os.rename(run, tmp_path / "five" / "seed-3")
+    for name in ("five", "five/seed-3", "five/seed-4", "another", "five/seed-3/inner"):
+        check_place(tmp_path / name)
+    check_place("")
 
 
 def test_a_folder_of_what_is_read_is_no_output(tmp_path, run):
