@@ -190,7 +190,9 @@ def define(monkeypatch, source, name, options):
     space = {"__name__": name}
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))  # where dataclasses looks for it
     exec(source, space)
-    monkeypatch.setattr(schema, "FIELDS", schema.assembled(FRAMEWORK_FIELDS | options))
+    for key, of in options.items():
+        monkeypatch.setitem(FRAMEWORK_FIELDS, key, of)
+    monkeypatch.setattr(schema, "FIELDS", schema.assembled(FRAMEWORK_FIELDS))
     kind = next(value for value in space.values() if isinstance(value, type) and value.__module__ == name)
     monkeypatch.setitem(registry.FRAMEWORKS, name, kind)
     assert schema.framework_names() == tuple(registry.FRAMEWORKS)
