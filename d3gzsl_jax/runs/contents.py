@@ -132,7 +132,7 @@ def require_apart(path: Path, option: str) -> None:
     path = Path(os.path.abspath(path))
     for place in (path, path.resolve()):
         for child, folder in zip((place, *place.parents), place.parents, strict=False):
-            if child != place and _SEED.fullmatch(child.name):
+            if child != place and is_seed(child):
                 continue
             if child.name in NAMES and is_run(folder):
                 raise UserError(f"{option}={path}: {child.name} is the run's own in {folder}; give another place")

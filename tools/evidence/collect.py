@@ -53,7 +53,7 @@ def name_of(results: Mapping[str, Any]) -> str:
     if results["framework"] == results["prediction"]:
         return str(results["framework"])
     kind = "d3" if results["distillation"] else "base"
-    return "-".join([results["framework"], kind, *filter(None, further_use(results).split(", "))])
+    return "-".join([results["framework"], kind, *further_use(results)])
 
 
 def collect(runs: Path, output: Path) -> list[Path]:

@@ -44,6 +44,24 @@ MEASURES: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any] | None]] = {
 """Whose metrics: those of the predictor that validation chose, as it is or calibrated; or of one of them."""
 
 
+def percent(of: Sequence[Mapping[str, Any]], measure: str, metric: str) -> np.ndarray:
+    """(n,) a metric of results, NaN where there is none.
+
+    Args:
+        of: n results.
+        measure: of MEASURES.
+        metric: 'harmonic', computed from U and S, or another of the metrics.
+    """
+    found = []
+    for results in of:
+        metrics = MEASURES[measure](results) or {}
+        if metric == "harmonic" and metrics:
+            found.append(harmonic_mean(metrics["unseen"], metrics["seen"]))
+        else:
+            found.append(metrics.get(metric, np.nan))
+    return 100.0 * np.array(found, np.float64)
+
+
 class Comparison(NamedTuple):
     """D3 on one base method and benchmark.
 
@@ -68,14 +86,7 @@ class Comparison(NamedTuple):
             measure: of MEASURES.
             metric: 'harmonic', computed from U and S, or another of the metrics.
         """
-        found = []
-        for results in self.base if which == "base" else self.ours:
-            metrics = MEASURES[measure](results) or {}
-            if metric == "harmonic" and metrics:
-                found.append(harmonic_mean(metrics["unseen"], metrics["seen"]))
-            else:
-                found.append(metrics.get(metric, np.nan))
-        return 100.0 * np.array(found, np.float64)
+        return percent(self.base if which == "base" else self.ours, measure, metric)
 
     def differences(self, measure: str = "chosen", metric: str = "harmonic", base: str = "") -> np.ndarray:
         """What D3 adds, by seed, points; `base`: the measure of the base method, if another is meant."""
@@ -90,16 +101,16 @@ class Comparison(NamedTuple):
         return {**means, **paired(ours, base), "d": standardized(ours - base), "p": p}
 
 
-def further_use(results: Mapping[str, Any]) -> str:
+def further_use(results: Mapping[str, Any]) -> tuple[str, ...]:
     """What a run uses D3's student for besides what all do, which makes it another method than D3 by itself: 'ensemble', it and the
     classifier together could be chosen (config.eval.ensemble); 'embedding', the classifier is fitted in its embedding
-    (config.classifier.inputs); 'ensemble, embedding'; or ''."""
+    (config.classifier.inputs); both, or neither."""
     config = results["config"]
     there = {
         "ensemble": config.get("eval", {}).get("ensemble"),
         "embedding": config.get("classifier", {}).get("inputs") == "student",
     }
-    return ", ".join(name for name, is_there in there.items() if is_there)
+    return tuple(name for name, is_there in there.items() if is_there)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

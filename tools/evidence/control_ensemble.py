@@ -89,7 +89,7 @@ def compared(runs: Path) -> dict[str, dict[str, list[float]]]:
     data = None
     for path in find([runs]):
         results = json_files.read(path) or {}
-        kind = "ensemble" if results.get("distillation") and further_use(results) == "ensemble" else "one"
+        kind = "ensemble" if results.get("distillation") and further_use(results) == ("ensemble",) else "one"
         if "seed" not in results or (kind == "one" and results["distillation"]):
             continue
         model = d3.load_model(path.parent)

@@ -3,12 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
-from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from tools.evidence.comparisons import further_use
+from tools.evidence.comparisons import further_use, percent
 
 REPLAYED = {
     "wgan": "D3GZSL's released loop, with D3", "cegzsl": "its public loop", "fvaegan": "TF-VAEGAN's loop without its additions",
@@ -36,6 +33,5 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]], frameworks: 
 
 def _mean(results: Sequence[Mapping[str, Any]], framework: str, with_d3: bool) -> str:
     alone = [one for one in results if not further_use(one)]
-    metrics = [one["metrics"] for one in alone if (one["framework"], bool(one["distillation"])) == (framework, with_d3)]
-    values = [100.0 * harmonic_mean(of["unseen"], of["seen"]) for of in metrics]
-    return f"{np.mean(values):.1f}" if values else _UNKNOWN
+    of = [one for one in alone if (one["framework"], bool(one["distillation"])) == (framework, with_d3)]
+    return f"{percent(of, 'chosen', 'harmonic').mean():.1f}" if of else _UNKNOWN

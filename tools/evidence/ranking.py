@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.evaluation.advice import CALLED
-from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from tools.evidence.comparisons import further_use
+from tools.evidence.comparisons import further_use, percent
 
 
 def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -39,18 +36,16 @@ def _name(results: Mapping[str, Any]) -> str:
         told = CALLED.get(framework, framework)
         return f"{told}, no generator".removeprefix("the ")
     with_d3, use = " + D3" if results["distillation"] else "", further_use(results)
-    return FRAMEWORKS[framework].called + with_d3 + (f" ({use})" if use else "")
+    return FRAMEWORKS[framework].called + with_d3 + (f" ({', '.join(use)})" if use else "")
 
 
 def _row(benchmark: str, name: str, of: Sequence[Mapping[str, Any]]) -> tuple[float, list[Cell]]:
     """The key to sort by, and the row."""
-    percent = lambda read: 100.0 * np.array([read(one) for one in of], np.float64)  # noqa: E731
-    calibrated = percent(lambda one: harmonic_mean(one["calibrated"]["unseen"], one["calibrated"]["seen"]))
-    plain = percent(lambda one: harmonic_mean(one["metrics"]["unseen"], one["metrics"]["seen"]))
-    others = (percent(lambda one, metric=metric: one["metrics"][metric]) for metric in ("ausuc", "zsl"))
+    calibrated = percent(of, "calibrated", "harmonic")
+    others = (percent(of, "chosen", metric) for metric in ("harmonic", "ausuc", "zsl"))
     predictors = ", ".join(dict.fromkeys(one["prediction"] for one in of if one["prediction"] != one["framework"])) or "itself"
     seconds = max((one.get("seconds") or 0.0 for one in of), default=0.0)
     devices = ", ".join(sorted({short_device(one) for one in of} - {""}))
     minutes = (f"{seconds / 60:.0f}" if seconds >= 60 else "under 1" if seconds else "—") + (f" ({devices})" if devices else "")
-    cells = [benchmark, name, predictors, len(of), *map(with_deviation, (calibrated, plain, *others)), minutes]
+    cells = [benchmark, name, predictors, len(of), *map(with_deviation, (calibrated, *others)), minutes]
     return float(calibrated.mean()), [Cell.of(cell) for cell in cells]

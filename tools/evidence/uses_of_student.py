@@ -4,21 +4,20 @@ embedding which that is fitted in (config.classifier.inputs), beside the base me
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
-from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import paired
 from d3gzsl_jax.studies.tables.cells import signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
-from tools.evidence.comparisons import further_use
+from tools.evidence.comparisons import further_use, percent
 
 _KINDS = {
-    (False, ""): "without D3", (True, ""): "with D3, student or classifier", (True, "ensemble"): "with D3, or both together",
-    (True, "embedding"): "with D3, student or classifier in its embedding",
-    (True, "ensemble, embedding"): "with D3, the same, or both together",
+    (False, ()): "without D3", (True, ()): "with D3, student or classifier", (True, ("ensemble",)): "with D3, or both together",
+    (True, ("embedding",)): "with D3, student or classifier in its embedding",
+    (True, ("ensemble", "embedding")): "with D3, the same, or both together",
 }  # fmt: skip
 """By whether D3 was on, and its `further_use`: what validation could choose from."""
+_CALIBRATED, _AUSUC = ("calibrated", "harmonic"), ("chosen", "ausuc")
+"""A measure and a metric each, see `comparisons.percent`."""
 
 
 def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -26,13 +25,13 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     and its calibrated H and AUSUC less those of the base method, paired by seed."""
     rows = []
     for benchmark, results in of_benchmarks.items():
-        groups: dict[tuple[str, bool, str], dict[int, Mapping[str, Any]]] = {}
+        groups: dict[tuple[str, bool, tuple[str, ...]], dict[int, Mapping[str, Any]]] = {}
         for one in results:
             if one["framework"] in FRAMEWORKS:
                 key = one["framework"], bool(one["distillation"]), further_use(one)
                 groups.setdefault(key, {})[one["seed"]] = one
         for framework in dict.fromkeys(name for name, _, use in groups if use):
-            base = groups.get((framework, False, ""), {})
+            base = groups.get((framework, False, ()), {})
             for (with_d3, use), kind in _KINDS.items():
                 if runs := groups.get((framework, with_d3, use)):
                     rows.append(_row([benchmark, FRAMEWORKS[framework].called, kind], runs, base if with_d3 else {}))
@@ -44,19 +43,10 @@ def table(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 def _row(names: list[str], runs: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]) -> list[Cell]:
     of = list(runs.values())
     predictors = ", ".join(dict.fromkeys(one["prediction"] for one in of))
-    shown = (_percent(of, *measure) for measure in (_CALIBRATED, ("metrics", "harmonic"), _AUSUC, ("metrics", "zsl")))
+    shown = (percent(of, *measure) for measure in (_CALIBRATED, ("chosen", "harmonic"), _AUSUC, ("chosen", "zsl")))
     cells: list[Any] = [*names, predictors, len(of), *map(with_deviation, shown)]
     seeds = sorted(runs.keys() & base.keys())
     for measure in (_CALIBRATED, _AUSUC):
-        found = seeds and paired(*(_percent([which[seed] for seed in seeds], *measure) for which in (runs, base)))
+        found = seeds and paired(*(percent([which[seed] for seed in seeds], *measure) for which in (runs, base)))
         cells += [signed(found["difference"]), signed_between(found["low"], found["high"])] if found else ["", ""]
     return [Cell.of(cell) for cell in cells]
-
-
-_CALIBRATED, _AUSUC = ("calibrated", "harmonic"), ("metrics", "ausuc")
-
-
-def _percent(of: Sequence[Mapping[str, Any]], part: str, metric: str) -> np.ndarray:
-    """(n,) a metric of 'metrics' or 'calibrated', in percent; H from U and S."""
-    read = lambda m: harmonic_mean(m["unseen"], m["seen"]) if metric == "harmonic" else m[metric]  # noqa: E731
-    return 100.0 * np.array([read(one[part]) for one in of], np.float64)

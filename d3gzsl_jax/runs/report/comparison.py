@@ -1,7 +1,6 @@
 """What a run's figures stand beside: chance, the base method without D3, and baselines, as far as folders around it know them."""
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from d3gzsl_jax.config.saved_config import with_added
 from d3gzsl_jax.config.schema import framework_names
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.file_schemas import Results
 from d3gzsl_jax.runs.resume import FOLDS_ONLY
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS, of_folds
@@ -90,7 +89,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     """Files results.json that may be of the same data."""
     folder = folder.absolute()
     patterns = [(folder / FOLDER, "*/seed-*"), (folder.parent, "*"), (folder.parent, "*/seed-*")]
-    if re.fullmatch(r"seed-\d+", folder.name):
+    if contents.is_seed(folder):
         patterns.insert(1, (folder.parent.parent, "*/seed-*"))
     seen = {folder / "results.json"}
     with contextlib.suppress(OSError):

@@ -111,7 +111,7 @@ def test_a_further_use_of_the_student_is_a_method_of_its_own(kept, use):
         for part, fields in USES[use].items():
             of["config"][part] |= fields
         write(kept / "FLO" / "wgan-d3-further" / f"seed-{seed}", of)
-        assert comparisons.further_use(of) == use
+        assert ", ".join(comparisons.further_use(of)) == use
     found = comparisons.read(kept / "FLO")
     (wgan, *_) = comparisons.comparisons("FLO", found)
     np.testing.assert_allclose(wgan.values("ours", "chosen", "harmonic"), harmonics("wgan", True))  # not that of the further use
