@@ -1,7 +1,7 @@
 """Where every random number of a run comes from.
 
 A key is fold_in(root, name), then the outer step, then the inner iteration. So no draw depends on how many devices run, how
-many steps are fused into a call, or whether the run was resumed. Threefry is named explicitly, and main.py fixes the two
+many steps are fused into a call, or whether the run was resumed. Threefry is named explicitly, and system/startup.py fixes the two
 process-wide settings that would change its bits.
 """
 

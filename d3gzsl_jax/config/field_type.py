@@ -34,6 +34,7 @@ class Field:
         may_change: whether a run may be resumed with another value: it changes no bit of the result, or is compared otherwise.
         smallest: the smallest number above 0.
         since: the first version with the field.
+        read_with: another field, by its dotted name, and the values of it with which this one is read; () if it always is.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Field:
     may_change: bool = False
     smallest: float = SMALLEST
     since: str = FIRST_VERSION
+    read_with: tuple[Any, ...] = ()
 
     @property
     def group(self) -> str:

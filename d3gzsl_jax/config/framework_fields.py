@@ -139,8 +139,9 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             Field("tfvaegan.freeze_decoder", False, "Whether the semantic decoder rests in the generator phase."),
             Field(
                 "tfvaegan.prior_feedback", "released",
-                "With critic_latents=prior, the feedback to such rows in the generator phase: released, from the refined "
-                "reconstruction; described, from a first pass on the same latents.", words=("released", "described"),
+                "The feedback to rows of the prior in the generator phase: released, from the refined reconstruction; described, "
+                "from a first pass on the same latents.", words=("released", "described"),
+                read_with=("tfvaegan.critic_latents", "prior"),
             ),
             _semantic_loss("tfvaegan"),
         ),

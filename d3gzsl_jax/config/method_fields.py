@@ -30,7 +30,7 @@ NETWORKS = (
 )
 
 TEACHER = (
-    Field("teacher.epochs", 30, "Epochs of its pretraining; with teacher.updates it means nothing.", low=0),
+    Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0, read_with=("teacher.updates", 0)),
     Field(
         "teacher.updates", 0,
         "Updates of its whole pretraining, however many rows there are, rounded up to whole epochs, and folds, which have fewer "
@@ -119,7 +119,7 @@ DISTILLATION = (
     ),
     Field(
         "distillation.temperature", 1.0,
-        "Temperature of L_kl, in the variant described only.", low=0.0, closed=False, smallest=COOLEST,
+        "Temperature of L_kl.", low=0.0, closed=False, smallest=COOLEST, read_with=("distillation.variant", "described"),
     ),
     Field(
         "distillation.unseen_per_step", 0,
@@ -163,10 +163,14 @@ CLASSIFIER = (
         "What its T1 is by: restricted (its own logits of the unseen classes), own (a second softmax over the unseen classes alone,"
         " fitted to the synthesized rows alone). U, S, H and AUSUC do not depend on it.", words=("restricted", "own"),
     ),
-    Field("classifier.zsl_epochs", 0, "Epochs the second softmax is fitted for; 0: as many as classifier.epochs.", low=0),
+    Field(
+        "classifier.zsl_epochs", 0, "Epochs the second softmax is fitted for; 0: as many as classifier.epochs.", low=0,
+        read_with=("classifier.zsl", "own"),
+    ),
     Field(
         "classifier.zsl_n_syn", 0,
         "Rows per unseen class the second softmax is fitted to, the first of those synthesized; 0: all classifier.n_syn.", low=0,
+        read_with=("classifier.zsl", "own"),
     ),
 )  # fmt: skip
 

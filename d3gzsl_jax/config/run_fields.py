@@ -3,6 +3,7 @@
 from d3gzsl_jax.config.field_type import ANY, Field
 
 SEEDS = 2**32 - 1  # the highest seed
+_ON_FOLDS = ("eval.selection", "validation")
 
 BASELINES = ("eszsl", "regressor", "class_norm", "clip")
 """What eval.baselines may name."""
@@ -35,9 +36,13 @@ DATA = (
     ),
     Field(
         "data.manual_dir", "",
-        "tfds only: folder with CUB/res101.mat and the like, where the archive is not to be downloaded.", may_change=True,
+        "Folder with CUB/res101.mat and the like, where the archive is not to be downloaded.", may_change=True,
+        read_with=("data.source", "tfds"),
     ),
-    Field("data.feature_file", "res101.mat", "mat only: the feature file (.mat or .h5); a relative path counts from data.root."),
+    Field(
+        "data.feature_file", "res101.mat", "The feature file (.mat or .h5); a relative path counts from data.root.",
+        read_with=("data.source", "mat"),
+    ),
     Field(
         "data.representation_file", "",
         "A further array per row, for a framework that takes one (zerodiff): a file with a matrix of N rows, as ZeroDiff's "
@@ -47,6 +52,7 @@ DATA = (
     Field(
         "data.semantics", "att",
         "Class semantics: att reads att_splits.mat of data.root, NAME reads NAME_splits.mat (tfds: att, sent).",
+        read_with=("data.source", "mat", "tfds"),
     ),
     Field(
         "data.unseen_classes", "",
@@ -119,7 +125,7 @@ EVAL = (
     Field(
         "eval.criterion", "harmonic",
         "What is highest in validation: harmonic (H), calibrated (H at its best gamma), ausuc, zsl.",
-        words=("harmonic", "calibrated", "ausuc", "zsl"),
+        words=("harmonic", "calibrated", "ausuc", "zsl"), read_with=_ON_FOLDS,
     ),
     Field(
         "eval.calibration", "none",
@@ -130,7 +136,7 @@ EVAL = (
     Field(
         "eval.folds", 1,
         "Folds of validation; in each, other seen classes are held out. 0: by the number of seen classes, 4 of up to 12, 3 of up "
-        "to 40, 2 of up to 100, then 1.", low=0,
+        "to 40, 2 of up to 100, then 1.", low=0, read_with=_ON_FOLDS,
     ),
     Field(
         "eval.baselines", "",
@@ -138,14 +144,19 @@ EVAL = (
         "model and able to predict: eszsl, regressor, class_norm (see d3gzsl baselines), and clip, the cosine of picture and text, "
         "where the data says that one CLIP encoder made both. With selection=validation; '': none.",
     ),
-    Field("eval.fold_classes", 0.2, "Share of the seen classes that a fold holds out as pseudo-unseen.", 0.0, 0.9, closed=False),
+    Field(
+        "eval.fold_classes", 0.2,
+        "Share of the seen classes that a fold holds out as pseudo-unseen.", 0.0, 0.9, closed=False, read_with=_ON_FOLDS,
+    ),
     Field(
         "eval.fold_rows", 0.2,
         "Share of the other seen classes' rows that a fold holds out as pseudo test-seen.", 0.0, 0.9, closed=False,
+        read_with=_ON_FOLDS,
     ),
     Field(
         "eval.fold_seed", 0,
         "Of the folds alone, so that runs that differ in their seed are chosen on the same folds.", low=0, high=SEEDS,
+        read_with=_ON_FOLDS,
     ),
     Field(
         "eval.retrain", True,

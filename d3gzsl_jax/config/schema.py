@@ -128,10 +128,12 @@ def help_text(width: int = 100) -> str:
 
 def explained(field: Field) -> str:
     """Meaning, values, and what is special about a field, as sentences."""
+    values_read = " or ".join(shown(value) for value in field.read_with[1:])
+    beside = f" Read with {field.read_with[0]}={values_read} only." if field.read_with else ""
     without = f" Without D3 {shown(field.base)}." if field.base is not None else ""
     changes = " May change when a run is resumed." if field.may_change else ""
     values = "" if field.allowed() == "a text" else f" ({field.allowed()})"
-    return f"{field.meaning}{values}{without}{changes}"
+    return f"{field.meaning}{values}{beside}{without}{changes}"
 
 
 def shown(value: Any) -> str:

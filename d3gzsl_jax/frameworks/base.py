@@ -106,7 +106,8 @@ class Framework:
         return {}
 
     def pretrain(self, key: jax.Array, features: Any, seen_index: Any) -> Params:
-        """Further groups, fitted to the real rows (N, dx) and their seen indices (N,) and then frozen; {} for most."""
+        """Further groups, fitted to the real rows (N, dx), which may be HostRows, and their seen indices (N,), then frozen; {} for
+        most."""
         return {}
 
     def pretrain_words(self, rows: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from d3gzsl_jax.frameworks import vae_networks, wgan_gp
 from d3gzsl_jax.frameworks.base import Framework
@@ -157,10 +158,17 @@ class DenoisingGAN(Framework):
 
     def level(self, of: jax.Array | int) -> Input:
         """The level input of rows (...), t in 0..T-1, or of all rows alike: a network sees each level once."""
-        table = time_embedding(self.timesteps, self.embedded)
         if isinstance(of, int):
-            return lambda term: term(jnp.asarray(table[of : of + 1]))
-        return lambda term: take_rows(term(jnp.asarray(table)), of.reshape(-1)).reshape(*of.shape, -1)
+            return lambda term: term(jnp.asarray(self._levels[of : of + 1]))
+        return lambda term: take_rows(self.every_level(term), of.reshape(-1)).reshape(*of.shape, -1)
+
+    def every_level(self, term: Callable[[jax.Array], jax.Array]) -> jax.Array:
+        """The level input of levels 0..T-1 once each: (T, hidden)."""
+        return term(jnp.asarray(self._levels))
+
+    @property
+    def _levels(self) -> np.ndarray:
+        return time_embedding(self.timesteps, self.embedded)
 
     def generate(self, params: Params, given: Mapping[str, Input]) -> jax.Array:
         """The generator on its inputs: (..., d)."""

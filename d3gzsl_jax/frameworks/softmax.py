@@ -91,7 +91,7 @@ class SoftmaxTraining:
 
         Args:
             key: initial weights and shuffles follow from it.
-            inputs, labels: (n, width) float32 and (n,) int32 in [0, classes).
+            inputs, labels: (n, width) float32, or HostRows, and (n,) int32 in [0, classes).
             offset: (1, classes) what the loss adds to the logits, or a number.
         """
         return self.fits(key, inputs, labels, (self.epochs,), offset)[0]

@@ -193,12 +193,17 @@ class ZeroDiff(DenoisingGAN):
         """From x_T down: x^ = G(z, a, r, x_{t+1}, t), x_t drawn of it; the last x^. What the levels share is computed once."""
         names = tuple(name for name in self.inputs["generator"] if name not in ("noised", "level"))
         shared = self.terms(params, "generator", given, names)
-        noised = draws["noised"]
-        rows = noised
-        for turn, level in enumerate(reversed(range(self.timesteps))):
-            own = self.terms(params, "generator", {"noised": noised, "level": self.level(level)}, ("noised", "level"))
+        levels = self.terms(params, "generator", {"level": self.every_level}, ("level",))
+        start = draws["noised"]
+
+        def evaluate(carry: tuple[jax.Array, jax.Array], of: tuple[jax.Array, ...]) -> tuple[tuple[jax.Array, jax.Array], None]:
+            (noised, _), (number, level, noise) = carry, of
+            own = self.terms(params, "generator", {"noised": noised}, ("noised",)) + level
             rows = apply(self.network("generator"), params["generator"], shared + own, method="output_of")
-            noised = self.diffusion.posterior(rows, noised, jnp.int32(level), draws["posterior"][..., turn, :])
+            return (self.diffusion.posterior(rows, noised, number, noise), rows), None
+
+        down = jnp.arange(self.timesteps)[::-1], levels[::-1, None], jnp.moveaxis(draws["posterior"], -2, 0)
+        (_, rows), _ = jax.lax.scan(evaluate, (start, start), down)
         return rows
 
     def unseen_draws(self) -> Draws:

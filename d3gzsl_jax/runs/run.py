@@ -102,9 +102,7 @@ class Run:
 
     def frozen(self) -> Params:
         """What the base method fits beforehand and freezes."""
-        framework, rows = self.model.objective.framework, self.real_rows[0]
-        whole = rows.values if isinstance(rows, HostRows) else rows
-        return framework.pretrain(stream(self.key, "pretrain"), whole, self.setup.seen_index)
+        return self.model.objective.framework.pretrain(stream(self.key, "pretrain"), self.real_rows[0], self.setup.seen_index)
 
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where

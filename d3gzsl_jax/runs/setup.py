@@ -9,7 +9,7 @@ import numpy as np
 from jax.stages import Compiled
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.unread import unread, without_effect
 from d3gzsl_jax.data import batches
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.data_warnings import find_doubts
@@ -18,7 +18,6 @@ from d3gzsl_jax.data.leaks import find_leaks
 from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.structures import Inputs
-from d3gzsl_jax.text import shortened
 from d3gzsl_jax.training import memory
 from d3gzsl_jax.training.build import Model
 from d3gzsl_jax.training.loop import Loop
@@ -63,14 +62,16 @@ class Setup:
         )
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
         self._has_folds = config.eval.selection == "validation"
-        self._framework, self._overrides, self._teacher_updates = config.framework, overrides or {}, config.teacher.updates
+        self._framework = config.framework
+        unread_fields = model.objective.framework.unread_fields
+        self._of_config = unread(config, overrides or {}, unread_fields) + without_effect(config)
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
     @functools.cached_property
     def warnings(self) -> list[str]:
         """What of the test rows could be learned from training rows, what of the data will hardly do, and what was set and means
-        nothing, a line each."""
-        return find_leaks(self.data) + self._doubts() + self._not_unit_semantics() + self._unread()
+        nothing or has no effect, a line each."""
+        return find_leaks(self.data) + self._doubts() + self._not_unit_semantics() + self._of_config
 
     def _doubts(self) -> list[str]:
         framework = self.model.objective.framework
@@ -93,25 +94,6 @@ class Setup:
         if np.abs(np.linalg.norm(self.data.semantics, axis=1) - 1.0).max() < 1e-3:
             return []
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
-
-    def _unread(self) -> list[str]:
-        """Fields set by hand to something else than their default that the base method does not read: those it names, and the
-        options of the others. A file may have settings for several methods, and is not asked."""
-        framework = self.model.objective.framework
-        fields = schema.by_name()
-        unread = framework.unread_fields
-        told = [
-            f"config.{name}={shortened(value)}: means nothing to {self._framework}; leave it out"
-            for name, value in self._overrides.items()
-            if (field := fields.get(name)) and value != field.default
-            if name in unread or schema.is_foreign(name, self._framework)
-        ]
-        if "teacher.epochs" in self._overrides and self._teacher_updates:
-            told.append(
-                f"config.teacher.epochs={self._overrides['teacher.epochs']}: means nothing with config.teacher.updates="
-                f"{self._teacher_updates}; set that, or give --config.teacher.updates=0 to go by epochs"
-            )
-        return told
 
     @functools.cached_property
     def rows(self) -> jax.Array:

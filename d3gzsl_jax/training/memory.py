@@ -150,13 +150,14 @@ def _blamed(config: ConfigDict, data: GZSLData, runs: int, devices: int) -> str:
     """The field that asks for most of what is needed, with its value."""
     left = {"parallel.seeds": needed(config, data, 1, devices)} if runs > 1 else {}
     options = {field.name: int(field.low or 0) for field in FRAMEWORKS[config.framework].fields if type(field.default) is int}
-    unread = registry.FRAMEWORKS[config.framework].unread_fields
+    framework = registry.FRAMEWORKS[config.framework]
+    shared = {f"{config.framework}.{name}": f"{framework.first_stage}.{name}" for name in framework.first_stage_options}
     for field, small in (_FIELDS | options).items():
-        if field in unread:
+        if field in framework.unread_fields:
             continue
         other = config.copy_and_resolve_references()
         with other.unlocked():
-            other.update_from_flattened_dict({field: small})
+            other.update_from_flattened_dict({name: small for name in (field, shared.get(field)) if name})
         left[field] = needed(other, data, runs, devices)
     field = min(left, key=lambda name: left[name])
     group, _, name = field.partition(".")

@@ -14,15 +14,7 @@ from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_ad
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Params
 
-RELEASED_DECAY_EVERY = 20
-RELEASED_FACTORS = {
-    "generator": 1.09,
-    "critic": 1.09,
-    "student_embedding": 0.98,
-    "student_head": 0.98,
-    "confidence": 0.99,
-}
-_DECAYS = 2048  # 1.09 to this power is 1e76: more decays than any run has
+_DECAYS = 2048  # entries of each of two tables: so many decays, and as many times so many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,19 +72,25 @@ class Optimization:
 
     def learning_rate(self, group: str, epoch: jax.Array | int) -> jax.Array:
         """The group's learning rate () float32 during the 0-based `epoch`: base * factor ** (epoch // decay_every)."""
-        decays = jnp.asarray(epoch, jnp.int32) // self.decay_every
-        return jnp.asarray(self._rates(group))[jnp.minimum(decays, _DECAYS - 1)]
+        decays = jnp.minimum(jnp.asarray(epoch, jnp.int32) // self.decay_every, _DECAYS**2 - 1)
+        rates, further = self._rates(group)
+        return jnp.asarray(rates)[decays % _DECAYS] * jnp.asarray(further)[decays // _DECAYS]
 
     def learning_rates_at(self, epoch: int) -> dict[str, float]:
         """`learning_rate` of every group, on the host."""
-        return {group: float(self._rates(group)[min(epoch // self.decay_every, _DECAYS - 1)]) for group in self.learning_rates}
+        further, decays = divmod(min(epoch // self.decay_every, _DECAYS**2 - 1), _DECAYS)
+        tables = {group: self._rates(group) for group in self.learning_rates}
+        return {group: float(of[0][decays] * of[1][further]) for group, of in tables.items()}
 
-    def _rates(self, group: str) -> np.ndarray:
-        """The group's learning rates (_DECAYS,) float32 after so many decays."""
+    def _rates(self, group: str) -> tuple[np.ndarray, np.ndarray]:
+        """The group's learning rates (_DECAYS,) float32 after so many decays, and what _DECAYS of them, n times over, multiply it
+        by; the first is 1."""
         # Powers formed in double: in float32 the rounding of the factor itself would grow with the epoch.
+        most, numbers = np.finfo(np.float32).max, np.arange(_DECAYS, dtype=np.float64)
+        factor = self.factors.get(group, 1.0)
         with np.errstate(over="ignore"):
-            powers = self.factors.get(group, 1.0) ** np.arange(_DECAYS, dtype=np.float64)
-        return np.minimum(self.learning_rates[group] * powers, np.finfo(np.float32).max).astype(np.float32)
+            rates, further = self.learning_rates[group] * factor**numbers, factor ** (_DECAYS * numbers)
+        return np.minimum(rates, most).astype(np.float32), np.minimum(further, most).astype(np.float32)
 
     def apply(
         self, groups: tuple[str, ...], params: Params, opt_state: Params, gradients: Params, step: jax.Array

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import types
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +18,7 @@ from d3gzsl_jax.config.framework_fields import FrameworkFields
 from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.frameworks.base import Framework
 from d3gzsl_jax.frameworks.conditional_gan import ConditionalGAN
+from d3gzsl_jax.frameworks.host_rows import HostRows
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
@@ -177,6 +179,8 @@ def test_fclswgan_fits_its_classifier_to_the_seen_rows():
     params = longer.pretrain(jax.random.key(0), features, jnp.asarray(labels))
     assert set(params) == {"seen_classifier"}
     assert (longer.classifier.logits(params["seen_classifier"], features).argmax(-1) == labels).all()
+    streamed = longer.pretrain(jax.random.key(0), HostRows(np.asarray(features)), jnp.asarray(labels))
+    chex.assert_trees_all_equal(streamed, params)
 
 
 def page_blocks():

@@ -3,6 +3,7 @@
 import pytest
 
 from configs import default
+from d3gzsl_jax.config import schema
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.runs.setup import Setup
@@ -40,14 +41,46 @@ def test_what_a_file_says_is_not_told(warned):
 
 
 def test_defaults_and_what_is_read_are_not_told(warned):
-    assert warned("cadavae", {"train.n_critic": 5, "train.learning_rate": 1e-3, "cadavae.latent": 8, "train.epochs": 3}) == []
+    assert warned("cadavae", {"train.n_critic": 5, "train.learning_rate": 1e-3, "cadavae.latent": 8, "train.epochs": 30}) == []
     assert warned("wgan", SET) == []
 
 
 def test_epochs_of_a_teacher_with_a_budget_of_updates_are_told(warned):
     (line,) = warned("wgan", {"teacher.epochs": 5, "teacher.updates": 500})
-    assert line.startswith("config.teacher.epochs=5: means nothing with config.teacher.updates=500; set that, or give --config.")
+    assert line == (
+        "config.teacher.epochs=5: means nothing with config.teacher.updates=500; leave it out, or give --config.teacher.updates=0"
+    )
     assert warned("wgan", {"teacher.epochs": 5}) == []
+
+
+READ_WITH = {
+    "distillation.temperature": 2.0, "classifier.zsl_epochs": 3, "classifier.zsl_n_syn": 2, "eval.folds": 3,
+    "eval.fold_classes": 0.3, "eval.fold_rows": 0.3, "eval.fold_seed": 1, "eval.criterion": "ausuc",
+    "tfvaegan.prior_feedback": "described", "data.manual_dir": "folder", "data.feature_file": "clip.h5", "data.semantics": "w2v",
+}  # fmt: skip
+
+
+def test_every_field_that_another_decides_about_is_told_and_is_not_where_it_is_read(warned):
+    fields = schema.by_name()
+    assert {name for name, field in fields.items() if field.read_with} == {*READ_WITH, "teacher.epochs"}
+    for name, value in READ_WITH.items():
+        other, *read = fields[name].read_with
+        unread = "npz" if other == "data.source" else fields[other].default
+        (line,) = warned("tfvaegan", {name: value, other: unread})
+        assert line == (
+            f"config.{name}={value!r}: means nothing with config.{other}={unread!r}; leave it out, or give "
+            f"--config.{other}={' or '.join(map(str, read))}"
+        )
+        assert not any(map(fields[other].problem, read))
+        assert warned("tfvaegan", {other: read[0], name: value}) == []
+
+
+def test_a_term_that_a_short_run_never_has_is_told(warned):
+    (line,) = warned("cadavae", {"train.epochs": 22})
+    assert line.startswith("config.cadavae.cross_start=21: a run of 22 epochs ends before the weight of this term rises from 0; ")
+    assert len(warned("cadavae", {"train.epochs": 7})) == 2
+    assert warned("cadavae", {"train.epochs": 23}) == []
+    assert warned("cadavae", {"train.epochs": 22, "cadavae.cross_factor": 0.0}) == []
 
 
 def test_options_of_another_method_are_told(warned):

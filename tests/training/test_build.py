@@ -15,7 +15,7 @@ from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training import build
-from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS
+from tools.parity_parts.released_rates import RELEASED_DECAY_EVERY, RELEASED_FACTORS
 
 
 def odd_config():

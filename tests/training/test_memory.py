@@ -10,6 +10,7 @@ import pytest
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.frameworks import registry
 from d3gzsl_jax.system import host_memory
 from d3gzsl_jax.training import memory
 
@@ -79,6 +80,16 @@ def test_what_the_method_does_not_read_is_not_blamed(data):
     of.networks.generator_hidden = of.networks.critic_hidden = of.train.n_critic = 10**8
     with pytest.raises(UserError, match=r"^config\.cadavae\.feature_decoder_hidden=1250000000: "):
         memory.check(of, data)
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.FRAMEWORKS) - {"zerodiff_representation"}))
+@pytest.mark.parametrize("widths", [{}, {"networks__generator_hidden": 10**8}])
+def test_every_method_that_does_not_fit_names_a_field_of_its_own(name, widths, data, monkeypatch):
+    """Options that a first stage shares are lowered in both places."""
+    small = {"train__batch_size": 10, "teacher__batch_size": 10, "data__scaling": "minmax", "networks__output": "published"}
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**5)
+    with pytest.raises(UserError, match=r"^config\.[a-z_.]+=\d+: at least .* are needed and"):
+        memory.check(config(f"flo_small:{name}", **small, **widths), data)
 
 
 def test_folds_and_seeds_that_do_not_fit_are_named(data, monkeypatch):

@@ -9,10 +9,7 @@ import pytest
 
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.frameworks import registry
-from d3gzsl_jax.frameworks.adam import AdamState
-from d3gzsl_jax.frameworks.class_rows import once_per_class
 from d3gzsl_jax.frameworks.finite_check import check_finite
-from d3gzsl_jax.frameworks.structures import UpdateInputs
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training.draws import sample_rows, step_draws
 from d3gzsl_jax.training.joint_loop import JointLoop
@@ -65,109 +62,6 @@ def run(p, lengths, inputs=None):
         state, tally = loop.run(state, tally, p.constants, inputs, done, count)
         done += count
     return state, tally
-
-
-@pytest.mark.slow
-@GANS
-def test_updates_come_in_order_and_the_generator_sees_the_updated_critic(framework):
-    """The fused step equals n_critic critic updates and then one generator update on the LAST batch, each on what the one
-    before left behind."""
-    p = small.problem(framework=framework)
-    batches, (of_critic, of_generator) = inputs_of(p)
-    state = p.state
-    for i in range(p.n_critic):
-        at = lambda tree, i=i: jax.tree.map(lambda leaf: leaf[i], tree)  # noqa: E731
-        before = state
-        state, _ = jitted_update("critic", p, state, at(batches), at(of_critic))
-        chex.assert_trees_all_equal(state.params["generator"], before.params["generator"])
-    last = jax.tree.map(lambda leaf: leaf[-1], batches)
-    after, _ = jitted_update("generator", p, state, last, of_generator)
-    chex.assert_trees_all_equal(after.params["critic"], state.params["critic"])
-    fused, _ = one_step(p, p.state)
-    if framework == "cegzsl":  # the embedding stays where the critic phase left it, whatever D3 says
-        chex.assert_trees_all_equal(after.params["embedding"], state.params["embedding"])
-    for group, params in fused.params.items():
-        # The comparator has gradients that are zero but for rounding, of which Adam makes steps (docs/devices.md).
-        chex.assert_trees_all_close(params, after.params[group], rtol=0, atol=1e-4 if group == "comparator" else 5e-6)
-    # With the critic of the start instead, the generator would have gone elsewhere.
-    stale = state.replace(params=state.params | {"critic": p.state.params["critic"]})
-    wrong, _ = jitted_update("generator", p, stale, last, of_generator)
-    difference = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), wrong.params["generator"], fused.params["generator"])
-    assert max(jax.tree.leaves(difference)) > 1e-5
-
-
-@FRAMEWORKS
-def test_every_group_is_stepped_as_often_as_the_method_says(framework):
-    p = small.problem(framework=framework)
-    state, _ = one_step(p, p.state)
-    is_adam = lambda opt: isinstance(opt, AdamState)  # noqa: E731
-    adams = {group: opt if is_adam(opt) else opt[1] for group, opt in state.opt_state.items()}
-    assert all(is_adam(adam) for adam in adams.values())
-    base, n = p.objective.framework, p.n_critic
-    if framework not in ("wgan", "fclswgan", "cegzsl"):
-        counts = dict.fromkeys(p.objective.groups, 0)
-        for phase in base.phases(0):
-            for of in phase.updates:
-                counts |= {group: counts[group] + phase.count(n) for group in p.objective.groups_of(of)}
-        assert {group: int(adam.count) for group, adam in adams.items()} == counts
-        return
-    student = {"student_head": n + 1, "confidence": n + 1}
-    if framework == "cegzsl":  # E is the student's embedding
-        student |= {"embedding": n, "projection": n, "comparator": n}
-    else:
-        student |= {"student_embedding": n + 1}
-    assert {group: int(adam.count) for group, adam in adams.items()} == {"generator": 1, "critic": n} | student
-    assert int(state.step) == 1
-    if framework == "fclswgan":
-        chex.assert_trees_all_equal(state.params["seen_classifier"], p.state.params["seen_classifier"])
-
-
-@pytest.mark.optimized
-@pytest.mark.slow
-@GANS
-def test_all_weights_zero_leaves_exactly_the_base_method(framework):
-    """The same parameters, bit for bit, as a step that knows of no D3, from the same initial ones; and nothing of D3 is there."""
-    off = small.problem(framework=framework, weight_cls=0.0, weight_od=0.0, weight_be=0.0, weight_kl=0.0)
-    base, optimization, classes = off.objective.framework, off.optimization, off.constants.classes
-    assert off.objective.unseen_rows(classes) == 0
-    on = small.problem(framework=framework).state.params
-    chex.assert_trees_all_equal(off.state.params, {group: on[group] for group in off.state.params})
-    frozen = {"seen_classifier"} if framework == "fclswgan" else set()
-    assert set(off.state.params) == set(base.init(off.constants.root)) | frozen
-    assert set(off.state.opt_state) == set(off.state.params) - frozen
-    batches, (of_critic, of_generator) = inputs_of(off)
-
-    def generate(params, labels, noise):
-        return base.generate(params, once_per_class(lambda a: base.condition(params, a), classes, labels), noise)
-
-    def plain_update(phase, params, opt_state, batch, draws, made=None):
-        _, of = small.update_of(base, phase)
-
-        def loss(trained):
-            merged = params | trained
-            fakes = generate(merged, batch.labels, draws["noise"]) if made is None else made
-            embed = (lambda x: base.embed(merged, x)) if base.embedding_groups else (lambda x: None)
-            inputs = UpdateInputs(
-                classes=classes, batch=batch, fakes=fakes, draws=draws, state={}, epoch=jnp.int32(0),
-                real_embedding=embed(batch.features), fake_embedding=embed(fakes) if phase == "generator" else None,
-            )
-            return getattr(base, f"{of.name}_loss")(merged, inputs)[0]
-
-        gradient = jax.grad(loss)({group: params[group] for group in of.groups})
-        return optimization.apply(of.groups, params, opt_state, gradient, jnp.int32(0))
-
-    @jax.jit
-    def plain(params, opt_state, batches, of_critic, of_generator):
-        def critic(carry, inputs):
-            return plain_update("critic", *carry, *inputs), None
-
-        made = generate(params, batches.labels, of_critic["noise"])
-        carry, _ = jax.lax.scan(critic, (params, opt_state), (batches, of_critic, made))
-        return plain_update("generator", *carry, jax.tree.map(lambda leaf: leaf[-1], batches), of_generator)[0]
-
-    expected = plain(off.state.params, off.state.opt_state, batches, of_critic, of_generator)
-    ours, _ = one_step(off, off.state)
-    chex.assert_trees_all_equal(ours.params, expected)
 
 
 @pytest.mark.slow
@@ -325,6 +219,17 @@ def test_learning_rates_follow_the_epoch():
     )
     rates = [float(optimization.learning_rate("generator", epoch)) for epoch in (0, 19, 20, 39, 40, 1999)]
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 1.09e-4, 1.09e-4, 1e-4 * 1.09**2, 1e-4 * 1.09**99], rtol=1e-7)
+
+
+@pytest.mark.parametrize("factor", [0.999, 1.0, 1.0001])
+def test_learning_rates_go_on_for_as_many_decays_as_a_run_has(factor):
+    optimization = small.problem().optimization.__class__(
+        learning_rates={"generator": 1e-4}, factors={"generator": factor}, decay_every=1, steps_per_epoch=28
+    )
+    for epoch in (2047, 2048, 2999, 4096, 20_000):
+        expected = 1e-4 * factor**epoch
+        np.testing.assert_allclose(optimization.learning_rate("generator", epoch), expected, rtol=3e-7)
+        np.testing.assert_allclose(optimization.learning_rates_at(epoch)["generator"], expected, rtol=3e-7)
 
 
 @pytest.mark.slow

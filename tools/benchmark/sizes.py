@@ -14,7 +14,8 @@ from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.loop import Constants, Loop
-from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
+from d3gzsl_jax.training.optimizers import Optimization
+from tools.parity_parts.released_rates import RELEASED_DECAY_EVERY, RELEASED_FACTORS
 
 N_CRITIC = 5
 

@@ -13,9 +13,10 @@ from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.structures import Classes, Params, TrainState
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.losses.distillation import in_distribution_score
-from d3gzsl_jax.training.optimizers import RELEASED_DECAY_EVERY, RELEASED_FACTORS, Optimization
+from d3gzsl_jax.training.optimizers import Optimization
 from tools.parity_parts.comparison import EXACT, LOSS, PARAMETER, Comparison
 from tools.parity_parts.recording import Recording
+from tools.parity_parts.released_rates import RELEASED_DECAY_EVERY, RELEASED_FACTORS
 from tools.parity_parts.replay_preprocessing import read_data, replay_preprocessing
 from tools.parity_parts.replay_steps import (
     Setup,

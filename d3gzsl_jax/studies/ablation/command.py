@@ -18,7 +18,7 @@ What each part of D3 is worth: a grid of configurations over seeds, on all cores
 
     d3gzsl ablate --config=configs/cub_small.py --preset=components --seeds=5 --output=FOLDER
     d3gzsl ablate --config=configs/flo_small.py --preset=paper --seeds=3 --output=FOLDER
-    d3gzsl ablate --config=A.py --config=B.py:base --vary=distillation.temperature=1,2,4 --output=FOLDER
+    d3gzsl ablate --config=A.py --config=B.py --vary=distillation.n_syn=1,5,20 --output=FOLDER
     d3gzsl ablate --list [--config=FILE.py]
 
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline

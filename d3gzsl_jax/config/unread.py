@@ -1,0 +1,56 @@
+"""What a configuration says to no effect: told as warnings, a line each, and never refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.field_type import Field
+from d3gzsl_jax.text import shortened
+
+
+def unread(config: ConfigDict, overrides: Mapping[str, Any], of_framework: tuple[str, ...]) -> list[str]:
+    """Fields set by hand to something else than their default that nothing reads. A file may have settings for several methods, and
+    is not asked.
+
+    Args:
+        config: checked.
+        overrides: dotted names and values of what was set by hand.
+        of_framework: fields that the base method does not read.
+    """
+    told, fields = [], schema.by_name()
+    for name, value in overrides.items():
+        field = fields.get(name)
+        if field is None or value == field.default:
+            continue
+        if name in of_framework or schema.is_foreign(name, config.framework):
+            told.append(f"config.{name}={shortened(value)}: means nothing to {config.framework}; leave it out")
+        elif other := _not_read_with(config, field):
+            told.append(f"config.{name}={shortened(value)}: means nothing with {other}")
+    return told
+
+
+def _not_read_with(config: ConfigDict, field: Field) -> str:
+    """The other field with whose value this one is not read, and what to do; '' if it is read."""
+    if not field.read_with:
+        return ""
+    other, *values = field.read_with
+    group, _, name = other.partition(".")
+    found = config[group][name]
+    if found in values:
+        return ""
+    wanted = " or ".join(schema.shown(value) for value in values)
+    return f"config.{other}={shortened(found)}; leave it out, or give --config.{other}={wanted}"
+
+
+def without_effect(config: ConfigDict) -> list[str]:
+    """Terms of the base method whose weight, which grows from epoch X_start to X_end, is 0 in every epoch of the run."""
+    of, last = config.get(config.framework, {}), config.train.epochs - 1
+    names = [name.removesuffix("_end") for name in of if name.endswith("_end")]
+    return [
+        f"config.{config.framework}.{name}_start={of[f'{name}_start']}: a run of {config.train.epochs} epochs ends before the "
+        f"weight of this term rises from 0; lower it, and {name}_end, or raise config.train.epochs"
+        for name in names
+        if of[f"{name}_start"] >= last and of.get(f"{name}_factor", 1.0) > 0.0
+    ]
