@@ -62,7 +62,8 @@ load_state_dict(..., strict=False).
 
 --config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on
 from it, and the final classifier is fitted anew where the file has none. --like writes a model alone
-(predict, synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
+(predict, synthesize), otherwise as the one there: configuration, classes, scaling; what was fitted or
+measured on the old weights, baselines and calibration among them, is left out. It needs no data.
 """
 
 _EMBED = """\

@@ -130,12 +130,16 @@ def _parts(found: Params) -> tuple[Params, Params, Params | None]:
 def like_model(path: str, arrays: dict[str, np.ndarray], model: TrainedModel) -> TrainedModel:
     """The model with other weights, the `arrays` read from `path`, in place of its own.
 
+    Of the old weights nothing is left: no baseline, none of what validation chose and measured, no outer step of training.
+
     Raises:
         UserError: they do not fit, or leave nothing that predicts.
     """
     layout, groups = _layout(model.config), _groups(model.params, model.teacher, model.classifier)
     params, teacher, classifier = _parts(convert(path, arrays, groups, layout))
-    found = dataclasses.replace(model, params=params, teacher=teacher, classifier=classifier)
+    found = dataclasses.replace(
+        model, params=params, teacher=teacher, classifier=classifier, step=0, baselines={}, gammas={}, folds={}, advice=()
+    )
     if not found.predictors:
         raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in such a model")
     return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])

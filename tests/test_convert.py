@@ -1,5 +1,6 @@
 """Weights in PyTorch's layout become runs and models of ours, and come back, bit for bit; what does not fit is refused in one line."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax import convert as convert_torch
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.torch_layout import networks
@@ -194,6 +197,28 @@ def test_a_model_like_another_needs_no_data(run_folder, arrays, tmp_path, capsys
     assert "student_head/fc3, which nothing uses, was dropped" in capsys.readouterr().out
     del changed["student_head/fc3.weight"]
     assert_same(convert_torch.dump(d3.load_model(tmp_path / "model")), changed)
+
+
+@pytest.mark.parametrize("kind", ["wgan", "cegzsl alone"], indirect=True)
+def test_nothing_of_the_old_weights_is_left_in_a_model_like_another(kind, run_folder, arrays, data):
+    """A baseline would go on predicting as before, and figures of the folds are those of the old weights."""
+    old, rows = d3.load_model(run_folder), np.random.default_rng(5)
+    scores = {"weights": rows.normal(size=(64, 10)).astype(np.float32), "bias": np.zeros(10, np.float32)}
+    old = dataclasses.replace(
+        old, step=70, prediction="eszsl", baselines={"eszsl": FittedBaseline(ClassScores(False), scores, 0.1, {})},
+        gammas={name: 0.3 for name in old.predictors}, folds={"eszsl": {"harmonic": 0.9}}, advice=("predict by eszsl",),
+    )
+    changed = {key: array * np.float32(0.5) for key, array in arrays.items()}
+    found = convert_torch.like_model("weights.npz", changed, old)
+    assert found.prediction == found.predictors[0] != "eszsl" and "eszsl" not in found.predictors
+    assert (found.step, found.baselines, found.gammas, found.folds, found.advice) == (0, {}, {}, {}, ())
+    x = found.scaling.apply(data.features[:20])
+    best = expected(changed, found.prediction, x).argmax(axis=1)
+    np.testing.assert_array_equal(found.predict(data.features[:20]).classes[:, 0], best)
+    if kind == "cegzsl alone":  # with the classifier gone nothing predicts, whatever baselines there were
+        del changed["fc.weight"], changed["fc.bias"]
+        with pytest.raises(UserError, match="fc.weight is missing"):
+            convert_torch.like_model("weights.npz", changed, old)
 
 
 def test_without_a_final_classifier_one_is_fitted_or_asked_for(kind, run_folder, arrays, config_file, tmp_path, capsys):
