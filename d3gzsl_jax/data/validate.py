@@ -157,7 +157,8 @@ def _how_to_declare(data: GZSLData, classes: np.ndarray) -> str:
     """By what means of its source, for a message."""
     if data.provenance.get("source") not in ("mat", "npz"):
         return ""
-    return f": --config.data.unseen_classes={','.join(map(str, classes)) if len(classes) <= 10 else 'unseen'}"
+    sign = "+" if any(name.isdecimal() for name in data.class_names) else ""  # says that no name is meant
+    return f": --config.data.unseen_classes={','.join(f'{sign}{label}' for label in classes) if len(classes) <= 10 else 'unseen'}"
 
 
 def _check_labels(data: GZSLData) -> None:

@@ -101,6 +101,11 @@ def test_the_split_of_a_class_hangs_on_no_other_class():
     assert module.drawn_split(labels, ("a", "b", "c"), holdout=0.99).trainval.size == 3
 
 
+def test_classes_called_by_numbers_are_held_out_by_these():
+    split = module.drawn_split(np.repeat([0, 1, 2, 3], 3), tuple("1234"), unseen="3")
+    assert split.unseen.tolist() == [2]
+
+
 def test_broken_pictures_are_skipped_and_listed(birds, capsys):
     (birds / "pictures" / "a" / "=1.png").write_text("no picture")
     write_pictures(birds / "pictures" / "c", 2)

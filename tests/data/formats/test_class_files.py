@@ -201,6 +201,23 @@ def test_class_lists_that_are_refused(text, message):
     refused(message, parse_class_list, text, CLASSES, SEEN, UNSEEN)
 
 
+COUNTED, LEFT = tuple("12345678"), tuple("0124")  # folders called by numbers; digits without one of them
+
+
+def test_a_number_that_is_the_id_of_one_class_and_the_name_of_another_is_refused():
+    told = r"--classes: 3 is the id of class 3 \('4'\) and the name of class 2 \('3'\); give \+3 for the first or \+2 for the second$"
+    refused(told, parse_class_list, "3", COUNTED, None, None, "--classes")
+    refused("3 is the id of class 3 .*and the name of class 2", parse_class_list, "3", ("01", "02", "03", "04"), None, None)
+    for text, names, ids in (("+3,+2", COUNTED, [3, 2]), ("8", COUNTED, [7]), ("2,0", LEFT, [2, 0]), ("4", LEFT, [3]), ("+4", ("4",) * 5, [4])):
+        assert parse_class_list(text, names, None, None).tolist() == ids
+
+
+def test_where_names_are_meant_a_number_is_one():
+    for text, names, ids in (("3,+3", COUNTED, [2, 3]), ("1", ("zebra", "okapi"), [1]), ("4", LEFT, [3]), ("2", ("01", "02"), [1])):
+        assert parse_class_list(text, names, None, None, by_name=True).tolist() == ids
+    refused(r"--unseen: there is no class 0; ids go from 0 to 7, with a plus sign as \+0$", parse_class_list, "0", COUNTED, None, None, "--unseen", True)
+
+
 def test_where_there_are_no_groups_none_is_advised():
     assert parse_class_list("3,zebra", CLASSES, None, None).tolist() == [3, 1]
     for word in ("all", "seen", "unseen", "qqqq"):
