@@ -206,7 +206,7 @@ def test_nothing_of_the_old_weights_is_left_in_a_model_like_another(kind, run_fo
     scores = {"weights": rows.normal(size=(64, 10)).astype(np.float32), "bias": np.zeros(10, np.float32)}
     old = dataclasses.replace(
         old, step=70, prediction="eszsl", baselines={"eszsl": FittedBaseline(ClassScores(False), scores, 0.1, {})},
-        gammas={name: 0.3 for name in old.predictors}, folds={"eszsl": {"harmonic": 0.9}}, advice=("predict by eszsl",),
+        gammas=dict.fromkeys(old.predictors, 0.3), folds={"eszsl": {"harmonic": 0.9}}, advice=("predict by eszsl",),
     )
     changed = {key: array * np.float32(0.5) for key, array in arrays.items()}
     found = convert_torch.like_model("weights.npz", changed, old)
@@ -217,7 +217,7 @@ def test_nothing_of_the_old_weights_is_left_in_a_model_like_another(kind, run_fo
     np.testing.assert_array_equal(found.predict(data.features[:20]).classes[:, 0], best)
     if kind == "cegzsl alone":  # with the classifier gone nothing predicts, whatever baselines there were
         del changed["fc.weight"], changed["fc.bias"]
-        with pytest.raises(UserError, match="fc.weight is missing"):
+        with pytest.raises(UserError, match=r"fc\.weight is missing"):
             convert_torch.like_model("weights.npz", changed, old)
 
 

@@ -159,8 +159,8 @@ def parse_class_list(
         by_name: where classes are called by numbers, a number without a plus sign is such a name.
 
     Raises:
-        UserError: a class is unknown (the message suggests similar names), a name is not unique, a number is the id of one class and
-            the name of another, or the list is empty.
+        UserError: a class is unknown (the message suggests similar names), a name is not unique, a number is the id of one class
+            and the name of another, or the list is empty.
     """
     groups = {} if seen is None or unseen is None else {"all": np.arange(len(names)), "seen": seen, "unseen": unseen}
     ids: list[int] = []
