@@ -25,7 +25,7 @@ from d3gzsl_jax.data.formats.csv_rows import is_header, is_number
 from d3gzsl_jax.data.formats.forms import name_list
 from d3gzsl_jax.data.formats.mat_files import read_variables
 from d3gzsl_jax.data.formats.not_found import unreadable
-from d3gzsl_jax.data.semantics import as_float32
+from d3gzsl_jax.data.semantics import as_float32, check_values
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import alike, clean_name, clean_names, listed, same_name_twice, shortened
@@ -44,7 +44,8 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
         key: the member of an `.npz` or variable of a `.mat` file that holds the semantics, if it is not the usual one.
 
     Raises:
-        UserError: the file is missing, broken or of an unknown format, a value is no finite number, or two classes share a name.
+        UserError: the file is missing, broken or of an unknown format, a value is none to compute with, or two classes share a
+            name.
     """
     path = paths.clean(path, "--semantics")
     if problem := unreadable(path, FORMATS, "semantics", (".csv", *KEYS)):
@@ -59,8 +60,7 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
     if len(semantics) != len(names := names or [f"new {row}" for row in range(len(semantics))]):
         raise UserError(f"{path}: {len(names)} names for {len(semantics)} classes; there must be one name per class")
     semantics, first = as_float32(semantics), int(suffix == ".mat")  # as the file counts, besides the id, which counts from 0
-    for row in np.flatnonzero(~np.isfinite(semantics).all(axis=1)).tolist():
-        raise UserError(f"{path}: {class_text(row, names, row + first)} has a value that is not finite as float32; repair it")
+    check_values(semantics, lambda row: f"{path}: {class_text(row, names, row + first)}", first)
     if "" in names:
         raise UserError(f"{path}: class {names.index('')} has no name; every class needs a name of its own")
     if same := same_name_twice(names):

@@ -104,6 +104,7 @@ BAD = {
     "cell array": ("x.mat", lambda path: scipy.io.savemat(path, {"att": cells()}), "need a matrix of numbers"),
     "NaN": ("x.npz", lambda path: np.savez(path, semantics=bad(2, 1, np.nan), class_names=NAMES), r"class 2 \('okapi'\) has a value"),
     "too large": ("x.npy", lambda path: np.save(path, bad(1, 1, 1e200)), r"class 1 \('new 1'\) has a value that is not finite as float32"),
+    "too large for networks": ("x.npy", lambda path: np.save(path, bad(1, 2, 1e20)), r"class 1 \('new 1'\) has a value too large for float32 networks, 1\.0+.* in dimension 2; "),
     "NaN in csv": ("x.csv", text(csv_text(array=bad(0, 0, np.nan))), r"class 0 \('zebra'\) has a value"),
     "too few names": ("x.npz", lambda path: np.savez(path, semantics=A, class_names=NAMES[:3]), "3 names for 4 classes"),
     "a name twice": ("x.npz", lambda path: np.savez(path, semantics=A, class_names=TWICE), "classes 1 and 2 are both called 'okapi'"),
