@@ -306,6 +306,21 @@ def test_files_of_code_are_not_run(tmp_path, capsys, config_file):
     assert "garbage.mat: is not a file that torch.save wrote of tensors only" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_keys_that_are_no_text_and_a_network_in_two_files_are_refused(tmp_path, capsys, config_file):
+    torch = pytest.importorskip("torch")  # its files
+    for number, (saved, key) in enumerate((({0: torch.zeros(3)}, "key 0 "), ({"critic": {("a", 1): torch.zeros(3)}}, r"key ('a', 1) "))):
+        torch.save(saved, path := tmp_path / f"{number}.pt")
+        assert convert("--torch", path, "--config", config_file, "--output", tmp_path / "out") == 2
+        error = capsys.readouterr().err
+        assert f"{number}.pt: {key}is no text; keys are" in error and error.count("\n") == 1
+    (folder := tmp_path / "folder").mkdir()
+    for name in ("critic.pt", "generator.pt", "generator.pth"):
+        torch.save({"fc1.bias": torch.zeros(3)}, folder / name)
+    assert convert("--torch", folder, "--config", config_file, "--output", tmp_path / "out") == 2
+    assert "holds generator.pt and generator.pth, two files of one network; take one out" in capsys.readouterr().err
+
+
 def test_the_help_lists_the_networks_and_layers_of_every_method(capsys):
     with pytest.raises(SystemExit):
         main(["convert", "to-jax", "--help"])
