@@ -6,15 +6,14 @@ Networks and layers are named as in tests/golden/README.md; `d3gzsl convert to-j
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check, saved_config
-from d3gzsl_jax.config.load import load_config
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.load import load
+from d3gzsl_jax.data.location import root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import ZSL
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
@@ -198,7 +197,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 
 
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
-    """The command `to-jax`; its paths are checked."""
+    """The command `to-jax`; its paths are checked, and `config` is read."""
     target = arguments.output
     if arguments.like:
         like = load_model(arguments.like)
@@ -206,10 +205,9 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         model = like_model(arguments.torch, arrays, like)
         model.write(target)
     else:
-        overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
-        check.check(config := load_config(arguments.config, overrides))
+        config: ConfigDict = arguments.config
         arrays = torch_files.read(arguments.torch, networks(_layout(config)))
-        with paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
+        with root_named("--data-root"), paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, config, part, display)
     places = {leaf.key for leaves in _layout(model.config).values() for leaf in leaves}
     dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) and key not in places for key in arrays))

@@ -321,6 +321,22 @@ def test_keys_that_are_no_text_and_a_network_in_two_files_are_refused(tmp_path, 
     assert "holds generator.pt and generator.pth, two files of one network; take one out" in capsys.readouterr().err
 
 
+def test_data_root_is_refused_where_no_data_is_read_and_named_where_it_is_missing(tmp_path, capsys):
+    weights = tmp_path / "weights.npz"
+    np.savez(weights, **{"fc.bias": np.zeros(3, np.float32)})
+    to_jax = ["to-jax", f"--torch={weights}", f"--output={tmp_path / 'out'}"]
+    for arguments, told in (
+        ([*to_jax, f"--like={tmp_path}", "--data-root=/nonexistent"], "--data-root: means something with --config alone"),
+        (["to-torch", f"--workdir={tmp_path}", "--data-root=/x", f"--output={tmp_path / 'x.npz'}"], "with --checkpoint alone"),
+        ([*to_jax, "--config=own"], "d3gzsl convert: --data-root is missing: it is the .npz that d3gzsl embed wrote"),
+        ([*to_jax, "--config=own", f"--data-root={tmp_path / 'no.npz'}"], "no.npz: no such file; set --data-root to"),
+    ):
+        assert main(["convert", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert told in " ".join(error.split()) and "--config.data.root" not in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.npz"]
+
+
 def test_the_help_lists_the_networks_and_layers_of_every_method(capsys):
     with pytest.raises(SystemExit):
         main(["convert", "to-jax", "--help"])
