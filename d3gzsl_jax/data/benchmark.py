@@ -9,6 +9,11 @@ import numpy as np
 
 from d3gzsl_jax.text import shortened
 
+ROLES = ("trainval", "test_seen", "test_unseen")
+"""The fields of row numbers that every reader fills."""
+TESTED = ROLES[1:]
+"""Those that may hold no rows, see data_warnings.py."""
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class GZSLData:
@@ -57,7 +62,7 @@ class GZSLData:
     def __repr__(self) -> str:
         """One line, also of arrays that are not validated yet."""
         shapes = {name: np.shape(getattr(self, name)) for name in ("features", "semantics")}
-        roles = ", ".join(f"{name} {np.size(getattr(self, name))}" for name in ("trainval", "test_seen", "test_unseen"))
+        roles = ", ".join(f"{name} {np.size(getattr(self, name))}" for name in ROLES)
         return f"GZSLData({self.name}: features {shapes['features']}, semantics by class {shapes['semantics']}; rows: {roles})"
 
     @property

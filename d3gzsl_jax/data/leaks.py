@@ -1,12 +1,12 @@
 """What of a benchmark's test rows could be learned from its training rows, told plainly; nothing is refused here."""
 
+import itertools
+
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, TESTED, GZSLData
 from d3gzsl_jax.data.formats.xlsa17 import EXTRA_KEYS
-from d3gzsl_jax.data.validate import ROLES
 
-_TESTED = ("test_seen", "test_unseen")
 _CHUNK = 4096  # rows compared at a time
 
 
@@ -25,13 +25,13 @@ def find_leaks(data: GZSLData) -> list[str]:
     labels = np.ravel(data.labels)
     found = []
     for role, listed in sorted(data.extra_roles.items()):
-        for tested in _TESTED:
+        for tested in TESTED:
             if (shared := np.intersect1d(data.rows_there(listed), rows[tested])).size:
                 found.append(
                     f"{_name(data, role)} holds {shared.size} rows of {data.key(tested)} (the first is row "
                     f"{data.row(shared[0])}): it is never used here; do not train or select on it"
                 )
-    for tested in _TESTED:
+    for tested in TESTED:
         if (shared := np.intersect1d(rows["trainval"], rows[tested])).size:
             found.append(
                 f"{data.key('trainval')} and {data.key(tested)} share {shared.size} rows (the first is row "
@@ -58,7 +58,7 @@ def _duplicates(data: GZSLData, rows: dict[str, np.ndarray], labels: np.ndarray)
     names, kinds = np.unique(labels, return_inverse=True)
     labelled = groups * len(names) + kinds  # the same for equal rows of the same label
     found = []
-    for one, other in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
+    for one, other in itertools.combinations(ROLES, 2):
         first, second = rows[one], np.setdiff1d(rows[other], rows[one])  # a row in both is another matter
         copies = second[np.isin(groups[second], groups[first])]
         if not copies.size:

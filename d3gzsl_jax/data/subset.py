@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, GZSLData
 from d3gzsl_jax.data.formats.class_files import parse_class_list
 
 
@@ -65,7 +65,7 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
         labels=new_class[data.labels[kept_rows]],
         semantics=data.semantics[~out],
         class_names=tuple(name for name, gone in zip(data.class_names, out, strict=True) if not gone),
-        **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
+        **{role: rows_of(getattr(data, role)) for role in ROLES},
         extra_roles={role: rows_of(data.rows_there(rows)) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
         file_rows=of_file(data.file_rows, kept_rows),
