@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.config import check, command_line, schema
 from d3gzsl_jax.config.load import flat, load_config
-from d3gzsl_jax.data.location import check_files
+from d3gzsl_jax.data.location import check_files, root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
@@ -62,7 +62,8 @@ load_state_dict(..., strict=False).
 
 --config writes a run folder with a checkpoint at outer step 0: every command takes it, training goes on
 from it, and the final classifier is fitted anew where the file has none. --like writes a model alone
-(predict, synthesize), otherwise as the one there: configuration, classes, scaling. It needs no data.
+(predict, synthesize), otherwise as the one there: configuration, classes, scaling; what was fitted or
+measured on the old weights, baselines and calibration among them, is left out. It needs no data.
 """
 
 _EMBED = """\
@@ -141,6 +142,9 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
 def convert(arguments: Sequence[str]) -> int:
     """Weights from PyTorch into a run or a model, and back."""
     options = _convert_parser().parse_args(arguments)
+    if options.data_root and not (options.config if options.direction == "to-jax" else options.checkpoint):
+        means = "with --config" if options.direction == "to-jax" else "with --checkpoint"
+        raise UserError(f"--data-root: means something {means} alone, else no data is read; leave it out")
     inputs = []
     for name in ("torch", "like", "workdir"):
         if (given := getattr(options, name, None)) is not None:
@@ -153,7 +157,10 @@ def convert(arguments: Sequence[str]) -> int:
             raise UserError(f"--output {options.output}: is there already; name a new folder")
         options.output = contents.output(options.output, "--output", contents.is_model, "saved model", inputs)
         if options.config is not None:
-            check.check(config := load_config(options.config))
+            config = options.config = load_config(options.config, {"data.root": options.data_root} if options.data_root else {})
+            check.check(config)
+            with root_named("--data-root"):
+                check_files(config.dataset, config.data)
     else:
         from d3gzsl_jax.runs import torch_files  # loads numpy
 

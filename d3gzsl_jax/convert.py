@@ -6,15 +6,14 @@ Networks and layers are named as in tests/golden/README.md; `d3gzsl convert to-j
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from d3gzsl_jax.config import check, saved_config
-from d3gzsl_jax.config.load import load_config
+from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.load import load
+from d3gzsl_jax.data.location import root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.final_classifier import ZSL
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
@@ -130,12 +129,16 @@ def _parts(found: Params) -> tuple[Params, Params, Params | None]:
 def like_model(path: str, arrays: dict[str, np.ndarray], model: TrainedModel) -> TrainedModel:
     """The model with other weights, the `arrays` read from `path`, in place of its own.
 
+    Of the old weights nothing is left: no baseline, none of what validation chose and measured, no outer step of training.
+
     Raises:
         UserError: they do not fit, or leave nothing that predicts.
     """
     layout, groups = _layout(model.config), _groups(model.params, model.teacher, model.classifier)
     params, teacher, classifier = _parts(convert(path, arrays, groups, layout))
-    found = dataclasses.replace(model, params=params, teacher=teacher, classifier=classifier)
+    found = dataclasses.replace(
+        model, params=params, teacher=teacher, classifier=classifier, step=0, baselines={}, gammas={}, folds={}, advice=()
+    )
     if not found.predictors:
         raise UserError(f"{path}: fc.weight is missing: without a final classifier nothing predicts in such a model")
     return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])
@@ -194,7 +197,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
 
 
 def to_jax(arguments: argparse.Namespace, display: Display) -> None:
-    """The command `to-jax`; its paths are checked."""
+    """The command `to-jax`; its paths are checked, and `config` is read."""
     target = arguments.output
     if arguments.like:
         like = load_model(arguments.like)
@@ -202,10 +205,9 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         model = like_model(arguments.torch, arrays, like)
         model.write(target)
     else:
-        overrides: dict[str, Any] = {"data.root": arguments.data_root} if arguments.data_root else {}
-        check.check(config := load_config(arguments.config, overrides))
+        config: ConfigDict = arguments.config
         arrays = torch_files.read(arguments.torch, networks(_layout(config)))
-        with paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
+        with root_named("--data-root"), paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
             model = write_run(arguments.torch, arrays, config, part, display)
     places = {leaf.key for leaves in _layout(model.config).values() for leaf in leaves}
     dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) and key not in places for key in arrays))

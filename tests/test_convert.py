@@ -1,5 +1,6 @@
 """Weights in PyTorch's layout become runs and models of ours, and come back, bit for bit; what does not fit is refused in one line."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ import pytest
 
 from d3gzsl_jax import api as d3
 from d3gzsl_jax import convert as convert_torch
+from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.evaluation.class_scores import ClassScores, FittedBaseline
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.torch_layout import networks
@@ -196,6 +199,28 @@ def test_a_model_like_another_needs_no_data(run_folder, arrays, tmp_path, capsys
     assert_same(convert_torch.dump(d3.load_model(tmp_path / "model")), changed)
 
 
+@pytest.mark.parametrize("kind", ["wgan", "cegzsl alone"], indirect=True)
+def test_nothing_of_the_old_weights_is_left_in_a_model_like_another(kind, run_folder, arrays, data):
+    """A baseline would go on predicting as before, and figures of the folds are those of the old weights."""
+    old, rows = d3.load_model(run_folder), np.random.default_rng(5)
+    scores = {"weights": rows.normal(size=(64, 10)).astype(np.float32), "bias": np.zeros(10, np.float32)}
+    old = dataclasses.replace(
+        old, step=70, prediction="eszsl", baselines={"eszsl": FittedBaseline(ClassScores(False), scores, 0.1, {})},
+        gammas=dict.fromkeys(old.predictors, 0.3), folds={"eszsl": {"harmonic": 0.9}}, advice=("predict by eszsl",),
+    )
+    changed = {key: array * np.float32(0.5) for key, array in arrays.items()}
+    found = convert_torch.like_model("weights.npz", changed, old)
+    assert found.prediction == found.predictors[0] != "eszsl" and "eszsl" not in found.predictors
+    assert (found.step, found.baselines, found.gammas, found.folds, found.advice) == (0, {}, {}, {}, ())
+    x = found.scaling.apply(data.features[:20])
+    best = expected(changed, found.prediction, x).argmax(axis=1)
+    np.testing.assert_array_equal(found.predict(data.features[:20]).classes[:, 0], best)
+    if kind == "cegzsl alone":  # with the classifier gone nothing predicts, whatever baselines there were
+        del changed["fc.weight"], changed["fc.bias"]
+        with pytest.raises(UserError, match=r"fc\.weight is missing"):
+            convert_torch.like_model("weights.npz", changed, old)
+
+
 def test_without_a_final_classifier_one_is_fitted_or_asked_for(kind, run_folder, arrays, config_file, tmp_path, capsys):
     np.savez(tmp_path / "weights.npz", **{key: array for key, array in arrays.items() if not key.startswith("fc.")})
     assert convert("--torch", tmp_path / "weights.npz", "--config", config_file, "--output", tmp_path / "run") == 0
@@ -279,6 +304,37 @@ def test_files_of_code_are_not_run(tmp_path, capsys, config_file):
     (tmp_path / "garbage.mat").write_bytes(bytes(range(7, 250)))
     assert convert("--torch", tmp_path / "garbage.mat", "--config", config_file, "--output", tmp_path / "out") == 2
     assert "garbage.mat: is not a file that torch.save wrote of tensors only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["wgan"], indirect=True)
+def test_keys_that_are_no_text_and_a_network_in_two_files_are_refused(tmp_path, capsys, config_file):
+    torch = pytest.importorskip("torch")  # its files
+    for number, (saved, key) in enumerate((({0: torch.zeros(3)}, "key 0 "), ({"critic": {("a", 1): torch.zeros(3)}}, r"key ('a', 1) "))):
+        torch.save(saved, path := tmp_path / f"{number}.pt")
+        assert convert("--torch", path, "--config", config_file, "--output", tmp_path / "out") == 2
+        error = capsys.readouterr().err
+        assert f"{number}.pt: {key}is no text; keys are" in error and error.count("\n") == 1
+    (folder := tmp_path / "folder").mkdir()
+    for name in ("critic.pt", "generator.pt", "generator.pth"):
+        torch.save({"fc1.bias": torch.zeros(3)}, folder / name)
+    assert convert("--torch", folder, "--config", config_file, "--output", tmp_path / "out") == 2
+    assert "holds generator.pt and generator.pth, two files of one network; take one out" in capsys.readouterr().err
+
+
+def test_data_root_is_refused_where_no_data_is_read_and_named_where_it_is_missing(tmp_path, capsys):
+    weights = tmp_path / "weights.npz"
+    np.savez(weights, **{"fc.bias": np.zeros(3, np.float32)})
+    to_jax = ["to-jax", f"--torch={weights}", f"--output={tmp_path / 'out'}"]
+    for arguments, told in (
+        ([*to_jax, f"--like={tmp_path}", "--data-root=/nonexistent"], "--data-root: means something with --config alone"),
+        (["to-torch", f"--workdir={tmp_path}", "--data-root=/x", f"--output={tmp_path / 'x.npz'}"], "with --checkpoint alone"),
+        ([*to_jax, "--config=own"], "d3gzsl convert: --data-root is missing: it is the .npz that d3gzsl embed wrote"),
+        ([*to_jax, "--config=own", f"--data-root={tmp_path / 'no.npz'}"], "no.npz: no such file; set --data-root to"),
+    ):
+        assert main(["convert", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert told in " ".join(error.split()) and "--config.data.root" not in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.npz"]
 
 
 def test_the_help_lists_the_networks_and_layers_of_every_method(capsys):

@@ -9,6 +9,11 @@ import numpy as np
 
 from d3gzsl_jax.text import shortened
 
+ROLES = ("trainval", "test_seen", "test_unseen")
+"""The fields of row numbers that every reader fills."""
+TESTED = ROLES[1:]
+"""Those that may hold no rows, see data_warnings.py."""
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class GZSLData:
@@ -23,7 +28,7 @@ class GZSLData:
         trainval, test_seen, test_unseen: int64 row numbers, 0-based. Without test_seen rows this is plain zero-shot learning: T1 is
             known, and no figure that needs seen rows. Without test_unseen rows there are semantics alone of unseen classes: no
             figure that needs their rows is known but on folds.
-        extra_roles: further row lists some files carry (for example 'train' and 'val'), kept but never trained on.
+        extra_roles: further row lists some files carry (for example 'train' and 'val'), kept as they are but never trained on.
         declared_unseen: unseen class ids where a file states them; otherwise every class without trainval rows is unseen.
         provenance: where it came from: 'source', 'feature_file', 'semantics', 'normalized' and 'sha256' by file.
         keys: what the files call a field, for messages ('labels' may be "'labels' in res101.mat").
@@ -57,7 +62,7 @@ class GZSLData:
     def __repr__(self) -> str:
         """One line, also of arrays that are not validated yet."""
         shapes = {name: np.shape(getattr(self, name)) for name in ("features", "semantics")}
-        roles = ", ".join(f"{name} {np.size(getattr(self, name))}" for name in ("trainval", "test_seen", "test_unseen"))
+        roles = ", ".join(f"{name} {np.size(getattr(self, name))}" for name in ROLES)
         return f"GZSLData({self.name}: features {shapes['features']}, semantics by class {shapes['semantics']}; rows: {roles})"
 
     @property
@@ -109,6 +114,13 @@ class GZSLData:
         """The number of a row for a message: as the files count."""
         numbers = self.file_rows
         return (int(numbers[row]) if numbers is not None and 0 <= row < len(numbers) else int(row)) + self.first
+
+    def rows_there(self, listed: np.ndarray) -> np.ndarray:
+        """Those of a list of row numbers, (k,) int64 in its order, that are rows of the data; none of a list of something else.
+        Nobody checks the lists of `extra_roles`."""
+        listed = np.ravel(listed)
+        rows = listed.astype(np.int64) if listed.dtype.kind in "iu" else np.zeros(0, np.int64)
+        return rows[(rows >= 0) & (rows < np.size(self.labels))]
 
     def class_text(self, label: int) -> str:
         """What a message, a result or a warning calls a class, see `class_text`."""

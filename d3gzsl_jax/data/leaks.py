@@ -1,12 +1,12 @@
 """What of a benchmark's test rows could be learned from its training rows, told plainly; nothing is refused here."""
 
+import itertools
+
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, TESTED, GZSLData
 from d3gzsl_jax.data.formats.xlsa17 import EXTRA_KEYS
-from d3gzsl_jax.data.validate import ROLES
 
-_TESTED = ("test_seen", "test_unseen")
 _CHUNK = 4096  # rows compared at a time
 
 
@@ -21,17 +21,17 @@ def find_leaks(data: GZSLData) -> list[str]:
         data: need not be validated: `validate` refuses the second and the third. A row listed twice counts once, and a row number
             beyond the data, or a list that holds no whole numbers, not at all: to complain of them is `validate`'s.
     """
-    rows = {role: _rows(data, getattr(data, role)) for role in ROLES}
+    rows = {role: np.unique(data.rows_there(getattr(data, role))) for role in ROLES}
     labels = np.ravel(data.labels)
     found = []
     for role, listed in sorted(data.extra_roles.items()):
-        for tested in _TESTED:
-            if (shared := np.intersect1d(_rows(data, listed), rows[tested])).size:
+        for tested in TESTED:
+            if (shared := np.intersect1d(data.rows_there(listed), rows[tested])).size:
                 found.append(
                     f"{_name(data, role)} holds {shared.size} rows of {data.key(tested)} (the first is row "
                     f"{data.row(shared[0])}): it is never used here; do not train or select on it"
                 )
-    for tested in _TESTED:
+    for tested in TESTED:
         if (shared := np.intersect1d(rows["trainval"], rows[tested])).size:
             found.append(
                 f"{data.key('trainval')} and {data.key(tested)} share {shared.size} rows (the first is row "
@@ -58,7 +58,7 @@ def _duplicates(data: GZSLData, rows: dict[str, np.ndarray], labels: np.ndarray)
     names, kinds = np.unique(labels, return_inverse=True)
     labelled = groups * len(names) + kinds  # the same for equal rows of the same label
     found = []
-    for one, other in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
+    for one, other in itertools.combinations(ROLES, 2):
         first, second = rows[one], np.setdiff1d(rows[other], rows[one])  # a row in both is another matter
         copies = second[np.isin(groups[second], groups[first])]
         if not copies.size:
@@ -88,13 +88,6 @@ def _equal_rows(features: np.ndarray) -> np.ndarray:
     group = np.empty(len(rows), np.int64)
     group[order] = np.cumsum(new)
     return group
-
-
-def _rows(data: GZSLData, listed: np.ndarray) -> np.ndarray:
-    """Ascending row numbers (k,) int64 of a role, each once, of rows that there are."""
-    listed = np.asarray(listed)
-    rows = np.unique(listed).astype(np.int64) if listed.dtype.kind in "iu" else np.zeros(0, np.int64)
-    return rows[(rows >= 0) & (rows < np.size(data.labels))]
 
 
 def _name(data: GZSLData, role: str) -> str:

@@ -1,11 +1,27 @@
 """Whether the files that config.data names are there: told before anything slow is imported."""
 
+import contextlib
+from collections.abc import Iterator
+
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.data.formats.not_found import benchmark_files, missing_file, one_file
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name
+
+
+@contextlib.contextmanager
+def root_named(option: str) -> Iterator[None]:
+    """What is refused in it calls `config.data.root` by `option`, of a command that has no options of fields.
+
+    Raises:
+        UserError: what was raised, with the other name.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(str(error).replace("--config.data.root", option)) from None
 
 
 def check_files(name: str, config: ConfigDict) -> None:

@@ -25,14 +25,7 @@ def check_semantics(data: GZSLData, after: str = "") -> None:
         UserError: naming class and dimension.
     """
     semantics, name = as_float32(data.semantics).astype(np.float64), data.key("semantics")
-    bad = ~(np.abs(semantics) <= _LARGEST)  # NaN is not either
-    if bad.any():
-        label = int(np.argmax(bad.any(axis=1)))
-        column = int(np.argmax(bad[label]))
-        value = data.semantics[label, column]
-        why = "a value too large for float32 networks" if np.isfinite(value) else "a value that is not finite as float32"
-        where = f"{value} in dimension {column + data.first}"
-        raise UserError(f"{name}: {data.class_text(label)} has {why}, {where}; repair or rescale it")
+    check_values(data.semantics, lambda label: f"{name}: {data.class_text(label)}", data.first)
     largest = np.abs(semantics).max(axis=0)
     if len(semantics) > 1 and not (np.ptp(semantics, axis=0) > np.maximum(_ALIKE * largest, _TINY)).any():
         column = int(np.argmax(largest))
@@ -42,6 +35,34 @@ def check_semantics(data: GZSLData, after: str = "") -> None:
             f"{data.class_text(len(semantics) - 1)}, {what} in dimension {column + data.first}, and so on; nothing "
             "tells unseen classes apart: give vectors that do"
         )
+
+
+def check_values(semantics: np.ndarray, name: Callable[[int], str], first: int = 0) -> None:
+    """Refuses vectors (k, da) with a value that no network computes with.
+
+    Args:
+        semantics: raw, of any class, new or old.
+        name: says for messages what a row is of.
+        first: what they count dimensions from.
+
+    Raises:
+        UserError: naming the first row that has one.
+    """
+    found = as_float32(semantics)
+    bad = ~(np.abs(found) <= _LARGEST)  # NaN is not either
+    if bad.any():
+        row = int(np.argmax(bad.any(axis=1)))
+        column = int(np.argmax(bad[row]))
+        why = value_problem(found[row, column]) if np.isfinite(found[row, column]) else "that is not finite as float32"
+        where = f"{semantics[row, column]} in dimension {column + first}"
+        raise UserError(f"{name(row)} has a value {why}, {where}; repair or rescale it")
+
+
+def value_problem(value: float) -> str:
+    """What one value of a vector is, if it is one that `check_values` refuses; else ''."""
+    with np.errstate(over="ignore"):
+        size = abs(float(np.float32(value)))
+    return "" if size <= _LARGEST else "too large for float32 networks" if size < np.inf else "no finite number"
 
 
 def check_new(semantics: np.ndarray, names: Sequence[str], known: np.ndarray, known_names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import TESTED, GZSLData
 from d3gzsl_jax.data.subset import without_classes
 from d3gzsl_jax.errors import UserError
 
@@ -58,8 +58,7 @@ def stress(data: GZSLData, options: Mapping[str, Any]) -> GZSLData:
         data = dataclasses.replace(data, trainval=long_tail(data.labels, data.trainval, chosen["imbalance"], rng("imbalance")))
     if "test_imbalance" in chosen:
         ratio = chosen["test_imbalance"]
-        roles = ("test_seen", "test_unseen")
-        tails: dict[str, Any] = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in roles}
+        tails: dict[str, Any] = {role: long_tail(data.labels, getattr(data, role), ratio, rng(role)) for role in TESTED}
         data = dataclasses.replace(data, **tails)
     told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items())
     provenance = dict(data.provenance) | {"stress": chosen | {"seed": seed}}

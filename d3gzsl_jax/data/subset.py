@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, GZSLData
 from d3gzsl_jax.data.formats.class_files import parse_class_list
 
 
@@ -51,7 +51,8 @@ def _ids(data: GZSLData, classes: str, field: str, seen: np.ndarray, unseen: np.
 
 
 def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
-    """`data` without rows and semantics of the classes where `out` (C,) is true, the others numbered anew in their order."""
+    """`data` without rows and semantics of the classes where `out` (C,) is true, the others numbered anew in their order; of
+    `extra_roles` numbers that are no rows go too."""
     kept_rows = np.flatnonzero(~out[data.labels])
     new_row, new_class = np.cumsum(~out[data.labels]) - 1, np.cumsum(~out) - 1
     rows_of = lambda rows: new_row[rows[~out[data.labels[rows]]]]  # noqa: E731
@@ -64,8 +65,8 @@ def without_classes(data: GZSLData, out: np.ndarray) -> GZSLData:
         labels=new_class[data.labels[kept_rows]],
         semantics=data.semantics[~out],
         class_names=tuple(name for name, gone in zip(data.class_names, out, strict=True) if not gone),
-        **{role: rows_of(getattr(data, role)) for role in ("trainval", "test_seen", "test_unseen")},
-        extra_roles={role: rows_of(rows) for role, rows in data.extra_roles.items()},
+        **{role: rows_of(getattr(data, role)) for role in ROLES},
+        extra_roles={role: rows_of(data.rows_there(rows)) for role, rows in data.extra_roles.items()},
         declared_unseen=None if declared is None else new_class[declared[~out[declared]]],
         file_rows=of_file(data.file_rows, kept_rows),
         file_classes=of_file(data.file_classes, np.flatnonzero(~out)),

@@ -5,15 +5,13 @@ import dataclasses
 import jax
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, TESTED, GZSLData
 from d3gzsl_jax.data.formats.forms import usual_form
 from d3gzsl_jax.data.scaling import LARGEST
 from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import same_name_twice
 
-ROLES = ("trainval", "test_seen", "test_unseen")
-_TESTED = ROLES[1:]  # may be empty, see data_warnings.py
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LEAST_RANGE = 10 * np.finfo(np.float64).eps  # scikit-learn takes a smaller one for none
 
@@ -34,7 +32,7 @@ def validate(data: GZSLData) -> GZSLData:
     data = data if features is data.features else dataclasses.replace(data, features=features)
     if data.representations is not None:
         data = dataclasses.replace(data, representations=real_numbers(data.representations, data.key("representations")))
-    for role in _TESTED:
+    for role in TESTED:
         rows = getattr(data, role)
         if not rows.size and rows.dtype.kind not in "iu":  # of no rows the type says nothing
             data = dataclasses.replace(data, **{role: np.zeros(0, np.int64)})  # type: ignore[arg-type] # a role
@@ -157,7 +155,8 @@ def _how_to_declare(data: GZSLData, classes: np.ndarray) -> str:
     """By what means of its source, for a message."""
     if data.provenance.get("source") not in ("mat", "npz"):
         return ""
-    return f": --config.data.unseen_classes={','.join(map(str, classes)) if len(classes) <= 10 else 'unseen'}"
+    sign = "+" if any(name.isdecimal() for name in data.class_names) else ""  # says that no name is meant
+    return f": --config.data.unseen_classes={','.join(f'{sign}{label}' for label in classes) if len(classes) <= 10 else 'unseen'}"
 
 
 def _check_labels(data: GZSLData) -> None:
@@ -182,7 +181,7 @@ def _check_role(data: GZSLData, role: str) -> None:
     rows, name = getattr(data, role), data.key(role)
     if rows.dtype.kind not in "iu":
         raise UserError(f"{name}: need whole row numbers, found {_describe(rows)}")
-    if rows.size == 0 and role in _TESTED:
+    if rows.size == 0 and role in TESTED:
         return
     if rows.size == 0:
         raise UserError(f"{name}: holds no rows; there must be some to train on")
@@ -282,7 +281,7 @@ def _check_scale(data: GZSLData, field: str) -> None:
             f"{name}: no dimension varies by more than {wide[column]:.1g} over {data.key('trainval')} ({dimension} does), which is "
             "next to nothing; multiply these features by a number"
         )
-    for role in _TESTED:
+    for role in TESTED:
         if not len(rows := getattr(data, role)):
             continue
         tested, own = values[rows], np.where(wide > 0, wide, 1.0)

@@ -17,6 +17,7 @@ import numpy as np
 
 from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.data.formats.csv_rows import is_number
+from d3gzsl_jax.data.semantics import value_problem
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import clean_name, clean_names, evened, listed, shortened
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from d3gzsl_jax.encoders.texts import TextEncoder
 
 _KEY, _WORDS = "class", "description"
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 class ClassTable(NamedTuple):
@@ -125,10 +125,11 @@ def _numbered(path: Path, header: Sequence[str], folded: Sequence[str], lines: S
         if name in found:
             raise UserError(f"{path}: line {line}: class {shortened(name)} is there twice; of numbers a class has one line")
         for place in places:
-            if not is_number(cells[place]) or not abs(float(cells[place])) <= _LARGEST:  # NaN is not either
-                hint = "is it the description? call the column so" if len(places) == 1 else "correct it or drop the column"
+            if problem := value_problem(float(cells[place]) if is_number(cells[place]) else math.nan):
+                is_text = len(places) == 1 and not is_number(cells[place])
+                hint = "is it the description? call the column so" if is_text else "correct it or drop the column"
                 where = f"{path}: line {line}, column {header[place]}"
-                raise UserError(f"{where}: {shortened(cells[place])} is no finite number; {hint}")
+                raise UserError(f"{where}: {shortened(cells[place])} is {problem}; {hint}")
         found[name] = [float(cells[place]) for place in places]
     names = clean_names(header[place] for place in places)
     return ClassTable(tuple(found), None, np.array(list(found.values()), np.float32), names, str(path))

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import itertools
 import os
 from collections import Counter
@@ -13,6 +14,7 @@ import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
+from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.encoders import feature_cache, images, texts
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, read_class_table
@@ -58,6 +60,8 @@ def plan(
     table = read_class_table(Path(classes))
     if table.descriptions is None and text_encoder:
         raise UserError(f"--text-encoder: {table.path} holds numbers, no descriptions; leave the option out")
+    if table.attributes is not None:
+        _without_pictures(table, table.attributes)
     if table.descriptions is not None:
         text_encoder = text_encoder or (f"clip:{name}" if kind == "clip" else TEXT_ENCODER)
         texts.split(text_encoder)
@@ -115,16 +119,16 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
         del text
     else:
         semantics = class_semantics(table, None)
+    without = _without_pictures(table, semantics)
     with paths.made_folder(cache, "folder for features"):
         found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
     labels = _numbers(found.pictures, asked.labels)
     split = drawn_split(labels, table.names, **asked.options)
     data = validate(
-        GZSLData(
-            name=output.stem, features=found.features, labels=labels, semantics=semantics, class_names=table.names,
-            trainval=split.trainval, test_seen=split.test_seen, test_unseen=split.test_unseen, declared_unseen=split.unseen,
+        dataclasses.replace(
+            without, name=output.stem, features=found.features, labels=labels, trainval=split.trainval,
+            test_seen=split.test_seen, test_unseen=split.test_unseen, declared_unseen=split.unseen,
             row_names=np.array([picture.name for picture in found.pictures], str),
-            descriptions=None if table.descriptions is None else tuple("\n".join(of) for of in table.descriptions),
             provenance={
                 "source": "pictures", "feature_file": output.name, "semantics": "descriptions" if text_notes else "attributes",
                 "sha256": {},
@@ -141,6 +145,22 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
     display.say(_said(data, split, found.skipped, output, listing))
     if lost := {picture.class_name for picture in asked.pictures} - {picture.class_name for picture in found.pictures}:
         display.say(f"warning: no picture of {listed(sorted(map(str, lost)))} can be read: unseen, by words or numbers alone")
+    return data
+
+
+def _without_pictures(table: ClassTable, semantics: np.ndarray) -> GZSLData:
+    """The classes of a benchmark, whose pictures are not encoded yet.
+
+    Raises:
+        UserError: the vectors (C, da) tell no classes apart; the table is named.
+    """
+    none = np.zeros(0, np.int64)
+    data = GZSLData(
+        name="", features=np.zeros((0, 0), np.float32), labels=none, semantics=semantics, class_names=table.names, trainval=none,
+        descriptions=None if table.descriptions is None else tuple("\n".join(of) for of in table.descriptions),
+        keys=dict.fromkeys(("semantics", "class_names", "descriptions"), table.path),
+    )
+    check_semantics(data)
     return data
 
 

@@ -38,7 +38,8 @@ def find_pictures(source: str | os.PathLike[str], option: str = "--images") -> l
         option: what it was given for.
 
     Raises:
-        UserError: it is neither, holds no file, or a row names a file that is not there or is named twice.
+        UserError: it is neither, holds no file, a folder cannot be read or is one of two classes by a link, or a row names a file
+            that is not there or is named twice.
     """
     path, advice = paths.clean(source, option), "give a folder with a subfolder for each class, or a CSV of file,class"
     if path.is_dir():
@@ -54,25 +55,35 @@ def find_pictures(source: str | os.PathLike[str], option: str = "--images") -> l
 
 
 def _in_folder(folder: Path) -> Iterator[Picture]:
-    done = {os.path.realpath(folder)}
+    real = Path(os.path.realpath(folder))
+    above = {os.fspath(real), *map(os.fspath, real.parents)}
+    done: dict[str, tuple[str, ...]] = {}  # where a folder is, and by what path it was found
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         try:
-            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+            entries = [entry for entry in sorted(os.scandir(here), key=lambda entry: entry.name) if not _is_passed_over(entry.name)]
+            folders = {entry.name for entry in entries if entry.is_dir()}
         except OSError as error:
-            raise cannot_read(here, error) from None
+            raise cannot_read(error.filename or here, error) from None
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
-                continue
-            if entry.is_dir():
-                real = os.path.realpath(entry.path)
-                if real not in done:  # a link back to a folder above
-                    done.add(real)
-                    waiting.append(Path(entry.path))
-                continue
             parts = Path(entry.path).relative_to(folder).parts
+            if entry.name in folders:
+                place = os.path.realpath(entry.path)
+                if place in above:  # a link back
+                    continue
+                if place not in done:
+                    done[place] = parts
+                    waiting.append(Path(entry.path))
+                elif done[place][0] != parts[0]:
+                    one, other = (shortened(_name("/".join(names))) for names in sorted((done[place], parts)))
+                    raise UserError(f"{folder}: {one} and {other} are one folder, by a link; a picture has one class: take one out")
+                continue
             yield Picture(Path(entry.path), _name("/".join(parts)), clean_name(_name(parts[0])) if len(parts) > 1 else None)
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
 def _in_csv(path: Path) -> Iterator[Picture]:

@@ -31,7 +31,7 @@ def drawn_split(
         names: of the C classes.
         holdout: share of each seen class's rows that become test_seen; of two rows or more at least one, and one at least is left
             to train with. 0 for none.
-        unseen: classes held out, as '3,zebra'.
+        unseen: classes held out, as '3,zebra'; where classes are called by numbers these are meant, and '+3' is the id.
         unseen_share: share of the classes with rows that is held out, drawn; at least one. 0 for none.
         seed: of what is drawn.
 
@@ -41,7 +41,7 @@ def drawn_split(
     with_rows = np.unique(labels)
     held_out = np.zeros(0, np.int64)
     if unseen:
-        held_out = parse_class_list(unseen, names, None, None, "--unseen").astype(np.int64)
+        held_out = parse_class_list(unseen, names, None, None, "--unseen", by_name=True).astype(np.int64)
     elif unseen_share:
         count = max(1, round(unseen_share * len(with_rows)))
         held_out = np.random.default_rng([seed, *b"classes"]).permutation(with_rows)[:count]

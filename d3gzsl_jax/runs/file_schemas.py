@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from d3gzsl_jax.data.formats import encoder_notes
+
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0 + 1e-9)] | None
 """In [0, 1], but for rounding; null where there was nothing to measure."""
 
@@ -285,7 +287,7 @@ class ModelNotes(Struct):
     step: Count
     data_sha256: str
     representation_scaling: Scaling | None = None
-    encoders: dict[str, Any] | None = None
+    encoders: encoder_notes.Notes | None = None
     baselines: dict[str, NotedBaseline] | None = None
     gammas: dict[PredictorName, float] | None = None
     folds: dict[str, Metrics] | None = None

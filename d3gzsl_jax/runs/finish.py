@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats import encoder_notes
 from d3gzsl_jax.errors import reason
 from d3gzsl_jax.evaluation import curves
 from d3gzsl_jax.evaluation.evaluate import teacher_says
@@ -39,7 +40,7 @@ def model_of(run: Run, state: TrainState, teacher: Params, classifier: Params | 
 def _encoders(data: GZSLData) -> Mapping[str, Any] | None:
     """What made the features and the semantics, where the data says so."""
     found = data.provenance.get("encoders")
-    return found if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) and not encoder_notes.problem(found) else None
 
 
 def arrays_of_plots(run: Run, state: TrainState, teacher: Params) -> dict[str, Any]:

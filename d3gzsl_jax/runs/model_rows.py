@@ -6,7 +6,7 @@ import numpy as np
 
 from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.data.formats.class_files import new_names
-from d3gzsl_jax.data.semantics import check_new, unit_semantics
+from d3gzsl_jax.data.semantics import as_float32, check_new, check_values, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import shortened
@@ -87,12 +87,14 @@ def checked_classes(
     Raises:
         UserError: sizes do not fit, a name or a vector is there already, or a vector cannot be used.
     """
-    semantics = np.asarray(semantics, np.float32)
+    semantics = as_float32(semantics)
     if semantics.ndim != 2 or semantics.shape[1] != known.shape[1] or len(semantics) != len(names):
         told = f"semantics of shape {semantics.shape} with {len(names)} names"
         raise UserError(f"{told}: this model takes ({len(names)}, {known.shape[1]})")
     names = new_names(names, known_names)
+    called = lambda row: f"class {shortened(names[row])}"  # noqa: E731
+    check_values(semantics, called)
     if normalizes:
-        semantics = unit_semantics(semantics, lambda index: f"class {shortened(names[index])}")
+        semantics = unit_semantics(semantics, called)
     check_new(semantics, names, known, known_names)
     return semantics, names

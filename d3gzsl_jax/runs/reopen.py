@@ -11,6 +11,7 @@ from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
+from d3gzsl_jax.data.location import root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
@@ -63,7 +64,7 @@ def run_data(workdir: str | Path, data_root: str = "") -> tuple[ConfigDict, GZSL
         UserError: no run, or its data is not there, or is other data now.
     """
     config = run_config(workdir, data_root)
-    data = load(config.dataset, config.data)
+    data = _data(config)
     if difference := resume.why_another(RunFolder.reading(workdir), config.to_dict(), resume.digest(data)):
         raise UserError(f"--workdir={workdir}: {difference}")
     return config, data
@@ -82,7 +83,13 @@ def data_of(config: ConfigDict, data_root: str = "") -> GZSLData:
     config = config.copy_and_resolve_references()
     if data_root:
         config.data.root = data_root
-    return load(config.dataset, config.data)
+    return _data(config)
+
+
+def _data(config: ConfigDict) -> GZSLData:
+    """All commands that open what is trained say by --data-root where its data is now."""
+    with root_named("--data-root"):
+        return load(config.dataset, config.data)
 
 
 def open_checkpoint(

@@ -11,6 +11,7 @@ from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.system import atomic
 from d3gzsl_jax.system.extras import install_command
+from d3gzsl_jax.text import same_name_twice, shortened
 
 _MARK = b"d3gzsl-jax: converted weights"
 """The comment of an .npz file that `write` wrote."""
@@ -33,6 +34,9 @@ def read(path: str | Path, known: Sequence[str]) -> dict[str, np.ndarray]:
         files = sorted(file for file in path.iterdir() if file.suffix in (".pt", ".pth"))
         if not files:
             raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(known)}")
+        if twice := same_name_twice([file.stem for file in files]):
+            one, other = (files[place].name for place in twice)
+            raise UserError(f"{path}: holds {one} and {other}, two files of one network; take one out")
         found = {file.stem: _load_torch(file) for file in files}
     elif path.suffix == ".npz":
         found = _load_npz(path)
@@ -115,6 +119,9 @@ def _load_torch(path: Path) -> Mapping[str, Any]:
 def _flat(path: Path, found: Mapping[str, Any], known: Sequence[str]) -> list[tuple[str, Any]]:
     flat = []
     for outer, value in found.items():
+        for name in (outer, *(value if isinstance(value, Mapping) else ())):
+            if not isinstance(name, str):
+                raise UserError(f"{path}: key {shortened(name)} is no text; keys are the names of networks and of their layers")
         if isinstance(value, Mapping):
             named = [(f"{outer}/{name}", leaf) for name, leaf in value.items()]
         else:

@@ -1,5 +1,6 @@
 """The classes that rows to predict are known to be of, by the ids of a model."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -47,8 +48,10 @@ def truth_of(classes: Sequence[str | int | None] | None, class_names: Sequence[s
     """What is known of rows; None where that is nothing.
 
     Args:
-        classes: a name or an id each, None where it is not known. A name may differ from that of the model in case, and in what
-            stands between its words, as the names of folders do, where only one class is then meant.
+        classes: a name or a number each, None where it is not known. A name may differ from that of the model in case, and in what
+            stands between its words, as the names of folders do, where only one class is then meant. A number 3 is of the class
+            called "class 3", as classes of a file without names are; else it is an id of the model, unless its ids are no longer
+            the numbers in such names, because classes were left out.
         class_names: of the model, by id.
     """
     if classes is None or all(given is None for given in classes):
@@ -57,13 +60,15 @@ def truth_of(classes: Sequence[str | int | None] | None, class_names: Sequence[s
     like: dict[str, int] = {}
     for label, name in enumerate(class_names):
         like[_plain(name)] = -1 if _plain(name) in like else label
+    numbered = all(name == f"class {label}" for label, name in enumerate(class_names) if re.fullmatch("class [0-9]+", name))
     known: dict[str | int | None, tuple[int, str]] = {None: (-1, "")}
     for given in set(classes) - {None}:
         if isinstance(given, str):
             name = clean_name(given)
             label = exact[name] if name in exact else like.get(_plain(name), -1)
         else:
-            name, label = f"class {given}", int(given or 0) if 0 <= int(given or 0) < len(class_names) else -1
+            name = f"class {given}"
+            label = exact.get(name, int(given or 0) if numbered and 0 <= int(given or 0) < len(class_names) else -1)
         known[given] = (label, class_names[label] if label >= 0 else name)
     found = [known[given] for given in classes]
     return Truth(np.array([label for label, _ in found], np.int32), tuple(name for _, name in found))

@@ -11,6 +11,7 @@ import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.csv_rows import is_number
+from d3gzsl_jax.data.semantics import value_problem
 from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
@@ -173,13 +174,13 @@ def numbers(text: str, size: int) -> np.ndarray:
     """(size,) float32 of a text of numbers with commas, blanks or line breaks between.
 
     Raises:
-        UserError: one is no finite number, or there are more or fewer.
+        UserError: one is none to compute with, or there are more or fewer.
     """
     found = []
     for part in text.replace(",", " ").replace(";", " ").split():
         value = float(part) if is_number(part) else math.nan
-        if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
-            raise UserError(f"{cut(part, 40)} is no finite number; this model takes {size} numbers of a class")
+        if problem := value_problem(value):
+            raise UserError(f"{cut(part, 40)} is {problem}; this model takes {size} numbers of a class")
         found.append(value)
     if len(found) != size:
         raise UserError(f"these are {len(found)} numbers; this model takes {size} of a class, those of its semantics in order")

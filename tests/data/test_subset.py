@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -22,3 +24,11 @@ def test_the_others_keep_their_rows_and_semantics():
     assert less.provenance["left_out"] == ["1", "6"] and less.name == "digits-without-1-6"
     with pytest.raises(UserError, match="zebra"):
         leave_out(data, "zebra")
+
+
+def test_rows_that_are_none_go_from_the_roles_that_nobody_checks():
+    """A number beyond the data ended in an IndexError, and -1 was the last row."""
+    data = dataclasses.replace(read_digits(), extra_roles={"val": np.array([2, -1, 0, 5000]), "train": np.array([0.5])})
+    less = leave_out(data, "9")
+    assert less.extra_roles["val"].tolist() == [int(np.sum(data.labels[:row] != 9)) for row in (2, 0)]
+    assert less.extra_roles["train"].size == 0

@@ -51,6 +51,7 @@ def test_numbers_stay_as_they_are(tmp_path):
         ("class,text\na,striped\n", "is it the description?"),
         ("class,legs\na,4\nb,nan\n", "line 3, column legs: 'nan' is no finite number"),
         ("class,legs\na,4\nb,1e99\n", "line 3, column legs: '1e99' is no finite number"),
+        ("class,legs\na,4\nb,2e15\n", "line 3, column legs: '2e15' is too large for float32 networks; correct it"),
         ("class,legs\na,4\nb,\n", "line 3, column legs: '' is no finite number"),
         ("class,legs\na,4\na,5\n", "line 3: class 'a' is there twice"),
         ("class,description\na,b\na,b\n", "line 3: class 'a' has this description twice"),

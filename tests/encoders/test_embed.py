@@ -101,6 +101,11 @@ def test_the_split_of_a_class_hangs_on_no_other_class():
     assert module.drawn_split(labels, ("a", "b", "c"), holdout=0.99).trainval.size == 3
 
 
+def test_classes_called_by_numbers_are_held_out_by_these():
+    split = module.drawn_split(np.repeat([0, 1, 2, 3], 3), tuple("1234"), unseen="3")
+    assert split.unseen.tolist() == [2]
+
+
 def test_broken_pictures_are_skipped_and_listed(birds, capsys):
     (birds / "pictures" / "a" / "=1.png").write_text("no picture")
     write_pictures(birds / "pictures" / "c", 2)
@@ -144,6 +149,11 @@ def own_benchmark(folder):
     np.savez(folder / "birds.npz", features=np.eye(2), labels=[0, 1], semantics=np.eye(2), trainval=[0, 1], notes="mine")
 
 
+def numbers(*rows):
+    lines = [f"{name},{row}\n" for name, row in zip("abc", rows, strict=True)]
+    return lambda of: (of / "classes.csv").write_text("".join(["class,red,green\n", *lines]))
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "told"),
     [
@@ -151,6 +161,8 @@ def own_benchmark(folder):
         (lambda of: write_pictures(of / "pictures" / "A", 1), (), "A/000.png is of class 'A', which .*classes.csv lacks"),
         (lambda of: write_pictures(of / "pictures" / "aa", 1), (), "did you mean 'a'"),
         (lambda of: write_pictures(of / "pictures" / "A_", 1), (), "is of class 'A_', .* did you mean 'a'[?] Call both alike"),
+        (numbers("1,0", "1,0", "1,0"), (), r"classes\.csv: the semantic vectors of all 3 classes are equal: .*'c'"),
+        (numbers("1,0", "0,1e20", "1,1"), (), r"classes\.csv: line 3, column green: '1e20' is too large for float32 networks; "),
         (lambda of: None, ("--holdout=1",), "expected a share, 0 to below 1, not 1"),
         (lambda of: None, ("--holdout=x",), "expected a share"),
         (lambda of: write_pictures(of / "pictures" / "c", 1), (), "every class has pictures, and none is unseen"),
@@ -180,6 +192,24 @@ def test_what_is_wrong_is_told_in_a_line_before_anything_is_done(birds, monkeypa
 
     assert re.search(told, error), error
     assert sorted(path.name for path in birds.rglob("*")) == before
+
+
+def test_descriptions_that_tell_no_classes_apart_are_refused_before_any_picture_is_done(birds, monkeypatch, capsys):
+    class Alike:
+        def encode(self, texts):
+            return np.ones((len(texts), 3), np.float32)
+
+        def notes(self):
+            return {}
+
+        def too_long(self, texts):
+            return 0
+
+    monkeypatch.setattr(module.texts, "text_encoder", lambda spec: Alike())
+    monkeypatch.setattr(module, "embed_pictures", lambda *_: pytest.fail("pictures were encoded"))
+    (birds / "classes.csv").write_text("class,description\na,one\nb,two\nc,three\n")
+    assert embed(birds) == 2
+    assert "classes.csv: the semantic vectors of all 3 classes are equal" in " ".join(capsys.readouterr().err.split())
 
 
 def test_outputs_that_are_no_place_for_a_benchmark(birds, capsys):

@@ -41,6 +41,24 @@ def test_a_folder_has_a_class_for_each_subfolder(tmp_path):
     assert found == [("a x/deep/er/1.png", "a x"), ("b/10.png", "b"), ("b/2.png", "b"), ("c/1.png", "c"), ("top.png", None)]
 
 
+def test_links_to_folders(tmp_path):
+    """A linked class is a class; one folder for two classes is refused, whichever is the link; so is a link to itself."""
+    a_picture(tmp_path / "elsewhere" / "1.png")
+    a_picture(tmp_path / "in" / "a" / "1.png")
+    for name, to in (("b", "../elsewhere"), ("a/up", ".."), ("a/outside", "../.."), ("a/again", "../a")):
+        (tmp_path / "in" / name).symlink_to(to)
+    assert [picture.name for picture in find_pictures(tmp_path / "in")] == ["a/1.png", "b/1.png"]
+    for name, to, told in (
+        ("c", "a", r"in: 'a' and 'c' are one folder, by a link; .*: take one out$"),
+        ("a/deep", "../b", r"in: 'a/deep' and 'b' are one folder"),
+        ("loop", "loop", r"in/loop: cannot be read \(Too many levels of symbolic links\); its links go round in a circle"),
+    ):
+        (tmp_path / "in" / name).symlink_to(to)
+        with pytest.raises(UserError, match=told):
+            find_pictures(tmp_path / "in")
+        (tmp_path / "in" / name).unlink()
+
+
 def test_a_csv_names_files_and_classes(tmp_path):
     a_picture(tmp_path / "in" / "1.png")
     a_picture(tmp_path / "2.png")

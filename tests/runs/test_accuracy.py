@@ -22,6 +22,15 @@ def test_classes_are_known_by_names_as_folders_have_them_and_by_ids():
     assert truth_of(None, NAMES) is None and truth_of((None, None), NAMES) is None
 
 
+def test_a_number_is_the_class_it_was_in_its_file_though_classes_were_left_out():
+    """Without class 1 the ids of those after it are one less, and their names as they were."""
+    left = ("class 0", "class 2", "class 3", "okapi")
+    found = truth_of((0, 1, 2, 3, 4), left)
+    assert found.ids.tolist() == [0, -1, 1, 2, -1] and found.strangers == {"class 1": 1, "class 4": 1}
+    assert truth_of((2, 3), ("class 0", "class 1", "class 2", "okapi")).ids.tolist() == [2, 3]  # a class that was added
+    assert truth_of((1, 2), ("cat", "dog", "okapi")).ids.tolist() == [1, 2]
+
+
 def test_a_name_that_may_mean_two_classes_is_none_of_them_unless_it_is_exact():
     assert truth_of(("की", "?", "घोड़ा"), ("का", "+", "घोड़ा")).ids.tolist() == [-1, -1, 2]
     found = truth_of(("a b", "a_b", "A-B"), ("a b", "a-b"))

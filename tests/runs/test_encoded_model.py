@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.runs import finish
 from d3gzsl_jax.runs.encoded_model import check_made_alike
 
 IMAGE = {"kind": "onnx", "name": "net.onnx", "sha256": "a" * 64, "transform": {"size": 224}, "output": "y", "size": 4}
@@ -49,8 +50,22 @@ def test_of_other_formats_nothing_is_known(tmp_path):
     check_made_alike(MODEL, tmp_path / "rows.npy", "image")
 
 
-def test_notes_that_are_none_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "got null"), ('{"image": "resnet101"}', r"got str - at \$\.image"), ('{"text": ["mini"]}', r"got array - at \$\.text"),
+        ('{"image": null, "attribute_names": [1]}', r"got int - at \$\.attribute_names"),
+    ],
+)  # fmt: skip
+def test_notes_that_are_none_are_refused(tmp_path, text, told):
     path = tmp_path / "rows.npz"
-    np.savez(path, encoders=np.array("{"))
-    with pytest.raises(UserError, match="'encoders': need the JSON object"):
+    np.savez(path, encoders=np.array(text))
+    with pytest.raises(UserError, match=f"rows.npz: 'encoders': need the JSON object .*{told}") as refused:
         check_made_alike(MODEL, path, "image")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_keeps_only_notes_that_can_be_read():
+    """Of data made by hand nothing is known of what stands under 'encoders'."""
+    for encoders, kept in (({"image": IMAGE, "text": None}, True), ({"image": "resnet101"}, False), ("resnet101", False), (None, False)):
+        assert finish._encoders(SimpleNamespace(provenance={"encoders": encoders})) == (encoders if kept else None)

@@ -256,6 +256,8 @@ def _added(model, data):
     [
         (np.zeros((1, 20)), ("nine",), r"semantics of shape \(1, 20\) with 1 names: this model takes \(1, 21\)"),
         (np.zeros((1, 21)), ("0",), "class '0': the model knows a class of that name"),
+        (np.full((1, 21), np.nan), ("nine",), "class 'nine' has a value that is not finite as float32, nan in dimension 0; repair"),
+        (np.full((1, 21), 2e15), ("nine",), "class 'nine' has a value too large for float32 networks"),
     ],
 )
 def test_what_add_classes_refuses(run, data, semantics, names, message):

@@ -203,6 +203,7 @@ def test_a_model_of_numbers_takes_numbers(run):
     refused(client.post("/classes", json={"name": "x", "description": "a loop"}), 400, "a is no finite number")
     refused(client.post("/classes", json={"name": "x", "description": "1e99"}), 400, "1e99 is no finite number")
     refused(client.post("/classes", json={"name": "x", "description": "1_0"}), 400, "1_0 is no finite number")
+    refused(client.post("/classes", json={"name": "x", "description": "1e20"}), 400, "1e20 is too large for float32 networks")
     half = b'{"name": "x", "description": "\\ud800"}'  # of a surrogate pair
     refused(client.post("/classes", content=half), 400, "is no finite number")
     assert client.post("/classes", json={"name": "x", "description": ", ".join(map(str, range(1, 49)))}).json()["added"] == 1

@@ -25,13 +25,14 @@ from d3gzsl_jax.data.formats.csv_rows import is_header, is_number
 from d3gzsl_jax.data.formats.forms import name_list
 from d3gzsl_jax.data.formats.mat_files import read_variables
 from d3gzsl_jax.data.formats.not_found import unreadable
-from d3gzsl_jax.data.semantics import as_float32
+from d3gzsl_jax.data.semantics import as_float32, check_values
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import alike, clean_name, clean_names, listed, same_name_twice, shortened
 
 FORMATS = ".npz, .npy, .csv, .mat, .h5, .hdf5"
 _OWN = ("semantics", "class_names")
+_WHOLE = "[+-]?[0-9]{1,18}"
 KEYS = {".npz": _OWN, ".npy": _OWN, ".h5": _OWN, ".hdf5": _OWN, ".mat": ("att", "allclasses_names")}
 
 
@@ -43,7 +44,8 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
         key: the member of an `.npz` or variable of a `.mat` file that holds the semantics, if it is not the usual one.
 
     Raises:
-        UserError: the file is missing, broken or of an unknown format, a value is no finite number, or two classes share a name.
+        UserError: the file is missing, broken or of an unknown format, a value is none to compute with, or two classes share a
+            name.
     """
     path = paths.clean(path, "--semantics")
     if problem := unreadable(path, FORMATS, "semantics", (".csv", *KEYS)):
@@ -58,8 +60,7 @@ def read_classes(path: str | Path, key: str = "") -> tuple[np.ndarray, tuple[str
     if len(semantics) != len(names := names or [f"new {row}" for row in range(len(semantics))]):
         raise UserError(f"{path}: {len(names)} names for {len(semantics)} classes; there must be one name per class")
     semantics, first = as_float32(semantics), int(suffix == ".mat")  # as the file counts, besides the id, which counts from 0
-    for row in np.flatnonzero(~np.isfinite(semantics).all(axis=1)).tolist():
-        raise UserError(f"{path}: {class_text(row, names, row + first)} has a value that is not finite as float32; repair it")
+    check_values(semantics, lambda row: f"{path}: {class_text(row, names, row + first)}", first)
     if "" in names:
         raise UserError(f"{path}: class {names.index('')} has no name; every class needs a name of its own")
     if same := same_name_twice(names):
@@ -143,19 +144,23 @@ def _read_csv(path: Path) -> tuple[np.ndarray, list[str]]:
 
 
 def parse_class_list(
-    text: str, names: Sequence[str], seen: np.ndarray | None, unseen: np.ndarray | None, option: str = "class list"
+    text: str, names: Sequence[str], seen: np.ndarray | None, unseen: np.ndarray | None, option: str = "class list",
+    by_name: bool = False,
 ) -> np.ndarray:
     """Ids (n,) int32, each once and in the order given, of classes listed as in '3,6,zebra' or 'unseen,0'.
 
     Args:
         text: ids, names, 'all', 'seen' and 'unseen', with commas between; a name with a comma needs double quotes around it.
-            A whole number is always an id. A name may differ in case if only one class is then meant.
+            A whole number is an id, and with a plus sign, '+3', always one. A name may differ in case if only one class is then
+            meant.
         names: all names, by id.
         seen, unseen: ids that 'seen' and 'unseen' stand for; None where neither they nor 'all' stand for any.
         option: what the text was given for, as '--classes', for messages.
+        by_name: where classes are called by numbers, a number without a plus sign is such a name.
 
     Raises:
-        UserError: a class is unknown (the message suggests similar names), a name is not unique, or the list is empty.
+        UserError: a class is unknown (the message suggests similar names), a name is not unique, a number is the id of one class
+            and the name of another, or the list is empty.
     """
     groups = {} if seen is None or unseen is None else {"all": np.arange(len(names)), "seen": seen, "unseen": unseen}
     ids: list[int] = []
@@ -168,18 +173,31 @@ def parse_class_list(
         if entry in groups:
             ids.extend(map(int, groups[entry]))
         elif entry:
-            ids.append(_class_id(entry, names, tuple(groups), option))
+            ids.append(_class_id(entry, names, tuple(groups), option, by_name))
     if not ids:
         further = ", or all, seen or unseen" if groups else ""
         raise UserError(f"{option} {shortened(text)}: holds no classes; give ids or names with commas between{further}")
     return np.array(list(dict.fromkeys(ids)), np.int32)
 
 
-def _class_id(entry: str, names: Sequence[str], groups: Sequence[str], option: str) -> int:
-    if re.fullmatch("[+-]?[0-9]{1,18}", entry):
-        if 0 <= int(entry) < len(names):
-            return int(entry)
-        raise UserError(f"{option}: there is no class {int(entry)}; ids go from 0 to {len(names) - 1}")
+def _class_id(entry: str, names: Sequence[str], groups: Sequence[str], option: str, by_name: bool) -> int:
+    if re.fullmatch(_WHOLE, entry):
+        cleaned = enumerate(map(clean_name, names))
+        number, numbers = int(entry), {label: int(name) for label, name in cleaned if re.fullmatch(_WHOLE, name)}
+        called = [label for label in numbers if numbers[label] == number and not entry.startswith("+")]
+        is_id = 0 <= number < len(names) and not (by_name and numbers and not entry.startswith("+"))
+        if called and is_id and number not in called:
+            raise UserError(
+                f"{option}: {entry} is the id of {class_text(number, names)} and the name of {class_text(called[0], names)}; give "
+                f"+{number} for the first or +{called[0]} for the second"
+            )
+        if is_id:
+            return number
+        if len(called) == 1:
+            return called[0]
+        if not called:
+            ids = f"ids go from 0 to {len(names) - 1}" + (", with a plus sign as +0" if by_name and numbers else "")
+            raise UserError(f"{option}: there is no class {number}; {ids}")
     for same in (str, clean_name, lambda name: clean_name(name).casefold()):
         found = [i for i, name in enumerate(names) if same(name) == same(entry)]
         if len(found) == 1:

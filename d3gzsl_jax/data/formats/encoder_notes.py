@@ -4,13 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from d3gzsl_jax.data.formats import hdf5_files, npy_files
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import shortened
+from d3gzsl_jax.text import one_line, shortened
 
 KEY = "encoders"
+
+
+class Notes(msgspec.Struct):
+    """What is read of the object, which may hold more."""
+
+    image: dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+    attribute_names: list[str] | None = None
 
 
 def of_file(path: Path) -> dict[str, Any]:
@@ -37,6 +46,15 @@ def parsed(value: np.ndarray, where: str) -> dict[str, Any]:
         found = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{where}: need the JSON object that d3gzsl embed writes, found {shortened(text)}")
+    if wrong := problem(found):
+        raise UserError(f"{where}: need the JSON object that d3gzsl embed writes, found {shortened(text)} ({wrong})")
     return found
+
+
+def problem(found: object) -> str:
+    """Why an object is none of such notes; '' where it is."""
+    try:
+        msgspec.convert(found, Notes)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return one_line(error).replace("`", "")
+    return ""

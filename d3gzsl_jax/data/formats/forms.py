@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, GZSLData
 from d3gzsl_jax.data.formats.hdf5_files import dense, is_sparse
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.text import clean_name, clean_names, shortened, text_of
@@ -142,7 +142,7 @@ def usual_form(data: GZSLData) -> GZSLData:
     if _unusual(data.labels):
         changes["labels"] = label_list(data.labels, data.key("labels"), names, 0)
     rows = len(changes.get("features", data.features)) if np.ndim(changes.get("features", data.features)) else 0
-    for field in ("trainval", "test_seen", "test_unseen"):
+    for field in ROLES:
         if _unusual(value := getattr(data, field)):
             changes[field] = row_list(value, data.key(field), rows, 0)
     if data.declared_unseen is not None and _unusual(data.declared_unseen):

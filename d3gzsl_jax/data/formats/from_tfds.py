@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, GZSLData
 from d3gzsl_jax.data.formats.mat_files import sha256
-from d3gzsl_jax.data.validate import ROLES
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.text import clean_names
 

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.benchmark import ROLES, GZSLData
 from d3gzsl_jax.data.formats import encoder_notes, forms, hdf5_files, npy_files
 from d3gzsl_jax.data.formats.mat_files import sha256
 from d3gzsl_jax.data.formats.not_found import missing_file
@@ -90,8 +90,7 @@ def read_npz(path: str | Path) -> GZSLData:
     if "unseen_classes" in arrays:
         declared = forms.class_list(arrays["unseen_classes"], where["unseen_classes"], names, classes)
     roles: dict[str, Any] = {
-        role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows)
-        for role in ("trainval", "test_seen", "test_unseen")
+        role: forms.row_list(arrays.get(role, np.zeros(0, np.int64)), where[role], rows) for role in ROLES
     }
     texts = _texts(arrays.get("descriptions"), classes, where["descriptions"])
     encoders = encoder_notes.parsed(arrays["encoders"], where["encoders"]) if "encoders" in arrays else None

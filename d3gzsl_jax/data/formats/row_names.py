@@ -2,7 +2,7 @@
 
 | where | names | classes |
 |---|---|---|
-| `.npz`, `.h5`, `.hdf5` | `row_names` (N,) | `labels` (N,): names of classes, or ids, by `class_names` (C,) where that is there |
+| `.npz`, `.h5`, `.hdf5` | `row_names` (N,) | `labels` (N,): names of classes, or numbers of them, by `class_names` (C,) if there |
 | `.csv`, `.txt` | a first column of text, or one headed `file` or `row_names` | |
 | a list beside any file | a line each; of a CSV the column `file`, or the first | a column `class`, empty where it is not known |
 """
@@ -28,7 +28,7 @@ class RowNames(NamedTuple):
 
     Attributes:
         names: of the rows; None where the file has none.
-        classes: a name or an id each, None for a row of which it is not known; None where the file has none.
+        classes: a name or a number each, None for a row of which it is not known; None where the file has none.
         note: why classes that are there are of no use, '' where they are.
     """
 
@@ -85,7 +85,7 @@ def _of_arrays(features: FeatureFile) -> RowNames:
 
 
 def _classes(found: dict[str, np.ndarray], where: str, where_names: str) -> tuple[str | int, ...]:
-    """Names of classes where the file has any, else ids."""
+    """Names of classes where the file has any, else their numbers."""
     labels, known = found["labels"], None
     if labels.dtype.kind in "US":
         return forms.name_list(labels, where)

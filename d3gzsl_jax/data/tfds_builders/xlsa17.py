@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from d3gzsl_jax.data.benchmark import ROLES
 from d3gzsl_jax.data.formats.xlsa17 import URL, read_xlsa17
-from d3gzsl_jax.data.validate import ROLES, validate
+from d3gzsl_jax.data.validate import validate
 
 _SUBFOLDER = Path("xlsa17") / "data"
 

@@ -104,6 +104,7 @@ BAD = {
     "cell array": ("x.mat", lambda path: scipy.io.savemat(path, {"att": cells()}), "need a matrix of numbers"),
     "NaN": ("x.npz", lambda path: np.savez(path, semantics=bad(2, 1, np.nan), class_names=NAMES), r"class 2 \('okapi'\) has a value"),
     "too large": ("x.npy", lambda path: np.save(path, bad(1, 1, 1e200)), r"class 1 \('new 1'\) has a value that is not finite as float32"),
+    "too large for networks": ("x.npy", lambda path: np.save(path, bad(1, 2, 1e20)), r"class 1 \('new 1'\) has a value too large for float32 networks, 1\.0+.* in dimension 2; "),
     "NaN in csv": ("x.csv", text(csv_text(array=bad(0, 0, np.nan))), r"class 0 \('zebra'\) has a value"),
     "too few names": ("x.npz", lambda path: np.savez(path, semantics=A, class_names=NAMES[:3]), "3 names for 4 classes"),
     "a name twice": ("x.npz", lambda path: np.savez(path, semantics=A, class_names=TWICE), "classes 1 and 2 are both called 'okapi'"),
@@ -199,6 +200,23 @@ def test_class_lists(text, ids):
 )
 def test_class_lists_that_are_refused(text, message):
     refused(message, parse_class_list, text, CLASSES, SEEN, UNSEEN)
+
+
+COUNTED, LEFT = tuple("12345678"), tuple("0124")  # folders called by numbers; digits without one of them
+
+
+def test_a_number_that_is_the_id_of_one_class_and_the_name_of_another_is_refused():
+    told = r"--classes: 3 is the id of class 3 \('4'\) and the name of class 2 \('3'\); give \+3 for the first or \+2 for the second$"
+    refused(told, parse_class_list, "3", COUNTED, None, None, "--classes")
+    refused("3 is the id of class 3 .*and the name of class 2", parse_class_list, "3", ("01", "02", "03", "04"), None, None)
+    for text, names, ids in (("+3,+2", COUNTED, [3, 2]), ("8", COUNTED, [7]), ("2,0", LEFT, [2, 0]), ("4", LEFT, [3]), ("+4", ("4",) * 5, [4])):
+        assert parse_class_list(text, names, None, None).tolist() == ids
+
+
+def test_where_names_are_meant_a_number_is_one():
+    for text, names, ids in (("3,+3", COUNTED, [2, 3]), ("1", ("zebra", "okapi"), [1]), ("4", LEFT, [3]), ("2", ("01", "02"), [1])):
+        assert parse_class_list(text, names, None, None, by_name=True).tolist() == ids
+    refused(r"--unseen: there is no class 0; ids go from 0 to 7, with a plus sign as \+0$", parse_class_list, "0", COUNTED, None, None, "--unseen", True)
 
 
 def test_where_there_are_no_groups_none_is_advised():
