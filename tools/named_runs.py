@@ -25,13 +25,24 @@ class NamedRuns(NamedTuple):
 
 
 def read(about: str, output: str) -> NamedRuns:
-    """Reads it: NAME=FOLDER, once or more, and --output. `about`: what --help says; `output`: what --output is called there."""
+    """Reads it: NAME=FOLDER, once or more, and --output. `about`: what --help says; `output`: what --output is called there.
+
+    Raises:
+        UserError: a part without a name, or without a folder that is there.
+    """
     parser = Parser(description=about)
     parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
     parser.add_argument("--output", required=True, type=Path, metavar=output)
     arguments = parser.parse_args()
-    pairs = (text.partition("=") for text in arguments.runs)
-    return NamedRuns([(name, Path(folder)) for name, _, folder in pairs], arguments.output)
+    pairs = [(text, *text.partition("=")[::2]) for text in arguments.runs]
+    for text, name, folder in pairs:
+        if not name or not folder:
+            raise UserError(f"{text}: give a name and a folder of runs, as in FLO=runs/flo")
+        if Path(name).name != name:
+            raise UserError(f"{text}: the name {name!r} is a path; give one word, as in FLO=runs/flo")
+        if not Path(folder).is_dir():
+            raise UserError(f"{text}: there is no folder {folder}")
+    return NamedRuns([(name, Path(folder)) for _, name, folder in pairs], arguments.output)
 
 
 def write_json(about: str, made: Callable[[Path], Any]) -> None:

@@ -118,11 +118,11 @@ def meant(name: str, value: str, fields: Iterable[str], option: str = "--config.
     Args:
         name: as it was given.
         value: likewise, '' for none.
-        fields: dotted names; those of the group train first, where several end alike.
+        fields: dotted names; where several end alike the one that is called so first, then those of the group train.
         option: how a field and its value are written.
     """
-    names = sorted(fields, key=lambda field: not field.startswith("train."))
     name = name.lower().replace("-", "_")[:100]
+    names = sorted(fields, key=lambda field: (field != name, not field.startswith("train.")))
     found = [field for field in names if f".{field}".endswith(f".{name}")]
     found = found or difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     if not found:

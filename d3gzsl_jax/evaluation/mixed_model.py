@@ -20,6 +20,8 @@ from d3gzsl_jax.system.extras import install_command
 
 _LEVEL = 0.95
 _DECIMALS = 12  # of a variance: below is rounding
+_OPTIMIZERS = ("bfgs", "powell")
+"""The best fit of them is taken: by gradients alone it may end short of a variance near 0, and call that converged."""
 
 
 class Effect(NamedTuple):
@@ -62,7 +64,8 @@ def fit(differences: Mapping[Any, Sequence[float]], family: Mapping[Any, str] | 
         family: of each comparison; None for one in all, called 'all'.
 
     Raises:
-        UserError: statsmodels is not installed. ValueError: there are too few of them, or one is not finite.
+        UserError: statsmodels is not installed, or no optimizer converged. ValueError: there are too few of them, or one is not
+            finite.
     """
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM
@@ -80,8 +83,12 @@ def fit(differences: Mapping[Any, Sequence[float]], family: Mapping[Any, str] | 
     design = np.array([[float(families[name] == column) for column in columns] for name in differences])[groups]
     scale = float(np.abs(values).max()) or 1.0  # the fit knows no unit
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a variance of 0, which is an answer
-        found = MixedLM(values / scale, design, groups=groups).fit(reml=True)
+        warnings.simplefilter("ignore")  # it warns of a variance of 0, which is an answer; whether it converged is asked below
+        fits = [MixedLM(values / scale, design, groups=groups).fit(reml=True, method=method) for method in _OPTIMIZERS]
+        ended = [one for one in fits if one.converged or one.llf == math.inf]  # the latter: all differences are equal
+        found = max(ended, key=lambda one: one.llf, default=None)
+    if found is None:
+        raise UserError(f"the model of {len(values)} differences of {len(differences)} comparisons could not be fitted")
     of_means = scale * np.sqrt(np.maximum(np.diag(np.asarray(found.cov_params()))[: len(columns)], 0.0))
     freedom = len(differences) - len(columns)
     effects = {}

@@ -10,7 +10,7 @@ again. A benchmark may have several folders, each named so.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,37 @@ def name_of(results: Mapping[str, Any]) -> str:
     return "-".join([results["framework"], kind, *further_use(results)])
 
 
-def collect(runs: Path, output: Path) -> list[Path]:
-    """Writes the results of every finished run under `runs`; returns the files.
+def collect(parts: Sequence[tuple[Path, Path]]) -> list[list[Path]]:
+    """Writes the results of all finished runs; returns the files of each part.
+
+    Args:
+        parts: folders of runs, each with the folder of its benchmark that is written to.
+
+    Raises:
+        UserError: a run is not readable, or two are of one method and seed; nothing is written.
+    """
+    contents: dict[Path, str] = {}
+    files = []
+    for runs, output in parts:
+        found = _contents(runs, output)
+        if again := next((target for target in found if target in contents), None):
+            of = f"{again.parent.parent.name}, {again.parent.name}"
+            raise UserError(f"{runs}: has runs of {of}, as another folder has; leave one out")
+        contents |= found
+        files.append(list(found))
+    for target, content in contents.items():
+        write_text(target, content, parents=True)
+    return files
+
+
+def _contents(runs: Path, output: Path) -> dict[Path, str]:
+    """What is to be written of every finished run under `runs`, by file.
 
     Raises:
         UserError: a run is not readable, or two are of one method and seed.
     """
     found: dict[Path, Path] = {}
+    contents: dict[Path, str] = {}
     for path in find([runs]):
         if isinstance(why := read(path), str):
             print(f"collect.py: {path}: left out: {why}", file=sys.stderr)
@@ -72,15 +96,16 @@ def collect(runs: Path, output: Path) -> list[Path]:
         if target in found:
             raise UserError(f"{found[target]} and {path} are the same method with the same seed; leave one out")
         found[target] = path
-        write_text(target, json.dumps(trimmed(results), sort_keys=True) + "\n", parents=True)
-    return list(found)
+        contents[target] = json.dumps(trimmed(results), sort_keys=True) + "\n"
+    return contents
 
 
 def main() -> None:
     """The command line."""
     given = named_runs.read(__doc__ or "", "FOLDER")
-    for name, folder in given.runs:
-        print(f"{name}: {len(collect(folder, given.output / name))} runs")
+    files = collect([(folder, given.output / name) for name, folder in given.runs])
+    for (name, _), written in zip(given.runs, files, strict=True):
+        print(f"{name}: {len(written)} runs")
 
 
 if __name__ == "__main__":

@@ -146,25 +146,24 @@ _OF_FILES: dict[str, Callable[[Any], Table]] = {
 
 def hours_text(of_benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """How long all of it took, by device: seeds that were trained together have one clock."""
-    longest: dict[tuple[Any, ...], tuple[float, bool]] = {}
     runs: Counter[str] = Counter()
-    unknown = 0
-    for benchmark, results in of_benchmarks.items():
-        for one in results:
-            device = ranking.short_device(one) or _NOT_RECORDED
-            runs[device] += 1
-            key = device, benchmark, one["framework"], bool(one["distillation"]), further_use(one)
-            unknown += one.get("seconds") is None
-            seconds = (one.get("seconds") or 0.0) + (one.get("fold_seconds") or 0.0)
-            lacks_folds = one["framework"] in FRAMEWORKS and one["selection"] == "validation" and one.get("fold_seconds") is None
-            longest[key] = max(longest.get(key, (0.0, False)), (seconds, lacks_folds))
     hours: Counter[str] = Counter()
-    for (device, *_), (seconds, _) in longest.items():
-        hours[device] += seconds / 3600
+    unknown = without_folds = 0
+    for results in of_benchmarks.values():
+        methods: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+        for one in results:
+            runs[ranking.short_device(one) or _NOT_RECORDED] += 1
+            unknown += one.get("seconds") is None
+            methods.setdefault((one["framework"], bool(one["distillation"]), further_use(one)), []).append(one)
+        for program in (program for of in methods.values() for program in ranking.programs(of)):
+            last = program[-1]
+            seconds = (last.get("seconds") or 0.0) + (last.get("fold_seconds") or 0.0)
+            hours[ranking.short_device(last) or _NOT_RECORDED] += seconds / 3600
+            validated = last["framework"] in FRAMEWORKS and last["selection"] == "validation"
+            without_folds += validated and last.get("fold_seconds") is None
     by_device = ", ".join(f"{hours[name]:.1f} of {count} runs on {_DEVICES.get(name, name)}" for name, count in runs.most_common())
-    without_folds = sum(lacks for _, lacks in longest.values())
     told = [f"{unknown} results that do not say"] * bool(unknown)
-    told += [f"the folds of {without_folds} rows, whose runs did not record them"] * bool(without_folds)
+    told += [f"the folds of {without_folds} programs, which did not record them"] * bool(without_folds)
     without = f", without {' and '.join(told)}" if told else ""
     return f"The clocks of all programs show {hours.total():.1f} hours in all{without}: {by_device}."
 
@@ -175,6 +174,8 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
     Raises:
         UserError: there are no results, or they are not readable.
     """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder of results")
     results = {path.name: read(path) for path in sorted(folder.iterdir()) if path.is_dir()}
     of_benchmarks = {name: comparisons(name, found) for name, found in results.items()}
     of = [one for found in of_benchmarks.values() for one in found]
@@ -207,6 +208,8 @@ def main() -> None:
     parser.add_argument("--page", action="append", required=True, type=Path, metavar="FILE.md", help="once or more")
     parser.add_argument("--figure", required=True, type=Path, metavar="FILE.svg")
     arguments = parser.parse_args()
+    if missing := [page for page in arguments.page if not page.is_file()]:
+        raise UserError(f"--page={missing[0]}: there is no such page")
     made, figure = blocks(arguments.results)
     pages = {path: filled(path.read_text(encoding="utf-8"), made) for path in arguments.page}
     for path, page in pages.items():

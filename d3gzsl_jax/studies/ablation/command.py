@@ -88,6 +88,9 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that are set in all cells; refuses what can be known to be wrong before anything is computed."""
     fixed = options.fields(arguments)
     if arguments.list:
+        unread = [f"--{name}" for name in ("preset", "only", "vary", "baselines") if getattr(arguments, name)]
+        if unread or len(arguments.config) > 1:
+            raise UserError(f"--list: says what presets one configuration has; leave {(unread or ['the other --config'])[0]} out")
         return fixed
     executors.check(arguments)
     options.require_config(arguments)

@@ -124,6 +124,8 @@ def only_of(text: str, names: Sequence[str]) -> set[str]:
         UserError: what follows is none of them.
     """
     pieces, found = [piece.strip() for piece in text.split(",") if piece.strip()], set()
+    if not pieces:
+        raise UserError(f"--only {text}: names no cell of the preset; it has {', '.join(map(repr, names))}")
     while pieces:
         lengths = [length for length in range(len(pieces), 0, -1) if _BETWEEN.join(pieces[:length]) in names]
         if not lengths:

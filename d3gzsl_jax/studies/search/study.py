@@ -69,13 +69,16 @@ class _Search:
 
     def run(self) -> int:
         """Does what is not done yet; returns the exit code."""
-        total = self._arguments.trials * len(self._trials)
-        done = sum(one.state.is_finished() for of in self._trials for one in of.all())
-        if done:
+        wanted = self._arguments.trials
+        finished = [sum(one.state.is_finished() for one in of.all()) for of in self._trials]
+        if any(finished):
+            done, total = sum(min(count, wanted) for count in finished), wanted * len(self._trials)
             print(f"{done} of {total} trials are done already", flush=True)
+        # Each configuration by itself: one that has more than are wanted takes none of another's.
+        left = sum(max(wanted - count, len(of.begun())) for count, of in zip(finished, self._trials, strict=True))
         self._write()
         try:
-            with executor(self._arguments, work, self._output, max(total - done, 0), _AT_A_TIME) as pool:
+            with executor(self._arguments, work, self._output, left, _AT_A_TIME) as pool:
                 for job, outcome in pool.finished(self._jobs()):
                     self._end(job, outcome)
                     self._write()

@@ -255,6 +255,17 @@ def test_list_says_what_there_is(capsys):
     assert all(f"{name}: " in printed for name in PRESETS) and "    cls+be+kl: {" in printed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--list", "--preset=components"], "leave --preset out"), (["--list", "--only=a"], "leave --only out"),
+     (["--list", f"--config={DIGITS}"], "leave the other --config out"),
+     (["--preset=components", "--only=,", "--output=o"], "--only ,: names no cell of the preset; it has 'base'")],
+)  # fmt: skip
+def test_what_would_not_be_looked_at_is_refused(arguments, told, capsys):
+    assert program.main(["ablate", f"--config={DIGITS}", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.processes
 @pytest.mark.slow
 def test_sigterm_stops_all_processes_and_the_same_command_goes_on(quick, tmp_path):

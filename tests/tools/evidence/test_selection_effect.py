@@ -47,7 +47,7 @@ def test_the_command_writes_what_the_report_tables(runs, tmp_path, monkeypatch):
     assert run_command(selection_effect.main) == 0
     table = selection_effect.table(json.loads(target.read_text(encoding="utf-8")))
     assert [cell.text for cell in table.rows[0]] == [
-        "FLO", "WGAN-GP", "classifier", "2", "3", "45.0 ± 7.1", "55.0 ± 7.1", "+10.0", "+10.0", "+10.0 … +10.0",
+        "FLO", "WGAN-GP", "classifier", "2", "3", "45.0 ± 7.1", "55.0 ± 7.1", "+10.0", "+10.0 … +10.0",
         "45.0, 45.0", "55.0, 55.0", "3, 5",
     ]  # fmt: skip
     monkeypatch.setattr("sys.argv", ["selection_effect.py", f"--output={target}", f"FLO={tmp_path / 'none'}"])

@@ -36,7 +36,7 @@ def test_d3_is_compared_with_the_base_at_the_same_level(tmp_path, monkeypatch, c
     (row,) = stress.table({"CUB100": stress.cells(tmp_path / "a")}).rows
     assert (row[7].text, row[8].text) == ("10.0", "—")
     monkeypatch.setattr("sys.argv", ["stress.py", f"--output={output}", f"CUB100={tmp_path / 'none'}"])
-    assert run_command(stress.main) == 2 and "holds no ablation.csv" in capsys.readouterr().err
+    assert run_command(stress.main) == 2 and "there is no folder" in capsys.readouterr().err
 
 
 def test_cells_of_one_name_are_of_one_data(tmp_path, monkeypatch, capsys):
