@@ -10,7 +10,6 @@ from scipy import optimize, stats
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import mixed_model
 
-
 NEARLY_ALIKE = [
     [-3.99, -2.29, -2.24], [0.28, 0.03, 0.07], [0.1, 0.73, -0.05], [0.34, -1.05, -0.21, 0.8, -0.88],
     [-0.45, -0.93, 0.16, 0.42, -1.15], [0.17, -0.23, -1.5, -26.53, 0.86], [-0.3, 1.24, 3.12, 0.86, -0.05],
@@ -63,7 +62,7 @@ def test_of_unequally_many_seeds_it_is_the_restricted_likelihoods_best(rng):
 
 def test_comparisons_that_hardly_differ_are_fitted_to_the_end():
     """By gradients alone a fit of these ends short of the best, at some of the roundings as if it had converged."""
-    differences = {name: of for name, of in enumerate(NEARLY_ALIKE)}
+    differences = dict(enumerate(NEARLY_ALIKE))
     found = mixed_model.fit(differences)
     values = np.concatenate(NEARLY_ALIKE)
     assert found.between < 0.2

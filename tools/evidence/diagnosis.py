@@ -48,6 +48,20 @@ def table(of: Sequence[Comparison]) -> Table:
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 
+def chosen(of: Sequence[Comparison]) -> str:
+    """By what the runs with D3 predict, which their folds chose: where it is not the final classifier, and in how many runs."""
+    others: dict[str, list[str]] = {}
+    for one in of:
+        used = [results["prediction"] for results in one.ours]
+        for predictor in dict.fromkeys(used):
+            method = f"{FRAMEWORKS[one.framework].called} on {one.benchmark}"
+            others.setdefault(predictor, []).append(f"{used.count(predictor)} of {len(used)} runs of {method}")
+    others.pop("classifier", None)
+    total = sum(len(one.ours) for one in of)
+    told = "".join(f"the {predictor} in {', '.join(methods)}; " for predictor, methods in others.items())
+    return f"With D3 the folds chose {told}the final classifier in all {'other ' if told else ''}of {total} runs."
+
+
 def teachers(of: Sequence[Comparison]) -> str:
     """How well the frozen teacher tells seen rows from unseen ones, by benchmark."""
     by_benchmark: dict[str, list[Mapping[str, Any]]] = {}

@@ -190,6 +190,7 @@ def blocks(folder: Path) -> tuple[dict[str, str], Any]:
         "ranking": "\n".join(markdown_lines(ranking.table(results))),
         "uses_of_student": "\n".join(markdown_lines(uses_of_student.table(results))),
         "diagnosis": "\n".join(markdown_lines(diagnosis.table(of))), "teachers": diagnosis.teachers(of),
+        "chosen": diagnosis.chosen(of),
     }  # fmt: skip
     for name, table_of in _OF_FILES.items():
         if (file := folder / f"{name}.json").is_file():
