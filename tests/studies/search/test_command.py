@@ -106,6 +106,15 @@ def test_the_same_command_does_nothing_twice_and_more_trials_go_on(trained, tmp_
 
 
 @pytest.mark.slow
+def test_a_configuration_with_more_trials_than_wanted_takes_none_of_anothers(trained, tmp_path, capsys):
+    assert search(tmp_path, "--trials", "4") == 0 and len(trained) == 4
+    capsys.readouterr()
+    assert search(tmp_path, "--trials", "2", configs=[DIGITS, f"{DIGITS}:base"]) == 0
+    assert trained[4:] == [("search: digits:base", 0), ("search: digits:base", 1)]
+    assert "2 of 4 trials are done already" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_what_failed_is_tried_again_and_what_broke_down_is_told(trained, tmp_path, capsys, monkeypatch):
     work, errors = study.work, {1: UserError("no space there"), 2: DivergenceError("loss is nan after outer step 3")}
 
