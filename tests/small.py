@@ -1,6 +1,7 @@
 """Small problems for tests: a benchmark in the xlsa17 layout, and the objects of a training step."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -18,7 +19,7 @@ from d3gzsl_jax.frameworks.base import Framework, Sizes
 from d3gzsl_jax.frameworks.networks import Embedding
 from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.representations import ENCODER
-from d3gzsl_jax.frameworks.schedule import Phase, Update
+from d3gzsl_jax.frameworks.schedule import Draw, Phase, Update
 from d3gzsl_jax.frameworks.structures import Batch, Classes, Params, TrainState
 from d3gzsl_jax.keys import root_key, stream
 from d3gzsl_jax.training.loop import Constants
@@ -193,3 +194,15 @@ def problem(seed: int = 0, framework: str | type[Framework] = "wgan", **distilla
         TrainState(step=jnp.int32(0), params=params, opt_state=optimization.init(params), method=base.initial_state()),
         Constants(root=root, teacher=teacher_params, classes=classes_, rows=table),
     )
+
+
+def scaled(framework: str, by: float = 10.0) -> Problem:
+    """A problem whose networks have larger weights: fresh ones are nearly constant, and their rows and losses hardly differ."""
+    p = problem(framework=framework)
+    p.state = p.state.replace(params=jax.tree.map(lambda leaf: by * leaf, p.state.params))
+    return p
+
+
+def drawn(draws: Mapping[str, Draw], rows: int, first: int = 0) -> dict[str, jax.Array]:
+    """So many rows of each of the draws, by keys that count from `first`."""
+    return {name: draw.sample(jax.random.key(first + at), rows) for at, (name, draw) in enumerate(draws.items())}

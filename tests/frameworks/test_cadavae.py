@@ -17,9 +17,7 @@ LATENT, ROWS = small.OPTIONS["cadavae"]["latent"], 16
 @pytest.fixture(scope="module")
 def problem():
     """Weights large enough that latents vary."""
-    p = small.problem(framework="cadavae")
-    p.state = p.state.replace(params=jax.tree.map(lambda leaf: 3.0 * leaf, p.state.params))
-    return p
+    return small.scaled("cadavae", by=3.0)
 
 
 def layer(params, name, x):
@@ -41,10 +39,6 @@ def sampled(of, noise, sampler):
     return mean + np.asarray(noise, float) * np.exp(log_variance if sampler == "released" else log_variance / 2)
 
 
-def drawn(draws, rows, first=0):
-    return {name: draw.sample(jax.random.key(first + at), rows) for at, (name, draw) in enumerate(draws.items())}
-
-
 SAMPLERS = pytest.mark.parametrize("sampler", ["released", "described"])
 
 
@@ -55,7 +49,7 @@ def test_the_loss_is_its_definition(problem, sampler, reconstruction):
     params, classes = problem.state.params, problem.constants.classes
     batch = jax.tree.map(lambda leaf: leaf[:ROWS], problem.constants.rows)
     (phase,) = base.phases(0)
-    draws = drawn(phase.draws, ROWS)
+    draws = small.drawn(phase.draws, ROWS)
     assert {draw.shape for draw in draws.values()} == {(ROWS, 1 if sampler == "released" else LATENT)}
     inputs = UpdateInputs(classes=classes, batch=batch, fakes=None, draws=draws, state={}, epoch=jnp.int32(1))
     loss, terms = base.autoencoders_loss(params, inputs)
@@ -86,12 +80,12 @@ def test_what_is_synthesized_and_what_the_classifier_sees_are_sampled_alike(prob
     semantics, n_syn = classes.semantics[classes.unseen], 3
     of_a = encoded(params["semantic_encoder"], np.repeat(semantics, n_syn, axis=0))
 
-    draws = drawn(base.unseen_draws(), len(of_a[0]))
+    draws = small.drawn(base.unseen_draws(), len(of_a[0]))
     latents = sampled(of_a, draws["unseen_noise"], sampler)
     made = base.unseen(phase, params, semantics, n_syn, draws)
     np.testing.assert_allclose(made, decoded(params["feature_decoder"], latents), rtol=1e-4, atol=1e-5)
 
-    draws = drawn(base.synthesis_draws(), len(semantics))
+    draws = small.drawn(base.synthesis_draws(), len(semantics))
     latents = sampled(encoded(params["semantic_encoder"], semantics), draws["noise"], sampler)
     np.testing.assert_allclose(base.represent_synthesized(params, semantics, draws), latents, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
@@ -99,7 +93,7 @@ def test_what_is_synthesized_and_what_the_classifier_sees_are_sampled_alike(prob
     )
 
     rows = problem.constants.rows.features[:ROWS]
-    draws, of_x = drawn(base.real_draws(), ROWS, first=5), encoded(params["feature_encoder"], rows)
+    draws, of_x = small.drawn(base.real_draws(), ROWS, first=5), encoded(params["feature_encoder"], rows)
     np.testing.assert_allclose(
         base.represent_real(params, rows, draws), sampled(of_x, draws["noise"], sampler), rtol=1e-4, atol=1e-5
     )

@@ -58,13 +58,6 @@ def inputs_of(p, phase):
     return of_batch(p.objective.framework, p.state.params, p.constants.classes, batch, draws, phase)
 
 
-def scaled(framework):
-    """Fresh networks are nearly constant: larger weights make losses that differ."""
-    p = small.problem(framework=framework)
-    p.state = p.state.replace(params=jax.tree.map(lambda leaf: 10.0 * leaf, p.state.params))
-    return p
-
-
 def naive_class_contrast(base, params, classes, embedding, labels):
     """Every pair of a row and a seen class through the comparator itself, as the published code does it."""
     n, seen = len(embedding), len(classes.seen)
@@ -75,7 +68,7 @@ def naive_class_contrast(base, params, classes, embedding, labels):
 
 @pytest.mark.slow
 def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
-    p = scaled("cegzsl")
+    p = small.scaled("cegzsl")
     base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "critic")
     ours, theirs = (
         jax.value_and_grad(lambda x, f=f: f(x, classes, inputs.real_embedding, inputs.batch.labels))(params)
@@ -89,7 +82,7 @@ def test_cegzsl_scores_all_pairs_as_the_comparator_itself_does():
 
 @pytest.mark.slow
 def test_cegzsl_critic_loss_is_its_parts():
-    p = scaled("cegzsl")
+    p = small.scaled("cegzsl")
     base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "critic")
     loss, terms = base.critic_loss(params, inputs)
     plain, _ = WGAN(base.sizes).critic_loss(params, inputs)
@@ -102,7 +95,7 @@ def test_cegzsl_critic_loss_is_its_parts():
 
 
 def test_cegzsl_generator_loss_is_its_parts_and_reaches_synthesized_rows_only():
-    p = scaled("cegzsl")
+    p = small.scaled("cegzsl")
     base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "generator")
     loss, terms = base.generator_loss(params, inputs)
     z = np.asarray(base.project(params, jnp.concatenate([inputs.fake_embedding, inputs.real_embedding])), float)
@@ -128,7 +121,7 @@ def test_only_the_released_comparator_gradient_is_a_running_sum():
 def test_d3_on_cegzsl_is_both_losses_on_one_embedding(name):
     """The objective against base method and D3 computed apart, each row embedded on its own: value, and gradients of what the
     phase trains. In the critic phase the embedding follows both, in the generator phase neither."""
-    p = scaled("cegzsl")
+    p = small.scaled("cegzsl")
     objective, params, classes = p.objective, p.state.params, p.constants.classes
     base, d3, teacher = objective.framework, objective.distillation, p.constants.teacher
     batch = jax.tree.map(lambda leaf: leaf[:16], p.constants.rows)
@@ -159,7 +152,7 @@ def test_d3_on_cegzsl_is_both_losses_on_one_embedding(name):
 
 
 def test_fclswgan_adds_the_likelihood_of_its_frozen_classifier():
-    p = scaled("fclswgan")
+    p = small.scaled("fclswgan")
     base, params, classes, inputs = p.objective.framework, p.state.params, p.constants.classes, inputs_of(p, "generator")
     loss, terms = base.generator_loss(params, inputs)
     logits = np.asarray(base.classifier.logits(params["seen_classifier"], inputs.fakes), float)

@@ -16,15 +16,13 @@ from tests import small
 @pytest.fixture(scope="module")
 def problem():
     """Weights large enough that rows differ."""
-    p = small.problem(framework="free")
-    p.state = p.state.replace(params=jax.tree.map(lambda leaf: 10.0 * leaf, p.state.params))
-    return p
+    return small.scaled("free")
 
 
 def inputs_of(p, base, name):
     """Of an update of the phase of this name."""
     phase = next(phase for phase in base.phases(0) if phase.name == name)
-    draws = {ours: draw.sample(jax.random.key(number), 16) for number, (ours, draw) in enumerate(phase.draws.items())}
+    draws = small.drawn(phase.draws, 16)
     batch = jax.tree.map(lambda leaf: leaf[:16], p.constants.rows)
     fakes = base.fakes(phase, p.state.params, p.constants.classes, batch, draws, base.initial_state())
     return UpdateInputs(
@@ -119,7 +117,7 @@ def test_without_noise_the_semantics_are_their_mean(problem):
 @pytest.mark.parametrize("noise", ["released", "described"])
 def test_synthesized_rows_are_represented_with_their_own_draws(problem, noise):
     base, params = dataclasses.replace(problem.objective.framework, refiner_noise=noise), problem.state.params
-    draws = {name: draw.sample(jax.random.key(at), 12) for at, (name, draw) in enumerate(base.synthesis_draws().items())}
+    draws = small.drawn(base.synthesis_draws(), 12)
     semantics = problem.constants.classes.semantics[:1]
     made = base.synthesize(params, semantics, draws)
     expected = base.represent_with(params, made, draws.get("refiner_noise", 0.0))

@@ -18,9 +18,7 @@ ROWS = 16
 @pytest.fixture(scope="module")
 def problem():
     """Weights large enough that rows differ and the feedback is felt."""
-    p = small.problem(framework="tfvaegan")
-    p.state = p.state.replace(params=jax.tree.map(lambda leaf: 10.0 * leaf, p.state.params))
-    return p
+    return small.scaled("tfvaegan")
 
 
 def refined(base, params, conditioned, latent, weight, source=None):
@@ -34,7 +32,7 @@ def refined(base, params, conditioned, latent, weight, source=None):
 def generator_inputs(p, base):
     """Fakes of the refining pass's generator phase, and what they are made of."""
     phase = base.phases(1)[1]
-    draws = {name: draw.sample(jax.random.key(at), ROWS) for at, (name, draw) in enumerate(phase.draws.items())}
+    draws = small.drawn(phase.draws, ROWS)
     batch = jax.tree.map(lambda leaf: leaf[:ROWS], p.constants.rows)
     return phase, batch, draws, base.fakes(phase, p.state.params, p.constants.classes, batch, draws, base.initial_state())
 
