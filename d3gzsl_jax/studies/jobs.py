@@ -17,6 +17,7 @@ from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.runs.sizes import fold_count
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
 from d3gzsl_jax.studies.seeds import train_together
 from d3gzsl_jax.studies.start import train
@@ -192,6 +193,6 @@ def _baseline(job: Job) -> None:
     of, data = config.eval, load(config.dataset, config.data)
     RunFolder(job.folder, data.name).write("config.json", saved_config.content(job.config))
     run_baseline(
-        job.baseline, data, job.seed, folds=of.folds, classes=of.fold_classes, rows=of.fold_rows, fold_seed=of.fold_seed,
-        retrain=of.retrain, config=job.config, folder=job.folder,
+        job.baseline, data, job.seed, folds=of.folds or fold_count(len(data.seen_classes)), classes=of.fold_classes,
+        rows=of.fold_rows, fold_seed=of.fold_seed, retrain=of.retrain, config=job.config, folder=job.folder,
     )  # fmt: skip

@@ -108,3 +108,11 @@ def test_a_baseline_depends_on_data_and_folds_alone(tmp_path):
     _, stressed = jobs(tmp_path, {"data.stress.imbalance": 10})
     with pytest.raises(UserError, match=r"config\.data\.stress\.imbalance=1\.0, now it is 10\.0"):
         stressed.results()
+
+
+def test_a_baseline_has_as_many_folds_as_suit_the_data(tmp_path):
+    """Seven seen classes have four."""
+    _, baseline = jobs(tmp_path, VALIDATED | {"eval.folds": 0})
+    run_jobs.work(baseline)
+    found = baseline.results()
+    assert found is not None and found["config"]["eval"]["folds"] == 4

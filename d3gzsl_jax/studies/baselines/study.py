@@ -162,7 +162,9 @@ def run(spec: str, config: ConfigDict, names: Sequence[str], seeds: int, output:
     with tempfile.TemporaryDirectory() as temporary:
         found = measure(config, names, seeds, output or Path(temporary))
     of = "chosen on" if config.eval.retrain else "no test row was looked at: means over"
-    title = f"{spec}, {config.data.semantics}: {of} {config.eval.folds} fold(s) of trainval; percent, mean ± std"
+    # Of what was done: in the configuration it may be 0, for as many as suit the data.
+    folds = next(results["config"]["eval"]["folds"] for runs in found.values() for results in runs)
+    title = f"{spec}, {config.data.semantics}: {of} {folds} fold(s) of trainval; percent, mean ± std"
     if any(unknown_figures.lacks_unseen(results) for runs in found.values() for results in runs):
         title += "; no test rows of unseen classes: U, H, T1 and AUSUC of them are unknown"
     Console(width=None if sys.stdout.isatty() else 160).print(terminal(table_of(title, found)))

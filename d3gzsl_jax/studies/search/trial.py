@@ -13,6 +13,7 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.data.calls import EvaluationSteps
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.selection import Trial, at_gamma, merit
+from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.fold_evaluations import read_trials
 from d3gzsl_jax.studies import jobs
 from d3gzsl_jax.studies.search import database
@@ -92,9 +93,7 @@ class _Listener:
 
     def __init__(self, trial: Any, run: jobs.Job, before: Sequence[Mapping[str, Any]], count: int) -> None:
         self._trial, self._folder, self._config, self._before = trial, Path(run.folder), ConfigDict(run.config), list(before)
-        self._epochs = list(_evaluated(self._config))
-        self._per_seed = len(self._epochs) * self._config.eval.folds
-        self._last = count * self._per_seed
+        self._epochs, self._seeds = list(_evaluated(self._config)), count
 
     def __call__(self, fold: int, epoch: int) -> None:
         """After an epoch of a fold has been evaluated.
@@ -102,8 +101,8 @@ class _Listener:
         Raises:
             StoppedEarly: by what there is so far, this trial is not worth going on with.
         """
-        step = len(self._before) * self._per_seed + fold * len(self._epochs) + self._epochs.index(epoch) + 1
-        of = self._config.eval
+        of, per_seed = self._config.eval, len(self._epochs) * _folds(self._folder)
+        step = len(self._before) * per_seed + fold * len(self._epochs) + self._epochs.index(epoch) + 1
         found = [
             read_trials(self._folder / "validation" / f"fold-{index}", [one for one in self._epochs if one <= epoch])
             for index in range(fold + 1)
@@ -113,8 +112,13 @@ class _Listener:
         known = self._trial.study.get_trials(deepcopy=False)[self._trial.number].intermediate_values
         if step not in known:  # after a start that was killed it may be evaluated again, to the same bits
             self._trial.report(value, step)
-        if step < self._last and self._trial.should_prune():
+        if step < self._seeds * per_seed and self._trial.should_prune():
             raise StoppedEarly
+
+
+def _folds(run: Path) -> int:
+    """How many folds a run has, which the data's size may have decided."""
+    return int((json_files.read(run / "config.json") or {})["eval"]["folds"])
 
 
 def _evaluated(config: ConfigDict) -> EvaluationSteps:
@@ -130,7 +134,8 @@ def _chosen(run: jobs.Job) -> dict[str, Any]:
     name = results["prediction"]
     choice = results["predictions"][name]["validation"]
     candidate = choice["epoch"], choice["classifier_epochs"]
-    folds = [read_trials(Path(run.folder) / "validation" / f"fold-{index}", [candidate[0]]) for index in range(of.folds)]
+    root = Path(run.folder)
+    folds = [read_trials(root / "validation" / f"fold-{index}", [candidate[0]]) for index in range(_folds(root))]
     known = {metric: np.nan if value is None else value for metric, value in choice["metrics"].items()}
     return {
         "seed": run.seed, "prediction": name, "epoch": candidate[0], "classifier_epochs": candidate[1],

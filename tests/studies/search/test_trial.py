@@ -26,6 +26,17 @@ def quick(tmp_path):
     return f"{file}:base"
 
 
+def test_folds_that_the_data_decides_are_all_listened_to(tmp_path):
+    """Digits have four of them: of two evaluations each, by two seeds, sixteen values are reported."""
+    file = small.write_quick_config(
+        tmp_path, train__epochs=2, classifier__epochs=2, train__n_critic=1, classifier__n_syn=20, eval__every_epochs=1, eval__folds=0,
+    )
+    assert search(f"{file}:base", tmp_path / "out", "--trials", "1", "--seeds", "2") == 0
+    (one,) = entry(tmp_path / "out")["trials"]
+    assert list(one["reported"]) == [str(step) for step in range(1, 17)]
+    assert [len(seed["folds"]) for seed in one["seeds"]] == [4, 4]
+
+
 def search(spec, output, *arguments):
     database.storage_of.cache_clear()
     fields = ["--field", "train.learning_rate=1e-3,1e-6", "--workers", "1"]
