@@ -101,7 +101,8 @@ class _Listener:
         Raises:
             StoppedEarly: by what there is so far, this trial is not worth going on with.
         """
-        of, per_seed = self._config.eval, len(self._epochs) * _folds(self._folder)
+        resolved = json_files.read(self._folder / "validation" / f"fold-{fold}" / "config.json") or {}
+        of, per_seed = self._config.eval, len(self._epochs) * resolved["eval"]["folds"]  # as many as suit the data, maybe
         step = len(self._before) * per_seed + fold * len(self._epochs) + self._epochs.index(epoch) + 1
         found = [
             read_trials(self._folder / "validation" / f"fold-{index}", [one for one in self._epochs if one <= epoch])
@@ -114,11 +115,6 @@ class _Listener:
             self._trial.report(value, step)
         if step < self._seeds * per_seed and self._trial.should_prune():
             raise StoppedEarly
-
-
-def _folds(run: Path) -> int:
-    """How many folds a run has, which the data's size may have decided."""
-    return int((json_files.read(run / "config.json") or {})["eval"]["folds"])
 
 
 def _evaluated(config: ConfigDict) -> EvaluationSteps:
@@ -134,8 +130,8 @@ def _chosen(run: jobs.Job) -> dict[str, Any]:
     name = results["prediction"]
     choice = results["predictions"][name]["validation"]
     candidate = choice["epoch"], choice["classifier_epochs"]
-    root = Path(run.folder)
-    folds = [read_trials(root / "validation" / f"fold-{index}", [candidate[0]]) for index in range(_folds(root))]
+    root, count = Path(run.folder) / "validation", results["config"]["eval"]["folds"]
+    folds = [read_trials(root / f"fold-{index}", [candidate[0]]) for index in range(count)]
     known = {metric: np.nan if value is None else value for metric, value in choice["metrics"].items()}
     return {
         "seed": run.seed, "prediction": name, "epoch": candidate[0], "classifier_epochs": candidate[1],
