@@ -28,6 +28,8 @@ from d3gzsl_jax.keys import root_key
 from d3gzsl_jax.training.optimizers import Optimization
 from d3gzsl_jax.training.sharding import Sharding, over_devices
 
+_DECAYS, _MOST_DECAYS = 2047, 65_535  # of a learning rate; a run with more epochs than that is one to be ended by hand
+
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -92,6 +94,7 @@ def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> O
         factors={group: factors[group] for group in objective.groups},
         decay_every=train.decay_every, steps_per_epoch=steps_of_epoch(config, rows, framework.passes),
         beta1=train.beta1, beta2=train.beta2, rules=rules,
+        most_decays=min(max(_DECAYS, train.epochs // train.decay_every), _MOST_DECAYS),
     )
 
 

@@ -14,8 +14,6 @@ from d3gzsl_jax.frameworks.adam import adam_directions, running_sum, scale_by_ad
 from d3gzsl_jax.frameworks.schedule import AdamRule
 from d3gzsl_jax.frameworks.structures import Params
 
-_DECAYS = 2048  # entries of each of two tables: so many decays, and as many times so many
-
 
 @dataclasses.dataclass(frozen=True)
 class Optimization:
@@ -25,6 +23,7 @@ class Optimization:
         learning_rates: group -> learning rate of the first epochs.
         factors: group -> what its learning rate is multiplied by at the end of every `decay_every`-th epoch (default 1).
         steps_per_epoch: outer steps in an epoch; learning rates follow the epoch, not the number of optimiser updates.
+        most_decays: after which learning rates stay as they are, because they are looked up in a table.
         rules: group -> how it is stepped where that is not by beta1 and its gradient alone.
     """
 
@@ -35,6 +34,7 @@ class Optimization:
     beta1: float = 0.5
     beta2: float = 0.999
     rules: Mapping[str, AdamRule] = dataclasses.field(default_factory=dict)
+    most_decays: int = 2047
 
     def __post_init__(self) -> None:
         for name in ("learning_rates", "factors", "rules"):
@@ -72,25 +72,19 @@ class Optimization:
 
     def learning_rate(self, group: str, epoch: jax.Array | int) -> jax.Array:
         """The group's learning rate () float32 during the 0-based `epoch`: base * factor ** (epoch // decay_every)."""
-        decays = jnp.minimum(jnp.asarray(epoch, jnp.int32) // self.decay_every, _DECAYS**2 - 1)
-        rates, further = self._rates(group)
-        return jnp.asarray(rates)[decays % _DECAYS] * jnp.asarray(further)[decays // _DECAYS]
+        decays = jnp.asarray(epoch, jnp.int32) // self.decay_every
+        return jnp.asarray(self._rates(group))[jnp.minimum(decays, self.most_decays)]
 
     def learning_rates_at(self, epoch: int) -> dict[str, float]:
         """`learning_rate` of every group, on the host."""
-        further, decays = divmod(min(epoch // self.decay_every, _DECAYS**2 - 1), _DECAYS)
-        tables = {group: self._rates(group) for group in self.learning_rates}
-        return {group: float(of[0][decays] * of[1][further]) for group, of in tables.items()}
+        return {group: float(self._rates(group)[min(epoch // self.decay_every, self.most_decays)]) for group in self.learning_rates}
 
-    def _rates(self, group: str) -> tuple[np.ndarray, np.ndarray]:
-        """The group's learning rates (_DECAYS,) float32 after so many decays, and what _DECAYS of them, n times over, multiply it
-        by; the first is 1."""
+    def _rates(self, group: str) -> np.ndarray:
+        """The group's learning rates (most_decays + 1,) float32 after so many decays."""
         # Powers formed in double: in float32 the rounding of the factor itself would grow with the epoch.
-        most, numbers = np.finfo(np.float32).max, np.arange(_DECAYS, dtype=np.float64)
-        factor = self.factors.get(group, 1.0)
         with np.errstate(over="ignore"):
-            rates, further = self.learning_rates[group] * factor**numbers, factor ** (_DECAYS * numbers)
-        return np.minimum(rates, most).astype(np.float32), np.minimum(further, most).astype(np.float32)
+            powers = self.factors.get(group, 1.0) ** np.arange(self.most_decays + 1, dtype=np.float64)
+        return np.minimum(self.learning_rates[group] * powers, np.finfo(np.float32).max).astype(np.float32)
 
     def apply(
         self, groups: tuple[str, ...], params: Params, opt_state: Params, gradients: Params, step: jax.Array

@@ -101,6 +101,16 @@ def test_defaults_are_the_released_settings(mat_folder):
     built = build.build(config, validate(read_xlsa17(mat_folder, "CUB")))
     assert built.optimization.factors == RELEASED_FACTORS and built.optimization.decay_every == RELEASED_DECAY_EVERY
     assert built.objective.framework.sizes.noise == 5  # as many as semantic dimensions
+    assert built.optimization.most_decays == 2047
+
+
+def test_learning_rates_are_there_for_every_epoch(mat_folder):
+    config = default.get_config()
+    config.train.batch_size = config.teacher.batch_size = 8
+    config.train.epochs, config.train.decay_every = 5000, 2
+    built = build.build(config, validate(read_xlsa17(mat_folder, "CUB")))
+    expected = 1e-4 * 0.98**2499
+    assert built.optimization.learning_rates_at(4999)["student_head"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_normalised_semantics_have_unit_norm(mat_folder):

@@ -224,7 +224,7 @@ def test_learning_rates_follow_the_epoch():
 @pytest.mark.parametrize("factor", [0.999, 1.0, 1.0001])
 def test_learning_rates_go_on_for_as_many_decays_as_a_run_has(factor):
     optimization = small.problem().optimization.__class__(
-        learning_rates={"generator": 1e-4}, factors={"generator": factor}, decay_every=1, steps_per_epoch=28
+        learning_rates={"generator": 1e-4}, factors={"generator": factor}, decay_every=1, steps_per_epoch=28, most_decays=20_000
     )
     for epoch in (2047, 2048, 2999, 4096, 20_000):
         expected = 1e-4 * factor**epoch
