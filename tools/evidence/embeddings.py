@@ -11,13 +11,14 @@ taken, for each. No test row is looked at. tools/evidence/report.py makes the ta
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -25,6 +26,7 @@ from d3gzsl_jax import api as d3
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.scaling import scaled_rows
+from d3gzsl_jax.distillation.objective import Objective
 from d3gzsl_jax.distillation.student_rows import StudentRows
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.curves import Best, trade_off
@@ -50,7 +52,7 @@ KINDS = {
     "method": "what the method represents rows by", "teacher": "the teacher's embedding", "student": "the student's embedding",
     "head": "the student's own head, not fitted anew",
 }  # fmt: skip
-_MEASURES = {"harmonic": "H", "calibrated": "H calibrated", "ausuc": "AUSUC", "zsl": "T1"}
+MEASURES = {"harmonic": "H", "calibrated": "H calibrated", "ausuc": "AUSUC", "zsl": "T1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,42 +64,82 @@ class TeacherRows(StudentRows):
         return self.objective.distillation.teacher.embed(params["teacher"], features)
 
 
-def measures(model: TrainedModel, fold: GZSLData) -> dict[str, dict[str, float]]:
-    """`_MEASURES` of a fold's model in percent, by kind."""
+def views(objective: Objective) -> dict[str, Framework]:
+    """What the final classifier may see of a row, by kind; parameters need the teacher's as the group 'teacher'."""
+    return {"method": objective.framework, "teacher": TeacherRows.of(objective), "student": StudentRows.of(objective)}
+
+
+def fitted(model: TrainedModel, data: GZSLData, after: Callable[[str, int], Sequence[int]]) -> dict[str, dict[int, Scored]]:
+    """A model's final classifier, fitted anew to what each kind of `KINDS` sees, on the test rows of `data`.
+
+    Args:
+        model: of a run with D3, or of one of its folds.
+        data: what it was trained on; of a fold its pseudo-unseen classes and pseudo test-seen rows are the test rows.
+        after: of a kind and of all epochs of the fit, after how many it is evaluated.
+
+    Returns:
+        By kind and epochs (0 for the student's own head), with the gamma that is best on these rows.
+    """
     classes = class_table(model.semantics, model.seen, model.unseen)
     objective = build_objective(model.config, classes, model.feature_size, model.representation_size)
     final = build_final_classifier(model.config, objective, len(model.class_names))
     params = model.params | {"teacher": model.teacher}
 
     def scaled(rows: np.ndarray) -> jax.Array:
-        beside = fold.representations_of(rows)
-        return jnp.asarray(scaled_rows(model.scaling, model.representation_scaling, fold.features[rows], beside))
+        beside = data.representations_of(rows)
+        return jnp.asarray(scaled_rows(model.scaling, model.representation_scaling, data.features[rows], beside))
 
-    real, tests = scaled(fold.trainval), (scaled(fold.test_seen), scaled(fold.test_unseen))
+    real, tests = scaled(data.trainval), (scaled(data.test_seen), scaled(data.test_unseen))
 
-    def of(logits: Callable[[jax.Array], jax.Array]) -> dict[str, float]:
+    def of(logits: Callable[[jax.Array], jax.Array]) -> Scored:
         seen, unseen = (np.asarray(logits(rows)) for rows in tests)
         best = [Best(*best_of(one, model.seen, model.unseen)) for one in (seen, unseen)]
-        labels = fold.labels[fold.test_seen], fold.labels[fold.test_unseen]
+        labels = data.labels[data.test_seen], data.labels[data.test_unseen]
         gamma, _ = best_gamma([trade_off(best[0], labels[0], best[1], labels[1], model.seen, model.unseen)])
-        return measured(Scored(seen, unseen, gamma), fold, model.seen, model.unseen)
+        return Scored(seen, unseen, gamma)
 
-    views: dict[str, Framework] = {
-        "method": objective.framework, "teacher": TeacherRows.of(objective), "student": StudentRows.of(objective),
-    }  # fmt: skip
-    key, after = stream(root_key(int(model.config.seed)), "classifier"), classifier_snapshots(final.softmax.epochs)
-    found = {}
-    for kind, view in views.items():
-        fitted = dataclasses.replace(final, framework=view)
-        made = fitted.fits(params, key, classes, real, jnp.asarray(fold.labels[fold.trainval]), after)
-        tried = [of(lambda rows, one=one, fitted=fitted: fitted.logits(params, one, rows)) for one in made]
-        found[kind] = max(tried, key=lambda one: one["harmonic"])
-    found["head"] = of(lambda rows: objective.student_logits(params, rows))
+    key = jax.random.fold_in(stream(root_key(int(model.config.seed)), "classifier"), model.step)  # that of the run's own fit
+    found: dict[str, dict[int, Scored]] = {}
+    for kind, view in views(objective).items():
+        epochs = tuple(after(kind, final.softmax.epochs))
+        as_long = dataclasses.replace(final.softmax, epochs=max(epochs))  # a finished run's has the epochs that its folds chose
+        in_view = dataclasses.replace(final, framework=view, softmax=as_long)
+        made = in_view.fits(params, key, classes, real, jnp.asarray(data.labels[data.trainval]), epochs)
+        found[kind] = {
+            count: of(lambda rows, one=one, in_view=in_view: in_view.logits(params, one, rows))
+            for count, one in zip(epochs, made, strict=True)
+        }  # fmt: skip
+    found["head"] = {0: of(lambda rows: objective.student_logits(params, rows))}
     return found
 
 
-def _folds(runs: Path) -> Iterator[tuple[str, TrainedModel, GZSLData]]:
-    """By method, the model of every fold of the runs with D3, and the fold."""
+def on_fold(model: TrainedModel, fold: GZSLData) -> dict[str, tuple[int, float, dict[str, float]]]:
+    """Of a fold's model, by kind: the number of epochs that validation tries with the highest H, its gamma, its `MEASURES`."""
+    best = {}
+    for kind, tried in fitted(model, fold, lambda _, epochs: classifier_snapshots(epochs)).items():
+        of = [(count, one.gamma, measured(one, fold, model.seen, model.unseen)) for count, one in tried.items()]
+        best[kind] = max(of, key=lambda one: one[2]["harmonic"])
+    return best
+
+
+class RunWithFolds(NamedTuple):
+    """A run with D3, whose epochs and predictor its folds chose.
+
+    Attributes:
+        folder: of the run.
+        framework: the base method.
+        data: what it was trained on.
+        config: its configuration.
+    """
+
+    folder: Path
+    framework: str
+    data: GZSLData
+    config: ConfigDict
+
+
+def runs_with_folds(runs: Path) -> Iterator[RunWithFolds]:
+    """All such runs under a folder; data that several have is loaded once."""
     data: dict[str, GZSLData] = {}
     for path in find([runs]):
         results = json_files.read(path) or {}
@@ -107,21 +149,26 @@ def _folds(runs: Path) -> Iterator[tuple[str, TrainedModel, GZSLData]]:
         name = f"{config.dataset} {config.data}"
         if name not in data:
             data[name] = d3.load_data(config)
-        for number, fold in enumerate(folds_of(config, data[name])):
-            yield results["framework"], d3.load_model(path.parent / "validation" / f"fold-{number}"), fold
+        yield RunWithFolds(path.parent, results["framework"], data[name], config)
+
+
+def folds(run: RunWithFolds) -> Iterator[tuple[str, TrainedModel, GZSLData]]:
+    """The base method of a run, the model of each of its folds, and the fold."""
+    for number, fold in enumerate(folds_of(run.config, run.data)):
+        yield run.framework, d3.load_model(run.folder / "validation" / f"fold-{number}"), fold
 
 
 def compared(runs: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """`_MEASURES` of every fold of every seed, by method and kind.
+    """`MEASURES` of every fold of every seed, by method and kind.
 
     Raises:
         UserError: there is no run with D3 and folds.
     """
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for framework, model, fold in _folds(runs):
-        of_method = found.setdefault(framework, {kind: {name: [] for name in _MEASURES} for kind in KINDS})
-        for kind, of in measures(model, fold).items():
-            for name in _MEASURES:
+    for framework, model, fold in (one for run in runs_with_folds(runs) for one in folds(run)):
+        of_method = found.setdefault(framework, {kind: {name: [] for name in MEASURES} for kind in KINDS})
+        for kind, (_, _, of) in on_fold(model, fold).items():
+            for name in MEASURES:
                 of_method[kind][name].append(of[name])
     if not found:
         raise UserError(f"{runs}: holds no run with D3 and config.eval.selection=validation")
@@ -134,10 +181,10 @@ def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any
     for benchmark, of_methods in of_benchmarks.items():
         for framework, of_kinds in of_methods.items():
             for kind, called in KINDS.items():
-                values = [with_deviation(np.array(of_kinds[kind][name])) for name in _MEASURES]
+                values = [with_deviation(np.array(of_kinds[kind][name])) for name in MEASURES]
                 names = benchmark, FRAMEWORKS[framework].called, called, len(of_kinds[kind]["harmonic"])
                 rows.append([Cell.of(cell) for cell in (*names, *values)])
-    headings = ["benchmark", "method", "final classifier sees", "folds", *_MEASURES.values()]
+    headings = ["benchmark", "method", "final classifier sees", "folds", *MEASURES.values()]
     return Table("", [Column.of(heading, right=place > 2) for place, heading in enumerate(headings)], rows)
 
 

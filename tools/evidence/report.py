@@ -34,6 +34,7 @@ from tools.evidence import (
     control_ensemble,
     diagnosis,
     embeddings,
+    embeddings_on_test,
     methods,
     ranking,
     scaling,
@@ -139,7 +140,7 @@ def summary_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
 
 _OF_FILES: dict[str, Callable[[Any], Table]] = {
     "selection": selection_effect.table, "scaling": scaling.table, "searches": searches.table, "control": control_ensemble.table,
-    "embeddings": embeddings.table, "stress": stress.table,
+    "embeddings": embeddings.table, "embeddings_on_test": embeddings_on_test.table, "stress": stress.table,
 }  # fmt: skip
 """Tables of what other tools kept, by the name of their block and of their .json."""
 
