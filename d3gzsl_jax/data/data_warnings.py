@@ -6,7 +6,10 @@ from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.feature_profile import profile
 from d3gzsl_jax.data.scaling import SplitArrays
 from d3gzsl_jax.data.semantics import doubts_on_semantics
+from d3gzsl_jax.text import listed
 
+CLASSES = {"AWA1": 50, "AWA2": 50, "SUN": 717, "CUB": 200, "APY": 32, "FLO": 102}
+"""Of the benchmarks in the xlsa17 layout (Xian et al. 2018, table 1; Nilsback and Zisserman 2008)."""
 _MANY = 0.2  # share of the scaled values that are below 0
 
 
@@ -32,7 +35,20 @@ def find_doubts(
             f"{data.key('test_seen')}: no rows: this is a split for conventional zero-shot learning. T1 is its result; S, H, "
             "AUSUC and what else needs test rows of seen classes are not known (null)"
         )
+    found += _doubt_on_name(data)
     return found + _doubts_on_features(data, arrays, framework, ends_in, unit_range) + doubts_on_semantics(data)
+
+
+def _doubt_on_name(data: GZSLData) -> list[str]:
+    """Of a benchmark's files that are called by another one's name, as the number of their classes says."""
+    known = CLASSES.get(data.name.upper())  # what leaves classes out changes the name
+    others = [name for name, classes in CLASSES.items() if classes == data.class_count]
+    if known in (None, data.class_count) or not others:
+        return []
+    return [
+        f"config.dataset={data.name}: that benchmark has {known} classes, {data.key('semantics')} has {data.class_count}, as "
+        f"{listed(others)}; results would be told under the wrong name: give --config.dataset=NAME, or the other folder"
+    ]
 
 
 def _without_unseen_rows(data: GZSLData) -> str:

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+from d3gzsl_jax.data import data_warnings
 from d3gzsl_jax.data.benchmark import class_text
 from d3gzsl_jax.data.data_warnings import find_doubts
 from d3gzsl_jax.data.digits import read_digits
@@ -32,6 +33,17 @@ def no_warnings():
 
 def doubts(data):
     return find_doubts(validate(data), scale_splits(data))
+
+
+def test_files_of_one_benchmark_under_the_name_of_another(tmp_path):
+    small.write_mat_folder(tmp_path)
+    data = load("CUB", config(root=tmp_path))
+    assert not [line for line in doubts(data) if "that benchmark has" in line]  # a small set that has a benchmark's name
+    many = dataclasses.replace(data, semantics=np.eye(50, dtype=np.float32), class_names=tuple(f"class {n}" for n in range(50)))
+    line = data_warnings._doubt_on_name(many)[0]
+    assert line.startswith("config.dataset=CUB: that benchmark has 200 classes, ") and "has 50, as AWA1, AWA2; " in line
+    for name in ("AWA2", "awa1", "own birds"):
+        assert data_warnings._doubt_on_name(dataclasses.replace(many, name=name)) == []
 
 
 def mat(tmp_path, att, **options):

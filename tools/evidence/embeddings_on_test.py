@@ -31,13 +31,16 @@ from d3gzsl_jax.system.terminal import run_command
 from tools import named_runs
 from tools.evidence import embeddings
 from tools.evidence.control_ensemble import measured
-from tools.evidence.embeddings import KINDS, MEASURES
+from tools.evidence.embeddings import MEASURES
+
+KINDS = {kind: called for kind, called in embeddings.KINDS.items() if kind != "head"}
+"""What is compared: the student's own head is in the tables of predictors."""
 
 
 def on_test_rows(model: TrainedModel, data: GZSLData, chosen: Mapping[str, tuple[int, float, Any]]) -> dict[str, dict[str, float]]:
     """`MEASURES` of the test rows by kind, of a run's model with the epochs and the gamma that a fold chose for each."""
     fits = embeddings.fitted(model, data, lambda kind, _: [chosen[kind][0]])
-    with_gamma = {kind: one[chosen[kind][0]]._replace(gamma=chosen[kind][1]) for kind, one in fits.items()}
+    with_gamma = {kind: fits[kind][chosen[kind][0]]._replace(gamma=chosen[kind][1]) for kind in KINDS}
     return {kind: measured(one, data, model.seen, model.unseen) for kind, one in with_gamma.items()}
 
 

@@ -12,6 +12,8 @@ from d3gzsl_jax.system import paths
 from d3gzsl_jax.text import cut, listed, nearest_file, shortened
 
 URL = "https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip"
+BESIDE = "they circulate with the code of CE-GZSL (Hanzy1996/CE-GZSL on GitHub) and f-CLSWGAN"
+"""Where what the archive does not hold is found."""
 ARCHIVE_SIZE = "about 879 MB"
 HDF5 = (".h5", ".hdf5")
 ONE_FILE = (".npz", *HDF5)  # suffixes of a benchmark in one file
@@ -219,15 +221,20 @@ def _below(root: Path, depth: int) -> Iterable[Path]:
 
 def _not_in_archive(name: str, missing: Sequence[Path]) -> str:
     if any(path.name.startswith("sent_") for path in missing) or name.upper() == "FLO":
-        return " (sentence vectors and FLO are not in xlsa17.zip: they circulate with the code of CE-GZSL and f-CLSWGAN)"
+        return f" (sentence vectors and FLO are not in xlsa17.zip: {BESIDE})"
     return ""
 
 
 def _download(name: str, root: Path, missing: Sequence[Path]) -> str:
-    return (
+    get = (
         f"Get {URL} ({ARCHIVE_SIZE}){_not_in_archive(name, missing)}: mkdir -p data && curl -o data/xlsa17.zip {URL} && "
-        f"unzip -d data data/xlsa17.zip; or point --config.data.root at the folder (now {shown(root)}) and "
-        "--config.data.feature_file at the file; without any download: --config=configs/digits.py"
+        "unzip -d data data/xlsa17.zip; or point"
+    )
+    if name.upper() == "FLO" or all(path.name.startswith("sent_") for path in missing):  # a download would not help
+        get = f"{'FLO' if name.upper() == 'FLO' else 'Sentence vectors'}: not in xlsa17.zip; {BESIDE}. Point"
+    return (
+        f"{get} --config.data.root at the folder (now {shown(root)}) and --config.data.feature_file at the file; without any "
+        "download: --config=configs/digits.py"
     )
 
 
