@@ -6,7 +6,7 @@ from PIL import Image
 from d3gzsl_jax.encoders.class_table import read_class_table
 from d3gzsl_jax.encoders.pictures import find_pictures, open_picture
 from d3gzsl_jax.system.terminal import run_command
-from tools.pictures import digits, shapes
+from tools.pictures import digits, packaged_encoders, shapes
 
 
 def test_folders_of_seven_digits_three_in_words(tmp_path, capsys):
@@ -43,3 +43,23 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert run_command(lambda: digits.main([str(tmp_path / "file")])) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_encoders_of_packages_are_exported_and_named_as_embed_takes_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(packaged_encoders.extras, "require", lambda *of: None)
+    monkeypatch.setattr(packaged_encoders, "export", lambda path: path.write_bytes(b"pytorch"))
+    monkeypatch.setattr("sys.argv", ["tool", f"--output={tmp_path / 'encoders'}"])
+    for _ in range(2):  # its own file may be replaced
+        assert run_command(packaged_encoders.main) == 0
+    target = tmp_path / "encoders" / packaged_encoders.NAME
+    assert f"--image-encoder='onnx:{target}?mean=" in capsys.readouterr().out and target.read_bytes() == b"pytorch"
+    target.write_text("something else")
+    assert run_command(packaged_encoders.main) == 2
+    assert "holds no exported network, which stays" in capsys.readouterr().err and target.read_text() == "something else"
+
+
+def test_missing_packages_of_encoders_are_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(packaged_encoders, "LIBRARIES", ("no_such_library",))
+    monkeypatch.setattr("sys.argv", ["tool", f"--output={tmp_path / 'encoders'}"])
+    assert run_command(packaged_encoders.main) == 2
+    assert "[test-encoders]" in capsys.readouterr().err and not (tmp_path / "encoders").exists()
