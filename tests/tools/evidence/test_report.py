@@ -1,5 +1,7 @@
 """Comparisons by seed, and the page that is made of them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,13 @@ def test_a_further_use_of_the_student_is_a_method_of_its_own(kept, use):
     assert [(row[1], row[3], row[4]) for row in rows] == [("WGAN-GP", "classifier", "3")] * 3 and len({row[2] for row in rows}) == 3
     ours = 100 * 2 * np.array([0.5, 0.55, 0.6]) * 0.8 / (np.array([0.5, 0.55, 0.6]) + 0.8)
     assert rows[0][9:] == [""] * 4 and rows[2][9] == f"{(ours - harmonics('wgan', False)).mean():+.1f}" and rows[2][11] == "+0.0"
+
+
+def test_the_page_on_studies_names_every_block_that_is_made(kept):
+    made, _ = report.blocks(kept)
+    page = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8").partition("| block | holds |")[2].partition("\n\n")[0]
+    named = {name for row in page.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")}
+    assert named == {*made, *report._OF_FILES} - {"FLO", "CUB100"}
 
 
 def test_the_pages_are_what_the_kept_results_make():
