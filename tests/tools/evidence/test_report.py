@@ -78,6 +78,18 @@ def test_marks_of_something_else_are_refused(kept, tmp_path, monkeypatch, capsys
     assert run_command(report.main) == 2 and "SUN" in capsys.readouterr().err and not (tmp_path / "figure.svg").exists()
 
 
+def test_a_figure_that_cannot_be_written_leaves_the_pages(kept, tmp_path, monkeypatch, capsys):
+    page, mine = tmp_path / "page.md", tmp_path / "mine.txt"
+    page.write_text("<!-- begin effects -->\nold\n<!-- end effects -->\n", encoding="utf-8")
+    mine.write_text("mine", encoding="utf-8")
+    for figure in (mine, mine / "figure.svg"):
+        monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={figure}"])
+        assert run_command(report.main) == 2 and capsys.readouterr().err.count("\n") == 1
+        assert "old" in page.read_text(encoding="utf-8") and mine.read_text(encoding="utf-8") == "mine"
+    monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'new' / 'figure.svg'}"])
+    assert run_command(report.main) == 0 and (tmp_path / "new" / "figure.svg").is_file()
+
+
 def test_without_a_comparison_nothing_is_made(tmp_path):
     write(tmp_path / "FLO" / "wgan-d3" / "seed-0", results("wgan", True, 0, 0.5, 0.5))
     with pytest.raises(UserError, match="no method has runs with D3 and without"):
