@@ -187,6 +187,14 @@ def test_the_architecture_page_has_the_rooms_and_floors_of_the_package():
     assert {name.strip("/").removesuffix(".py"): int(row[0]) for row in rows for name in CODE.findall(row[1])} == FLOOR
 
 
+def test_the_architecture_page_names_every_folder_beside_the_package():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+/)`", text.partition("## Beside the package")[2]))
+    ours = {path.parent.name for kind in ("py", "md", "ipynb") for path in ROOT.glob(f"[!.]*/*.{kind}")} - {"d3gzsl_jax"}
+    ours |= {path.parent.name for path in (ROOT / "tools").glob("*/__init__.py")}
+    assert {"examples", "evidence", "figures"} < ours and {f"{folder}/" for folder in ours} - named == set()
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,15 +34,37 @@ def read(about: str, output: str) -> NamedRuns:
     parser.add_argument("runs", nargs="+", metavar="BENCHMARK=FOLDER")
     parser.add_argument("--output", required=True, type=Path, metavar=output)
     arguments = parser.parse_args()
-    pairs = [(text, *text.partition("=")[::2]) for text in arguments.runs]
-    for text, name, folder in pairs:
-        if not name or not folder:
-            raise UserError(f"{text}: give a name and a folder of runs, as in FLO=runs/flo")
+    runs = folders(arguments.runs)
+    for text, (name, _) in zip(arguments.runs, runs, strict=True):
         if Path(name).name != name:
             raise UserError(f"{text}: the name {name!r} is a path; give one word, as in FLO=runs/flo")
+    return NamedRuns(runs, arguments.output)
+
+
+def folders(texts: Sequence[str]) -> list[tuple[str, Path]]:
+    """NAME and FOLDER of each NAME=FOLDER.
+
+    Raises:
+        UserError: one lacks a part, or its folder is not there.
+    """
+    pairs = [text.partition("=")[::2] for text in texts]
+    for text, (name, folder) in zip(texts, pairs, strict=True):
+        if not name or not folder:
+            raise UserError(f"{text}: give a name and a folder of runs, as in FLO=runs/flo")
         if not Path(folder).is_dir():
             raise UserError(f"{text}: there is no folder {folder}")
-    return NamedRuns([(name, Path(folder)) for _, name, folder in pairs], arguments.output)
+    return [(name, Path(folder)) for name, folder in pairs]
+
+
+def by_name(given: NamedRuns) -> dict[str, Path]:
+    """The folders by name.
+
+    Raises:
+        UserError: a name was given twice.
+    """
+    if twice := [name for name, count in Counter(name for name, _ in given.runs).items() if count > 1]:
+        raise UserError(f"{twice[0]}=FOLDER was given twice; name one folder that holds all its runs")
+    return dict(given.runs)
 
 
 def write_json(about: str, made: Callable[[Path], Any]) -> None:
@@ -58,9 +80,8 @@ def write_json(about: str, made: Callable[[Path], Any]) -> None:
         UserError: bad options, a file there that is no such JSON, or what `made` raises; nothing is written.
     """
     given = read(about, "FILE.json")
-    if twice := [name for name, count in Counter(name for name, _ in given.runs).items() if count > 1]:
-        raise UserError(f"{twice[0]}=FOLDER was given twice; name one folder that holds all its runs")
+    runs = by_name(given)
     there = lambda: json_files.read(given.output, dict[str, Any], "name another file for --output") or {}  # noqa: E731
     there()  # refused before the work
-    found = {name: made(folder) for name, folder in given.runs}
+    found = {name: made(folder) for name, folder in runs.items()}
     write_text(given.output, json.dumps(dict(sorted((there() | found).items())), indent=1) + "\n", parents=True)

@@ -34,7 +34,8 @@ def _row(field: Field) -> str:
         default += f", `{schema.shown(field.base)}`"
     resume = " **resume**" if field.may_change else ""
     values = field.allowed() if not field.words else ", ".join(f"`{schema.shown(word)}`" for word in field.words)
-    meaning = re.sub(r"([*_<|])", r"\\\1", field.meaning)
+    told = " ".join(filter(None, (field.meaning, schema.read_beside(field))))
+    meaning = re.sub(r"([*_<|])", r"\\\1", told)
     since = f" (since {field.since})" if field.since != FIRST_VERSION else ""
     return f"| `{field.name}` | {default} | {values} | {meaning}{since}{resume} |\n"
 

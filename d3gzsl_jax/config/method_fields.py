@@ -79,7 +79,7 @@ TRAIN = (
     Field("train.confidence_factor", 0.99, "Factor of the confidence's learning rate.", low=0.0, closed=False),
     Field(
         "train.steps_per_call", 16,
-        "Outer steps per compiled call: more means less dispatch, fewer quicker progress and ctrl-C.", low=1, may_change=True,
+        "Outer steps per compiled call. More: less overhead. Fewer: progress and ctrl-C react sooner.", low=1, may_change=True,
     ),
     Field(
         "train.resume", "auto",

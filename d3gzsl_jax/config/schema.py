@@ -128,12 +128,19 @@ def help_text(width: int = 100) -> str:
 
 def explained(field: Field) -> str:
     """Meaning, values, and what is special about a field, as sentences."""
-    values_read = " or ".join(shown(value) for value in field.read_with[1:])
-    beside = f" Read with {field.read_with[0]}={values_read} only." if field.read_with else ""
+    beside = f" {told}" if (told := read_beside(field)) else ""
     without = f" Without D3 {shown(field.base)}." if field.base is not None else ""
     changes = " May change when a run is resumed." if field.may_change else ""
     values = "" if field.allowed() == "a text" else f" ({field.allowed()})"
     return f"{field.meaning}{values}{beside}{without}{changes}"
+
+
+def read_beside(field: Field) -> str:
+    """With which values of which other field this one is read, as a sentence; '' where it always is."""
+    if not field.read_with:
+        return ""
+    other, *values = field.read_with
+    return f"Read with {other}={' or '.join(map(shown, values))} only."
 
 
 def shown(value: Any) -> str:

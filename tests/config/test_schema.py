@@ -90,6 +90,13 @@ def test_the_page_of_the_documentation_is_current():
     assert (ROOT / "docs" / "configuration.md").read_text() == docs.page()
 
 
+def test_the_page_says_with_which_other_field_each_one_is_read():
+    rows = {line.split("`")[1]: line for line in docs.page().replace("\\", "").splitlines() if line.startswith("| `")}
+    said = {field.name: schema.read_beside(field) for field in schema.FIELDS if field.read_with}
+    assert len(said) > 10 and said["data.feature_file"] == "Read with data.source=mat only."
+    assert not [name for name, sentence in said.items() if sentence not in rows[name]]
+
+
 def test_it_is_read_without_the_libraries():
     code = "import sys, d3gzsl_jax.config.schema; print(sorted({'jax', 'flax', 'ml_collections', 'absl', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"

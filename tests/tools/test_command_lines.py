@@ -1,5 +1,6 @@
 """Every tool takes its options as the commands do: one line for what is wrong, and exit code 2."""
 
+import ast
 import subprocess
 import sys
 
@@ -17,6 +18,12 @@ NOT_FOR_PEOPLE = {"tools/accelerator_stages/stage_process.py", "tools/parity_par
 def test_no_tool_has_a_parser_of_its_own_kind():
     with_argparse = [path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text(encoding="utf-8")]
     assert not with_argparse and len(TOOLS) > 25
+
+
+def test_help_fits_a_terminal():
+    for tool in TOOLS:
+        about = ast.get_docstring(ast.parse((ROOT / tool).read_text(encoding="utf-8"))) or ""
+        assert max(map(len, about.splitlines())) <= 132, tool
 
 
 @pytest.mark.slow

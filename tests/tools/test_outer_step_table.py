@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from d3gzsl_jax.system.terminal import run_command
 from tests.conftest import ROOT
 from tools.accelerator_stages.summary import markdown
@@ -34,6 +36,33 @@ def test_a_row_a_size_with_both_precisions(tmp_path, monkeypatch):
     assert rows[1] == ["digits", "305", "0.01 s", "75 %", *["—"] * 6, "1.5 GiB", "—", "—"]
     page.write_text("<!-- begin other -->\n<!-- end other -->\n", encoding="utf-8")
     assert run_command(outer_step_table.main) == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [(None, "there is no such file"), ("no JSON", "damaged"), ("{}", "Expected array"), ('[{"size": "cub"}]', "lacks '0.precision'")],
+)  # fmt: skip
+def test_what_is_no_measurement_gets_one_line(tmp_path, monkeypatch, capsys, file, told):
+    given, page = tmp_path / "F1.json", tmp_path / "page.md"
+    page.write_text("<!-- begin outer-steps -->\n<!-- end outer-steps -->\n", encoding="utf-8")
+    if file is not None:
+        given.write_text(file, encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["outer_step_table.py", str(given), f"--page={page}"])
+    assert run_command(outer_step_table.main) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "F1.json" in said and told in said
+
+
+def test_nothing_is_written_where_one_place_cannot_be(tmp_path, monkeypatch, capsys):
+    files = [tmp_path / name for name in ("F1.json", "page.md", "notes.md")]
+    files[0].write_text(json.dumps([measured("cub", "float32", 2.0)]), encoding="utf-8")
+    files[1].write_text("<!-- begin outer-steps -->\nold\n<!-- end outer-steps -->\n", encoding="utf-8")
+    files[2].write_text("mine", encoding="utf-8")
+    for options in ([f"--page={files[1]}", f"--keep={files[2]}"], [f"--page={tmp_path / 'none.md'}", f"--keep={tmp_path / 'kept.json'}"]):
+        monkeypatch.setattr("sys.argv", ["outer_step_table.py", str(files[0]), *options])
+        assert run_command(outer_step_table.main) == 2 and capsys.readouterr().err.count("\n") == 1
+    assert "old" in files[1].read_text(encoding="utf-8") and files[2].read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "kept.json").exists()
 
 
 def test_the_page_is_made_of_what_was_measured():

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+SIDE = 2048
+"""Of the matrices whose product is timed beside each outer step, by tools/benchmark/outer_step.py."""
+
 
 def markdown(results: dict[str, Any]) -> str:
     """Tables and lines of what there is; a stage that was cut, failed or skipped is named with its reason."""
@@ -39,7 +42,7 @@ def _steps(found: dict[str, Any], rival: dict[str, Any], size: str) -> str:
     if not frameworks:
         return ""
     heads = [f"framework with D3, {size}", *(f"{name}, ms" for name in steps)]
-    heads += ["GFLOP", "share of the rate, float32", "first call"]
+    heads += ["GFLOP", f"share of the rate of {SIDE} x {SIDE} products beside it, float32", "first call"]
     kinds = list(dict.fromkeys((one["asked"], one["compiled"]) for one in oracle))
     heads += [f"PyTorch{' compiled' if compiled else ''}, {asked}, ms (ratio)" for asked, compiled in kinds]
     rows = []
@@ -48,8 +51,7 @@ def _steps(found: dict[str, Any], rival: dict[str, Any], size: str) -> str:
         exact = of["float32"]
         cells = [name, *(_step(one) for one in of.values())]
         cells += [
-            f"{exact['matmul_flops_per_step'] / 1e9:.3g}", f"{100 * exact['share_of_machine_rate']:.0f} %",
-            f"{exact['first_call_seconds']:.1f} s",
+            f"{exact['matmul_flops_per_step'] / 1e9:.3g}", _share(exact), f"{exact['first_call_seconds']:.1f} s",
         ] if "seconds_per_step" in exact else ["", "", ""]  # fmt: skip
         for asked, compiled in kinds:
             theirs = [one for one in oracle if (one["framework"], one["asked"], one["compiled"]) == (name, asked, compiled)]
@@ -66,6 +68,10 @@ def _untouched(found: dict[str, Any]) -> str:
 
 def _step(one: dict[str, Any]) -> str:
     return f"{1000 * one['seconds_per_step']:.3g}" if "seconds_per_step" in one else "failed" if one else ""
+
+
+def _share(one: dict[str, Any]) -> str:
+    return f"{100 * one['share_of_machine_rate']:.0f} % of {one['machine_matmul_flops'] / 1e12:.3g} TFLOP/s"
 
 
 def _rival(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

@@ -16,10 +16,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs import contents, json_files
+from d3gzsl_jax.studies.own_outputs import json_list_with
 from d3gzsl_jax.studies.tables.cells import UNKNOWN
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
 from d3gzsl_jax.system.atomic import write_text
@@ -30,6 +33,26 @@ from tools.generated_blocks import filled
 
 ACCELERATOR = Path(__file__).resolve().parents[2] / "docs" / "accelerator.json"
 _ORACLES = ("eager", "explicit", "compiled")
+
+
+class _Rival(msgspec.Struct):
+    """What is compared, as tools/benchmark/outer_step.py writes it."""
+
+    seconds_per_step: float
+    ratio: float
+    peak_resident_gib: float
+
+
+class _Measured(msgspec.Struct):
+    """What the table reads of a size at a precision."""
+
+    size: str
+    precision: str
+    seconds_per_step: float
+    matmul_flops_per_step: float
+    share_of_machine_rate: float
+    peak_resident_gib: float
+    rivals: dict[str, _Rival]
 
 
 def table(measured: Sequence[Mapping[str, Any]]) -> Table:
@@ -69,10 +92,18 @@ def _memory(of: Sequence[Mapping[str, Any] | None]) -> str:
     return f"{min(found):.1f} GiB" if found else UNKNOWN
 
 
+def _measured(file: Path) -> list[dict[str, Any]]:
+    """What tools/benchmark/outer_step.py wrote."""
+    content = json_files.read(file, list[_Measured], "measure again by tools/benchmark/outer_step.py --output")
+    if content is None:
+        raise UserError(f"{file}: there is no such file")
+    return content
+
+
 def _found(accelerator: Path) -> dict[str, Any]:
     """What tools/accelerator.py wrote."""
     content = json_files.read(accelerator, dict[str, Any])
-    if not content or "commands" not in content:
+    if not content or not {"date", "commands", "stages"} <= content.keys():
         raise UserError(f"--accelerator {accelerator}: is not there, or not what this version of tools/accelerator.py writes")
     return content
 
@@ -82,15 +113,19 @@ def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("measured", type=Path, nargs="+", metavar="FILE.json")
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="write all that was measured there, as one list")
-    parser.add_argument("--accelerator", type=Path, default=ACCELERATOR, metavar="FILE.json", help=f"default {ACCELERATOR.name}")
+    parser.add_argument("--accelerator", type=Path, default=ACCELERATOR, metavar="FILE.json", help="default: docs/accelerator.json")
     parser.add_argument("--page", required=True, type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
-    measured = [one for file in arguments.measured for one in json.loads(file.read_text(encoding="utf-8"))]
+    measured = [one for file in arguments.measured for one in _measured(file)]
+    if not arguments.page.is_file():
+        raise UserError(f"--page={arguments.page}: there is no such page")
+    keep = arguments.keep and contents.output(arguments.keep, "--keep", json_list_with("size"), "results of outer_step.py")
     made = {"outer-steps": "\n".join(markdown_lines(table(measured)))}
     made["accelerator"] = markdown(_found(arguments.accelerator)).strip()
-    write_text(arguments.page, filled(arguments.page.read_text(encoding="utf-8"), made))
-    if arguments.keep:
-        write_text(arguments.keep, json.dumps(measured, indent=1) + "\n")
+    page = filled(arguments.page.read_text(encoding="utf-8"), made)
+    if keep:  # first: what the page is made of
+        write_text(keep, json.dumps(measured, indent=1) + "\n", parents=True)
+    write_text(arguments.page, page)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Time and memory of --mode=predict on a file larger than memory would like: an untrained model at CUB's size, random features.
 
-    python tools/benchmark/predict_speed.py --rows 1000000 --folder FOLDER      # needs 4 * 2048 bytes a row there, given back at \
-        the end
+    python tools/benchmark/predict_speed.py --rows 1000000 --folder FOLDER
+
+It needs 4 * 2048 bytes a row in FOLDER, which are given back at the end.
 """
 
 import json

@@ -20,13 +20,14 @@ from rich.table import Table
 
 from d3gzsl_jax import api
 from d3gzsl_jax.data.digits import ATTRIBUTES, UNSEEN, read_digits
-from d3gzsl_jax.errors import cannot_write
+from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.studies.own_outputs import bytes_of
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.atomic import replacing
-from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system.options import Parser, whole
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 from d3gzsl_jax.text import csv_row
@@ -45,18 +46,18 @@ def write(digit: int, folder: Path) -> None:
     lines = [["name", *ATTRIBUTES], [f"digit {digit}", *data.semantics[digit].astype(int).tolist()]]
     csv.writer(strokes).writerows(map(csv_row, lines))
     np.save(images, data.features[data.labels == digit])
-    contents = {"csv": strokes.getvalue().encode(), "npy": images.getvalue()}
+    made = {"csv": strokes.getvalue().encode(), "npy": images.getvalue()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(f"--write={folder}", error) from None
     targets = {
         kind: contents.output(folder / f"{digit}.{kind}", "--write", bytes_of(content), "file of this digit")
-        for kind, content in contents.items()
+        for kind, content in made.items()
     }
     for kind, target in targets.items():
         with replacing(target, "wb") as file:
-            file.write(contents[kind])
+            file.write(made[kind])
     print(f"wrote {folder / f'{digit}.csv'} and {folder / f'{digit}.npy'} ({int((data.labels == digit).sum())} images)")
 
 
@@ -83,8 +84,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("--digit", type=int, choices=UNSEEN, default=9)
     parser.add_argument("--write", type=Path, metavar="FOLDER")
-    parser.add_argument("--seeds", type=int, default=0, metavar="N", help="measure with seeds 0..N-1")
+    parser.add_argument("--seeds", type=whole(1), default=0, metavar="N", help="measure with seeds 0..N-1")
     args = parser.parse_args(argv)
+    if not args.write and not args.seeds:
+        raise UserError("give --write=FOLDER, --seeds=N, or both: there is nothing to do")
     configure()
     if args.write:
         write(args.digit, args.write)

@@ -10,61 +10,73 @@ printed. 0 and 1 have strokes that no other digit has and stay seen; each of the
 import itertools
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from configs import digits
+from d3gzsl_jax.config.check import check
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.data.folds import hold_out
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Console, Display
+from d3gzsl_jax.studies.overrides import assignment, configured
 from d3gzsl_jax.studies.start import train_on
-from d3gzsl_jax.system.options import Parser
+from d3gzsl_jax.system.options import Parser, whole
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.system.terminal import run_command
 
 FOLDS = ((2, 4), (4, 5), (5, 7), (7, 8), (2, 8))
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "digits.py"
 
 
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def candidates(varied: Sequence[str]) -> list[dict[str, str]]:
+    """Every combination of what was given for --vary.
+
+    Raises:
+        UserError: it is no FIELD=V1,V2, a field is there twice, or a configuration is none.
+    """
+    grid: dict[str, list[str]] = {}
+    for text in varied:
+        field, values = assignment("--vary", text, "must be FIELD=V1,V2, as in train.epochs=50,100")
+        if field in grid:
+            raise UserError(f"--vary {text}: {field} is varied already; give all its candidates at once")
+        grid[field] = values.split(",")
+    found = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    for candidate in found:
+        check(settings(candidate, 0))
+    return found
+
+
+def settings(candidate: Mapping[str, str], seed: int) -> ConfigDict:
+    """configs/digits.py with the candidate's fields, for a run on a fold."""
+    config = configured(str(CONFIG), candidate)
+    config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
+    config.log.report = False
+    return config
 
 
 def main() -> int:
     """Prints mean H of every candidate, best last."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=whole(1), default=1)
     parser.add_argument("--vary", action="append", required=True, metavar="FIELD=V1,V2", help="a field and its candidates")
     arguments = parser.parse_args()
-    grid = {field: [_value(v) for v in values.split(",")] for field, _, values in (text.partition("=") for text in arguments.vary)}
+    every = candidates(arguments.vary)
     configure()
     data = validate(read_digits())
     folds = [hold_out(data, np.array(held_out), 0.2, seed=1) for held_out in FOLDS]
     quiet = Display(Console(quiet=True))
     found = []
-    for values in itertools.product(*grid.values()):
-        candidate = dict(zip(grid, values, strict=True))
+    for candidate in every:
         harmonic, zsl = [], []
         for benchmark, seed in itertools.product(folds, range(arguments.seeds)):
-            config = digits.get_config()
-            config.lock()
-            try:
-                config.update_from_flattened_dict(candidate)
-            except (KeyError, TypeError) as error:
-                print(f"digits_settings: --vary: {' '.join(str(error).split())}", file=sys.stderr)
-                return 2
-            config.seed, config.eval.every_epochs, config.data.pipeline = seed, config.train.epochs, "device"
-            config.log.report = False
             with tempfile.TemporaryDirectory() as folder:
-                results = train_on(benchmark, config, folder, quiet)
+                results = train_on(benchmark, settings(candidate, seed), folder, quiet)
             if results["interrupted"]:
                 return 130
             metrics = results["metrics"]

@@ -23,11 +23,13 @@ from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation import mixed_model
 from d3gzsl_jax.evaluation.mixed_model import MixedModel
+from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.report.figures import svg
+from d3gzsl_jax.studies.own_outputs import picture
 from d3gzsl_jax.studies.tables import command as tables
 from d3gzsl_jax.studies.tables.cells import probability, signed, signed_between, with_deviation
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table, markdown_lines
-from d3gzsl_jax.system.atomic import write_text
+from d3gzsl_jax.system.atomic import replacing, write_text
 from d3gzsl_jax.system.options import Parser
 from d3gzsl_jax.system.terminal import run_command
 from tools.evidence import (
@@ -212,11 +214,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if missing := [page for page in arguments.page if not page.is_file()]:
         raise UserError(f"--page={missing[0]}: there is no such page")
+    place = contents.output(arguments.figure, "--figure", picture, "figure of this tool")
     made, figure = blocks(arguments.results)
     pages = {path: filled(path.read_text(encoding="utf-8"), made) for path in arguments.page}
+    with replacing(place, "wb", parents=True) as file:
+        file.write(svg(figure))
     for path, page in pages.items():
         write_text(path, page)
-    arguments.figure.write_bytes(svg(figure))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ count. A JSON of the same figures is written beside the SVG.
 """
 
 import dataclasses
-import json
 import math
 import sys
 import time
@@ -29,8 +28,10 @@ from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.folds import folds
 from d3gzsl_jax.data.load import load
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import Batch
 from d3gzsl_jax.keys import root_key
+from d3gzsl_jax.runs import json_files
 from d3gzsl_jax.runs.report.figures import finish, legend_above, panels_of
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.system.terminal import run_command
@@ -68,9 +69,16 @@ def seconds_per_step(config: ConfigDict, data: GZSLData) -> float:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """The evaluations in a run folder's metrics.jsonl."""
-    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [line for line in found if line.get("kind") == "epoch" and "classifier" in line["predictions"]]
+    """The evaluations in a run folder's metrics.jsonl.
+
+    Raises:
+        UserError: there is none of a final classifier.
+    """
+    found = json_files.read_lines(folder / "metrics.jsonl")
+    of = [line for line in found if line.get("kind") == "epoch" and "classifier" in (line.get("predictions") or {})]
+    if not of:
+        raise UserError(f"{folder}: has no evaluation of a final classifier; train with config.eval.selection=validation")
+    return of
 
 
 def of_first_stage(config: ConfigDict, data: GZSLData) -> tuple[int, float]:
@@ -89,11 +97,12 @@ def of_first_stage(config: ConfigDict, data: GZSLData) -> tuple[int, float]:
 def curve(folder: Path) -> tuple[str, Curve]:
     """The framework of a run, or of runs of several seeds, and its curve."""
     seeds = sorted(folder.glob("seed-*")) or [folder]
-    found = json.loads((seeds[0] / "config.json").read_text(encoding="utf-8"))
+    if (found := json_files.read(seeds[0] / "config.json")) is None:
+        raise UserError(f"{folder}: holds no run; name a folder of runs, each chosen on validation")
     config = saved_config.configuration(saved_config.nested(found, seeds[0]), seeds[0])
+    of_seeds = [lines(seed / "validation" / "fold-0") for seed in seeds]
     whole = load(config.dataset, config.data)
     data = folds(whole, config.eval.folds, config.eval.fold_seed, config.eval.fold_classes, config.eval.fold_rows)[0]
-    of_seeds = [lines(seed / "validation" / "fold-0") for seed in seeds]
     first, seconds = of_first_stage(config, data), seconds_per_step(config, data)
     points = []
     for at in zip(*of_seeds, strict=True):

@@ -1,5 +1,7 @@
 """Comparisons by seed, and the page that is made of them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,18 @@ def test_marks_of_something_else_are_refused(kept, tmp_path, monkeypatch, capsys
     assert run_command(report.main) == 2 and "SUN" in capsys.readouterr().err and not (tmp_path / "figure.svg").exists()
 
 
+def test_a_figure_that_cannot_be_written_leaves_the_pages(kept, tmp_path, monkeypatch, capsys):
+    page, mine = tmp_path / "page.md", tmp_path / "mine.txt"
+    page.write_text("<!-- begin effects -->\nold\n<!-- end effects -->\n", encoding="utf-8")
+    mine.write_text("mine", encoding="utf-8")
+    for figure in (mine, mine / "figure.svg"):
+        monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={figure}"])
+        assert run_command(report.main) == 2 and capsys.readouterr().err.count("\n") == 1
+        assert "old" in page.read_text(encoding="utf-8") and mine.read_text(encoding="utf-8") == "mine"
+    monkeypatch.setattr("sys.argv", ["report.py", str(kept), f"--page={page}", f"--figure={tmp_path / 'new' / 'figure.svg'}"])
+    assert run_command(report.main) == 0 and (tmp_path / "new" / "figure.svg").is_file()
+
+
 def test_without_a_comparison_nothing_is_made(tmp_path):
     write(tmp_path / "FLO" / "wgan-d3" / "seed-0", results("wgan", True, 0, 0.5, 0.5))
     with pytest.raises(UserError, match="no method has runs with D3 and without"):
@@ -121,6 +135,13 @@ def test_a_further_use_of_the_student_is_a_method_of_its_own(kept, use):
     assert [(row[1], row[3], row[4]) for row in rows] == [("WGAN-GP", "classifier", "3")] * 3 and len({row[2] for row in rows}) == 3
     ours = 100 * 2 * np.array([0.5, 0.55, 0.6]) * 0.8 / (np.array([0.5, 0.55, 0.6]) + 0.8)
     assert rows[0][9:] == [""] * 4 and rows[2][9] == f"{(ours - harmonics('wgan', False)).mean():+.1f}" and rows[2][11] == "+0.0"
+
+
+def test_the_page_on_studies_names_every_block_that_is_made(kept):
+    made, _ = report.blocks(kept)
+    page = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8").partition("| block | holds |")[2].partition("\n\n")[0]
+    named = {name for row in page.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")}
+    assert named == {*made, *report._OF_FILES} - {"FLO", "CUB100"}
 
 
 def test_the_pages_are_what_the_kept_results_make():
