@@ -25,7 +25,7 @@ from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.open_npz import write_npz
-from d3gzsl_jax.data.load import load
+from d3gzsl_jax.data.load import at_hand, load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.encoders import embed as embedding
 from d3gzsl_jax.errors import DivergenceError, UserError
@@ -116,7 +116,10 @@ def train(
 
     Args:
         config: of `load_config`.
-        data: of `load_data`, or `validate`d data of your own; None to read what `config` names.
+        data: of `load_data`, of `embed`, or your own; it is validated, and its semantics are normalised where
+            config.data.normalize_semantics says so, as those of a file are. None to read what `config` names. Of the other fields of
+            config.data, those that change a benchmark (leave_out, unseen_classes, representation_file, stress) must say how
+            the data was made.
         workdir: the run folder, '' for a new one under runs/.
         overrides: fields set by hand, for the record.
         display: where progress goes; standard output if None.
@@ -124,8 +127,9 @@ def train(
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down.
     """
+    check.check(config)
     configure(keep_compiled=bool(config.get("compile_cache", True)))
-    data = data if data is not None else load_data(config)
+    data = at_hand(data, config.data) if data is not None else load(config.dataset, config.data)
     folder, new = (str(workdir), []) if bucket.is_in_one(workdir) else made(workdir, data.name)
     try:
         results = train_on(data, config, str(folder), display, overrides)
