@@ -85,14 +85,14 @@ def at_hand(data: GZSLData, config: ConfigDict) -> GZSLData:
     for field, value in wanted.items():
         if value != made[field]:
             raise UserError(
-                f"config.data.{field}={shortened(value)}: the data that is given was made with {shortened(made[field])}; make it by "
-                "load_data(config), or set the field as it was made"
+                f"config.data.{field}={shortened(value)}: the data that is given was made with {shortened(made[field])}; make it "
+                "by load_data(config), or set the field as it was made"
             )
     is_unit = bool(known.get("normalized"))
     if is_unit and not config.normalize_semantics:
         raise UserError(
-            "config.data.normalize_semantics=False: the semantics of the data that is given were normalised when it was loaded; make "
-            "it by load_data(config), or set the field to True"
+            "config.data.normalize_semantics=False: the semantics of the data that is given were normalised when it was loaded; "
+            "make it by load_data(config), or set the field to True"
         )
     data = dataclasses.replace(data, provenance=known)
     return data if is_unit else _normalized(data, config.normalize_semantics)

@@ -103,7 +103,7 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         if (place := os.path.abspath(file)) in named:  # however it is written
             raise UserError(f"{where}: {shortened(name)} is named twice; name every file once")
         named.add(place)
-        if not os.path.lexists(file):
+        if not paths.is_there(file):
             raise UserError(f"{where}: {shortened(name)}: there is no such file; files count from {path.parent}/")
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
 

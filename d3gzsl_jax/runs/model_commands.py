@@ -263,7 +263,7 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
         elif mode == "add_classes":
             contents.require_model(sources["workdir"])
         else:
-            contents.model_folder(sources["workdir"])
+            contents.model_folder(sources["workdir"], hint=" (--checkpoint=last takes its newest state)")
     if options.get("output"):
         known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}
     else:
