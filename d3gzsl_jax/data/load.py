@@ -66,9 +66,9 @@ def load(name: str, config: ConfigDict) -> GZSLData:
 
 
 def at_hand(data: GZSLData, config: ConfigDict) -> GZSLData:
-    """Data that a caller has, as a run of `config` is trained on it: validated, its semantics normalised where config.data says so and
-    they are not yet. What else config.data does to data was done when `load` read it, or it is refused: the run's configuration is
-    to say what it was trained on.
+    """Data that a caller has, as a run of `config` is trained on it: validated, its semantics normalised where config.data says so
+    and they are not yet. What else config.data does to data was done when `load` read it, or it is refused: the configuration of a
+    run is to say what it was trained on.
 
     Args:
         data: of `load`, or made otherwise.
