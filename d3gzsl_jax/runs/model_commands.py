@@ -91,7 +91,8 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.encoders.pictures import require_outside
     from d3gzsl_jax.runs import picture_rows
     from d3gzsl_jax.runs.gallery.write import MOST
-    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures
+    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures, why_no_accuracy
+    from d3gzsl_jax.runs.truth import truth_of
 
     of, predictor = options, options["predictor"] or ""
     source = Path(of["images"] or of["input"])
@@ -108,6 +109,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
         return
     model.check_predictor(predictor)
     model.check_top(of["top"])
+    why_no_accuracy(model, truth_of([one.class_name for one in pictures], model.class_names), to)  # refuses, if it is asked for
     encoder = picture_rows.encoder_of(model, of["image_encoder"])
     found = picture_rows.picture_rows(pictures, encoder, display, of["bad"], bool(to.gallery) and len(pictures) <= MOST)
     predict_pictures(model, found, to, display, of["top"], predictor)
@@ -136,7 +138,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
     model = load_model(options["workdir"])
     if options["classes"]:
-        semantics, names = new_semantics(model, source, options["text_encoder"])
+        semantics, names = new_semantics(model, source, options["text_encoder"], display.say)
     else:
         semantics, names = read_classes(source, options["key"])
         if options["key"] in ("", "semantics"):
