@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import __version__
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
@@ -43,8 +44,20 @@ from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.startup import configure
 
 __all__ = [
-    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "embed", "load_config", "load_data",
-    "load_model", "train", "validate", "write_npz",
+    "DivergenceError",
+    "GZSLData",
+    "Predictions",
+    "TrainedModel",
+    "TrainedRun",
+    "UserError",
+    "__version__",
+    "embed",
+    "load_config",
+    "load_data",
+    "load_model",
+    "train",
+    "validate",
+    "write_npz",
 ]  # fmt: skip
 
 
@@ -104,8 +117,8 @@ def embed(
     Raises:
         UserError: files, options or pictures are wrong; the message says which.
     """
-    asked = embedding.plan(images, classes, output, image_encoder, text_encoder, holdout, unseen, unseen_share, seed)
-    return embedding.embed(asked, display or Display(), bad, batch)
+    asked = embedding.plan(images, classes, output, image_encoder, text_encoder, holdout, unseen, unseen_share, seed, bad, batch)
+    return embedding.embed(asked, display or Display())
 
 
 def train(
@@ -116,10 +129,9 @@ def train(
 
     Args:
         config: of `load_config`.
-        data: of `load_data`, of `embed`, or your own; it is validated, and its semantics are normalised where
-            config.data.normalize_semantics says so, as those of a file are. None to read what `config` names. Of the other fields of
-            config.data, those that change a benchmark (leave_out, unseen_classes, representation_file, stress) must say how
-            the data was made.
+        data: of `load_data`, of `embed`, or your own; None to read what `config` names. It is validated, and its semantics are
+            normalised where config.data.normalize_semantics says so, as those of a file are. Of the other fields of config.data
+            those that change a benchmark (leave_out, unseen_classes, representation_file, stress) must say how it was made.
         workdir: the run folder, '' for a new one under runs/.
         overrides: fields set by hand, for the record.
         display: where progress goes; standard output if None.
