@@ -90,9 +90,7 @@ def train(arguments: Sequence[str]) -> int:
         _train_parser(None).print_help()
         print(f"\nFields of the configuration, with their defaults:\n\n{schema.help_text()}")
         raise SystemExit(0)
-    config, overrides, rest = command_line.taken(arguments)
-    if config is None and any(re.match(r"--?(no)?config\.", argument) for argument in rest):
-        raise UserError(f"--config is missing, whose fields --config.FIELD sets; {_EXAMPLE}")
+    config, overrides, rest = _taken(arguments)
     options = _train_parser(config).parse_args(rest)
     if config is None:
         raise UserError(f"--config is missing; {_EXAMPLE}")
@@ -120,6 +118,14 @@ def train(arguments: Sequence[str]) -> int:
     return 130 if results["interrupted"] else 0
 
 
+def _taken(arguments: Sequence[str]) -> tuple["ConfigDict | None", dict[str, Any], list[str]]:
+    """`command_line.taken`, which leaves fields of no configuration to be told."""
+    config, overrides, rest = command_line.taken(arguments)
+    if config is None and any(re.match(r"--?(no)?config\.", argument) for argument in rest):
+        raise UserError(f"--config is missing, whose fields --config.FIELD sets; {_EXAMPLE}")
+    return config, overrides, rest
+
+
 def _train_parser(config: "ConfigDict | None") -> Parser:
     def guess(name: str, value: str) -> str:
         if name in OPTIONS:
@@ -144,7 +150,7 @@ def convert(arguments: Sequence[str]) -> int:
     config: ConfigDict | None = None
     overrides: dict[str, Any] = {}
     if arguments[:1] == ["to-jax"] and not {"-h", "--help"} & set(arguments):
-        config, overrides, arguments = command_line.taken(arguments)
+        config, overrides, arguments = _taken(arguments)
     options = _convert_parser().parse_args(arguments)
     if options.direction == "to-jax":
         _check_target(options.like, config, overrides)
@@ -192,14 +198,10 @@ def _check_target(like: str | None, config: "ConfigDict | None", overrides: Mapp
 
 
 def _convert_parser() -> Parser:
-    def guess(name: str, value: str) -> str:
-        return "--config is missing, whose fields --config.FIELD sets" if name.startswith("config.") else ""
-
     parser = Parser("d3gzsl convert", description=_CONVERT, exit_codes=_CODES)
     directions = parser.add_subparsers(dest="direction", required=True, metavar="to-jax|to-torch", title="directions")
     inward = directions.add_parser(
-        "to-jax", help="PyTorch's weights into a run or a model of ours", description=_CONVERT + _TO_JAX, exit_codes=_CODES,
-        guess=guess,
+        "to-jax", help="PyTorch's weights into a run or a model of ours", description=_CONVERT + _TO_JAX, exit_codes=_CODES
     )
     inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
     inward.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")

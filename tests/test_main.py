@@ -509,10 +509,10 @@ def test_runs_without_a_folder_get_one_each(tmp_path):
 def test_the_version_and_the_help_by_other_words(capsys):
     for word in ("--version", "version", "-V"):
         with pytest.raises(SystemExit) as ended:
-            main([word])
+            entry.main([word])
         assert ended.value.code == 0
         assert re.fullmatch(r"d3gzsl-jax \d\S*, jax \d\S*, Python 3\.\d+\.\d+\S*\n", capsys.readouterr().out)
     for words, told in ((["help"], "Commands; d3gzsl COMMAND --help"), (["help", "predict"], "Classes of pictures, or of raw feature rows")):
         with pytest.raises(SystemExit):
-            main(words)
+            entry.main(words)
         assert told in capsys.readouterr().out
