@@ -128,7 +128,8 @@ def _synthesize(options: dict[str, Any], display: "Display") -> None:
 
 def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
-    from d3gzsl_jax.runs.described_classes import new_semantics
+    from d3gzsl_jax.encoders.texts import split
+    from d3gzsl_jax.runs.described_classes import new_semantics, table_of
     from d3gzsl_jax.runs.encoded_model import check_made_alike
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
@@ -136,9 +137,12 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
 
     source = options["classes"] or options["semantics"]
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
+    if options["text_encoder"]:
+        split(options["text_encoder"])
+    table = table_of(source) if options["classes"] else None  # what is wrong with it is told before a model is loaded
     model = load_model(options["workdir"])
-    if options["classes"]:
-        semantics, names = new_semantics(model, source, options["text_encoder"], display.say)
+    if table:
+        semantics, names = new_semantics(model, table, options["text_encoder"], display.say)
     else:
         semantics, names = read_classes(source, options["key"])
         if options["key"] in ("", "semantics"):
@@ -147,8 +151,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     grown = model.add_classes(semantics, names, data_of(model.config, options["data_root"]))
     grown.write(output)
     ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
-    known = len(grown.class_names)
-    display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
+    display.say(f"wrote {output}: a model that knows {len(grown.class_names)} classes; new: {ids}, {', '.join(names)}")
 
 
 def _model(options: dict[str, Any], display: "Display", classifier: bool, baseline: str = "") -> "TrainedModel":

@@ -86,6 +86,7 @@ def test_options_that_exclude_each_other(run, tmp_path, capsys):
         ([f"--classes={tmp_path}/new.csv", "--key=x"], "--key goes with --semantics"),
         ([f"--semantics={tmp_path}/new.csv", "--text-encoder=clip:x"], "--text-encoder goes with --classes"),
         ([f"--classes={tmp_path}/none.csv"], "none.csv: no such file"),
+        ([f"--classes={tmp_path}/new.csv", "--text-encoder=words"], "text encoder 'words': expected sentence-transformers:NAME"),
     ):
         assert main([*start, *further]) == 2
         assert message in capsys.readouterr().err
