@@ -137,7 +137,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
 
     source = options["classes"] or options["semantics"]
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
-    if options["text_encoder"]:
+    if options["classes"] and options["text_encoder"]:
         split(options["text_encoder"])
     table = table_of(source) if options["classes"] else None  # what is wrong with it is told before a model is loaded
     model = load_model(options["workdir"])
