@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from d3gzsl_jax import __version__
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.open_npz import write_npz
-from d3gzsl_jax.data.load import load
+from d3gzsl_jax.data.load import at_hand, load
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.encoders import embed as embedding
 from d3gzsl_jax.errors import DivergenceError, UserError
@@ -43,8 +44,20 @@ from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.startup import configure
 
 __all__ = [
-    "DivergenceError", "GZSLData", "Predictions", "TrainedModel", "TrainedRun", "UserError", "embed", "load_config", "load_data",
-    "load_model", "train", "validate", "write_npz",
+    "DivergenceError",
+    "GZSLData",
+    "Predictions",
+    "TrainedModel",
+    "TrainedRun",
+    "UserError",
+    "__version__",
+    "embed",
+    "load_config",
+    "load_data",
+    "load_model",
+    "train",
+    "validate",
+    "write_npz",
 ]  # fmt: skip
 
 
@@ -104,8 +117,8 @@ def embed(
     Raises:
         UserError: files, options or pictures are wrong; the message says which.
     """
-    asked = embedding.plan(images, classes, output, image_encoder, text_encoder, holdout, unseen, unseen_share, seed)
-    return embedding.embed(asked, display or Display(), bad, batch)
+    asked = embedding.plan(images, classes, output, image_encoder, text_encoder, holdout, unseen, unseen_share, seed, bad, batch)
+    return embedding.embed(asked, display or Display())
 
 
 def train(
@@ -116,7 +129,9 @@ def train(
 
     Args:
         config: of `load_config`.
-        data: of `load_data`, or `validate`d data of your own; None to read what `config` names.
+        data: of `load_data`, of `embed`, or your own; None to read what `config` names. It is validated, and its semantics are
+            normalised where config.data.normalize_semantics says so, as those of a file are. Of the other fields of config.data
+            those that change a benchmark (leave_out, unseen_classes, representation_file, stress) must say how it was made.
         workdir: the run folder, '' for a new one under runs/.
         overrides: fields set by hand, for the record.
         display: where progress goes; standard output if None.
@@ -124,8 +139,9 @@ def train(
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down.
     """
+    check.check(config)
     configure(keep_compiled=bool(config.get("compile_cache", True)))
-    data = data if data is not None else load_data(config)
+    data = at_hand(data, config.data) if data is not None else load(config.dataset, config.data)
     folder, new = (str(workdir), []) if bucket.is_in_one(workdir) else made(workdir, data.name)
     try:
         results = train_on(data, config, str(folder), display, overrides)

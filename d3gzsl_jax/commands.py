@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.config import check, command_line, schema
-from d3gzsl_jax.config.load import flat, load_config
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.location import check_files, root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents
 from d3gzsl_jax.runs.model_commands import MODES, OPTIONS, of_mode
 from d3gzsl_jax.system import joining, paths
-from d3gzsl_jax.system.options import Parser, flag, one_of, share, whole
+from d3gzsl_jax.system.options import Parser, flag, one_of, require_same, share, whole
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -90,9 +90,7 @@ def train(arguments: Sequence[str]) -> int:
         _train_parser(None).print_help()
         print(f"\nFields of the configuration, with their defaults:\n\n{schema.help_text()}")
         raise SystemExit(0)
-    config, overrides, rest = command_line.taken(arguments)
-    if config is None and any(re.match(r"--?(no)?config\.", argument) for argument in rest):
-        raise UserError(f"--config is missing, whose fields --config.FIELD sets; {_EXAMPLE}")
+    config, overrides, rest = _taken(arguments)
     options = _train_parser(config).parse_args(rest)
     if config is None:
         raise UserError(f"--config is missing; {_EXAMPLE}")
@@ -120,6 +118,14 @@ def train(arguments: Sequence[str]) -> int:
     return 130 if results["interrupted"] else 0
 
 
+def _taken(arguments: Sequence[str]) -> tuple["ConfigDict | None", dict[str, Any], list[str]]:
+    """`command_line.taken`, which leaves fields of no configuration to be told."""
+    config, overrides, rest = command_line.taken(arguments)
+    if config is None and any(re.match(r"--?(no)?config\.", argument) for argument in rest):
+        raise UserError(f"--config is missing, whose fields --config.FIELD sets; {_EXAMPLE}")
+    return config, overrides, rest
+
+
 def _train_parser(config: "ConfigDict | None") -> Parser:
     def guess(name: str, value: str) -> str:
         if name in OPTIONS:
@@ -141,7 +147,14 @@ def _train_parser(config: "ConfigDict | None") -> Parser:
 
 def convert(arguments: Sequence[str]) -> int:
     """Weights from PyTorch into a run or a model, and back."""
+    config: ConfigDict | None = None
+    overrides: dict[str, Any] = {}
+    if arguments[:1] == ["to-jax"] and not {"-h", "--help"} & set(arguments):
+        config, overrides, arguments = _taken(arguments)
     options = _convert_parser().parse_args(arguments)
+    if options.direction == "to-jax":
+        _check_target(options.like, config, overrides)
+        options.config, options.overrides = config, overrides
     if options.data_root and not (options.config if options.direction == "to-jax" else options.checkpoint):
         means = "with --config" if options.direction == "to-jax" else "with --checkpoint"
         raise UserError(f"--data-root: means something {means} alone, else no data is read; leave it out")
@@ -151,13 +164,15 @@ def convert(arguments: Sequence[str]) -> int:
             inputs.append(paths.clean(given, f"--{name}"))
             if not os.path.lexists(inputs[-1]):
                 raise UserError(f"--{name}={given}: no such file or folder")
-    config = None
     if options.direction == "to-jax":
         if os.path.lexists(paths.clean(options.output, "--output")):
             raise UserError(f"--output {options.output}: is there already; name a new folder")
         options.output = contents.output(options.output, "--output", contents.is_model, "saved model", inputs)
-        if options.config is not None:
-            config = options.config = load_config(options.config, {"data.root": options.data_root} if options.data_root else {})
+        if config is not None:
+            if options.data_root:
+                require_same("--config.data.root", overrides.get("data.root", options.data_root), "--data-root", options.data_root)
+                overrides |= {"data.root": options.data_root}
+                config.data.root = options.data_root
             check.check(config)
             with root_named("--data-root"):
                 check_files(config.dataset, config.data)
@@ -174,6 +189,14 @@ def convert(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _check_target(like: str | None, config: "ConfigDict | None", overrides: Mapping[str, Any]) -> None:
+    """Refuses weights that nothing says what to make of, or two things say."""
+    if (config is None) == (like is None):
+        raise UserError("--config or --like is missing" if config is None else "--config and --like: give one of them")
+    if config is not None and config.seeds:
+        raise UserError(f"config.seeds={config.seeds}: of the weights one run is made; give config.seed, or leave it out")
+
+
 def _convert_parser() -> Parser:
     parser = Parser("d3gzsl convert", description=_CONVERT, exit_codes=_CODES)
     directions = parser.add_subparsers(dest="direction", required=True, metavar="to-jax|to-torch", title="directions")
@@ -181,9 +204,9 @@ def _convert_parser() -> Parser:
         "to-jax", help="PyTorch's weights into a run or a model of ours", description=_CONVERT + _TO_JAX, exit_codes=_CODES
     )
     inward.add_argument("--torch", required=True, metavar="FILE|FOLDER", help="a .pt or .npz file, or a folder of <network>.pt")
-    target = inward.add_mutually_exclusive_group(required=True)
-    target.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
-    target.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
+    inward.add_argument("--config", metavar="FILE.py[:VARIANT]", help="of the run to make; its data is read")
+    inward.add_argument("--config.GROUP.FIELD", dest="field", metavar="VALUE", help="sets a field of it")
+    inward.add_argument("--like", metavar="FOLDER", help="a finished run or saved model, to make a model like it")
     inward.add_argument("--data-root", default="", metavar="FOLDER", help="with --config: in place of config.data.root")
     inward.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
     outward = directions.add_parser(
@@ -207,8 +230,7 @@ def embed(arguments: Sequence[str]) -> int:
     from d3gzsl_jax.encoders.embed import plan
     from d3gzsl_jax.runs.display import Display
 
-    on_bad, batch, source = options.pop("bad"), options.pop("batch"), options.pop("images")
-    embedded(plan(source, **options), Display(), on_bad, batch)
+    embedded(plan(options.pop("images"), **options), Display())
     return 0
 
 

@@ -5,7 +5,9 @@ Networks and layers are named as in tests/golden/README.md; `d3gzsl convert to-j
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -144,7 +146,10 @@ def like_model(path: str, arrays: dict[str, np.ndarray], model: TrainedModel) ->
     return found if found.prediction in found.predictors else dataclasses.replace(found, prediction=found.predictors[0])
 
 
-def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, folder: Path, display: Display) -> TrainedModel:
+def write_run(
+    path: str, arrays: dict[str, np.ndarray], config: ConfigDict, folder: Path, display: Display,
+    overrides: Mapping[str, Any] | None = None,
+) -> TrainedModel:
     """Makes `folder` a run that has the weights `arrays`, read from `path`, and no outer step behind it; returns its model.
 
     Raises:
@@ -177,7 +182,7 @@ def write_run(path: str, arrays: dict[str, np.ndarray], config: ConfigDict, fold
     run = Run(RunSettings.of(config), setup, run_folder, checkpoints, display, model.final_classifier)
     try:
         run_folder.write("config.json", saved_config.content(config.to_dict()))
-        run_folder.write("overrides.json", {})
+        run_folder.write("overrides.json", dict(overrides or {}))
         run_folder.write("environment.json", {"data": {"name": data.name, "sha256": digest(data)}, "starts": []})
         if teacher:
             report = run.evaluator.teacher(model.teacher, teacher, config.teacher.threshold)
@@ -208,7 +213,7 @@ def to_jax(arguments: argparse.Namespace, display: Display) -> None:
         config: ConfigDict = arguments.config
         arrays = torch_files.read(arguments.torch, networks(_layout(config)))
         with root_named("--data-root"), paths.made_folder(target.parent, "--output"), atomic.replacing_folder(target) as part:
-            model = write_run(arguments.torch, arrays, config, part, display)
+            model = write_run(arguments.torch, arrays, config, part, display, arguments.overrides)
     places = {leaf.key for leaves in _layout(model.config).values() for leaf in leaves}
     dropped = ", ".join(of.rstrip(".") for of in _UNUSED if any(key.startswith(of) and key not in places for key in arrays))
     said = f"; {dropped}, which nothing uses, was dropped" if dropped else ""

@@ -9,11 +9,14 @@ Without a command --mode says which, and without that it is `train`.
 
 import difflib
 import gc
+import platform
 import re
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
 
+from d3gzsl_jax import __version__
 from d3gzsl_jax.commands import COMMANDS, MODES
 from d3gzsl_jax.errors import AgreedError, DivergenceError, Terminated, UserError
 from d3gzsl_jax.system import terminal
@@ -30,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _end(2, "", str(error))
     if not name:
-        print(overview())
+        print(versions() if arguments else overview())
         raise SystemExit(0)  # as the help of a command ends
     try:
         return _left(_ended(name, arguments))
@@ -60,7 +63,7 @@ def overview() -> str:
     d3gzsl train --config=configs/digits.py --workdir=runs/digits
     d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv
 
-Commands; d3gzsl COMMAND --help lists the options of one, with their defaults:
+Commands; d3gzsl COMMAND --help lists the options of one, with their defaults, and d3gzsl --version says which this is:
 {listed}
 
 d3gzsl, python -m d3gzsl_jax and python -m d3gzsl_jax.main are the same. Without a command, --config=... trains
@@ -71,12 +74,21 @@ by ctrl-C, 141 nobody reads the output any more, 143 SIGTERM (what there was is 
 Ctrl-C and SIGTERM are how serve ends: 0, unless a request was cut off."""
 
 
+def versions() -> str:
+    """What a report of a fault begins with."""
+    return f"d3gzsl-jax {__version__}, jax {metadata.version('jax')}, Python {platform.python_version()}"
+
+
 def _chosen(given: list[str]) -> tuple[str, list[str]]:
-    """The command that is meant, '' for the overview, and its arguments.
+    """The command that is meant and its arguments; '' for the overview, or with --version for that.
 
     Raises:
         UserError: there is no such command or mode.
     """
+    if given in (["version"], ["--version"], ["-version"], ["-V"]):
+        return "", ["--version"]
+    if given[:1] == ["help"]:
+        given = [*given[1:], "--help"]
     if given and not given[0].startswith("-"):
         if given[0] in COMMANDS:
             return given[0], given[1:]

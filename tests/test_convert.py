@@ -20,6 +20,7 @@ from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.model_commands import run_mode
+from d3gzsl_jax.runs.synthesize_file import output_file
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.training import build as model_module
 from tests.conftest import ROOT
@@ -319,6 +320,48 @@ def test_keys_that_are_no_text_and_a_network_in_two_files_are_refused(tmp_path, 
         torch.save({"fc1.bias": torch.zeros(3)}, folder / name)
     assert convert("--torch", folder, "--config", config_file, "--output", tmp_path / "out") == 2
     assert "holds generator.pt and generator.pth, two files of one network; take one out" in capsys.readouterr().err
+
+
+def test_one_array_under_two_keys_is_refused(tmp_path):
+    array = np.zeros(3, np.float32)
+    for number, keys in enumerate((("generator/fc1.bias", "generator.fc1.bias"), ("fc.weight", "fc/weight"), ("fc/fc.weight", "fc.weight"))):
+        np.savez(path := tmp_path / f"{number}.npz", **dict.fromkeys(keys, array))
+        with pytest.raises(UserError, match=rf"{number}.npz: holds .* twice, under keys that mean the same; take one out"):
+            torch_files.read(path, ("generator", "fc"))
+
+
+def test_the_case_of_a_suffix_means_nothing(tmp_path):
+    arrays = {"generator/fc1.bias": np.ones(3, np.float32)}
+    torch_files.write(tmp_path / "W.NPZ", arrays)
+    assert np.load(tmp_path / "W.NPZ").files == ["generator/fc1.bias"]
+    np.testing.assert_array_equal(torch_files.read(tmp_path / "W.NPZ", ("generator",))["generator/fc1.bias"], 1)
+    assert output_file(tmp_path / "rows.NPZ", "--output") == tmp_path / "rows.NPZ"
+    torch = pytest.importorskip("torch")  # its files
+    (tmp_path / "folder").mkdir()
+    torch.save({"fc1.bias": torch.ones(3)}, tmp_path / "folder" / "generator.PT")
+    assert list(torch_files.read(tmp_path / "folder", ("generator",))) == ["generator/fc1.bias"]
+
+
+def test_fields_are_set_as_in_training(tmp_path, monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(convert_torch, "to_jax", lambda options, display: given.append(options))
+    np.savez(tmp_path / "w.npz", **{"fc.bias": np.zeros(3, np.float32)})
+    to_jax = ["convert", "to-jax", f"--torch={tmp_path / 'w.npz'}", f"--output={tmp_path / 'out'}"]
+    assert main([*to_jax, "--config=digits", "--config.seed=1", "--config.train.batch_size", "32"]) == 0
+    assert given[0].config.seed == 1 and given[0].config.train.batch_size == 32
+    assert given[0].overrides == {"seed": 1, "train.batch_size": 32}
+    for more, told in (
+        (["--config=digits", "--config.seeds=(0,1)"], "config.seeds=(0, 1): of the weights one run is made"),
+        (["--config=digits", "--config.sead=1"], "--config.sead: no such field; did you mean --config.seed?"),
+        (["--config=digits", "--config.seed=x"], "seed"), (["--config=digits", "--config.train.epochs=0"], "must be at least 1"),
+        (["--config.seed=1"], "--config is missing, whose fields --config.FIELD sets"),
+        (["--config=digits", f"--like={tmp_path}"], "--config and --like: give one of them"),
+        (["--config=own", "--config.data.root=a.npz", "--data-root=b.npz"], "--config.data.root=a.npz and --data-root=b.npz: give one"),
+    ):
+        assert main([*to_jax, *more]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1, error
+    assert len(given) == 1 and not (tmp_path / "out").exists()
 
 
 def test_data_root_is_refused_where_no_data_is_read_and_named_where_it_is_missing(tmp_path, capsys):

@@ -57,6 +57,20 @@ def commands(page):
     yield from (" ".join(code.split()) for code in CODE.findall(prose(page)))
 
 
+def test_the_page_of_the_api_has_every_name():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    found = []
+    for name in re.findall(r"^::: ([\w.]+)$", page, re.MULTILINE):
+        try:
+            found.append(importlib.import_module(name))
+        except ModuleNotFoundError:
+            module, _, last = name.rpartition(".")
+            found.append(getattr(importlib.import_module(module), last))
+    inside = [value for module in found if isinstance(module, type(re)) for value in vars(module).values()]
+    for name in api.__all__:
+        assert any(getattr(api, name) is value for value in [*found, *inside]) or f"`d3.{name}`" in page, name
+
+
 def words(command):
     try:
         return shlex.split(command)

@@ -504,3 +504,15 @@ def test_runs_without_a_folder_get_one_each(tmp_path):
     runs = [subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [run.wait(timeout=300) for run in runs] == [0, 0]
     assert len(list(tmp_path.glob("runs/digits-*/results.json"))) == 2
+
+
+def test_the_version_and_the_help_by_other_words(capsys):
+    for word in ("--version", "version", "-V"):
+        with pytest.raises(SystemExit) as ended:
+            entry.main([word])
+        assert ended.value.code == 0
+        assert re.fullmatch(r"d3gzsl-jax \d\S*, jax \d\S*, Python 3\.\d+\.\d+\S*\n", capsys.readouterr().out)
+    for words, told in ((["help"], "Commands; d3gzsl COMMAND --help"), (["help", "predict"], "Classes of pictures, or of raw feature rows")):
+        with pytest.raises(SystemExit):
+            entry.main(words)
+        assert told in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """From config.data to a validated GZSLData."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -17,8 +19,12 @@ from d3gzsl_jax.data.semantics import check_semantics, normalize_semantics
 from d3gzsl_jax.data.stress import OFF, stress
 from d3gzsl_jax.data.subset import declare_unseen, leave_out
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import clean_name
+from d3gzsl_jax.text import clean_name, shortened
+
+_APPLIED = ("representation_file", "unseen_classes", "leave_out")
+_ASKED = "asked"  # in provenance: those of them by which the data was made, as the configuration had them
 
 
 def load(name: str, config: ConfigDict) -> GZSLData:
@@ -54,10 +60,55 @@ def load(name: str, config: ConfigDict) -> GZSLData:
         data = validate(leave_out(data, config.leave_out))
     stressed = stress(data, config.get("stress", OFF))
     data = validate(stressed) if stressed is not data else data
-    semantics = normalize_semantics(data) if config.normalize_semantics else data.semantics
-    provenance = dict(data.provenance) | {"normalized": bool(config.normalize_semantics)}
-    data = dataclasses.replace(data, semantics=semantics, provenance=provenance)
-    if config.normalize_semantics:
+    if asked := {field: config[field] for field in _APPLIED if config.get(field, "")}:
+        data = dataclasses.replace(data, provenance=dict(data.provenance) | {_ASKED: asked})
+    return _normalized(data, config.normalize_semantics)
+
+
+def at_hand(data: GZSLData, config: ConfigDict) -> GZSLData:
+    """Data that a caller has, as a run of `config` is trained on it: validated, its semantics normalised where config.data says so
+    and they are not yet. What else config.data does to data was done when `load` read it, or it is refused: the configuration of a
+    run is to say what it was trained on.
+
+    Args:
+        data: of `load`, or made otherwise.
+        config: config.data; of where data lies it says nothing here.
+
+    Raises:
+        UserError: the data is wrong, or was not made as a field says, which is named.
+    """
+    data = validate(data)
+    known: dict[str, Any] = {"source": "arrays", "feature_file": "", "semantics": "arrays", "sha256": {}} | dict(data.provenance)
+    made, wanted = _by_field(known.get(_ASKED, {}), known.get("stress", {})), _by_field(config, config.get("stress", {}))
+    if not known.get("stress") or made == wanted:  # without stress its seed means nothing
+        del made["stress.seed"], wanted["stress.seed"]
+    for field, value in wanted.items():
+        if value != made[field]:
+            raise UserError(
+                f"config.data.{field}={shortened(value)}: the data that is given was made with {shortened(made[field])}; make it "
+                "by load_data(config), or set the field as it was made"
+            )
+    is_unit = bool(known.get("normalized"))
+    if is_unit and not config.normalize_semantics:
+        raise UserError(
+            "config.data.normalize_semantics=False: the semantics of the data that is given were normalised when it was loaded; "
+            "make it by load_data(config), or set the field to True"
+        )
+    data = dataclasses.replace(data, provenance=known)
+    return data if is_unit else _normalized(data, config.normalize_semantics)
+
+
+def _by_field(asked: Mapping[str, Any], stressed: Mapping[str, Any]) -> dict[str, Any]:
+    """By field what a benchmark is made with besides its files."""
+    found = {field: asked.get(field, "") for field in _APPLIED}
+    return found | {f"stress.{name}": stressed.get(name, off) for name, off in (OFF | {"seed": 0}).items()}
+
+
+def _normalized(data: GZSLData, normalizes: bool) -> GZSLData:
+    """Validated data with semantics of length 1, if it `normalizes`, and a note of whether it does."""
+    semantics = normalize_semantics(data) if normalizes else data.semantics
+    data = dataclasses.replace(data, semantics=semantics, provenance=dict(data.provenance) | {"normalized": bool(normalizes)})
+    if normalizes:
         check_semantics(data, " after normalisation")
     return data
 

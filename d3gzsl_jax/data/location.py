@@ -24,6 +24,21 @@ def root_named(option: str) -> Iterator[None]:
         raise type(error)(str(error).replace("--config.data.root", option)) from None
 
 
+def moved(config: ConfigDict, root: str) -> ConfigDict:
+    """The configuration of a run whose data is now at `root`, '' for where it was.
+
+    Raises:
+        UserError: its data is in no file.
+    """
+    if not root:
+        return config
+    if config.data.source == "digits":
+        raise UserError("--data-root: the data is the digits, which come with scikit-learn and lie nowhere else; leave it out")
+    config = config.copy_and_resolve_references()
+    config.data.root = root
+    return config
+
+
 def check_files(name: str, config: ConfigDict) -> None:
     """Refuses files or folders that are missing, as reading them would.
 

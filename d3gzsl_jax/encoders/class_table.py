@@ -8,6 +8,7 @@
 A class may have several descriptions, a line each.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,22 +69,61 @@ def read_class_table(path: str | Path, option: str = "--classes") -> ClassTable:
         if len(cells) != len(header):
             hint = "; a text with a comma needs double quotes around it" if len(cells) > len(header) and _WORDS in folded else ""
             raise UserError(f"{path}: line {line} has {len(cells)} cells, needs {len(header)} ({listed(header)}){hint}")
-        if not clean_name(cells[folded.index(_KEY)]):
-            raise UserError(f"{path}: line {line} names no class")
-    _require_one_spelling(path, [(line, clean_name(cells[folded.index(_KEY)])) for line, cells in lines[1:]])
-    return (_described if _WORDS in folded else _numbered)(path, header, folded, lines[1:])
+    if _WORDS in folded:
+        label, text = folded.index(_KEY), folded.index(_WORDS)
+        return described([(cells[label], cells[text], line) for line, cells in lines[1:]], str(path))
+    return _numbered(path, header, folded, lines[1:])
 
 
-def _require_one_spelling(path: Path, names: Sequence[tuple[int, str]]) -> None:
-    """Refuses names that differ in case, blanks or underscores alone: they would be two classes."""
-    first: dict[str, tuple[int, str]] = {}
-    for line, name in names:
-        before, other = first.setdefault(evened(name), (line, name))
+def described(entries: Sequence[tuple[object, object, int]], path: str = "") -> ClassTable:
+    """The table of names with a description each; of a name that comes again it is a further description.
+
+    Args:
+        entries: (name, description, line of the file, 0 without one), as they were given.
+        path: the file, for messages.
+
+    Raises:
+        UserError: there is none, a name or a description is no text or empty, a class has a description twice, or two names differ
+            in case, blanks or underscores alone.
+    """
+    if not entries:
+        raise UserError("no new classes are given; give each a name and a description")
+    found: dict[str, list[str]] = {}
+    names = _cleaned([(name, line) for name, _, line in entries], path)
+    for name, (_, given, line) in zip(names, entries, strict=True):
+        where, text = _where(path, line), clean_name(given)
+        if not isinstance(given, str) and text:
+            raise UserError(f"{where}class {shortened(name)}: its description is {shortened(given)}, which is no text; give one")
+        if not text:
+            raise UserError(f"{where}class {shortened(name)} has no description; say what it looks like")
+        if text in found.setdefault(name, []):
+            raise UserError(f"{where}class {shortened(name)} has this description twice; drop {'the line' if line else 'one'}")
+        found[name].append(text)
+    return ClassTable(tuple(found), tuple(map(tuple, found.values())), None, (), path)
+
+
+def _where(path: str, line: int = 0) -> str:
+    """How a message begins."""
+    return (f"{path}: line {line}: " if line else f"{path}: ") if path else ""
+
+
+def _cleaned(names: Sequence[tuple[object, int]], path: str) -> list[str]:
+    """Names (name, line) of classes, clean; refused where one is none, or where names differ in case, blanks or underscores alone:
+    they would be two classes."""
+    first: dict[str, tuple[str, int]] = {}
+    for given, line in names:
+        name = clean_name(given)
+        if not isinstance(given, str) or not name:
+            nameless = f"{path}: line {line} names no class" if line else f"{shortened(given)} is no name of a class; give a text"
+            raise UserError(nameless)
+        other, before = first.setdefault(evened(name), (name, line))
         if name != other:
+            place = f" in line {before}" if before else ""
             raise UserError(
-                f"{path}: line {line}: class {shortened(name)} is called {shortened(other)} in line {before}; write it one way, or "
+                f"{_where(path, line)}class {shortened(name)} is called {shortened(other)}{place}; write it one way, or "
                 "give two classes names that differ in more than case, blanks and underscores"
             )
+    return [clean_name(name) for name, _ in names]
 
 
 def _check_header(path: Path, header: Sequence[str], folded: Sequence[str]) -> None:
@@ -105,23 +145,11 @@ def _check_header(path: Path, header: Sequence[str], folded: Sequence[str]) -> N
         )
 
 
-def _described(path: Path, header: Sequence[str], folded: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> ClassTable:
-    found: dict[str, list[str]] = {}
-    for line, cells in lines:
-        name, text = clean_name(cells[folded.index(_KEY)]), clean_name(cells[folded.index(_WORDS)])
-        if not text:
-            raise UserError(f"{path}: line {line}: class {shortened(name)} has no description; say what it looks like")
-        if text in found.setdefault(name, []):
-            raise UserError(f"{path}: line {line}: class {shortened(name)} has this description twice; drop the line")
-        found[name].append(text)
-    return ClassTable(tuple(found), tuple(map(tuple, found.values())), None, (), str(path))
-
-
 def _numbered(path: Path, header: Sequence[str], folded: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> ClassTable:
     places = [place for place, name in enumerate(folded) if name != _KEY]
     found: dict[str, list[float]] = {}
-    for line, cells in lines:
-        name = clean_name(cells[folded.index(_KEY)])
+    named = _cleaned([(cells[folded.index(_KEY)], line) for line, cells in lines], str(path))
+    for name, (line, cells) in zip(named, lines, strict=True):
         if name in found:
             raise UserError(f"{path}: line {line}: class {shortened(name)} is there twice; of numbers a class has one line")
         for place in places:
@@ -148,10 +176,28 @@ def class_semantics(table: ClassTable, encoder: "TextEncoder | None") -> np.ndar
     """
     if table.attributes is not None:
         return table.attributes
+    where = _where(table.path)
     if encoder is None or table.descriptions is None:
-        raise UserError(f"{table.path}: has descriptions, which need a text encoder; give one")
+        raise UserError(f"{where}has descriptions, which need a text encoder; give one")
     pairs = zip(table.names, table.descriptions, strict=True)
-    return np.stack([_averaged(encoder, texts, f"{table.path}: class {shortened(name)}") for name, texts in pairs])
+    return np.stack([_averaged(encoder, texts, f"{where}class {shortened(name)}") for name, texts in pairs])
+
+
+def no_descriptions(option: str, table: ClassTable) -> str:
+    """What is said of a text encoder that is named for a table of numbers."""
+    return f"{option}: {table.path or 'the table'} holds numbers, no descriptions; leave the option out"
+
+
+def cut_off(table: ClassTable, encoder: "TextEncoder") -> str:
+    """What is said of descriptions that are longer than the encoder reads; '' where there is none."""
+    count = encoder.too_long(list(itertools.chain(*table.descriptions or ())))
+    if not count:
+        return ""
+    many = f"{count} descriptions are" if count > 1 else "1 description is"
+    return (
+        f"{many} longer than the text encoder reads ({encoder.notes().get('longest')} tokens, some 3 for 2 words): what is "
+        "beyond is cut off; several short ones for a class are averaged"
+    )
 
 
 def _averaged(encoder: "TextEncoder", texts: Sequence[str], where: str) -> np.ndarray:

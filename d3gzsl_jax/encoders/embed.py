@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -17,12 +16,13 @@ from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.data.validate import validate
 from d3gzsl_jax.encoders import feature_cache, images, texts
-from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, read_class_table
-from d3gzsl_jax.encoders.embed_pictures import BATCH, Screen, embed_pictures
+from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, cut_off, no_descriptions, read_class_table
+from d3gzsl_jax.encoders.embed_pictures import BATCH, BATCHES, Screen, embed_pictures, require_bad
 from d3gzsl_jax.encoders.pictures import Picture, find_pictures, require_outside
 from d3gzsl_jax.encoders.split import Split, drawn_split
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.system import atomic, paths
+from d3gzsl_jax.system.options import require_whole
 from d3gzsl_jax.text import csv_row, cut, listed, nearest, shortened
 
 IMAGE_ENCODER, TEXT_ENCODER = "resnet101", "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2"
@@ -40,14 +40,16 @@ class Plan(NamedTuple):
     options: dict[str, Any]
     image_encoder: str
     text_encoder: str
+    bad: str
+    batch: int
 
 
 def plan(
     images_source: str | os.PathLike[str], classes: str | os.PathLike[str], output: str | os.PathLike[str],
     image_encoder: str = IMAGE_ENCODER, text_encoder: str = "", holdout: float = 0.2, unseen: str = "", unseen_share: float = 0.0,
-    seed: int = 0,
+    seed: int = 0, bad: str = "refuse", batch: int = BATCH,
 ) -> Plan:
-    """Reads the table, finds the pictures and checks that they belong together.
+    """Reads the table, finds the pictures and checks that they belong together; arguments as of `api.embed`.
 
     Raises:
         UserError: they do not, or an option means nothing; nothing has been computed.
@@ -56,10 +58,13 @@ def plan(
         raise UserError("--unseen and --unseen-share: both say which classes are held out; give one of them")
     if not 0 <= holdout < 1 or not 0 <= unseen_share < 1:
         raise UserError("--holdout and --unseen-share are shares: give a number from 0 to below 1")
+    require_bad(bad)
+    require_whole("--batch", batch, *BATCHES)
+    require_whole("--seed", seed, 0, 2**32 - 1)
     kind, name = images.split(image_encoder)
     table = read_class_table(Path(classes))
     if table.descriptions is None and text_encoder:
-        raise UserError(f"--text-encoder: {table.path} holds numbers, no descriptions; leave the option out")
+        raise UserError(no_descriptions("--text-encoder", table))
     if table.attributes is not None:
         _without_pictures(table, table.attributes)
     if table.descriptions is not None:
@@ -78,10 +83,10 @@ def plan(
             f"{table.path}: every class has pictures, and none is unseen; add lines of classes without pictures, or hold some "
             "out by --unseen or --unseen-share"
         )
-    return Plan(pictures, table, labels, target, options, image_encoder, text_encoder)
+    return Plan(pictures, table, labels, target, options, image_encoder, text_encoder, bad, batch)
 
 
-def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BATCH) -> GZSLData:
+def embed(asked: Plan, display: Screen) -> GZSLData:
     """Makes features of the pictures and semantics of the classes, and writes the benchmark.
 
     What is done is kept in a folder beside the output, NAME.npz.features, until that is written: a run that was killed goes on with
@@ -90,8 +95,6 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
     Args:
         asked: of `plan`.
         display: where progress goes.
-        on_bad: 'refuse' or 'skip' pictures that cannot be read.
-        batch: pictures an encoder gets at once.
 
     Raises:
         UserError: an encoder or a picture cannot be read, or a file not be written.
@@ -111,17 +114,14 @@ def embed(asked: Plan, display: Screen, on_bad: str = "refuse", batch: int = BAT
             text = texts.text_encoder(asked.text_encoder)
         with display.doing("reading the descriptions", logged=False):
             semantics, text_notes = class_semantics(table, text), text.notes()
-        if cut_off := text.too_long(list(itertools.chain(*table.descriptions))):
-            display.say(
-                f"{cut_off} descriptions are longer than the text encoder reads ({text_notes.get('longest')} tokens, some 3 for 2 "
-                "words): their ends are cut off; several short ones for a class are averaged"
-            )
+        if told := cut_off(table, text):
+            display.say(told)
         del text
     else:
         semantics = class_semantics(table, None)
     without = _without_pictures(table, semantics)
     with paths.made_folder(cache, "folder for features"):
-        found = embed_pictures(asked.pictures, image, display, on_bad, cache, batch)
+        found = embed_pictures(asked.pictures, image, display, asked.bad, cache, asked.batch)
     labels = _numbers(found.pictures, asked.labels)
     split = drawn_split(labels, table.names, **asked.options)
     data = validate(

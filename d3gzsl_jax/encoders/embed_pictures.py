@@ -13,12 +13,15 @@ from d3gzsl_jax.encoders.feature_cache import FeatureCache, key
 from d3gzsl_jax.encoders.images import ImageEncoder
 from d3gzsl_jax.encoders.pictures import Picture, bad_ones, check_picture, open_picture
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.text import cut
+from d3gzsl_jax.text import cut, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-BATCH = 32
+BATCH, BATCHES = 32, (1, 2**16)
+"""Pictures that an encoder gets at once: usually, and the least and the most."""
+BAD = ("refuse", "skip")
+"""What may be done with pictures that cannot be read."""
 _KEEP_EVERY = 20.0  # seconds, of which at most that much work is lost
 _KEEP_ROWS = 2048
 
@@ -68,8 +71,7 @@ def embed_pictures(
     Raises:
         UserError: no picture can be read; or with 'refuse', one cannot.
     """
-    if on_bad not in ("refuse", "skip"):
-        raise ValueError(f"on_bad={on_bad!r}: 'refuse' or 'skip'")
+    require_bad(on_bad)
     bad = _seen_bad(pictures, display)
     _refuse(_named(bad), len(pictures), on_bad)
     store = FeatureCache(Path(cache), encoder.notes(), encoder.size) if cache is not None else None
@@ -110,6 +112,16 @@ def embed_pictures(
     if not good:
         raise UserError(f"none of {len(pictures)} pictures can be read: {bad_ones(skipped)}")
     return Embedded(rows.of([keys[picture.path] for picture in good]), good, skipped)
+
+
+def require_bad(bad: str) -> None:
+    """Refuses what says nothing of pictures that cannot be read.
+
+    Raises:
+        UserError: naming the words.
+    """
+    if bad not in BAD:
+        raise UserError(f"--bad={shortened(bad)}: expected one of {', '.join(BAD)}")
 
 
 class _Rows:

@@ -5,18 +5,23 @@ import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.data.formats.csv_lines import csv_lines
 from d3gzsl_jax.encoders.libraries import library
 from d3gzsl_jax.errors import UserError, cannot_read, reason
 from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.host_memory import free_host_memory, size
 from d3gzsl_jax.text import clean_name, cut, listed, shortened
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
 _EXTRA = "onnx"  # the smallest that has Pillow: with those of other encoders it is there
+_LARGE = 2**24  # pixels from which on memory is looked at: to ask the system takes as long as to read a small picture
+_BYTES = 8  # of a pixel, at the least: as it is read, and as RGB
+_AT_ONCE = 2**20  # pixels
 _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "icon\r")
 
 
@@ -103,7 +108,7 @@ def _in_csv(path: Path) -> Iterator[Picture]:
         if (place := os.path.abspath(file)) in named:  # however it is written
             raise UserError(f"{where}: {shortened(name)} is named twice; name every file once")
         named.add(place)
-        if not os.path.lexists(file):
+        if not paths.is_there(file):
             raise UserError(f"{where}: {shortened(name)}: there is no such file; files count from {path.parent}/")
         yield Picture(file, name.replace(os.sep, "/"), (clean_name(cells[label]) or None) if label is not None else None)
 
@@ -118,26 +123,30 @@ def require_outside(output: Path, option: str, source: Path) -> None:
         raise UserError(f"{option}={output}: lies in the folder of the pictures; name another place")
 
 
-def open_picture(path: Path, name: str = "") -> "Image":
+def open_picture(path: Path | IO[bytes], name: str = "") -> "Image":
     """RGB pixels, turned upright as EXIF says; of an animation the first frame, of transparent ones on white; 16 bits become 8.
 
     Args:
-        path: the file.
+        path: the file, or what it holds.
         name: what messages call it; its path if ''.
 
     Raises:
-        UserError: it is no whole picture, in one line.
+        UserError: it is no whole picture, or memory does not hold its pixels, in one line.
     """
     pillow, exif = library("PIL.Image", _EXTRA, "pictures"), library("PIL.ImageOps", _EXTRA, "pictures")
     name = cut(name or str(path))
-    _require_file(path, name)
+    if isinstance(path, Path):
+        _require_file(path, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF and of large pictures, which are seen to here
         try:
             with pillow.open(path) as picture:
                 _require_pixels(picture)
+                _require_memory(picture, name)
                 picture.load()
                 return _rgb(_upright(picture, exif), pillow)
+        except UserError:
+            raise
         except Exception as error:  # a broken file makes Pillow raise nearly anything
             raise _refusal(name, error, path) from None
 
@@ -175,14 +184,30 @@ def _require_pixels(picture: "Image") -> None:
         raise ValueError("PostScript, a program, which is not run")
 
 
-def _refusal(name: str, error: Exception, path: Path) -> UserError:
+def _require_memory(picture: "Image", name: str) -> None:
+    """Refuses a large picture for whose pixels there is no memory: the system would end the process, not the reading."""
+    width, height = picture.size
+    if width * height < _LARGE:
+        return
+    need, free = _BYTES * width * height, free_host_memory()
+    if need > free:
+        raise UserError(
+            f"{name}: its {width} x {height} pixels need {size(need)} of memory and {size(free)} are free; make it smaller, or "
+            "free some"
+        )
+
+
+def _refusal(name: str, error: Exception, path: Path | IO[bytes]) -> UserError:
     """What is said of a picture that cannot be read."""
     kind = type(error).__name__
-    if isinstance(error, MemoryError) or kind == "DecompressionBombError":
+    if isinstance(error, MemoryError):
+        return UserError(f"{name}: memory ran out for its pixels; make it smaller, or free some")
+    if kind == "DecompressionBombError":
         return UserError(f"{name}: has more pixels than are read (179 million); make it smaller, or remove it")
     if isinstance(error, OSError) and error.errno:
         return cannot_read(name, error)
-    why = "no format that Pillow knows" if kind == "UnidentifiedImageError" else reason(error).replace(str(path), path.name)
+    why = "no format that Pillow knows" if kind == "UnidentifiedImageError" else reason(error)
+    why = why.replace(str(path), path.name) if isinstance(path, Path) else why
     return UserError(f"{name}: is no whole picture ({why}); copy it again, or remove it")
 
 
@@ -196,11 +221,7 @@ def _upright(picture: "Image", exif: Any) -> "Image":
 def _rgb(picture: "Image", pillow: Any) -> "Image":
     """RGB, of whatever mode."""
     if picture.mode.startswith("I"):  # 16 bits of grey, and those of 32 that hold no more
-        import numpy as np
-
-        values = np.asarray(picture).astype(np.int64)
-        high = 255 if picture.mode == "I" and values.size and values.min() >= 0 and values.max() <= 255 else 65535
-        picture = pillow.fromarray(np.rint(np.clip(values, 0, high) * (255 / high)).astype(np.uint8))
+        picture = pillow.fromarray(_eight_bits(picture))
     elif picture.mode == "F":
         raise ValueError("pixels that are floating-point numbers, whose range nothing tells")
     if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
@@ -208,6 +229,21 @@ def _rgb(picture: "Image", pillow: Any) -> "Image":
         ground = pillow.new("RGBA", picture.size, (255, 255, 255, 255))
         return pillow.alpha_composite(ground, picture).convert("RGB")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _eight_bits(picture: "Image") -> "np.ndarray":
+    """(height, width) uint8 of whole numbers of 16 bits, or of 32; by a table and some rows at a time, since computing with all of
+    them at once took 24 bytes a pixel."""
+    import numpy as np
+
+    values = np.asarray(picture)
+    high = 255 if picture.mode == "I" and values.size and values.min() >= 0 and values.max() <= 255 else 65535
+    table, found = np.rint(np.arange(high + 1) * (255 / high)).astype(np.uint8), np.empty(values.shape, np.uint8)
+    rows = max(_AT_ONCE // max(values.shape[1], 1), 1)
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        found[part] = table[np.clip(values[part], 0, high)]
+    return found
 
 
 def _name(name: str) -> str:

@@ -1,5 +1,6 @@
 """What a run folder holds, and by what it is known: nothing else is written over, or removed."""
 
+import contextlib
 import json
 import os
 import re
@@ -94,7 +95,7 @@ def require_run(folder: Path) -> None:
     Raises:
         UserError: naming it.
     """
-    if not os.path.lexists(folder / "config.json"):
+    if not paths.is_there(folder / "config.json"):
         raise UserError(f"--workdir={folder}: {no_run(folder)}")
 
 
@@ -104,21 +105,26 @@ def require_model(folder: Path) -> None:
     Raises:
         UserError: naming it.
     """
-    try:
-        model_folder(folder)
-    except UserError:
-        raise UserError(f"--workdir={folder}: holds no saved model; a run saves one at its end") from None
+    model_folder(folder, f"--workdir={folder}")
 
 
-def model_folder(folder: Path) -> Path:
+def model_folder(folder: Path, called: str = "", hint: str = "") -> Path:
     """Where the saved model of a run lies, or the one that `folder` is.
+
+    Args:
+        folder: of the run or the model.
+        called: what messages call it, its path if ''.
+        hint: what they say at their end.
 
     Raises:
         UserError: there is none.
     """
-    path = folder / MODEL if (folder / MODEL).is_dir() else folder
-    if not (path / "notes").is_dir():
-        raise UserError(f"{folder}: holds no saved model; a run saves one at its end (--checkpoint=last takes its newest state)")
+    called = called or str(folder)
+    if not paths.is_there(folder):
+        raise UserError(f"{called}: no such folder; name that of a run or of a saved model")
+    path = folder / MODEL if paths.is_folder(folder / MODEL) else folder
+    if not paths.is_folder(path / "notes"):
+        raise UserError(f"{called}: holds no saved model; a run saves one at its end{hint}")
     return path
 
 
@@ -156,8 +162,10 @@ def require_no_run(folder: Path, option: str) -> None:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether nothing would be lost: a file of no length, or a folder without entries."""
-    return not any(path.iterdir()) if path.is_dir() else path.is_file() and not path.stat().st_size
+    """Whether nothing would be lost: a file of no length, or a folder without entries. What cannot be known is no."""
+    with contextlib.suppress(PermissionError):
+        return not any(path.iterdir()) if path.is_dir() else path.is_file() and not path.stat().st_size
+    return False
 
 
 def output(

@@ -1,16 +1,24 @@
 """New classes in words, or in the attributes a model knows by name, as the semantic vectors that it takes."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from d3gzsl_jax.data.formats.class_files import new_names
-from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics, read_class_table
+from d3gzsl_jax.encoders.class_table import (
+    ClassTable,
+    class_semantics,
+    cut_off,
+    described,
+    no_descriptions,
+    read_class_table,
+)
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.encoded_model import EncodedModel
-from d3gzsl_jax.text import clean_name, listed, shortened
+from d3gzsl_jax.text import listed
 
 if TYPE_CHECKING:
     from d3gzsl_jax.encoders.texts import TextEncoder
@@ -39,15 +47,8 @@ def table_of(classes: Described) -> ClassTable:
         return classes
     if not isinstance(classes, Mapping):
         return read_class_table(classes)
-    found = {}
-    for name, texts in classes.items():
-        several = [texts] if isinstance(texts, str) else list(texts)
-        found[clean_name(name)] = tuple(clean_name(text) for text in several)
-        if not several or "" in found[clean_name(name)]:
-            raise UserError(f"class {shortened(clean_name(name))} has no description; say what it looks like")
-    if not found:
-        raise UserError("no new classes are given; give each a name and a description")
-    return ClassTable(tuple(found), tuple(found.values()), None, ())
+    several = lambda texts: [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts) or [""]  # noqa: E731
+    return described([(name, text, 0) for name, texts in classes.items() for text in several(texts)])
 
 
 def check_fits(model: Model, table: ClassTable) -> ClassTable:
@@ -105,16 +106,26 @@ def text_encoder_for(model: Model, spec: str = "") -> "TextEncoder":
     return found
 
 
-def new_semantics(model: Model, classes: Described, encoder: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
+def new_semantics(
+    model: Model, classes: Described, encoder: str = "", say: Callable[[str], None] = warnings.warn
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Vectors (k, da) float32, raw, and names of new classes for a model.
 
     Args:
         model: that is to know them.
         classes: with descriptions, for a model that was trained on such, or with its attributes.
         encoder: says where the model's text encoder is now, '' for where it was.
+        say: gets what is to be known of them, as of descriptions that are too long.
 
     Raises:
-        UserError: they do not fit the model, or its text encoder is not there.
+        UserError: they do not fit the model, its text encoder is not there, or one is named for a table of numbers.
     """
     table = check_fits(model, table_of(classes))
-    return class_semantics(table, None if table.descriptions is None else text_encoder_for(model, encoder)), table.names
+    if table.descriptions is None:
+        if encoder:
+            raise UserError(no_descriptions("--text-encoder", table))
+        return class_semantics(table, None), table.names
+    text = text_encoder_for(model, encoder)
+    if told := cut_off(table, text):
+        say(told)
+    return class_semantics(table, text), table.names

@@ -138,7 +138,7 @@ class TrainedModel:
         Args:
             features: (n, dx), as the benchmark's files have them.
             top: k, in 1..C.
-            predictor: 'student', 'classifier' or a baseline's name; '' for the run's own choice.
+            predictor: 'student', 'classifier', 'ensemble' or a baseline's name; '' for the run's own choice.
             representations: (n, dr) of the rows, raw, for a model that was trained with such.
 
         Raises:
@@ -221,8 +221,9 @@ class TrainedModel:
         id, the count and the seed only.
 
         Raises:
-            UserError: the count is not at least 1, or memory does not hold so many rows; `synthesized` hands them out in parts.
+            UserError: there is no such class, count or seed, or memory does not hold so many rows; `synthesized` has them in parts.
         """
+        classes, count, seed = model_rows.checked_synthesis(classes, count, seed, len(self.class_names))
         shape = len(classes) * count, self.feature_size
         if (need := 4 * math.prod(shape)) > (free := memory.free_host_memory()):
             raise UserError(
@@ -238,10 +239,9 @@ class TrainedModel:
         """The rows of `synthesize` in parts (n, dx), one after another, so that any number of them fits memory.
 
         Raises:
-            UserError: the count is not at least 1.
+            UserError: there is no such class, count or seed.
         """
-        if count < 1:
-            raise UserError(f"count {count}: must be at least 1")
+        classes, count, seed = model_rows.checked_synthesis(classes, count, seed, len(self.class_names))
         parts = parts_of_classes(
             self._objective.framework, self.params, stream(root_key(seed), "synthesize"), self._classes.semantics, classes, count
         )

@@ -91,7 +91,8 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.encoders.pictures import require_outside
     from d3gzsl_jax.runs import picture_rows
     from d3gzsl_jax.runs.gallery.write import MOST
-    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures
+    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures, why_no_accuracy
+    from d3gzsl_jax.runs.truth import truth_of
 
     of, predictor = options, options["predictor"] or ""
     source = Path(of["images"] or of["input"])
@@ -108,6 +109,7 @@ def _predict(options: dict[str, Any], display: "Display") -> None:
         return
     model.check_predictor(predictor)
     model.check_top(of["top"])
+    why_no_accuracy(model, truth_of([one.class_name for one in pictures], model.class_names), to)  # refuses, if it is asked for
     encoder = picture_rows.encoder_of(model, of["image_encoder"])
     found = picture_rows.picture_rows(pictures, encoder, display, of["bad"], bool(to.gallery) and len(pictures) <= MOST)
     predict_pictures(model, found, to, display, of["top"], predictor)
@@ -126,7 +128,8 @@ def _synthesize(options: dict[str, Any], display: "Display") -> None:
 
 def _add_classes(options: dict[str, Any], display: "Display") -> None:
     from d3gzsl_jax.data.formats.class_files import check_width, read_classes
-    from d3gzsl_jax.runs.described_classes import new_semantics
+    from d3gzsl_jax.encoders.texts import split
+    from d3gzsl_jax.runs.described_classes import new_semantics, table_of
     from d3gzsl_jax.runs.encoded_model import check_made_alike
     from d3gzsl_jax.runs.model import load_model
     from d3gzsl_jax.runs.model_files import output_folder
@@ -134,9 +137,12 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
 
     source = options["classes"] or options["semantics"]
     output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
+    if options["classes"] and options["text_encoder"]:
+        split(options["text_encoder"])
+    table = table_of(source) if options["classes"] else None  # what is wrong with it is told before a model is loaded
     model = load_model(options["workdir"])
-    if options["classes"]:
-        semantics, names = new_semantics(model, source, options["text_encoder"])
+    if table:
+        semantics, names = new_semantics(model, table, options["text_encoder"], display.say)
     else:
         semantics, names = read_classes(source, options["key"])
         if options["key"] in ("", "semantics"):
@@ -145,8 +151,7 @@ def _add_classes(options: dict[str, Any], display: "Display") -> None:
     grown = model.add_classes(semantics, names, data_of(model.config, options["data_root"]))
     grown.write(output)
     ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
-    known = len(grown.class_names)
-    display.say(f"wrote {output}: a model that knows {known} classes; new: {ids}, {', '.join(names)}")
+    display.say(f"wrote {output}: a model that knows {len(grown.class_names)} classes; new: {ids}, {', '.join(names)}")
 
 
 def _model(options: dict[str, Any], display: "Display", classifier: bool, baseline: str = "") -> "TrainedModel":
@@ -263,7 +268,7 @@ def checked(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
         elif mode == "add_classes":
             contents.require_model(sources["workdir"])
         else:
-            contents.model_folder(sources["workdir"])
+            contents.model_folder(sources["workdir"], hint=" (--checkpoint=last takes its newest state)")
     if options.get("output"):
         known = {"output": paths.clean_output(options["output"], "--output", lambda path: True, "", list(sources.values()))}
     else:

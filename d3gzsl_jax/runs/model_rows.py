@@ -9,6 +9,7 @@ from d3gzsl_jax.data.formats.class_files import new_names
 from d3gzsl_jax.data.semantics import as_float32, check_new, check_values, unit_semantics
 from d3gzsl_jax.data.validate import real_numbers
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.system.options import require_whole
 from d3gzsl_jax.text import shortened
 
 
@@ -73,8 +74,35 @@ def chunks(
         yield features[part], None if representations is None else representations[part]
 
 
+def checked_synthesis(
+    classes: np.ndarray | Sequence[int], count: int, seed: int, known: int
+) -> tuple[np.ndarray, int, int]:
+    """Class ids (k,) int32 of which rows are to be synthesized, how many of each, and the seed.
+
+    Args:
+        classes: (k,) ids.
+        count: rows of each, at least 1.
+        seed: in [0, 2**32).
+        known: how many classes there are.
+
+    Raises:
+        UserError: one of them is something else.
+    """
+    count, seed = require_whole("count", count, 1), require_whole("seed", seed, 0, 2**32 - 1)
+    try:
+        ids = np.asarray(classes)
+    except ValueError:
+        ids = np.zeros((0, 0))
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        hint = "; of a mask give np.flatnonzero(mask)" if ids.dtype.kind == "b" else ""
+        raise UserError(f"classes: need a list of class ids, whole numbers, found {shortened(classes)}{hint}")
+    if (bad := (ids < 0) | (ids >= known)).any():
+        raise UserError(f"classes: there is no class {ids[bad][0]}; ids go from 0 to {known - 1}")
+    return ids.astype(np.int32), count, seed
+
+
 def checked_classes(
-    semantics: np.ndarray, names: tuple[str, ...], known: np.ndarray, known_names: tuple[str, ...], normalizes: bool
+    semantics: np.ndarray, names: Sequence[str], known: np.ndarray, known_names: tuple[str, ...], normalizes: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Semantic vectors of new classes (k, da) float32, as the model's own, and their names, clean.
 
@@ -87,6 +115,8 @@ def checked_classes(
     Raises:
         UserError: sizes do not fit, a name or a vector is there already, or a vector cannot be used.
     """
+    if isinstance(names, str):
+        raise UserError(f"names={shortened(names)}: is one text; give a name for each class, ({shortened(names)},)")
     semantics = as_float32(semantics)
     if semantics.ndim != 2 or semantics.shape[1] != known.shape[1] or len(semantics) != len(names):
         told = f"semantics of shape {semantics.shape} with {len(names)} names"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from d3gzsl_jax.encoders.embed_pictures import embed_pictures, require_bad
 from d3gzsl_jax.encoders.pictures import Picture, bad_ones, find_pictures
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs.display import Display
@@ -13,7 +14,6 @@ from d3gzsl_jax.runs.encoded_model import EncodedModel
 from d3gzsl_jax.runs.predictions import Predictions
 from d3gzsl_jax.runs.truth import truth_of
 from d3gzsl_jax.system import paths
-from d3gzsl_jax.text import shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -126,7 +126,6 @@ def picture_rows(
     Raises:
         UserError: one cannot be read, or with 'skip' none can.
     """
-    from d3gzsl_jax.encoders.embed_pictures import embed_pictures
     from d3gzsl_jax.runs.gallery.thumbnails import shrunk
 
     small: dict[Path, tuple[str, bool]] = {}
@@ -134,8 +133,6 @@ def picture_rows(
     def look(picture: Picture, pixels: "Image") -> None:
         small[picture.path] = shrunk(pixels.copy())
 
-    if bad not in ("refuse", "skip"):
-        raise UserError(f"bad={shortened(bad)}: expected refuse or skip")
     found = embed_pictures(pictures, encoder, display, bad, look=look if thumbnails else None)
     if found.skipped:
         display.say(f"left out {len(found.skipped)} of {len(pictures)} pictures, which cannot be read: {bad_ones(found.skipped)}")
@@ -162,6 +159,7 @@ def predicted(
     """
     model.check_predictor(predictor)
     model.check_top(top)
+    require_bad(bad)
     pictures = pictures_of(source, "pictures")
     found = picture_rows(pictures, encoder_of(model, encoder), display or Display(quiet=True), bad)
     names, truth = tuple(one.name for one in found.pictures), truth_of(found.classes, model.class_names)

@@ -97,7 +97,7 @@ def predict_file(
         target: the CSV; or JSON with an object a row, by its name.
         display: where progress goes.
         top: classes per row.
-        predictor: 'student' or 'classifier', '' for the run's own choice.
+        predictor: as of `TrainedModel.predict`.
         key: which array of the file.
         representations: a file of the same rows in the same order, for a model that was trained with representations.
         names: a list of the rows' names, '' for what the file has.
@@ -184,16 +184,26 @@ def _nowhere(found: Predictions, first: int) -> None:
     """Writes no table."""
 
 
-def _with_known_classes(model: TrainedModel, rows: Rows, to: Outputs, display: Display) -> Rows:
-    """`rows` without what is said of their classes, where the model knows none of these."""
-    if rows.truth is not None and (rows.truth.ids >= 0).any():
-        return rows
+def why_no_accuracy(model: TrainedModel, truth: Truth | None, to: Outputs) -> str:
+    """Why nothing is to be said of how good predictions are, '' where something is.
+
+    Raises:
+        UserError: it is asked for all the same.
+    """
+    if truth is not None and (truth.ids >= 0).any():
+        return ""
     said = "nothing says of which classes rows are"
-    if rows.truth:
-        strangers = rows.truth.strangers
-        said = f"the model knows none of the classes {listed(strangers)}{accuracy.meant(strangers, model.class_names)}"
+    if truth:
+        said = f"the model knows none of the classes {listed(truth.strangers)}{accuracy.meant(truth.strangers, model.class_names)}"
     if to.accuracy:
         raise UserError(f"--accuracy={to.accuracy}: {said}; leave it out")
+    return said
+
+
+def _with_known_classes(model: TrainedModel, rows: Rows, to: Outputs, display: Display) -> Rows:
+    """`rows` without what is said of their classes, where the model knows none of these."""
+    if not (said := why_no_accuracy(model, rows.truth, to)):
+        return rows
     if rows.truth:
         display.say(f"no accuracy: {said}")
     return rows._replace(truth=None)

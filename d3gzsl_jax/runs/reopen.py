@@ -11,7 +11,7 @@ from d3gzsl_jax.baselines import fit
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.data.location import root_named
+from d3gzsl_jax.data.location import moved, root_named
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.structures import TrainState
 from d3gzsl_jax.precision import scope
@@ -46,9 +46,7 @@ def run_config(workdir: str | Path, data_root: str = "") -> ConfigDict:
     path = folder / "config.json"
     if (found := json_files.read(path)) is None:
         raise UserError(f"--workdir={workdir}: {contents.no_run(folder)}")
-    config = saved_config.read(found, path)
-    if data_root:
-        config.data.root = data_root
+    config = moved(saved_config.read(found, path), data_root)
     try:
         check.check(config)
     except UserError as error:
@@ -80,10 +78,7 @@ def data_of(config: ConfigDict, data_root: str = "") -> GZSLData:
     Raises:
         UserError: it is not there.
     """
-    config = config.copy_and_resolve_references()
-    if data_root:
-        config.data.root = data_root
-    return _data(config)
+    return _data(moved(config, data_root))
 
 
 def _data(config: ConfigDict) -> GZSLData:

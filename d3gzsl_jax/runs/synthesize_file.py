@@ -18,7 +18,7 @@ from d3gzsl_jax.training import memory
 
 def output_file(target: str | Path, option: str, inputs: Sequence[Path] = ()) -> Path:
     """Where synthesized features may be written: nothing is there, or such features are; see `contents.output`."""
-    if Path(target).suffix != ".npz":
+    if Path(target).suffix.lower() != ".npz":
         raise UserError(f"{option}={target}: synthesized features are written as .npz")
     return contents.output(target, option, _is_synthesized, "synthesized features", inputs)
 

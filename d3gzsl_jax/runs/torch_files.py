@@ -31,18 +31,23 @@ def read(path: str | Path, known: Sequence[str]) -> dict[str, np.ndarray]:
     path = Path(path)
     found: Mapping[str, Any]
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in (".pt", ".pth"))
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".pt", ".pth"))
         if not files:
             raise UserError(f"{path}: holds no state dict, <network>.pt; networks: {', '.join(known)}")
         if twice := same_name_twice([file.stem for file in files]):
             one, other = (files[place].name for place in twice)
             raise UserError(f"{path}: holds {one} and {other}, two files of one network; take one out")
         found = {file.stem: _load_torch(file) for file in files}
-    elif path.suffix == ".npz":
+    elif path.suffix.lower() == ".npz":
         found = _load_npz(path)
     else:
         found = _load_torch(path)
-    return dict(_array(path, key, value) for key, value in _flat(path, found, known))
+    flat: dict[str, Any] = {}
+    for key, value in _flat(path, found, known):
+        if key in flat:
+            raise UserError(f"{path}: holds {key} twice, under keys that mean the same; take one out")
+        flat[key] = value
+    return dict(_array(path, key, value) for key, value in flat.items())
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -53,7 +58,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     path = Path(path)
     with atomic.replacing(path, "w+b", parents=True) as file:  # the mark is added to what is there
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             named: dict[str, Any] = dict(arrays)
             np.savez(file, **named)
             with zipfile.ZipFile(file, "a") as archive:

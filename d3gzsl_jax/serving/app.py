@@ -1,5 +1,6 @@
 """What the page asks for: the page itself, predictions of pictures, new classes, saving. Every refusal is one line of JSON."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -27,6 +28,7 @@ from d3gzsl_jax.text import printable, visible
 
 LARGEST_PICTURE = 32 * 2**20
 """Bytes of a picture's file, at most."""
+_AT_ONCE = 4  # pictures that are held in memory
 _LARGEST_CLASS = 2**18  # bytes of what is said of a class
 _SCRIPT = Path(__file__).with_name("script.js")
 
@@ -38,8 +40,10 @@ def application(live: LiveModel, hosts: Collection[str] = (), token: str = "") -
         live: the model.
         hosts: names by which it may be asked for, () for any. A page elsewhere can have a name of its own lead to this machine; it
             cannot have it ask for another.
-        token: that whoever asks must have, '' for none: the address /?token=... hands it to a browser, as a cookie.
+        token: that whoever asks must have, '' for none: the address /?token=... hands it to a browser, as a cookie of this port.
     """
+
+    pictures = asyncio.Semaphore(_AT_ONCE)
 
     async def page(request: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(_page, live))
@@ -51,8 +55,9 @@ def application(live: LiveModel, hosts: Collection[str] = (), token: str = "") -
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("image/") or kind == "application/octet-stream"):
             raise HTTPException(415, f"{visible(kind) or 'this'} is no picture; drop pictures only")
-        content = await _body(request, LARGEST_PICTURE, "the picture")
-        return await _done(lambda: live.predict(content, request.query_params.get("name", "")))
+        async with pictures:  # the others wait unread
+            content = await _body(request, LARGEST_PICTURE, "the picture")
+            return await _done(lambda: live.predict(content, request.query_params.get("name", "")))
 
     async def add(request: Request) -> Response:
         name, text = _asked(await _body(request, _LARGEST_CLASS, "what is said of the class"))
@@ -136,8 +141,6 @@ class Guard:
         ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
     )  # fmt: skip
 
-    _COOKIE = "d3gzsl_token"
-
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = "") -> None:
         self._app, self._hosts, self._token = app, {host.lower() for host in hosts}, token
 
@@ -153,11 +156,13 @@ class Guard:
             refusal = "this page is not called so; use the address that the server printed"
         elif scope["method"] not in ("GET", "HEAD") and origin is not None and _place(origin) != host.lower():
             refusal = "only the page itself may ask for this"
-        elif self._token and not self._is_ours(request.cookies.get(self._COOKIE)):
-            if scope["path"] == "/" and self._is_ours(request.query_params.get("token")):
-                await self._admit(scope, receive, send)
+        elif self._token:
+            given, kept = request.query_params.get("token"), request.cookies.get(_cookie(host))
+            if not (self._is_ours(kept) or (scope["path"] == "/" and self._is_ours(given))):
+                refusal = "this page is for who has its token; open the address that the server printed, with all of ?token=..."
+            elif scope["path"] == "/" and given is not None:
+                await self._admit(_cookie(host), scope, receive, send)
                 return
-            refusal = "this page is for who has its token; open the address that the server printed, with all of ?token=..."
         if refusal:
             await JSONResponse({"error": refusal}, 403)(scope, receive, send)
             return
@@ -173,12 +178,21 @@ class Guard:
         """Whether it is the token, in a time that does not tell how much of it is right."""
         return secrets.compare_digest((given or "").encode(), self._token.encode())
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the browser the token, and leads it to the address without. A page elsewhere cannot have it sent along (a cookie is
-        of this address alone), nor can its forms (Lax)."""
+    async def _admit(self, cookie: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the browser the token, and leads it to the address without. Pages of other sites cannot have it sent with what they
+        ask for (Lax); what is on another port of this host is no other site, but only the page itself may ask for changes."""
         answer = RedirectResponse("/", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
-        answer.set_cookie(self._COOKIE, self._token, httponly=True, samesite="lax")
+        answer.set_cookie(cookie, self._token, httponly=True, samesite="lax")
         await answer(scope, receive, send)
+
+
+def _cookie(host: str) -> str:
+    """The name of the cookie: browsers send one to every port of a host, where another of these pages may be."""
+    try:
+        port = urlsplit(f"//{host}").port
+    except ValueError:
+        port = None
+    return f"d3gzsl_token_{port or 80}"
 
 
 def _place(origin: str) -> str:

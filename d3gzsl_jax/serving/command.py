@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ABOUT = """\
 A page in the browser for one model: drop pictures on it and see the best classes; type a new class and what it
 looks like, and see it join. Pictures and words stay on this machine; an encoder whose weights are not here yet is
-downloaded first.
+downloaded first. The page is for who has the token in the address that is printed: others may use this machine, too.
 
     d3gzsl serve --workdir=runs/mine
     d3gzsl serve --workdir=runs/mine --save=models/grown
@@ -52,16 +52,16 @@ def main(argv: list[str] | None = None) -> int:
             live = _live_model(options, display)
             from d3gzsl_jax.serving.app import application
 
-            here_only = is_loopback(bound)
+            here_only, token = is_loopback(bound), secrets.token_urlsafe()
             hosts = {"localhost", "127.0.0.1", "::1", options.host} if here_only else set()
-            token = "" if here_only else secrets.token_urlsafe()
             if not here_only:
                 display.say(
                     f"--host={options.host}: other machines reach the page, by this one's name or address in place of 127.0.0.1; "
                     "it asks for the token below, which goes over the network unencrypted"
                 )
-            display.say(f"open {address_of(options.host, bound)}{token and f'?token={token}'} in a browser; ctrl-C ends it")
+            display.say(f"open {address_of(options.host, bound)}?token={token} in a browser; ctrl-C ends it")
             is_cut = serve(application(live, hosts, token), bound)
+            live.end()
         _say_left(live, options.save, display, is_cut)
     if is_cut:
         _leave(130)
@@ -80,7 +80,7 @@ def _parser() -> Parser:
     parser.add_argument("--workdir", required=True, metavar="RUN", help="folder of a run or a saved model")
     parser.add_argument("--port", type=whole(0, 65535), default=7860, metavar="N", help="0 for a free one (default: 7860)")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all, with a token"
+        "--host", default="127.0.0.1", help="127.0.0.1 for this machine alone (the default); 0.0.0.0 for all"
     )
     parser.add_argument("--save", default="", metavar="FOLDER", help="where a button of the page saves the grown model")
     parser.add_argument("--data-root", default="", metavar="FOLDER", help="where the run's data is now, if it was moved")
@@ -99,6 +99,10 @@ def _check(options: "argparse.Namespace") -> None:
         if not path.exists():
             raise UserError(f"{flag(name)}={path}: no such {'folder' if name == 'workdir' else 'file or folder'}")
         setattr(options, name, str(path))
+    if options.text_encoder:
+        from d3gzsl_jax.encoders import texts
+
+        texts.split(options.text_encoder)
     if not bucket.is_in_one(options.workdir):
         contents.require_model(Path(options.workdir))
     if options.save:
@@ -108,6 +112,7 @@ def _check(options: "argparse.Namespace") -> None:
 def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel":
     """The model and its image encoder, loaded."""
     with display.doing("loading the model", logged=False):
+        from d3gzsl_jax.data.location import check_files, moved, root_named
         from d3gzsl_jax.runs.described_classes import text_encoder_for
         from d3gzsl_jax.runs.model import load_model
         from d3gzsl_jax.runs.picture_rows import encoder_of
@@ -118,6 +123,11 @@ def _live_model(options: "argparse.Namespace", display: "Display") -> "LiveModel
         configure(keep_compiled=None)
         model = load_model(options.workdir)
         model.check_predictor()
+        if options.data_root:  # which is read when the first class joins
+            with root_named("--data-root"):
+                check_files(model.config.dataset, moved(model.config, options.data_root).data)
+        if options.text_encoder and not (model.encoders or {}).get("text"):
+            raise UserError("--text-encoder: the model takes numbers of a new class, no description; leave the option out")
     with display.doing("loading the image encoder", logged=False):
         images = encoder_of(model, options.image_encoder)
     return LiveModel(

@@ -1,7 +1,7 @@
 """The model behind the page: it predicts pictures, learns new classes in memory, and can be saved."""
 
+import io
 import math
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.formats.csv_rows import is_number
 from d3gzsl_jax.data.semantics import value_problem
-from d3gzsl_jax.encoders.class_table import ClassTable, class_semantics
+from d3gzsl_jax.encoders.class_table import class_semantics, cut_off, described
 from d3gzsl_jax.encoders.pictures import open_picture
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import model_quality
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5  # classes a picture
 _LONGEST_NAME = 200
+_MORE_MEMORY = "close other programs, or serve the model on a machine with more"
 
 
 class LiveModel:
@@ -54,7 +55,8 @@ class LiveModel:
         self._known = self._saved = len(model.class_names)
         self._began_with = model.prediction
         self._text_encoder, self._data = _once(text_encoder), _once(data)
-        self._predicting, self._growing = threading.Lock(), threading.Lock()
+        self._predicting, self._growing, self._saving = threading.Lock(), threading.Lock(), threading.Lock()
+        self._is_over = False
 
     @property
     def model(self) -> TrainedModel:
@@ -91,14 +93,11 @@ class LiveModel:
             UserError: it is no whole picture.
         """
         name = cut(clean_name(name), _LONGEST_NAME) or "the picture"
-        with tempfile.TemporaryDirectory(prefix="d3gzsl-jax-") as folder:
-            path = Path(folder) / "picture"
-            path.write_bytes(content)
-            with self._predicting, memory.told():  # one at a time: the pixels of a small file may take most of the memory
-                model, picture = self._model, open_picture(path, name)
-                features = self._images.encode([picture])
-                found = model.predict(features, min(_SHOWN, len(model.class_names)))
-                small, is_tiny = shrunk(picture)
+        with self._predicting, memory.told(_MORE_MEMORY):  # one at a time: the pixels of a small file may take most of the memory
+            model, picture = self._model, open_picture(io.BytesIO(content), name)  # no file, which a kill would leave behind
+            features = self._images.encode([picture])
+            found = model.predict(features, min(_SHOWN, len(model.class_names)))
+            small, is_tiny = shrunk(picture)
         best = [
             {"name": clean_name(called), "kind": self._kind(int(label)), "probability": float(value)}
             for called, label, value in zip(found.names[0], found.classes[0], found.probabilities[0], strict=True)
@@ -111,7 +110,7 @@ class LiveModel:
         }  # fmt: skip
 
     def add(self, name: str, text: str) -> dict[str, Any]:
-        """Makes the model know one more class; `state` of it then.
+        """Makes the model know one more class; `state` of it then, and a `note` on it, '' for none.
 
         Args:
             name: of the class.
@@ -126,31 +125,36 @@ class LiveModel:
             raise UserError("the new class has no name; give it one")
         if len(name) > _LONGEST_NAME:
             raise UserError(f"the name of the new class has {len(name)} characters; give one of at most {_LONGEST_NAME}")
-        with self._growing, memory.told():
+        with self._growing, memory.told(_MORE_MEMORY):
             model = self._model
             if (model.encoders or {}).get("text"):
-                texts = tuple(dict.fromkeys(line for line in map(clean_name, text.splitlines()) if line))
-                if not texts:
-                    raise UserError(f"class {name}: has no description; say what it looks like")
-                table = check_fits(model, ClassTable((name,), (texts,), None, ()))
-                semantics = class_semantics(table, self._text_encoder())
+                lines = [line for line in text.splitlines() if line.strip()] or [""]
+                table, encoder = check_fits(model, described([(name, line, 0) for line in lines])), self._text_encoder()
+                semantics, note = class_semantics(table, encoder), cut_off(table, encoder)
             else:
-                semantics = numbers(text, model.semantics.shape[1])[None]
+                semantics, note = numbers(text, model.semantics.shape[1])[None], ""
             self._model = model.add_classes(semantics, (name,), self._data())
-        return self.state()
+        return self.state() | {"note": note}
 
     def save(self) -> str:
         """Writes the model as it is now; returns where.
 
         Raises:
-            UserError: no place was named, something else is there, or it cannot be written.
+            UserError: no place was named, something else is there, it cannot be written, or the page has ended.
         """
         if self._save is None:
             raise UserError("there is no place to save to; start the page with --save=FOLDER")
-        with self._growing:
+        with self._growing, self._saving:
+            if self._is_over:
+                raise UserError("the page has ended; start it again")
             self._model.write(output_folder(self._save, "--save", self._inputs))
             self._saved = len(self._model.class_names)
         return printable(str(self._save))
+
+    def end(self) -> None:
+        """Waits until what is being saved is saved, and lets nothing else be: the process may end then."""
+        with self._saving:
+            self._is_over = True
 
     def _kind(self, label: int) -> str:
         if label >= self._known:

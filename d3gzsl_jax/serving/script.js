@@ -150,9 +150,10 @@
     at("adding").textContent = "learning it … (the first one takes longest)";
     try {
       const options = { method: "POST", headers: { "Content-Type": "application/json" } };
-      know(await ask("/classes", { ...options, body: JSON.stringify({ name, description }) }));
+      const state = await ask("/classes", { ...options, body: JSON.stringify({ name, description }) });
+      know(state);
       at("name").value = at("description").value = "";
-      at("adding").textContent = `${name.trim()} has joined.`;
+      at("adding").textContent = `${name.trim()} has joined.${state.note ? ` Note: ${state.note}.` : ""}`;
       const again = shown.filter((entry) => !entry.failed && !waiting.includes(entry));
       for (const entry of again) entry.card.classList.add("waiting");
       waiting.push(...again);

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _GRACE_SECONDS = 3  # that answers under way have at the end
-_IDLE_SECONDS = 1  # in which a thread without work has ended
+_IDLE_SECONDS = 1  # in which threads without work have ended, all of them
 _ALL = ("", "0.0.0.0", "::")
 
 
@@ -82,8 +83,9 @@ def serve(app: "ASGIApp", bound: socket.socket) -> bool:
     finally:
         log.removeFilter(is_told)
     workers = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    until = time.monotonic() + _IDLE_SECONDS
     for thread in workers:
-        thread.join(_IDLE_SECONDS)
+        thread.join(max(until - time.monotonic(), 0))
     return any(thread.is_alive() for thread in workers)
 
 

@@ -1,6 +1,7 @@
 """Files and folders written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -8,10 +9,11 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from d3gzsl_jax.errors import UserError, cannot_write
+from d3gzsl_jax.errors import UserError, cannot_read, cannot_write
 
 PART = ".part"
 """Ends the name of what is being written; nothing of that name is left behind."""
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _RANDOM = 8  # characters that tempfile puts before it
 
 
@@ -40,7 +42,8 @@ def replacing(target: Path, mode: str = "w", parents: bool = False) -> Iterator[
         part = Path(name)
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
         with os.fdopen(number, mode, **text) as file:
-            yield file
+            with _told_by_name(part, target):
+                yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(part, 0o666 & ~_umask())
@@ -78,21 +81,39 @@ def replacing_folder(target: Path) -> Iterator[Path]:
             raise UserError(f"{target}: is a symbolic link, which is not written through; remove it")
         room = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=PART, dir=target.parent))
         new, old = room / "new", room / "old"
-        yield new
-        if os.path.lexists(target):
-            os.rename(target, old)
+        with _told_by_name(room, target):
+            yield new
         try:
+            if os.path.lexists(target):
+                os.rename(target, old)
             os.rename(new, target)
-        except BaseException:
-            if os.path.lexists(old):
+        except BaseException:  # ctrl-C, too, which may come as the first of them has its name
+            if os.path.lexists(old) and not os.path.lexists(target):
                 os.rename(old, target)
             raise
         sync_folder(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from None
     finally:
-        if room is not None:
+        if room is not None and (os.path.lexists(target) or not os.path.lexists(room / "old")):  # else it has the only one there is
             shutil.rmtree(room, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_by_name(part: Path, target: Path) -> Iterator[None]:
+    """Within it, what the system refuses of another file than `part`, in which `target` is made, is told of that file.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = os.path.abspath(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+        own = [os.path.abspath(path) for path in (part, target)]
+        if not name or any(name == path or name.startswith(path + os.sep) for path in own):
+            raise
+        raise (cannot_write if error.errno in _OF_WRITING else cannot_read)(error.filename, error) from None
 
 
 def left_behind(folder: Path, names: Container[str]) -> list[Path]:

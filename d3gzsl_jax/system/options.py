@@ -151,11 +151,26 @@ def whole(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
         except ValueError:
             value = lowest - 1
         if not lowest <= value <= highest:
-            upto = f" to {highest}" if highest < math.inf else " or more"
-            raise argparse.ArgumentTypeError(f"expected a whole number, {lowest}{upto}, not {given(text)}")
+            raise argparse.ArgumentTypeError(f"expected a whole number, {_range(lowest, highest)}, not {given(text)}")
         return value
 
     return read
+
+
+def require_whole(name: str, value: object, lowest: int, highest: float = math.inf) -> int:
+    """What a caller gives for a whole number in a range, numpy's among them; as `whole` has it of an option.
+
+    Raises:
+        UserError: it is none.
+    """
+    is_whole = hasattr(value, "__index__") and type(value).__name__ not in ("bool", "bool_", "ndarray")
+    if not is_whole or not lowest <= int(value) <= highest:  # type: ignore[call-overload]
+        raise UserError(f"{name}={shortened(value)}: expected a whole number, {_range(lowest, highest)}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def _range(lowest: int, highest: float) -> str:
+    return f"{lowest} to {highest}" if highest < math.inf else f"{lowest} or more"
 
 
 def share() -> Callable[[str], float]:

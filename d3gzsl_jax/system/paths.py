@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def clean(given: str | os.PathLike[str], option: str) -> Path:
         option: which one, for messages, as '--output' or 'config.data.root'.
 
     Raises:
-        UserError: it is empty, is in an object store, or no path at all.
+        UserError: it is empty, is in an object store, or no path at all; or it lies in a folder that may not be looked into.
     """
     text = os.fspath(given)
     if not text.strip():
@@ -41,12 +42,57 @@ def clean(given: str | os.PathLike[str], option: str) -> Path:
     try:
         path = Path(text).expanduser()
         os.lstat(path)
+        os.stat(path)
     except RuntimeError:
         raise UserError(f"{option}={shortened(text)}: there is no such home folder; write the path in full") from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # whatever is asked about it would raise
             raise UserError(f"{option}={shortened(text)}: the name is too long for a path; give a shorter one") from None
+        if error.errno == errno.EACCES:  # likewise, or it would be said not to be there
+            raise _hidden(path, f"{option}={path}: ") from None
     return path
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at a path, be it a link that leads nowhere.
+
+    Raises:
+        UserError: that cannot be known, for a folder above it may not be looked into.
+    """
+    return _mode(path, os.lstat) != 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at a path, or a link to one.
+
+    Raises:
+        UserError: as of `is_there`.
+    """
+    return stat.S_ISDIR(_mode(path, os.stat))
+
+
+def _mode(path: Path, look: Callable[[Path], os.stat_result]) -> int:
+    try:
+        return look(path).st_mode
+    except OSError as error:
+        if error.errno == errno.EACCES:
+            raise _hidden(path, "") from None
+        return 0
+
+
+def _hidden(path: Path, where: str) -> UserError:
+    """What is said of a path that lies in a folder which may not be looked into."""
+    for place in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):  # a link may lead there
+        for below, folder in zip((*place.parents[-2::-1], place), place.parents[::-1], strict=True):
+            try:
+                os.lstat(below)
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    return UserError(
+                        f"{where}there is no permission to look into {folder}; chmod u+x lets its owner, or name another place"
+                    )
+                break
+    return UserError(f"{where or f'{path}: '}there is no permission to look at it; name another place")
 
 
 def clean_folder(given: str | os.PathLike[str], option: str) -> Path:

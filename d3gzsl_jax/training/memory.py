@@ -42,6 +42,7 @@ _FIELDS = {
     "train.batch_size": 2, "train.steps_per_call": 1, "distillation.n_syn": 0, "classifier.n_syn": 0, "classifier.epochs": 1,
     "eval.batch_size": 1,
 }  # fmt: skip
+_LESS = "lower config.train.batch_size, config.networks or what is synthesized (n_syn), or use a machine with more"
 _WORD = 4  # bytes of a float32, or an int32
 
 
@@ -169,8 +170,8 @@ def _advice(free: int) -> str:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Within it, memory that runs out all the same is told in one line.
+def told(advice: str = _LESS) -> Iterator[None]:
+    """Within it, memory that runs out all the same is told in one line, with what to do.
 
     Raises:
         UserError: memory ran out.
@@ -178,15 +179,12 @@ def told() -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise _ran_out(error) from None
+        raise _ran_out(error, advice) from None
     except jax.errors.JaxRuntimeError as error:
         if re.search(r"RESOURCE_EXHAUSTED|[Oo]ut of memory", str(error)):
-            raise _ran_out(error) from None
+            raise _ran_out(error, advice) from None
         raise
 
 
-def _ran_out(error: BaseException) -> UserError:
-    return UserError(
-        f"memory ran out ({reason(error)}); lower config.train.batch_size, config.networks or what is synthesized (n_syn), or "
-        "use a machine with more"
-    )
+def _ran_out(error: BaseException, advice: str) -> UserError:
+    return UserError(f"memory ran out ({reason(error)}); {advice}")

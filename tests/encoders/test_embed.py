@@ -194,6 +194,23 @@ def test_what_is_wrong_is_told_in_a_line_before_anything_is_done(birds, monkeypa
     assert sorted(path.name for path in birds.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"bad": "drop"}, "--bad='drop': expected one of refuse, skip"), ({"bad": None}, "--bad=None"),
+        ({"batch": 0}, "--batch=0: expected a whole number, 1 to 65536"), ({"batch": 1.5}, "--batch=1.5"), ({"batch": True}, "--batch=True"),
+        ({"batch": 2**17}, "--batch=131072"), ({"seed": -1}, "--seed=-1: expected a whole number, 0 to 4294967295"),
+        ({"seed": 2**32}, "--seed=4294967296"), ({"seed": "1"}, "--seed='1'"),
+    ],
+)  # fmt: skip
+def test_from_python_what_is_wrong_is_told_too(birds, monkeypatch, options, told):
+    monkeypatch.setattr(images, "image_encoder", lambda spec: pytest.fail("a network was loaded"))
+    before = sorted(birds.rglob("*"))
+    with pytest.raises(UserError, match=f"^{told}"):
+        d3.embed(birds / "pictures", birds / "classes.csv", birds / "birds.npz", unseen="c", **options)
+    assert sorted(birds.rglob("*")) == before
+
+
 def test_descriptions_that_tell_no_classes_apart_are_refused_before_any_picture_is_done(birds, monkeypatch, capsys):
     class Alike:
         def encode(self, texts):

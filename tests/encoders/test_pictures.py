@@ -1,11 +1,14 @@
 """Which files are pictures, of which class, and what becomes of odd ones."""
 
+import io
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from d3gzsl_jax.encoders import pictures
 from d3gzsl_jax.encoders.pictures import check_picture, find_pictures, open_picture
 from d3gzsl_jax.errors import UserError
 from tests.encoders.odd_files import write_odd_files
@@ -31,6 +34,64 @@ def test_odd_files_are_read_or_refused_with_a_reason(tmp_path):
             assert picture.mode == "RGB" and np.abs(np.array(picture.getpixel((0, 0)), int) - of).max() <= 3, name
     turned = open_picture(names["turned.jpg"].path)
     assert turned.size == (10, 20) and turned.getpixel((9, 0))[1] > 200  # red on the left, white on the right
+
+
+SIXTEEN = {
+    "16 bits": np.array([[0, 1, 128, 129, 257 * 70], [300, 40000, 65000, 65534, 65535]], np.uint16),
+    "16 bits, the other way round": np.array([[0, 1, 128], [257 * 70, 300, 65535]], ">u2"),
+    "32 bits that hold 8": np.array([[0, 1, 255], [70, 80, 90]], np.int32), "32 bits": np.array([[-5, 0, 70000], [256, 65535, 2**31 - 1]], np.int32),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 2**20])
+@pytest.mark.parametrize("case", SIXTEEN)
+def test_bits_beyond_eight(case, at_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "_AT_ONCE", at_once)
+    values = SIXTEEN[case]
+    Image.fromarray(values.astype(values.dtype.newbyteorder("="))).save(tmp_path / "a.tif")
+    picture = Image.open(tmp_path / "a.tif")
+    if case.endswith("round"):
+        picture = Image.frombytes("I;16B", values.shape[::-1], values.tobytes())
+    high = 255 if case == "32 bits that hold 8" else 65535
+    wished = np.rint(np.clip(values.astype(np.int64), 0, high) * (255 / high)).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(pictures._rgb(picture, Image))[..., 0], wished)
+    if not case.endswith("round"):
+        np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "a.tif"))[..., 0], wished)
+
+
+def test_bits_beyond_eight_take_little_memory():
+    picture, side = Image.fromarray(np.full((1500, 1500), 40000, np.uint16)), 1500
+    tracemalloc.start()
+    pictures._rgb(picture, Image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * side**2
+
+
+def test_pixels_that_memory_does_not_hold_are_refused_unread(tmp_path, monkeypatch):
+    a_picture(tmp_path / "a.png")
+    monkeypatch.setattr(pictures, "_LARGE", 16)
+    monkeypatch.setattr(pictures, "free_host_memory", lambda: 100)
+    with pytest.raises(UserError, match=r"^a: its 4 x 4 pixels need 128\.0 B of memory and 100\.0 B are free; make it smaller"):
+        open_picture(tmp_path / "a.png", "a")
+    monkeypatch.setattr(pictures, "_LARGE", 17)
+    assert open_picture(tmp_path / "a.png", "a").size == (4, 4)
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "_rgb", fail)
+    with pytest.raises(UserError, match=r"^a: memory ran out for its pixels; make it smaller"):
+        open_picture(tmp_path / "a.png", "a")
+
+
+def test_what_a_file_holds_is_a_picture_too(tmp_path):
+    a_picture(tmp_path / "a.png", (1, 2, 3))
+    assert open_picture(io.BytesIO((tmp_path / "a.png").read_bytes()), "a").getpixel((0, 0)) == (1, 2, 3)
+    for content in (b"", b"words", (tmp_path / "a.png").read_bytes()[:-30]):
+        with pytest.raises(UserError, match=r"^a: is no whole picture") as refused:
+            open_picture(io.BytesIO(content), "a")
+        assert "BytesIO" not in str(refused.value)
 
 
 def test_a_folder_has_a_class_for_each_subfolder(tmp_path):

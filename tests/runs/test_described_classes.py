@@ -86,6 +86,7 @@ def test_options_that_exclude_each_other(run, tmp_path, capsys):
         ([f"--classes={tmp_path}/new.csv", "--key=x"], "--key goes with --semantics"),
         ([f"--semantics={tmp_path}/new.csv", "--text-encoder=clip:x"], "--text-encoder goes with --classes"),
         ([f"--classes={tmp_path}/none.csv"], "none.csv: no such file"),
+        ([f"--classes={tmp_path}/new.csv", "--text-encoder=words"], "text encoder 'words': expected sentence-transformers:NAME"),
     ):
         assert main([*start, *further]) == 2
         assert message in capsys.readouterr().err
@@ -117,6 +118,45 @@ def test_other_columns_descriptions_and_models_that_say_nothing(run, tmp_path):
         run.model.add_described_classes({"okapi": " "}, data_of(run))
     with pytest.raises(UserError, match="no new classes are given"):
         run.model.add_described_classes({}, data_of(run))
+
+
+MAPPINGS = {
+    "a name with blanks is the same name": ({"okapi": "Brown.", "okapi ": "Striped legs."}, None),
+    "another spelling": ({"okapi": "Brown.", "Okapi": "Striped legs."}, "class 'Okapi' is called 'okapi'; write it one way"),
+    "twice": ({"okapi": ["Brown.", " Brown."]}, "class 'okapi' has this description twice; drop one"),
+    "twice, by blanks": ({"okapi": "Brown.", "okapi ": "Brown."}, "class 'okapi' has this description twice"),
+    "none": ({"okapi": None}, "class 'okapi' has no description"), "no list": ({"okapi": []}, "class 'okapi' has no description"),
+    "a number": ({"okapi": 5}, "class 'okapi': its description is 5, which is no text"),
+    "numbers": ({"okapi": [1.0, 2.0]}, "class 'okapi': its description is 1.0, which is no text"),
+    "no name": ({" ": "Brown."}, "' ' is no name of a class"), "a number for a name": ({3: "Brown."}, "3 is no name of a class"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MAPPINGS)
+def test_a_mapping_has_the_rules_of_a_csv(case):
+    classes, message = MAPPINGS[case]
+    if message is None:
+        assert described_classes.table_of(classes).descriptions == (("Brown.", "Striped legs."),)
+        return
+    with pytest.raises(UserError, match=message) as refused:
+        described_classes.table_of(classes)
+    assert not str(refused.value).startswith(":")
+
+
+def test_what_is_cut_off_is_told(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(texts, "text_encoder_of", lambda notes, spec="": small_model.WordCounts())
+    long = {"okapi": "Striped legs. " * 60, "zebra": "Stripes."}
+    with pytest.warns(UserWarning, match="1 description is longer than the text encoder reads"):
+        run.model.add_described_classes(long, data_of(run))
+    (tmp_path / "new.csv").write_text("class,description\n" + "".join(f"{name},{text}\n" for name, text in long.items()))
+    assert main(["add-classes", f"--workdir={run.folder}", f"--classes={tmp_path / 'new.csv'}", f"--output={tmp_path / 'm'}"]) == 0
+    assert "1 description is longer than the text encoder reads" in capsys.readouterr().out
+
+
+def test_an_encoder_for_numbers_is_refused(run, tmp_path):
+    (tmp_path / "new.csv").write_text("class,stripes,hooves\nokapi,1,0\n")
+    with pytest.raises(UserError, match=r"^--text-encoder: .*new\.csv holds numbers, no descriptions; leave the option out"):
+        described_classes.new_semantics(attributes_model(run.model, ("stripes", "hooves")), tmp_path / "new.csv", "clip:x")
 
 
 def test_an_encoder_of_another_size_is_refused(run, monkeypatch):

@@ -143,9 +143,39 @@ def test_saved_and_loaded(run, data, tmp_path):
         d3.load_model(tmp_path / "model" / "arrays")
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (([10], 1), "classes: there is no class 10; ids go from 0 to 8"), (([-1], 1), "there is no class -1"),
+        (([1.7], 1), "classes: need a list of class ids, whole numbers"), ((np.ones(9, bool), 1), "of a mask give np.flatnonzero"),
+        (([[0, 1]], 1), "need a list of class ids"), (([[0], [1, 2]], 1), "need a list of class ids"), ((3, 1), "need a list of class ids"),
+        ((["okapi"], 1), "need a list of class ids"), (([0], 1.5), "count=1.5: expected a whole number, 1 or more"),
+        (([0], 0), "count=0: expected a whole number"), (([0], True), "count=True"), (([0], "3"), "count='3'"),
+        (([0], 1, -1), "seed=-1: expected a whole number, 0 to 4294967295"), (([0], 1, 2**32), "seed=4294967296"),
+        (([0], 1, 0.5), "seed=0.5"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_synthesized_is_refused(run, given, message):
+    for of in (run.model.synthesize, run.model.synthesized):
+        with pytest.raises(d3.UserError, match=message):
+            of(*given)
+
+
+def test_ids_in_any_form_are_the_same_rows(run):
+    rows = run.model.synthesize(np.array([3, 0]), 2)
+    for ids, count in (([3, 0], 2), ((3, 0), np.int64(2)), (np.array([3, 0], np.uint8), np.uint8(2))):
+        np.testing.assert_array_equal(run.model.synthesize(ids, count, np.int32(0)), rows)
+    assert run.model.synthesize([], 2).shape == (0, 64)
+
+
+def test_a_text_is_no_list_of_names(run, data):
+    with pytest.raises(d3.UserError, match="names='okapi': is one text; give a name for each class"):
+        run.model.add_classes(np.ones((5, data.semantic_size)), "okapi", data)
+
+
 def test_rows_in_parts_are_the_rows_of_one_call(run, monkeypatch, tmp_path):
     """Neither where calls are cut, between classes or within one, nor the file changes a bit."""
-    ids = np.array([3, 6, 0, 1, 9])
+    ids = np.array([3, 6, 0, 1, 8])
     for count in (7, 5003):
         whole = run.model.synthesize(ids, count)
         for size in (2**28, 2**22, 1):

@@ -339,3 +339,20 @@ def test_a_real_network_is_found_again_by_its_notes(run, folder, tmp_path):
     network(tmp_path / "greys.onnx", offset=15.0)
     with pytest.raises(d3.UserError, match="image encoder"):
         model.predict_images(folder)
+
+
+def test_an_accuracy_of_nothing_is_refused_before_the_encoder_is_loaded(run, folder, encoder, tmp_path):
+    (tmp_path / "flat").mkdir()
+    picture(0).save(tmp_path / "flat" / "a.png")
+    (tmp_path / "other" / "holidays").mkdir(parents=True)
+    picture(0).save(tmp_path / "other" / "holidays" / "a.png")
+    for name, why in (("flat", "nothing says of which classes rows are"), ("other", "the model knows none of the classes holidays")):
+        with pytest.raises(d3.UserError, match=rf"--accuracy=.*a.json: {why}; leave it out"):
+            predict(run, images=tmp_path / name, output=tmp_path / "d.csv", accuracy=tmp_path / "a.json")
+    assert encoder == [] and not (tmp_path / "d.csv").exists()
+
+
+def test_what_is_to_be_done_with_bad_pictures_is_known_before_the_encoder_is_loaded(run, folder, encoder):
+    with pytest.raises(d3.UserError, match="bad='drop': expected one of refuse, skip"):
+        run.model.predict_images(folder, bad="drop")
+    assert encoder == []

@@ -39,7 +39,10 @@ class WordCounts:
     size = 48
 
     def notes(self):
-        return {"kind": "words", "name": "words", "spec": "words:", "sha256": "1", "size": self.size}
+        return {"kind": "words", "name": "words", "spec": "words:", "sha256": "1", "size": self.size, "longest": 100}
+
+    def too_long(self, texts):
+        return sum(len(text.split()) > 100 for text in texts)
 
     def encode(self, texts):
         found = np.zeros((len(texts), self.size), np.float32)

@@ -6,12 +6,14 @@ import dataclasses
 import hashlib
 import io
 import re
+import tempfile
 import threading
 
 import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
+from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.serving import app as app_module
 from d3gzsl_jax.serving.live_model import LiveModel, in_words, numbers
 from tests.serving import small_model
@@ -86,8 +88,9 @@ def test_a_described_class_joins_and_is_saved(client, live, tmp_path):
     [
         ({"name": "", "description": "A loop."}, "the new class has no name"),
         ({"name": "eight", "description": "A loop."}, "class 'eight': the model knows a class of that name"),
-        ({"name": "x", "description": " \n "}, "class x: has no description"),
-        ({"name": "x", "description": "!"}, "makes no vector of its descriptions"),
+        ({"name": "x", "description": " \n "}, "class 'x' has no description"),
+        ({"name": "x", "description": "!"}, "^class 'x': the text encoder makes no vector of its descriptions"),
+        ({"name": "x", "description": "A loop.\n A  loop."}, "^class 'x' has this description twice; drop one$"),
         ({"name": "x" * 300, "description": "A loop."}, "has 300 characters"),
         ({"name": "x"}, "need a JSON object of the texts name and description"),
         ({"name": 3, "description": "A loop."}, "need a JSON object"),
@@ -97,6 +100,12 @@ def test_a_described_class_joins_and_is_saved(client, live, tmp_path):
 def test_classes_that_are_refused(client, asked, message):
     refused(client.post("/classes", json=asked), 400, message)
     assert client.get("/state").json()["added"] == 0
+
+
+def test_a_description_that_is_cut_off_is_told(client):
+    asked = lambda name, text: client.post("/classes", json={"name": name, "description": text}).json()["note"]  # noqa: E731
+    assert asked("nine", DESCRIPTIONS[9]) == ""
+    assert re.match("1 description is longer than the text encoder reads [(]100 tokens", asked("star", "Five points. " * 60))
 
 
 def test_what_is_no_picture_is_refused(client, monkeypatch):
@@ -117,7 +126,7 @@ def test_a_page_on_the_network_is_for_who_has_its_token(live):
     client = TestClient(app, base_url="http://here:7860", follow_redirects=False)
     for path in ("/", "/state", "/?token=", "/?token=secre", "/?token=s%C3%A9cret", "/state?token=secret"):
         refused(client.get(path), 403, "open the address that the server printed")
-    refused(client.post("/predict", content=small_model.picture_of(4), headers=PNG | {"Cookie": "d3gzsl_token=other"}), 403, "token")
+    refused(client.post("/predict", content=small_model.picture_of(4), headers=PNG | {"Cookie": "d3gzsl_token_7860=other"}), 403, "token")
     answer = client.get("/?token=secret")
     assert answer.status_code == 303 and answer.headers["location"] == "/" and answer.headers["referrer-policy"] == "no-referrer"
     assert "HttpOnly" in answer.headers["set-cookie"] and "samesite=lax" in answer.headers["set-cookie"].lower()
@@ -126,6 +135,93 @@ def test_a_page_on_the_network_is_for_who_has_its_token(live):
     refused(client.post("/save", headers={"Origin": "http://evil.example"}), 403, "only the page itself")
     # A name of somebody else's that leads here: the browser has no cookie for that.
     refused(TestClient(app, base_url="http://evil.example:7860").get("/state"), 403, "token")
+
+
+def test_every_port_has_a_cookie_of_its_own(live):
+    """Browsers send cookies to all ports of a host: with one name for all the page opened last would shut out the others."""
+    app, cookies = app_module.application(live, (), "secret"), {}
+    for host, name in (("here:7860", "d3gzsl_token_7860"), ("here:7861", "d3gzsl_token_7861"), ("here", "d3gzsl_token_80"), ("[::1]:7", "d3gzsl_token_7")):
+        client = TestClient(app, base_url=f"http://{host}", follow_redirects=False)
+        cookies[host] = client.get("/?token=secret").headers["set-cookie"]
+        assert cookies[host].startswith(f"{name}=secret;")
+    sent = {"Cookie": "d3gzsl_token_7861=another"}
+    refused(TestClient(app, base_url="http://here:7861").get("/state", headers=sent), 403, "token")
+    sent = {"Cookie": "d3gzsl_token_7860=secret; d3gzsl_token_7861=another"}
+    assert TestClient(app, base_url="http://here:7860").get("/state", headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["secret", "of-before", ""])
+def test_a_token_never_stays_in_the_address(live, token):
+    client = TestClient(app_module.application(live, (), "secret"), base_url="http://here:7860", follow_redirects=False)
+    client.get("/?token=secret")
+    answer = client.get(f"/?token={token}")
+    assert answer.status_code == 303 and answer.headers["location"] == "/"
+
+
+def test_many_pictures_at_once_wait_unread(live):
+    """Each may have 32 MiB: what is sent is read when its turn has come."""
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": [(b"content-type", b"image/png")]}
+    app, content = app_module.application(live), small_model.picture_of(3)
+
+    async def ask_all():
+        reading, answers, go_on = [], [], asyncio.Event()
+
+        async def ask():
+            async def receive():
+                reading.append(1)
+                await go_on.wait()
+                return {"type": "http.request", "body": content}
+
+            async def send(message):
+                answers.append(message.get("status"))
+
+            await app(scope, receive, send)
+
+        asked = [asyncio.ensure_future(ask()) for _ in range(3 * app_module._AT_ONCE)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        begun = len(reading)
+        go_on.set()
+        await asyncio.gather(*asked)
+        return begun, answers
+
+    begun, answers = asyncio.run(ask_all())
+    assert begun == app_module._AT_ONCE and answers.count(200) == 3 * app_module._AT_ONCE
+
+
+def test_no_file_is_made_of_a_picture(client, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    assert client.post("/predict", content=small_model.picture_of(4), headers=PNG).status_code == 200
+
+
+def test_memory_that_runs_out_is_no_matter_of_training(client, live, monkeypatch):
+    def fail(pictures):
+        raise MemoryError
+
+    monkeypatch.setattr(live._images, "encode", fail)
+    answer = client.post("/predict", content=small_model.picture_of(4), headers=PNG)
+    refused(answer, 400, "memory ran out .*; close other programs")
+    assert "config" not in answer.text
+
+
+def test_the_end_waits_for_what_is_being_saved(live, monkeypatch):
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def write(model, folder):
+        begun.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(TrainedModel, "write", write)
+    saving = threading.Thread(target=live.save)
+    ending = threading.Thread(target=lambda: (live.end(), ended.set()))
+    saving.start()
+    assert begun.wait(60)
+    ending.start()
+    assert not ended.wait(0.3)
+    go_on.set()
+    assert ended.wait(60)
+    with pytest.raises(d3.UserError, match="the page has ended"):
+        live.save()
 
 
 def test_only_the_page_itself_may_ask(client):
