@@ -9,7 +9,8 @@ from d3gzsl_jax.studies.search.fields import Searched
 
 RATE = Searched("train.learning_rate", ("train.learning_rate",), 1e-3, 1e-4, 1e-2, log=True)
 BATCH = Searched("train.batch_size", ("train.batch_size",), 64, choices=(32, 64, 128))
-CONFIG = {"framework": "wgan", "train": {"learning_rate": 1e-3, "batch_size": 64}, "data": {"root": "here"}}
+TRAIN = {"learning_rate": 1e-3, "batch_size": 64, "epochs": 20, "outer_steps": 0}
+CONFIG = {"framework": "wgan", "train": TRAIN, "data": {"root": "here"}}
 ASKED = {"config": CONFIG, "digests": {"features": "a"}, "seeds": 1}
 
 
@@ -90,6 +91,8 @@ def test_two_machines_draw_no_more_than_was_asked_for(tmp_path, monkeypatch):
         ({"pruner": "none"}, "was begun with another --pruner (median; now none)"),
         ({"digests": {"features": "b"}}, "was begun with other data; name another --output, --storage or --study"),
         ({"config": CONFIG | {"framework": "cegzsl"}}, "was begun with config.framework='wgan', now it is 'cegzsl'"),
+        ({"config": CONFIG | {"train": TRAIN | {"epochs": 40}}}, "was begun with config.train.epochs=20, now it is 40"),
+        ({"config": CONFIG | {"train": TRAIN | {"outer_steps": 9}}}, "was begun with config.train.outer_steps=0, now it is 9"),
     ],
 )  # fmt: skip
 def test_another_search_in_the_same_database_is_refused(tmp_path, changed, message):
