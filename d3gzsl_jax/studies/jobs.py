@@ -27,6 +27,8 @@ from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
 
+_OF_BASELINE = ("retrain", "calibration")  # of config.eval, besides the fields of the folds
+
 
 class Job(NamedTuple):
     """One run.
@@ -118,7 +120,7 @@ def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a nested configuration that a baseline depends on."""
     found = {name: config[name] for name in ("dataset", "seed", "data") if name in config}
     of_eval = config.get("eval") or {}
-    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, "retrain")}}
+    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, *_OF_BASELINE)}}
 
 
 def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:

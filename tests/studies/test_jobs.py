@@ -110,6 +110,9 @@ def test_a_baseline_depends_on_data_and_folds_alone(tmp_path):
     _, stressed = jobs(tmp_path, {"data.stress.imbalance": 10})
     with pytest.raises(UserError, match=r"config\.data\.stress\.imbalance=1\.0, now it is 10\.0"):
         stressed.results()
+    _, calibrated = jobs(tmp_path, VALIDATED | {"eval.calibration": "folds"})
+    with pytest.raises(UserError, match=r"config\.eval\.calibration='none', now it is 'folds'"):
+        calibrated.results()
 
 
 def test_a_baseline_has_as_many_folds_as_suit_the_data(tmp_path):

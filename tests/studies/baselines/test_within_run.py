@@ -74,6 +74,15 @@ def test_a_temperature_changes_probabilities_and_no_answer(data):
     assert sure[0] < 0.4 < sure[1]
 
 
+def test_where_folds_hold_no_row_of_a_seen_class_a_baseline_is_chosen_by_t1(data, monkeypatch):
+    """As a run with config.eval.criterion=zsl is; H is known of no candidate there, and the first would be taken unseen."""
+    monkeypatch.setitem(fit.FAMILIES, "eszsl", ESZSL(exponents=(-3, 3, 0)))
+    benchmarks = [dataclasses.replace(of, test_seen=of.test_seen[:0]) for of in folds(data, 2, 0, 0.3, 0.2)]
+    chosen = within_run.chosen_on_folds("eszsl", benchmarks, 0, "minmax")
+    tried = within_run.choose(fit.FAMILIES["eszsl"], benchmarks, 0, "zsl").candidates
+    assert chosen["metrics"]["zsl"] == max(one["metrics"]["zsl"] for one in tried) > tried[0]["metrics"]["zsl"]
+
+
 def test_zero_shot_clip_is_the_cosine_of_raw_features(clip_like):
     arrays, family = scale_splits(clip_like), zero_shot_clip.ZeroShotClip()
     (params,) = fits(family, clip_like, arrays, [{}], 0)
