@@ -106,7 +106,7 @@ def runs_of(
     from d3gzsl_jax.studies import jobs  # loads JAX, which --help does not need
 
     config = _on_folds(configuration.spec, {**fixed, **overrides})
-    ((config, digests),) = read({f"configuration {configuration.name!r}": config}).values()
+    ((config, digests, _),) = read({f"configuration {configuration.name!r}": config}).values()
     keep_compiled = keep_compiled and bool(config.get("compile_cache", True))
     found = []
     for seed in range(seeds):
