@@ -62,12 +62,12 @@ def load(url: str, name: str, pruner: str, own: Mapping[str, Any]) -> Any:
     """
     import optuna
 
+    from d3gzsl_jax.studies.search.pruner import MedianAtStep
     from d3gzsl_jax.studies.search.sampler import SeededByTrial
 
-    median = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP)
     return optuna.create_study(
         storage=storage_of(url), study_name=name, sampler=SeededByTrial(own), load_if_exists=True, direction="maximize",
-        pruner=median if pruner == "median" else optuna.pruners.NopPruner(),
+        pruner=MedianAtStep(_STARTUP) if pruner == "median" else optuna.pruners.NopPruner(),
     )
 
 
