@@ -118,12 +118,16 @@ def test_representations_behind_the_features_are_passed_over(clip_like):
 def test_what_an_earlier_start_chose_is_taken_where_it_was_asked_the_same(tmp_path):
     config, folder = own.get_config(), RunFolder(str(tmp_path), "x")
     one = OpenRun(Start(config), Display(quiet=True), folder, None, None)
-    assert validation._chosen_before(one) == {}
+    assert validation._chosen_before(one, "a digest") == {}
     chosen = {"hyperparameters": {"feature_ridge": 1.0}, "gamma": 0.5, "metrics": {"unseen": 0.5, "calibrated": float("nan")}}
     choice = {"epoch": 1, "classifier_epochs": 0, "gamma": 0.0, "metrics": {}}
-    content = {"prediction": "student", "choices": {"student": choice}, "asked": config.to_dict(), "baselines": {"eszsl": chosen}}
+    content = {"prediction": "student", "choices": {"student": choice}, "asked": config.to_dict(), "data": "a digest", "baselines": {"eszsl": chosen}}
     folder.write(FILE, content)
-    (found,) = validation._chosen_before(one).values()
+    (found,) = validation._chosen_before(one, "a digest").values()
     assert found["gamma"] == 0.5 and found["metrics"]["unseen"] == 0.5 and np.isnan(found["metrics"]["calibrated"])
+    assert validation._chosen_before(one, "another digest") == {}
+    folder.write(FILE, {key: value for key, value in content.items() if key != "data"})  # as an earlier version wrote it
+    assert validation._chosen_before(one, "a digest") == {}
+    folder.write(FILE, content)
     config.eval.fold_seed = 1
-    assert validation._chosen_before(one) == {}
+    assert validation._chosen_before(one, "a digest") == {}
