@@ -125,22 +125,6 @@ def test_methods_are_told_apart_by_the_fields_that_differ(table):
     assert found[0]["also different"] == "n_critic 5 (wgan + D3), 1 (wgan without D3)"
 
 
-def test_a_baseline_whose_figures_are_calibrated_is_told_from_runs_whose_are_not(table):
-    def of(results, kind):
-        return results | {"config": results["config"] | {"eval": {"calibration": kind, "fold_seed": 0}}}
-
-    runs = [of(run(0), "none"), of(baseline(0), "none"), of(baseline(0), "folds")]
-    found = rows_of(table(*runs, options=["--format", "csv"])[1])
-    assert [row["method"] for row in found if row["predictor"] == "eszsl"] == ["eszsl, calibration=none", "eszsl, calibration=folds"]
-
-
-def test_calibration_that_differs_between_runs_and_baselines_is_noted(table):
-    runs = [run(0), baseline(0)]
-    runs = [of | {"config": of["config"] | {"eval": {"calibration": kind}}} for of, kind in zip(runs, ("none", "folds"), strict=True)]
-    found = rows_of(table(*runs, options=["--format", "csv"])[1])
-    assert found[0]["also different"] == "calibration none (wgan + D3), folds (eszsl)"
-
-
 def test_a_switch_that_is_off_is_named_where_a_run_of_the_method_has_it_on(table):
     runs = [run(0, train__balanced=False), run(0, train__balanced=True), base(0, train__balanced=False)]
     found = rows_of(table(*runs, options=["--format", "csv"])[1])
