@@ -34,6 +34,8 @@ class Field:
         may_change: whether a run may be resumed with another value: it changes no bit of the result, or is compared otherwise.
         smallest: the smallest number above 0.
         since: the first version with the field.
+        counted_in: of a number of epochs, which: 'run', those of the run, which are parts of train.outer_steps where that is given;
+            'rows', passes over the training rows in any case; '' of everything else.
         read_with: another field, by its dotted name, and the values of it with which this one is read; () if it always is.
     """
 
@@ -49,6 +51,7 @@ class Field:
     smallest: float = SMALLEST
     since: str = FIRST_VERSION
     read_with: tuple[Any, ...] = ()
+    counted_in: str = ""
 
     @property
     def group(self) -> str:

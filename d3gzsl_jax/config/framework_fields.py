@@ -57,8 +57,11 @@ def _warm_up(name: str, of: str, factor: float, start: int, end: int) -> tuple[F
     """The options of a term of CADA-VAE whose weight rises in a straight line."""
     return (
         Field(f"cadavae.{name}_factor", factor, f"Weight of {of}, once it has risen.", low=0.0),
-        Field(f"cadavae.{name}_start", start, f"Last epoch, from 0, without {of}.", low=0, high=100_000),
-        Field(f"cadavae.{name}_end", end, f"First epoch with all of the weight of {of}; after {name}_start.", low=1, high=100_000),
+        Field(f"cadavae.{name}_start", start, f"Last epoch, from 0, without {of}.", low=0, high=100_000, counted_in="run"),
+        Field(
+            f"cadavae.{name}_end", end, f"First epoch with all of the weight of {of}; after {name}_start.", low=1, high=100_000,
+            counted_in="run",
+        ),
     )
 
 
@@ -93,6 +96,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             ),
             Field(
                 "fclswgan.classifier_epochs", 50, "Epochs that classifier is fitted to real seen rows for, before training.", low=0,
+                counted_in="rows",
             ),
             Field("fclswgan.classifier_batch_size", 100, "Rows per update of that classifier.", low=1),
             Field("fclswgan.classifier_learning_rate", 1e-3, "Learning rate of that classifier.", low=0.0, closed=False),
@@ -213,6 +217,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             ),
             Field(
                 "zerodiff.representation_epochs", 0, "Epochs of the first stage; 0: as many as train.epochs.", low=0, high=100_000,
+                counted_in="run",
             ),
             Field(
                 "zerodiff.representation_run", "",

@@ -30,7 +30,7 @@ NETWORKS = (
 )
 
 TEACHER = (
-    Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0, read_with=("teacher.updates", 0)),
+    Field("teacher.epochs", 30, "Epochs of its pretraining.", low=0, read_with=("teacher.updates", 0), counted_in="rows"),
     Field(
         "teacher.updates", 0,
         "Updates of its whole pretraining, however many rows there are, rounded up to whole epochs, and folds, which have fewer "
@@ -49,7 +49,7 @@ TRAIN = (
     Field(
         "train.epochs", 2000,
         "Epochs, of ceil(trainval rows / batch_size) outer steps each; with train.outer_steps, in how many equal parts these go.",
-        low=1, may_change=True,
+        low=1, may_change=True, counted_in="run",
     ),
     Field(
         "train.outer_steps", 0,
@@ -66,7 +66,10 @@ TRAIN = (
     Field("train.beta1", 0.5, "First decay rate of Adam.", low=0.0, high=BELOW_1),
     Field("train.beta2", 0.999, "Second decay rate of Adam.", low=0.0, high=BELOW_1, closed=False),
     Field("train.gradient_penalty_weight", 10.0, "Weight of the gradient penalty in the critic's loss.", low=0.0),
-    Field("train.decay_every", 20, "At the end of every so many epochs learning rates are multiplied by the factors below.", low=1),
+    Field(
+        "train.decay_every", 20, "At the end of every so many epochs learning rates are multiplied by the factors below.", low=1,
+        counted_in="run",
+    ),
     Field("train.generator_factor", 1.09, "Factor of the generator's learning rate.", low=0.0, closed=False),
     Field(
         "train.critic_factor", 1.09,

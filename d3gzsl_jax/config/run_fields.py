@@ -113,7 +113,7 @@ EVAL = (
         "best, a baseline of eval.baselines where the folds put it ahead. Results are the same.",
         words=("result", "best"),
     ),
-    Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10),
+    Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10, counted_in="run"),
     Field("eval.batch_size", 4096, "Rows per call of a prediction.", low=1),
     Field(
         "eval.selection", "last",

@@ -45,6 +45,10 @@ FIELDS: tuple[Field, ...] = assembled(FRAMEWORKS)
 """Every field, group by group."""
 
 
+LENGTH = ("train.epochs", "train.outer_steps")
+"""How long a run is trained: it may change when a run goes on, but two lengths are two settings where runs are compared."""
+
+
 def by_name() -> dict[str, Field]:
     """The fields by their dotted names."""
     return {field.name: field for field in FIELDS}

@@ -49,18 +49,24 @@ def chosen(config: ConfigDict, data: GZSLData, benchmarks: Sequence[GZSLData] = 
     return found
 
 
-def folds_of(config: ConfigDict, data: GZSLData) -> list[GZSLData]:
+def folds_of(config: ConfigDict, data: GZSLData, criterion: str = "") -> list[GZSLData]:
     """The folds of a run.
+
+    Args:
+        config: whose config.eval says what they are.
+        data: what is folded.
+        criterion: of a baseline, what it is chosen by, whatever config.eval.criterion says; '' for a run.
 
     Raises:
         UserError: there are too few seen classes, or too few rows of them.
     """
     of = config.eval
     found = folds(data, of.folds, of.fold_seed, of.fold_classes, of.fold_rows)
-    if of.criterion != "zsl" and not all(len(fold.test_seen) for fold in found):
+    if (criterion or of.criterion) != "zsl" and not all(len(fold.test_seen) for fold in found):
+        who = "baselines are chosen by H on folds" if criterion else f"config.eval.criterion={of.criterion!r}"
         raise UserError(
-            f"config.eval.criterion={of.criterion!r}: too few trainval rows of {data.name} for a fold to hold out any of a seen "
-            "class, and H is not known without; give 'zsl', a larger config.eval.fold_rows, or more rows"
+            f"{who}: too few trainval rows of {data.name} for a fold to hold out any of a seen class, and H is not known without; "
+            f"give {'' if criterion else repr('zsl') + ', '}a larger config.eval.fold_rows, or more rows"
         )
     return found
 

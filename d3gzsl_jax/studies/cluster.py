@@ -15,6 +15,7 @@ from typing import Any
 from d3gzsl_jax.errors import Terminated, UserError, reason
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
 from d3gzsl_jax.system import paths
+from d3gzsl_jax.system.options import require_same
 from d3gzsl_jax.text import cut, one_line
 
 KINDS = ("slurm", "local")
@@ -37,26 +38,38 @@ _GRACE_SECONDS, _AGAIN_SECONDS = 120.0, 10.0  # for processes of this machine to
 
 
 def parameters_of(text: str) -> dict[str, Any]:
-    """'KEY=VALUE,KEY=VALUE' as a dict; whole numbers, numbers, True and False as such.
+    """'KEY=VALUE,KEY=VALUE' as a dict: numbers where submitit wants some, True and False as such, and texts as they are, which an
+    account called 0012 or a quality of service called 1e3 must stay.
 
     Raises:
-        UserError: it is no such thing, or asks for several processes a job.
+        UserError: it is no such thing, has a key with two values, or asks for several processes a job.
     """
     found: dict[str, Any] = {}
+    given: dict[str, tuple[str, str]] = {}
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not (key and equals and value):
             raise UserError(f"--executor-parameters: {part} must be KEY=VALUE, as in partition=gpu,timeout_min=120")
-        if key in _ONE_PROCESS:
+        name = _bare(key)
+        if name in _ONE_PROCESS:
             raise UserError(f"--executor-parameters: {part}: a job here is one process; leave it out")
-        found[key] = _value(value)
+        before, value_before = given.setdefault(name, (key, value))
+        require_same(f"--executor-parameters: {before}", value_before, key, value)
+        found.setdefault(before, _value(name, value))
     return found
 
 
-def _value(text: str) -> Any:
+def _bare(key: str) -> str:
+    """A parameter without what says which cluster it is of."""
+    for kind in KINDS:
+        key = key.removeprefix(f"{kind}_")
+    return key
+
+
+def _value(name: str, text: str) -> Any:
     if text in ("True", "False"):
         return text == "True"
-    for kind in (int, float):
+    for kind in {_WHOLE: (int,), _NUMBER: (int, float)}.get(_SHARED.get(name, ""), ()):
         with contextlib.suppress(ValueError):
             return kind(text)
     return text
@@ -65,8 +78,9 @@ def _value(text: str) -> Any:
 class Cluster:
     """Jobs that submitit submits; a context manager.
 
-    A job that Slurm ends for its time, or preempts, is queued again, and its run goes on from its newest checkpoint. Left by an
-    exception, ctrl-C among them, it cancels all that are not done: those that run save a checkpoint first.
+    A job that has run out of its time is queued again by submitit, and its run goes on from its newest checkpoint. One that is sent
+    SIGTERM, as by Slurm before it preempts it, saves a checkpoint and ends without a result: where Slurm queues it again it goes
+    on, and is waited for. Left by an exception, ctrl-C among them, it cancels all that are not done: those that run save first.
 
     Args:
         work: called with a job, elsewhere; both must pickle.
@@ -186,7 +200,7 @@ def _refused(kind: str, parameters: Mapping[str, Any], valid: Iterable[str]) -> 
     """What is wrong with the parameters, '' where nothing is seen to be; `valid`: those that are of this kind alone."""
     known = sorted({*_SHARED, *valid} - {*_ONE_PROCESS})
     for key, value in parameters.items():
-        name, given = key.removeprefix(f"{kind}_"), f"--executor-parameters: {cut(f'{key}={value}')}"
+        name, given = _bare(key), f"--executor-parameters: {cut(f'{key}={value}')}"
         if name not in known:
             near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.75)
             guess = f"did you mean {near[0]}? There are" if near else "there are"
@@ -228,7 +242,12 @@ class _Task:
         self._work, self._is_here = work, is_here
 
     def __call__(self, job: Any) -> Any:
-        """The job's value, or `Failed`."""
+        """The job's value, or `Failed`.
+
+        Raises:
+            SystemExit: SIGTERM ended it, and what it had is saved. It leaves no result behind, which would be taken for its end
+            while Slurm has queued it again.
+        """
 
         def terminate(number: int, frame: Any) -> None:
             raise Terminated
@@ -238,7 +257,9 @@ class _Task:
             os.setpgid(0, 0)  # a run listens to ctrl-C itself, and the terminal would send it here too
         try:
             return attempt(self._work, job)
-        except (KeyboardInterrupt, Terminated) as error:
+        except Terminated:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        except KeyboardInterrupt as error:
             return Failed(type(error).__name__, "stopped")
 
     def checkpoint(self, job: Any) -> Any:

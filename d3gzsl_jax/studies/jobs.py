@@ -12,19 +12,22 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import DivergenceError, UserError
-from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import Console, Display
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
-from d3gzsl_jax.runs.resume import FOLDS_ONLY, disagreement, is_finished
+from d3gzsl_jax.runs.resume import FOLDS_ONLY, another_length, disagreement, is_finished
 from d3gzsl_jax.runs.sizes import fold_count
 from d3gzsl_jax.runs.unknown_figures import FOLD_FIELDS
 from d3gzsl_jax.studies.seeds import train_together
 from d3gzsl_jax.studies.start import train
+from d3gzsl_jax.studies.validation import fold_config
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
 from d3gzsl_jax.system import compile_cache
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
+
+_OF_BASELINE = ("retrain", "calibration")  # of config.eval, besides the fields of the folds
 
 
 class Job(NamedTuple):
@@ -37,7 +40,7 @@ class Job(NamedTuple):
         config: resolved, nested, with the seed; of a baseline what it depends on.
         baseline: name of a baseline, '' for a training run.
         digests: of the content of its data.
-        prune: remove its checkpoints, and those of its validation folds, once it is finished.
+        prune: remove its checkpoints once it is finished, see `prune`.
         keep_compiled: what config.compile_cache says.
     """
 
@@ -58,19 +61,17 @@ class Job(NamedTuple):
             must not, or its results are not readable.
         """
         folder = Path(self.folder)
-        path = folder / "results.json"
-        if not (path.exists() or any(folder.glob("checkpoints/*"))):
-            return None
-        kept, found = json_files.read(folder / "config.json"), json_files.read(path)
-        before = saved_config.with_added((found or {}).get("config") or {})
-        if kept is not None:
-            before = saved_config.nested(kept, folder / "config.json")
-        if before and (difference := disagreement(before, saved_config.with_added(plain(self.config)))):
-            field, old, new = difference
-            raise UserError(
-                f"{folder}: holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another "
-                "--output"
-            )
+        path, first_fold = folder / "results.json", folder / "validation" / "fold-0"
+        found: dict[str, Any] | None = None
+        if _is_begun(folder):
+            found, kept = json_files.read(path), json_files.read(folder / "config.json")
+            before = saved_config.with_added((found or {}).get("config") or {})
+            if kept is not None:
+                before = saved_config.nested(kept, folder / "config.json")
+            self._check_same(before, self.config)
+        elif _is_begun(first_fold) and (kept := json_files.read(first_fold / "config.json")) is not None:
+            # Stopped before the run itself began: what its folds were trained by tells what it was to be.
+            self._check_same(saved_config.nested(kept, first_fold / "config.json"), fold_config(ConfigDict(self.config)).to_dict())
         if not found or not self._is_finished(found):
             return None
         json_files.checked(found, WholeResults, path, "remove its folder, or name another --output")
@@ -86,10 +87,26 @@ class Job(NamedTuple):
             )
         return found
 
+    def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuses what a folder holds that was made with settings other than these now; {} for what says nothing of them."""
+        told, now = "", saved_config.with_added(plain(dict(now)))
+        if before and not self.baseline and (length := another_length(before, now)):
+            told = length.replace("name another folder", "name another --output")
+        elif before and (difference := disagreement(before, now)):
+            field, old, new = difference
+            told = f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another --output"
+        if told:
+            raise UserError(f"{self.folder}: {told}")
+
     def _is_finished(self, found: dict[str, Any]) -> bool:
         if self.baseline:
             return found.get("selection") != FOLDS_ONLY or not self.config["eval"]["retrain"]
         return is_finished(found, self.config)
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder holds results, or a checkpoint to go on from."""
+    return (folder / "results.json").exists() or any(folder.glob("checkpoints/*"))
 
 
 def with_usable_cache(jobs: Sequence[Job]) -> list[Job]:
@@ -103,7 +120,7 @@ def of_baseline(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a nested configuration that a baseline depends on."""
     found = {name: config[name] for name in ("dataset", "seed", "data") if name in config}
     of_eval = config.get("eval") or {}
-    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, "retrain")}}
+    return found | {"eval": {field: value for field, value in of_eval.items() if field in (*FOLD_FIELDS, *_OF_BASELINE)}}
 
 
 def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:
@@ -180,10 +197,12 @@ def _train_together(jobs: Sequence[Job]) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Removes the checkpoints of a finished run and of its validation folds. It cannot be trained for longer then; what the folds
-    were chosen by is left, so that a run which stopped after validation can still go on to the test rows."""
-    for checkpoints in (folder / "checkpoints", *folder.glob("validation/fold-*/checkpoints")):
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    """Removes the checkpoints of a finished run, of its validation folds, and of what any of them trained first (ZeroDiff's first
+    stage). It cannot be trained for longer then, nor can a later run take its first stage over; what the folds were chosen by is
+    left, so that a run which stopped after validation can still go on to the test rows."""
+    for own in (folder, *folder.glob("validation/fold-*")):
+        for checkpoints in (own / "checkpoints", own / contents.FIRST_STAGE / "checkpoints"):
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _baseline(job: Job) -> None:

@@ -44,6 +44,18 @@ def rooted(fixed: Mapping[str, Any], root: str | None) -> dict[str, Any]:
     return {**fixed, "data.root": root}
 
 
+def with_fields(config: ConfigDict, given: Mapping[str, Any]) -> ConfigDict:
+    """A copy of a configuration with some fields set; `given`: values by dotted field, a text as a command line holds it.
+
+    Raises:
+        UserError: there is no such field, or it does not hold such a value.
+    """
+    found = config.copy_and_resolve_references()
+    for field, value in given.items():
+        (override_by_text if isinstance(value, str) else override)(found, field, value)
+    return found
+
+
 def configured(spec: str, given: Mapping[str, Any]) -> ConfigDict:
     """A configuration with some fields set, for runs that have one seed each.
 
@@ -54,9 +66,7 @@ def configured(spec: str, given: Mapping[str, Any]) -> ConfigDict:
     Raises:
         UserError: see `load_config`; or the configuration has several seeds.
     """
-    found = load_config(spec)
-    for field, value in given.items():
-        (override_by_text if isinstance(value, str) else override)(found, field, value)
+    found = with_fields(load_config(spec), given)
     if seeds := found.get("seeds"):
         raise UserError(
             f"{spec}: config.seeds={tuple(seeds)!r}, and every run here has one seed; give --seeds {len(seeds)} --set 'seeds=()'"

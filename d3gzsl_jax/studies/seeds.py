@@ -64,7 +64,8 @@ def train_seeds(
 
     Raises:
         UserError: bad configuration, data or folder. DivergenceError: training broke down. Terminated: SIGTERM came.
-        KeyboardInterrupt: ctrl-C before every seed had results, or while some had those of the test rows and others of folds alone.
+        KeyboardInterrupt: ctrl-C before every seed had results, or while some had come further than others: their figures are of
+        other epochs, or of folds alone, and no sample of one thing.
     """
     check.check(config)
     check.check_seeds(config)
@@ -119,8 +120,9 @@ def train_together(
         starts = [Start(_of_seed(config, seed), str(folder / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
         with compile_cache.at_least_here():
             found += [results for _, results in train_runs(data, starts, display, overrides)]
-        alike = len({results["selection"] for results in found}) == 1
-        if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
+        stopped = [bool(results.get("interrupted")) for results in found]
+        alike = len({(results["selection"], results["epochs"], of) for results, of in zip(found, stopped, strict=True)}) == 1
+        if any(stopped) and not (alike and len(found) == len(config.seeds)):
             raise KeyboardInterrupt
     return found
 
@@ -213,7 +215,9 @@ def _show(content: Mapping[str, Any], display: Display) -> None:
     display.stop()
     several = len(content["seeds"]) > 1
     seeds = ", ".join(str(seed) for seed in content["seeds"])
-    table = Table(title=Text(visible(f"{method(content['config'])} on {content['dataset']}, seeds {cut(seeds)}, percent")))
+    until = f", interrupted after epoch {content['runs'][0]['epochs']:g}" if content["interrupted"] else ""
+    title = f"{method(content['config'])} on {content['dataset']}, seeds {cut(seeds)}, percent{until}"
+    table = Table(title=Text(visible(title)))
     table.add_column("prediction")
     for heading in _SHOWN:
         table.add_column(heading, justify="right")

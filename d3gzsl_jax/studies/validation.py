@@ -84,8 +84,8 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     config, folder, display = one.start.config, one.folder, one.display
     evaluated = EvaluationSteps(1, ((config.eval.every_epochs, config.train.epochs),))  # epochs
     root = folder.path / "validation"
-    of_baselines = _chosen_baselines(one, benchmarks)
-    asked = root, evaluated, config, folder, of_baselines, benchmarks
+    of_baselines = _chosen_baselines(one, benchmarks, opened.digest)
+    asked = root, evaluated, config, folder, of_baselines, benchmarks, opened.digest
     found = processes.agreed(lambda: _chosen(*asked) if processes.is_first() else None)
     found = processes.told_by_first(found)
     plan = plan_of(found)._replace(
@@ -102,13 +102,13 @@ def _settled(opened: OpenRuns, one: OpenRun, benchmarks: Sequence[GZSLData]) -> 
     return plan
 
 
-def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str, Any]:
+def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData], digest: str) -> dict[str, Any]:
     """By baseline what the folds choose; what an earlier start of the run chose is taken from its validation.json, where it was
-    asked the same."""
+    asked the same of the same data. `digest`: of that."""
     of = one.start.config
     names = check.baselines(of)
     names = tuple(fit.possible(names, benchmarks[0])) if names else ()
-    before = processes.told_by_first(_chosen_before(one) if processes.is_first() else None) if names else {}
+    before = processes.told_by_first(_chosen_before(one, digest) if processes.is_first() else None) if names else {}
     found = {}
     for name in names:
         with one.display.doing(f"fitting the baseline {name}"):
@@ -120,10 +120,11 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData]) -> dict[str,
     return found
 
 
-def _chosen_before(one: OpenRun) -> dict[str, Any]:
-    """What an earlier start of the run chose for its baselines; {} where nothing is, or where something else was asked."""
+def _chosen_before(one: OpenRun, digest: str) -> dict[str, Any]:
+    """What an earlier start of the run chose for its baselines; {} where nothing is, or where something else was asked, or the data
+    was another: its digest is compared."""
     found = one.folder.read(FILE) or {}
-    if not found or disagreement(saved_config.with_added(found["asked"]), plain(one.start.config.to_dict())):
+    if found.get("data") != digest or disagreement(saved_config.with_added(found["asked"]), plain(one.start.config.to_dict())):
         return {}
     chosen = found.get("baselines") or {}
     known = lambda metrics: {name: math.nan if value is None else value for name, value in metrics.items()}  # noqa: E731
@@ -132,7 +133,7 @@ def _chosen_before(one: OpenRun) -> dict[str, Any]:
 
 def _chosen(
     root: Path, evaluated: Iterable[int], config: ConfigDict, folder: RunFolder, baselines: Mapping[str, Any],
-    benchmarks: Sequence[GZSLData],
+    benchmarks: Sequence[GZSLData], digest: str,
 ) -> dict[str, Any]:
     """What validation.json holds."""
     of = config.eval
@@ -150,6 +151,7 @@ def _chosen(
         "choices": {name: choice.described() for name, choice in plan.choices.items()},
         "curves": tried_curves,
         "asked": config.to_dict(),
+        "data": digest,
         "advice": _advice(plan, tried_curves, baselines, of_folds, benchmarks),
         **({"baselines": dict(baselines)} if baselines else {}),
         "seconds": round(sum(map(_seconds, of_folds)), 2),

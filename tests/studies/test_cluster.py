@@ -1,6 +1,8 @@
 """Jobs submitted by submitit, as processes of this machine."""
 
 import builtins
+import os
+import signal
 import time
 
 import pytest
@@ -46,9 +48,38 @@ def test_what_was_submitted_is_cancelled_with_the_command(tmp_path, capsys):
     assert time.monotonic() - began < 45 and "cancelling 1 jobs: " in capsys.readouterr().err
 
 
+def killed(job):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+
+
+def test_a_job_that_is_sent_sigterm_leaves_no_result_that_would_be_taken_for_its_end(tmp_path):
+    """Slurm sends it before it preempts a job, which it then queues again; submitit writes down whatever a job returns."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cluster._Task(killed, False)("job")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143 and not isinstance(ended.value, Exception), "what submitit takes for a failure of the job"
+
+
 def test_parameters_are_read_and_what_is_none_is_refused(tmp_path):
     read = cluster.parameters_of("partition=gpu,timeout_min=120,mem_gb=7.5,exclusive=True")
     assert read == {"partition": "gpu", "timeout_min": 120, "mem_gb": 7.5, "exclusive": True} and cluster.parameters_of("") == {}
+    # A text stays as it is typed, and True may be a flag of any name.
+    texts = "account=0012,qos=1e3,constraint=1_0,nodelist=007,reservation=inf,name=12,slurm_partition=3"
+    assert cluster.parameters_of(texts) == dict(part.split("=") for part in texts.split(","))
+    assert cluster.parameters_of("mem_gb=8,mem_gb=8,cpus_per_task=4,stderr_to_stdout=False") == {
+        "mem_gb": 8, "cpus_per_task": 4, "stderr_to_stdout": False,
+    }  # fmt: skip
+    for twice, told in (
+        ("mem_gb=8,mem_gb=32", "--executor-parameters: mem_gb=8 and mem_gb=32: give one of them"),
+        ("partition=a,timeout_min=3,slurm_partition=b", "--executor-parameters: partition=a and slurm_partition=b: give one of them"),
+    ):
+        with pytest.raises(UserError) as refused:
+            cluster.parameters_of(twice)
+        assert str(refused.value) == told
     with pytest.raises(UserError, match=r"--executor=slurm: cannot be used here \(Could not detect"):
         cluster.Cluster(builtins.eval, "slurm", read, tmp_path)
     known = "cpus_per_task, gpus_per_node, mem_gb, name, setup, stderr_to_stdout, timeout_min"

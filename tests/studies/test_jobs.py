@@ -2,11 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import saved_config
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies import jobs as run_jobs
 from d3gzsl_jax.studies.ablation import grid, study
+from d3gzsl_jax.studies.validation import fold_config
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -108,6 +110,9 @@ def test_a_baseline_depends_on_data_and_folds_alone(tmp_path):
     _, stressed = jobs(tmp_path, {"data.stress.imbalance": 10})
     with pytest.raises(UserError, match=r"config\.data\.stress\.imbalance=1\.0, now it is 10\.0"):
         stressed.results()
+    _, calibrated = jobs(tmp_path, VALIDATED | {"eval.calibration": "folds"})
+    with pytest.raises(UserError, match=r"config\.eval\.calibration='none', now it is 'folds'"):
+        calibrated.results()
 
 
 def test_a_baseline_has_as_many_folds_as_suit_the_data(tmp_path):
@@ -116,3 +121,46 @@ def test_a_baseline_has_as_many_folds_as_suit_the_data(tmp_path):
     run_jobs.work(baseline)
     found = baseline.results()
     assert found is not None and found["config"]["eval"]["folds"] == 4
+
+
+def test_a_run_of_another_budget_of_steps_is_not_tabled_as_this_one(tmp_path):
+    budget = {"train.outer_steps": 200, "train.epochs": 4}
+    run, _ = jobs(tmp_path, budget)
+    leave(run, "last")
+    assert run.results() is not None
+    for other in ({"train.outer_steps": 400}, {"train.outer_steps": 0}, {"train.epochs": 8}):
+        changed, baseline = jobs(tmp_path, budget | other)
+        with pytest.raises(UserError, match=r"digits/seed-0: holds a run with config\.train\.outer_steps=200 in 4 epochs.*name another --output$"):
+            changed.results()
+        assert baseline.results() is None  # it has no length
+    longer, _ = jobs(tmp_path, {"train.outer_steps": 400, "train.epochs": 8})
+    assert longer.results() is None, "it is trained on"
+
+
+def test_settings_that_changed_since_a_start_that_ended_within_its_folds_are_told_before_anything_is_done(tmp_path):
+    run, _ = jobs(tmp_path, VALIDATED)
+    fold = Path(run.folder) / "validation" / "fold-0"
+    (fold / "checkpoints" / "16").mkdir(parents=True)
+    config = fold_config(ConfigDict(run.config)).to_dict()
+    (fold / "config.json").write_text(json.dumps(saved_config.content(config)))
+    assert run.results() is None
+    same, _ = jobs(tmp_path, VALIDATED | {"eval.retrain": False, "log.tensorboard": True})
+    assert same.results() is None
+    for field, value, told in (("train.batch_size", 32, "64, now it is 32"), ("eval.fold_seed", 1, "0, now it is 1")):
+        other, _ = jobs(tmp_path, VALIDATED | {field: value})
+        with pytest.raises(UserError, match=rf"holds a run with config\.{field}={told}; name another --output"):
+            other.results()
+    steps, _ = jobs(tmp_path, VALIDATED | {"train.outer_steps": 100})
+    with pytest.raises(UserError, match=r"holds a run with config\.train\.outer_steps=0 in 20 epochs, now it is 100 in 20"):
+        steps.results()
+
+
+def test_a_pruned_run_keeps_no_checkpoint_of_anything_it_trained(tmp_path):
+    whole = [tmp_path, tmp_path / "first_stage"]
+    folds = [tmp_path / "validation" / f"fold-{index}" for index in range(2)]
+    for folder in (*whole, *folds, *(fold / "first_stage" for fold in folds)):
+        (folder / "checkpoints" / "3").mkdir(parents=True)
+        (folder / "checkpoints" / "3" / "state").write_text("large")
+        (folder / "results.json").write_text("{}")
+    run_jobs.prune(tmp_path)
+    assert not list(tmp_path.glob("**/checkpoints")) and len(list(tmp_path.glob("**/results.json"))) == 6

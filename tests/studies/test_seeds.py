@@ -1,5 +1,6 @@
 """Seeds trained together are the seeds trained alone."""
 
+import io
 import json
 import signal
 
@@ -103,6 +104,27 @@ def test_figures_of_folds_and_of_test_rows_are_not_averaged(data, tmp_path, monk
         with pytest.raises(KeyboardInterrupt):
             together(data, tmp_path / "joint")
     assert (tmp_path / "joint" / "results.json").exists() == ended
+
+
+@pytest.mark.parametrize(("first", "second"), [((2, False), (1, True)), ((1, True), (2, True)), ((1, True), (1, False))])
+def test_a_seed_that_was_stopped_is_not_averaged_with_one_that_came_further(data, tmp_path, monkeypatch, finished, first, second):
+    """As where memory holds one seed at a time, and ctrl-C comes in the second program; or others have finished before."""
+    _, _, single = finished
+    states = dict(zip(SEEDS, (first, second), strict=True))
+    runs = {seed: (tmp_path, single[seed] | {"epochs": epochs, "interrupted": of}) for seed, (epochs, of) in states.items()}
+    monkeypatch.setattr(seeds_module, "train_runs", lambda data, starts, *_: [runs[start.config.seed] for start in starts])
+    for at_once in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            together(data, tmp_path / f"joint-{at_once}", parallel__seeds=at_once)
+        assert not (tmp_path / f"joint-{at_once}" / "results.json").exists()
+
+
+def test_seeds_that_were_stopped_together_are_called_so(finished):
+    _, _, single = finished
+    console = Console(width=160, record=True, quiet=False, file=io.StringIO())
+    runs = [single[seed] | {"epochs": 1, "interrupted": True, "digests": {}} for seed in SEEDS]
+    seeds_module._show(summary(runs), Display(console))
+    assert "seeds 3, 0, percent, interrupted after epoch 1" in console.export_text()
 
 
 def test_an_interval_by_hand():

@@ -24,10 +24,11 @@ What each part of D3 is worth: a grid of configurations over seeds, on all cores
 Every cell of the grid with every seed is a run folder, FOLDER/<cell>/seed-<k>, and every baseline
 one with results.json. After each run, or each cell with --seeds-together, FOLDER/ablation.md, .tex,
 .html, .csv, .png and .svg hold what there is so far (ablation-curves.csv: every evaluated epoch): a
-row a cell and predictor, compared by seed with the first cell (on the same data) or, in presets with
-several levels, with the base method at the same level. The same command goes on where it was stopped
-(ctrl-C, SIGTERM), and trains no finished run again. Runs go seed by seed, so that a whole table is
-there early; with --seeds-together a cell after the other.
+row a cell and predictor, compared by seed with the first cell (on the same data) or, in presets, with
+the first at the same file and values; where a preset has several levels, D3 with the base method at
+its level. The same command goes on where it was stopped (ctrl-C, SIGTERM), and trains no finished run
+again. Runs go seed by seed, so that a whole table is there early; with --seeds-together a cell after
+the other.
 
 On a CPU there is a process a core, on an accelerator one in all; the number of cores of a process
 can change the last digits of a run, so give the same --workers when going on: each has its share of
@@ -48,7 +49,8 @@ def parser() -> Parser:
     found.add_argument("--preset", default="", help=", ".join((*FILE_PRESETS, *PRESETS)))
     found.add_argument(
         "--only", default="", metavar="CELL,CELL",
-        help="these cells of the preset, called as --list does; they keep its order, and the first in it is compared with",
+        help="these cells of the preset, called as --list does; they keep its order. What is compared with the first of the "
+        "preset is with the first of these; with several levels add the base method of each, or there is no comparison at it",
     )
     found.add_argument("--vary", action="append", default=[], metavar="FIELD=VALUE,VALUE,...", help="all combinations")
     options.add_fields(found, "in every cell that says nothing else")

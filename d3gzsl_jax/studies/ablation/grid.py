@@ -31,6 +31,7 @@ class Cell(NamedTuple):
         config: with seed 0.
         baseline: name of a baseline that is run instead, on the configuration's data; '' for none.
         digests: of the content of its data, see `GZSLData.digests`.
+        among: what is the same to the cells it is compared among: of a preset its file and the varied values; '' for all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Cell(NamedTuple):
     config: ConfigDict
     baseline: str = ""
     digests: Mapping[str, str] = {}
+    among: str = ""
 
     @property
     def folder(self) -> str:
@@ -53,17 +55,17 @@ def cells_of(
     """The grid: `named_cells`, with the digests of their data; then baselines, each once for all that is the same to it: the data
     and its folds.
 
-    A cell of a preset is compared with the one the preset says, at the same file and values; any other with the very first, or,
-    where that is on other data, with the first on its own. So is a baseline.
+    A cell of a preset is compared at the same file and values: with the one the preset says, or with the first there. Any other is
+    compared with the very first, or, where that is on other data, with the first on its own. So is a baseline.
 
     Args:
         specs, preset, varied, fixed, report, only: see `named_cells`.
         baselines: their names.
 
     Raises:
-        UserError: see `named_cells`; or data is missing or wrong.
+        UserError: see `named_cells`; or data is missing or wrong, or figures would be of test rows here and of folds there.
     """
-    cells = _compared(_read(named_cells(specs, preset, varied, fixed, report, only)))
+    cells = _compared(_read(named_cells(specs, preset, varied, fixed, report, only), bool(baselines)))
     cells += _baselines(cells, baselines)
     _check_folders(cells)
     return cells
@@ -112,7 +114,8 @@ def named_cells(
                 overrides |= other.overrides
             name = _named(label, choice.name, *values) or Path(spec).stem
             against = _named(label, choice.against, *values) if choice.against else ""
-            found.append(Cell(name, against, prepared(configured(choice.spec or spec, overrides), report)))
+            among = _named(label, *values) if preset else ""
+            found.append(Cell(name, against, prepared(configured(choice.spec or spec, overrides), report), among=among))
     _check(found)
     return found
 
@@ -146,6 +149,8 @@ def _check(cells: Sequence[Cell]) -> None:
             raise UserError(f"cell {cell.name!r}: {error}") from None
     rules = {_rule(cell.config): cell.name for cell in cells}
     _check_same("config.eval.selection", rules, "one table has one rule, --set eval.selection=last")
+    calibrations = {cell.config.eval.calibration: cell.name for cell in cells}
+    _check_same("config.eval.calibration", calibrations, "one table has H with gamma or without, --set eval.calibration=none")
     datasets = {cell.config.dataset: cell.name for cell in cells}
     _check_same("config.dataset", datasets, "one table has one benchmark; run them apart")
 
@@ -164,14 +169,22 @@ def _check_folders(cells: Sequence[Cell]) -> None:
         folders[cell.folder.lower()] = cell.name
 
 
-def _read(cells: Sequence[Cell]) -> list[Cell]:
+def _read(cells: Sequence[Cell], with_baselines: bool) -> list[Cell]:
     """The cells with the digests of their data, and with what they leave to be chosen by it: as runs record their configuration.
 
     Raises:
-        UserError: the data is not there, or has no test rows that a cell needs.
+        UserError: the data is not there, or has no test rows, or folds, that a cell or baselines on its data need.
     """
-    found = read({f"cell {cell.name!r}": cell.config for cell in cells})
-    return [cell._replace(config=of.config, digests=of.digests) for cell, of in zip(cells, found.values(), strict=True)]
+    found = read({f"cell {cell.name!r}": cell.config for cell in cells}, with_baselines).values()
+    rules = {_rule(of.config, of.has_unseen): cell.name for cell, of in zip(cells, found, strict=True)}
+    advice = "without test rows of unseen classes they are of folds alone, which must not stand beside the others; run them apart"
+    _check_same("what figures are of (config.eval.selection)", rules, advice)
+    if with_baselines and FOLDS_ONLY not in rules and not all(of.has_unseen for of in found):
+        raise UserError(
+            "--baselines: without test rows of unseen classes their figures are of folds, and with config.eval.selection="
+            f"{next(iter(rules))} runs have none of folds; --set eval.selection=validation, or leave --baselines out"
+        )
+    return [cell._replace(config=of.config, digests=of.digests) for cell, of in zip(cells, found, strict=True)]
 
 
 def _compared(cells: Sequence[Cell]) -> list[Cell]:
@@ -179,16 +192,24 @@ def _compared(cells: Sequence[Cell]) -> list[Cell]:
     sources = [Source.of(cell.digests, cell.config.to_dict()) for cell in cells]
     found = []
     for cell, own in zip(cells, sources, strict=True):
-        first = next(one.name for one, source in zip(cells, sources, strict=True) if source.comparable(own))
+        alike = (one.name for one, of in zip(cells, sources, strict=True) if one.among == cell.among and of.comparable(own))
+        first = next(alike)
         found.append(cell._replace(against=cell.against or first))
     return found
 
 
+def uncompared(cells: Sequence[Cell]) -> list[str]:
+    """Of each cell that stands alone because the one it is compared with is not among them, which of the two is which."""
+    names = {cell.name for cell in cells}
+    return [f"{cell.name} (with {cell.against})" for cell in cells if cell.against not in names]
+
+
 def _baselines(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
-    """The baselines, once for each data and way to fold it."""
+    """The baselines, once for each data, scaling and way to fold it."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(json.dumps([dict(cell.digests), folds_of(cell.config)]), []).append(cell)
+        same = dict(cell.digests), cell.config.data.scaling, folds_of(cell.config)
+        groups.setdefault(json.dumps(same), []).append(cell)
     firsts = [group[0] for group in groups.values()]
     return [
         Cell(_named(name, level), first.name, first.config, name, first.digests)
@@ -210,9 +231,10 @@ def _levels(groups: Sequence[Sequence[Cell]]) -> list[str]:
     return found if all(found) and len(set(found)) == len(found) else [group[0].name for group in groups]
 
 
-def _rule(config: ConfigDict) -> str:
+def _rule(config: ConfigDict, has_unseen: bool = True) -> str:
+    """What the figures of runs are of; `has_unseen`: whether there are test rows of unseen classes."""
     of = config.eval
-    return FOLDS_ONLY if of.selection == "validation" and not of.retrain else of.selection
+    return FOLDS_ONLY if of.selection == "validation" and not (of.retrain and has_unseen) else of.selection
 
 
 def _named(*parts: str) -> str:

@@ -15,8 +15,6 @@ from d3gzsl_jax.config.load import flat, frameworks_of, split
 from d3gzsl_jax.config.method_fields import TERMS, WITHOUT_D3
 from d3gzsl_jax.errors import UserError
 
-_IN_EPOCHS = ("train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs")
-
 
 class Choice(NamedTuple):
     """A cell of a grid.
@@ -24,7 +22,7 @@ class Choice(NamedTuple):
     Attributes:
         name: for tables.
         overrides: by dotted field, of the configuration it starts from.
-        against: name of the cell of the same preset it is compared with, seed by seed; '' for the grid's first.
+        against: name of the cell of the same preset it is compared with, seed by seed; '' for the first there is of it.
         spec: the configuration it starts from, where that is not the one given.
     """
 
@@ -191,8 +189,13 @@ def _stress(config: ConfigDict, field: str, values: tuple[float, ...], fewer_row
 
 def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The levels with everything that is counted in epochs stretched where there are fewer rows, so that a level trains for as many
-    outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on."""
-    if config.train.outer_steps:  # the same for any number of rows
+    outer steps as the first (rounded to an epoch): what differs is the data, not how long it is trained on. The final classifier's
+    epochs stay, most of whose rows are synthesized, and what is 0."""
+    fields = dict(flat(config))
+    # With a budget of outer steps the run's epochs are parts of it, the same for any number of rows.
+    counted = [of.name for of in schema.FIELDS if of.counted_in == "rows" or (of.counted_in and not config.train.outer_steps)]
+    counted = [name for name in counted if fields[name] and not schema.is_foreign(name, config.framework)]
+    if not counted:
         return dict(levels)
     from d3gzsl_jax.data.load import load
     from d3gzsl_jax.data.stress import OFF, stress
@@ -200,7 +203,7 @@ def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[s
 
     plain = config.copy_and_resolve_references()
     plain.data.stress.update(OFF)
-    data, fields = load(plain.dataset, plain.data), dict(flat(config))
+    data = load(plain.dataset, plain.data)
     found: dict[str, dict[str, Any]] = {}
     steps = 0
     for level, overrides in levels.items():
@@ -209,7 +212,7 @@ def _as_long(config: ConfigDict, levels: Mapping[str, dict[str, Any]]) -> dict[s
         stressed = stress(data, own.data.stress)
         per_epoch = math.ceil(len(stressed.trainval) / sizes.sized(own, stressed).train.batch_size)
         steps = steps or per_epoch
-        stretched = {field: max(round(fields[field] * steps / per_epoch), 1) for field in _IN_EPOCHS}
+        stretched = {field: max(round(fields[field] * steps / per_epoch), 1) for field in counted}
         found[level] = overrides | (stretched if per_epoch != steps else {})
     return found
 

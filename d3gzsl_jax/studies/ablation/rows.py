@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from d3gzsl_jax.config import check
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.metrics import harmonic_mean
 from d3gzsl_jax.evaluation.statistics import paired
@@ -31,6 +32,7 @@ class Entry:
         chosen: whether it was left to validation what the run predicts by (config.eval.prediction=auto).
         baseline: whether it is a baseline without synthesis.
         source: the data they are of.
+        at_gamma: whether U, S and H are at the gamma that folds chose (config.eval.calibration).
     """
 
     cell: str
@@ -50,6 +52,7 @@ class Entry:
     seconds: float
     folder: str
     source: Source
+    at_gamma: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +103,7 @@ def entries_of(cell: str, results: Mapping[str, Any], folder: str, baseline: boo
                 ausuc=_number(metrics.get("ausuc")), calibrated=at_gamma,
                 result=name == results["prediction"], chosen=config["eval"].get("prediction") == "auto", baseline=baseline,
                 seconds=_number(results.get("seconds")), folder=folder,
-                source=Source.of(results["digests"], config, on_folds=rule == FOLDS_ONLY),
+                source=Source.of(results["digests"], config, on_folds=rule == FOLDS_ONLY), at_gamma=check.calibrates(config),
             )
         )  # fmt: skip
     return found

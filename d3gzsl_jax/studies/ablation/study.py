@@ -15,7 +15,7 @@ from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import contents, json_files
 from d3gzsl_jax.runs.display import METRICS, percent
 from d3gzsl_jax.studies.ablation import figure, table
-from d3gzsl_jax.studies.ablation.grid import Cell, cells_of
+from d3gzsl_jax.studies.ablation.grid import Cell, cells_of, uncompared
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS, choices_of
 from d3gzsl_jax.studies.ablation.rows import Entry, entries_of, left_out, rows_of, rule_of
 from d3gzsl_jax.studies.executors import executor
@@ -42,6 +42,7 @@ class Outputs:
         self.failures: list[str] = []
         self._title, self._cells, self._output, self._command = title, {cell.name: cell for cell in cells}, output, command
         self._missing: dict[str, None] = {}
+        self._uncompared = uncompared(cells)
         self._entries: dict[tuple[int, int], list[Entry]] = {}
         self._curves: dict[tuple[int, int], tuple[str, int, list[dict[str, Any]]]] = {}
         self._order, self._drawn = {name: place for place, name in enumerate(self._cells)}, -_DRAW_SECONDS
@@ -66,10 +67,10 @@ class Outputs:
             return
         against = {name: cell.against for name, cell in self._cells.items()}
         rows = rows_of(entries, against)
-        text = table.markdown(self._title, entries, rows, against, self._command, self.failures, list(self._missing))
+        shown = self._title, entries, rows, against, self._command, table.Left(self.failures, list(self._missing), self._uncompared)
         curves = table.curves(curve for _, curve in sorted(self._curves.items()))
-        written = {".md": text, ".csv": table.comma_separated(entries), "-curves.csv": curves}
-        written |= table.to_print(self._title, entries, rows, against, self._command)
+        written = {".md": table.markdown(*shown), ".csv": table.comma_separated(entries), "-curves.csv": curves}
+        written |= table.to_print(*shown)
         files = {ending: text.encode() for ending, text in written.items()}
         if last or time.monotonic() - self._drawn >= _DRAW_SECONDS:
             title = f"{self._title}\n(selection: {rule_of(entries)})"
@@ -123,6 +124,8 @@ def ablate(arguments: argparse.Namespace, fixed: dict[str, Any], command: str) -
             outputs.add(job, results)
     if len(ahead) < len(jobs):
         print(f"{len(jobs) - len(ahead)} of {len(jobs)} runs are finished already", flush=True)
+    for told in uncompared(cells):
+        print(f"d3gzsl ablate: not compared, since that cell is not run: {told}", file=sys.stderr, flush=True)
     with paths.made_folder(arguments.output, "--output"):
         for job in ahead:
             if Path(job.folder).is_dir():

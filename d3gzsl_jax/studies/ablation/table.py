@@ -4,7 +4,7 @@ and predictor (Markdown, LaTeX, HTML)."""
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,9 +37,22 @@ _COLUMNS = (
 _TESTS = ("sign_p", "wilcoxon_p")
 
 
+class Left(NamedTuple):
+    """What is not in a table.
+
+    Attributes:
+        failures: lines about runs that failed.
+        missing: predictors that have no figures by the rule of the table, see `left_out`.
+        uncompared: cells without the one they are compared with, see `grid.uncompared`.
+    """
+
+    failures: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    uncompared: Sequence[str] = ()
+
+
 def markdown(
-    title: str, entries: Sequence[Entry], rows: Sequence[Row], against: Mapping[str, str], command: str, failures: Sequence[str],
-    missing: Sequence[str] = (),
+    title: str, entries: Sequence[Entry], rows: Sequence[Row], against: Mapping[str, str], command: str, left: Left | None = None
 ) -> str:
     """The table with its heading and footer.
 
@@ -49,38 +62,47 @@ def markdown(
         rows: of `rows_of`.
         against: by cell, the cell it is compared with.
         command: that makes it.
-        failures: lines about runs that failed.
-        missing: predictors that have no figures by the rule of the table, see `left_out`.
+        left: what is not in it.
     """
-    rule = rule_of(entries)
+    rule, left = rule_of(entries), left or Left()
     lines = [f"# {escaped(title)}", "", f"Selection `{rule}`: {RULES[rule]}.", "", *writer.markdown_lines(compared(rows, against))]
+    lines += ["", *_notes(entries, rows, Left(*([escaped(one) for one in of] for of in left)), f"`{CHOSEN}`").values()]
+    if left.failures:
+        lines += ["", "Failed:", "", *(f"- {escaped(failure)}" for failure in left.failures)]
+    return "\n".join([*lines, "", *markdown_code(command), ""])
+
+
+def _notes(entries: Sequence[Entry], rows: Sequence[Row], left: Left, chosen: str) -> dict[str, str]:
+    """What must be read with the table, but for failures, by name; `chosen`: how that predictor is written."""
     harmonic = "H is the mean of the folds', H calibrated likewise, at their best gamma"
-    if rule != FOLDS_ONLY:
+    if rule_of(entries) != FOLDS_ONLY:
         harmonic = "H = 2US/(U+S) of each run; H calibrated: with gamma chosen in validation"
-    lines += [
-        "",
-        f"Percent, mean ± standard deviation (n - 1) over seeds; {harmonic}. Intervals: Student's t, 95 %. ΔH is the difference in "
-        "H to the cell compared with, same predictor (its classifier where it has no such one), paired by seed; p-values are "
-        f"two-sided; wins: seeds with the higher H. {SOURCE_RULE}",
-    ]
+    if any(entry.at_gamma for entry in entries):
+        harmonic += "; U, S and H are at that gamma too (config.eval.calibration=folds), those of baselines among them"
+    found = {
+        "Figures": f"Percent, mean ± standard deviation (n - 1) over seeds; {harmonic}. Intervals: Student's t, 95 %. ΔH is the "
+        "difference in H to the cell compared with, same predictor (its classifier where it has no such one), paired by seed; "
+        f"p-values are two-sided; wins: seeds with the higher H. {SOURCE_RULE}"
+    }
     if count := sum(row.against is not None for row in rows):
-        lines.append(
+        found["Comparisons"] = (
             f"The table makes {count} comparison{'s' * (count > 1)}; p-values called Holm are adjusted for that number (Holm "
             f"1979), intervals are not. There is no interval of fewer than {FEWEST} seeds."
         )
     if any(row.predictor == CHOSEN for row in rows):
-        lines.append(f"`{CHOSEN}`: in each run the predictor that validation chose; compared with what the other cell predicts by.")
+        told = "in each run the predictor that validation chose; compared with what the other cell predicts by."
+        found["Predictor"] = f"{chosen}: {told}"
     if any(entry.baseline for entry in entries):
-        lines.append(
+        found["Baselines"] = (
             "Baselines have no epochs; their own settings are chosen inside trainval, by calibrated H whatever "
             "config.eval.criterion runs are chosen by."
         )
-    if missing:
-        named = "; ".join(map(escaped, missing))
-        lines.append(f"Left out, since they are evaluated once and have no epochs to select from: {named}.")
-    if failures:
-        lines += ["", "Failed:", "", *(f"- {escaped(failure)}" for failure in failures)]
-    return "\n".join([*lines, "", *markdown_code(command), ""])
+    if left.missing:
+        named = "; ".join(left.missing)
+        found["Predictors"] = f"Left out, since they are evaluated once and have no epochs to select from: {named}."
+    if left.uncompared:
+        found["Cells"] = f"Not compared, since the cell they are compared with is not run: {'; '.join(left.uncompared)}."
+    return found
 
 
 def compared(rows: Sequence[Row], against: Mapping[str, str]) -> Table:
@@ -96,12 +118,13 @@ def compared(rows: Sequence[Row], against: Mapping[str, str]) -> Table:
 
 
 def to_print(
-    title: str, entries: Sequence[Entry], rows: Sequence[Row], against: Mapping[str, str], command: str
+    title: str, entries: Sequence[Entry], rows: Sequence[Row], against: Mapping[str, str], command: str, left: Left | None = None
 ) -> dict[str, str]:
-    """The table in LaTeX and in HTML, by ending; arguments as of `markdown`, which says more about it."""
-    rule = rule_of(entries)
-    footer = {f"Selection {rule}": RULES[rule], "Made by": command}
-    shown = [dataclasses.replace(compared(rows, against), heading=title, footer=footer)]
+    """The table in LaTeX and in HTML, by ending, with what must be read with it; arguments as of `markdown`."""
+    rule, left = rule_of(entries), left or Left()
+    footer = {f"Selection {rule}": RULES[rule], **_notes(entries, rows, left, CHOSEN)}
+    footer |= {"Failed": "; ".join(left.failures)} if left.failures else {}
+    shown = [dataclasses.replace(compared(rows, against), heading=title, footer={**footer, "Made by": command})]
     return {".tex": writer.latex(shown), ".html": writer.html(shown)}
 
 

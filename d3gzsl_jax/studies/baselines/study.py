@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check, saved_config
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.errors import UserError
@@ -72,7 +73,8 @@ def _measure(
                 )
             found[name].append(results)
         last = ((name, _percent([_of_folds(of[-1]) or of[-1]])[0]) for name, of in found.items())
-        told = (f"{name} {values[_H]:.1f}, {values[-1]:.1f}" for name, values in last)
+        shown = lambda value: cells.UNKNOWN if np.isnan(value) else f"{value:.1f}"  # noqa: E731
+        told = (f"{name} {shown(values[_H])}, {shown(values[-1])}" for name, values in last)
         print(f"seed {seed}, H without and with calibration: {'; '.join(told)}", flush=True)
     return found
 
@@ -106,24 +108,24 @@ def _fitted(name: str, data: GZSLData, config: ConfigDict, seed: int, folder: Pa
         )  # fmt: skip
     if results.get("framework") != name or results.get("seed") != seed or results.get("digests") != data.digests:
         raise UserError(f"{folder}: holds results of another baseline, seed or data; name another --output, or remove it")
-    for field in unknown_figures.FOLD_FIELDS:
-        if (before := (results["config"].get("eval") or {}).get(field)) != of[field]:
-            told = f"config.eval.{field}={shortened(before)}, not {of[field]}"
+    before, now = dict(flat(saved_config.with_added(results["config"]))), dict(flat(config.to_dict()))
+    for field in ("data.scaling", "eval.calibration", *(f"eval.{field}" for field in unknown_figures.FOLD_FIELDS)):
+        if before.get(field) != now[field]:
+            told = f"config.{field}={shortened(before.get(field))}, not {now[field]}"
             raise UserError(f"{folder}: holds results of {told}; name another --output")
-    scaling = (saved_config.with_added(results["config"]).get("data") or {}).get("scaling")
-    if scaling != config.data.scaling:
-        told = f"config.data.scaling={shortened(scaling)}, not {config.data.scaling}"
-        raise UserError(f"{folder}: holds results of {told}; name another --output")
     return results
 
 
 def _percent(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """METRICS of each run, then its U, S and H with calibration, (runs, 8) in percent; NaN for what is not known, as U and S with
-    calibration are of folds alone."""
+    """METRICS of each run without calibration, then its U, S and H with it, (runs, 8) in percent; NaN for what is not known: of
+    folds alone U and S with calibration, or, where a run predicts with it, U, S and H without."""
     rows = []
     for of in runs:
-        metrics = of["metrics"]
-        at_gamma = of["predictions"].get(of["prediction"], {}).get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
+        metrics, entry = dict(of["metrics"]), of["predictions"].get(of["prediction"], {})
+        at_gamma = entry.get("calibrated") or {METRICS["H"]: metrics.get("calibrated")}
+        if check.calibrates(of.get("config") or {}):
+            at_gamma = {METRICS[name]: metrics.get(METRICS[name]) for name in "USH"}
+            metrics |= entry.get("uncalibrated") or dict.fromkeys(at_gamma)
         rows.append([*(metrics.get(key) for key in METRICS.values()), *(at_gamma.get(METRICS[name]) for name in "USH")])
     return 100.0 * np.array(rows, np.float64)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.errors import UserError, reason
 from d3gzsl_jax.runs.resume import disagreement
 from d3gzsl_jax.studies.search.fields import Searched
@@ -60,12 +62,12 @@ def load(url: str, name: str, pruner: str, own: Mapping[str, Any]) -> Any:
     """
     import optuna
 
+    from d3gzsl_jax.studies.search.pruner import MedianAtStep
     from d3gzsl_jax.studies.search.sampler import SeededByTrial
 
-    median = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP)
     return optuna.create_study(
         storage=storage_of(url), study_name=name, sampler=SeededByTrial(own), load_if_exists=True, direction="maximize",
-        pruner=median if pruner == "median" else optuna.pruners.NopPruner(),
+        pruner=MedianAtStep(_STARTUP) if pruner == "median" else optuna.pruners.NopPruner(),
     )
 
 
@@ -155,7 +157,9 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for what, called in parts.items():
         if (old := before.get(what)) != (new := now[what]):
             return called if what == "digests" else f"{called} ({_in_words(old)}; now {_in_words(new)})"
-    if found := disagreement(before["config"], now["config"]):
+    then, today = dict(flat(before["config"])), dict(flat(now["config"]))
+    other_length = ((field, then.get(field), today.get(field)) for field in schema.LENGTH if then.get(field) != today.get(field))
+    if found := disagreement(before["config"], now["config"]) or next(other_length, None):
         field, old, new = found
         return f"config.{field}={shortened(old)}, now it is {shortened(new)}"
     return ""

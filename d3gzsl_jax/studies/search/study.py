@@ -13,7 +13,7 @@ from d3gzsl_jax.runs.storage import lock
 from d3gzsl_jax.studies.executors import executor
 from d3gzsl_jax.studies.own_outputs import json_list_with, text_with
 from d3gzsl_jax.studies.search import database, table
-from d3gzsl_jax.studies.search.configurations import Configuration, runs_of, with_data
+from d3gzsl_jax.studies.search.configurations import Configuration, Data, DataError, runs_of, with_data
 from d3gzsl_jax.studies.search.trial import TrialJob, work
 from d3gzsl_jax.studies.worker_pool import Failed
 from d3gzsl_jax.system import atomic, compile_cache, paths
@@ -40,21 +40,23 @@ def search(arguments: argparse.Namespace, configurations: list[Configuration], f
         contents.output(output / name, "--output", is_ours, "table of this tool")
     if not arguments.storage:
         contents.output(output / database.FILE, "--output", text_with("CREATE TABLE studies"), "study of Optuna")
-    configurations = with_data(configurations)
+    data = Data()
+    configurations = with_data(configurations, data)
     try:
         with paths.made_folder(output, "--output"), lock.writing(output):
-            return _Search(arguments, configurations, fixed, command).run()
+            return _Search(arguments, configurations, data, fixed, command).run()
     except lock.Held as error:
         raise UserError(str(error).replace("--workdir=", "--output=", 1)) from None
 
 
 class _Search:
-    """Arguments as of `search`, which holds the folder."""
+    """Arguments as of `search`, which holds the folder; `data`: of the configurations, read."""
 
     def __init__(
-        self, arguments: argparse.Namespace, configurations: list[Configuration], fixed: dict[str, Any], command: str
+        self, arguments: argparse.Namespace, configurations: list[Configuration], data: Data, fixed: dict[str, Any], command: str
     ) -> None:
         self._arguments, self._configurations, self._fixed, self._command = arguments, configurations, fixed, command
+        self._data = data
         self._output: Path = arguments.output
         self._url, self._failures = database.url_of(self._output, arguments.storage), list[str]()
         keeps = any(one.config.get("compile_cache", True) for one in configurations)
@@ -106,12 +108,18 @@ class _Search:
                     yield from self._job(place, trial)
 
     def _job(self, place: int, trial: Any) -> Iterator[TrialJob]:
-        """The job of a trial; none where its settings do not go together, which ends it."""
+        """The job of a trial; none where its settings do not go together, which ends it.
+
+        Raises:
+            DataError: data that it needs cannot be read.
+        """
         trials, configuration, folder = self._trials[place], self._configurations[place], self._folder(place, trial.number)
         paths.make_folder(folder, "--output")
         overrides = trials.overrides(trials.settings(trial))
         try:
-            runs = runs_of(configuration, self._fixed, overrides, self._arguments.seeds, folder, self._keep_compiled)
+            runs = runs_of(configuration, self._data, overrides, self._arguments.seeds, folder, self._keep_compiled)
+        except DataError:
+            raise  # no other trial could be done either; this one has no end, and is gone on with
         except UserError as error:
             self._broke_down(place, trial.number, str(error))
             return

@@ -61,7 +61,7 @@ def found(configuration: Configuration, trials: Trials, fixed: Mapping[str, Any]
         overrides = trials.overrides(one.params)
         flags = _flags(overrides)
         best = {"trial": one.number, "value": one.value, "settings": overrides, "flags": flags}
-        further = {"eval.selection": "validation", "eval.retrain": True} | ({"seeds": tuple(range(seeds))} if seeds > 1 else {})
+        further = dict(configuration.further) | ({"seeds": tuple(range(seeds))} if seeds > 1 else {})
         given = _flags({**fixed, **further, **overrides})
         command = shlex.join(["d3gzsl", "train", f"--config={configuration.spec}", *given, f"--workdir={workdir}"])
     searched = {field.name: field.described() for field in configuration.fields}

@@ -45,9 +45,9 @@ RULES = {
 COMMON = ("dataset", "digests.split", "digests.semantics", "semantics", "digests.features", "features", "selection")
 """What the runs of one table must have in common: keys of results.json."""
 
-# What leaves every figure as it is. How long a run was trained is free when it goes on, but makes another method here.
+# What leaves every figure as it is.
 _MAY_CHANGE = {field.name for field in schema.FIELDS if field.may_change}
-_IRRELEVANT = {"seed", "seeds", *_MAY_CHANGE} - {"train.epochs", "train.outer_steps"}
+_IRRELEVANT = {"seed", "seeds", *_MAY_CHANGE} - {*schema.LENGTH}
 _ANEW = "train it again with this version, or leave it out"
 
 

@@ -130,10 +130,10 @@ def _names(groups: Sequence[Sequence[Run]], by: Sequence[str]) -> tuple[list[str
 
 def _matters(field: str, run: Run) -> bool:
     """Whether a run depends on a field: not on options of D3 without it, nor on those of another base method, which are not among
-    its settings; a baseline on its data alone."""
+    its settings; a baseline on its data alone, and on whether its figures are calibrated."""
     part = field.partition(".")[0]
     if run.distillation is None:
-        return part == "data"
+        return part == "data" or field == "eval.calibration"
     if part in ("distillation", "teacher"):
         return run.distillation
     return field in run.settings

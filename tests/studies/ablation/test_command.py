@@ -11,6 +11,7 @@ from d3gzsl_jax import main as program
 from d3gzsl_jax.baselines.eszsl import ESZSL
 from d3gzsl_jax.errors import DivergenceError
 from d3gzsl_jax.studies import executors, jobs, worker_pool
+from d3gzsl_jax.studies.ablation import study
 from d3gzsl_jax.studies.ablation.presets import PRESETS
 from d3gzsl_jax.studies.baselines import harness
 from d3gzsl_jax.studies.tables.writer import markdown_text as escaped
@@ -247,6 +248,15 @@ def test_jobs_are_grouped_by_what_differs_in_its_seed_alone():
     assert [[(job.cell, job.seed) for job in group] for group in jobs.together(given)] == [
         [("a", 0), ("a", 1)], [("b", 0)], [("c", 0)], [("c", 1)],
     ]  # fmt: skip
+
+
+def test_it_is_said_which_cell_has_nothing_to_be_compared_with(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study, "_do", lambda *_: None)
+    given = ["ablate", "--config", DIGITS, "--preset", "imbalance", "--seeds", "1", "--output", str(tmp_path / "out")]
+    assert program.main([*given, "--only", "base, imbalance 1,full, imbalance 1,full, imbalance 10"]) == 0
+    told = capsys.readouterr().err
+    assert told == "d3gzsl ablate: not compared, since that cell is not run: full, imbalance 10 (with base, imbalance 10)\n"
+    assert program.main([*given, "--only", "base, imbalance 1,full, imbalance 1"]) == 0 and not capsys.readouterr().err
 
 
 def test_list_says_what_there_is(capsys):

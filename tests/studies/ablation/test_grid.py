@@ -1,13 +1,17 @@
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import load_config
+from d3gzsl_jax.data.formats.open_npz import write_npz
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.studies.ablation import grid, study
 from d3gzsl_jax.studies.ablation.presets import FILE_PRESETS, PRESETS
+from tests import small
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -79,7 +83,65 @@ def test_presets_and_values_are_combined_and_compared_at_the_same_values():
     cells = grid.cells_of([DIGITS], "framework", ["precision=float32,bfloat16"], {}, [], False)
     against = {cell.name: cell.against for cell in cells}
     assert against["full, cegzsl, precision=bfloat16"] == "base, cegzsl, precision=bfloat16"
-    assert against["base, cegzsl, precision=bfloat16"] == "base, wgan, precision=float32"
+    assert against["base, cegzsl, precision=bfloat16"] == "base, wgan, precision=bfloat16"
+
+
+def test_cells_of_a_preset_are_compared_at_the_same_file_and_values():
+    """D3's terms are worth what they are beside the base of their own file and setting."""
+    files = [DIGITS, f"{DIGITS}:cegzsl"]
+    for preset, first in (("components", "base"), ("synthesis", "as configured"), ("weights", "base"), ("logit_adjustment", "tau=0")):
+        for cell in grid.cells_of(files, preset, ["train.n_critic=1,2"], {}, [], False):
+            file, values = cell.name.split(", ")[0], cell.name.split(", ")[-1]
+            assert cell.against.startswith(f"{file}, {first}") and cell.against.endswith(f", {values}"), cell
+    found = compared(grid.cells_of(files, "imbalance", [], {}, [], False))
+    assert found["digits:cegzsl, base, imbalance 10"] == "digits:cegzsl, base, imbalance 1"
+    assert found["digits:cegzsl, full, imbalance 10"] == "digits:cegzsl, base, imbalance 10"
+    # Without a preset there is one that all are compared with.
+    assert set(compared(grid.cells_of(files, "", [], {}, [], False)).values()) == {"digits"}
+
+
+def test_there_is_a_baseline_for_every_scaling_compared_there():
+    found = compared(grid.cells_of([DIGITS], "", ["data.scaling=minmax,standard"], {"networks.output": "linear"}, ["eszsl"], False))
+    for scaling in ("minmax", "standard"):
+        assert found[f"eszsl, data.scaling={scaling}"] == f"data.scaling={scaling}"
+
+
+def test_h_with_gamma_and_without_do_not_stand_in_one_table():
+    validated = {"eval.selection": "validation"}
+    with pytest.raises(UserError, match=r"config.eval.calibration differs between cells: none \(.*\), folds \(.*\); one table has H with gamma or"):
+        grid.named_cells([DIGITS], "", ["eval.calibration=none,folds"], validated, False)
+    assert len(grid.named_cells([DIGITS], "components", [], validated | {"eval.calibration": "folds"}, False)) == 7
+
+
+def test_a_cell_without_the_one_it_is_compared_with_is_told():
+    cells = grid.cells_of([DIGITS], "imbalance", [], {}, [], False, "base, imbalance 1,full, imbalance 1,full, imbalance 10")
+    assert grid.uncompared(cells) == ["full, imbalance 10 (with base, imbalance 10)"]
+    for only in ("", "full, imbalance 1,base, imbalance 1"):
+        assert not grid.uncompared(grid.cells_of([DIGITS], "imbalance", [], {}, ["eszsl"], False, only))
+
+
+def test_folds_that_a_baseline_could_not_be_chosen_on_are_told_before_anything_is_trained(tmp_path):
+    data = small.simulated(unseen_rows=True)
+    single = dataclasses.replace(data, trainval=data.trainval[np.searchsorted(data.labels[data.trainval], data.seen_classes)])
+    write_npz(tmp_path / "single.npz", single)
+    fixed = {"data.source": "npz", "data.root": str(tmp_path / "single.npz"), "train.batch_size": 4}
+    assert grid.cells_of([DIGITS], "", [], fixed, [], False)
+    with pytest.raises(UserError, match=r"cell 'digits': baselines are chosen by H on folds: too few trainval rows"):
+        grid.cells_of([DIGITS], "", [], fixed, ["eszsl"], False)
+
+
+def test_what_figures_are_of_is_known_before_anything_is_trained(tmp_path):
+    """Without test rows of unseen classes baselines have figures of folds, and so have runs that are chosen on some."""
+    for name, there in (("with", True), ("without", False)):
+        write_npz(tmp_path / f"{name}.npz", small.simulated(unseen_rows=there))
+    fixed = {"data.source": "npz", "data.root": str(tmp_path / "without.npz")}
+    assert grid.cells_of([DIGITS], "", [], fixed, [], False)
+    assert grid.cells_of([DIGITS], "", [], fixed | {"eval.selection": "validation"}, ["eszsl"], False)
+    with pytest.raises(UserError, match=r"--baselines: without test rows .* config.eval.selection=last runs have none of folds; --set eval.selection"):
+        grid.cells_of([DIGITS], "", [], fixed, ["eszsl"], False)
+    vary = [f"data.root={tmp_path}/with.npz,{tmp_path}/without.npz"]
+    with pytest.raises(UserError, match=r"what figures are of .* differs between cells: validation \(.*\), folds only \(.*\); without test rows"):
+        grid.cells_of([DIGITS], "", vary, fixed | {"eval.selection": "validation"}, [], False)
 
 
 def test_what_the_data_is_to_choose_is_chosen_as_a_run_records_it():

@@ -1,11 +1,13 @@
 """The grids of an ablation."""
 
 import math
+import re
 
 import pytest
 
 from configs import digits
-from d3gzsl_jax.config import check
+from d3gzsl_jax.config import check, schema
+from d3gzsl_jax.config.load import flat
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.studies.ablation import presets
 
@@ -70,3 +72,53 @@ def test_t1s_own_softmax_has_no_more_rows_than_are_synthesized():
     assert found["classifier.n_syn=30"] == {"classifier.n_syn": 30, "classifier.zsl_n_syn": 0}
     config.classifier.zsl, config.classifier.zsl_n_syn = "restricted", 0
     assert all("classifier.zsl_n_syn" not in choice.overrides for choice in presets.synthesis(config))
+
+
+def stretched(config, level="imbalance 100"):
+    """What the level has that the first has not, as a multiple of the configuration's own."""
+    found = {choice.name: choice.overrides for choice in presets.imbalance(config)}
+    own = dict(flat(config))
+    return {
+        field: value / own[field] for field, value in found[f"full, {level}"].items() if own[field] and not field.startswith("data.")
+    }
+
+
+WARM_UPS = {f"cadavae.{term}_{end}" for term in ("kl", "cross", "distance") for end in ("start", "end")}
+ALWAYS = {"train.epochs", "train.decay_every", "teacher.epochs", "eval.every_epochs"}
+
+
+@pytest.mark.parametrize(
+    ("framework", "given", "more"),
+    [
+        ("wgan", {}, set()), ("cadavae", {}, WARM_UPS - {"cadavae.kl_start"}), ("zerodiff", {"representation_epochs": 40}, {"zerodiff.representation_epochs"}),
+        ("zerodiff", {"representation_epochs": 0}, set()), ("fclswgan", {"classifier_epochs": 30}, {"fclswgan.classifier_epochs"}),
+    ],
+)  # fmt: skip
+def test_all_that_is_counted_in_epochs_is_stretched_alike(framework, given, more):
+    config = digits.get_config()
+    config.framework = framework
+    config.update_from_flattened_dict({f"{framework}.{option}": value for option, value in given.items()})
+    config.train.epochs = config.train.decay_every = config.eval.every_epochs = config.teacher.epochs = 100
+    found = stretched(config)
+    assert found.keys() == ALWAYS | more
+    ratio = found["train.epochs"]
+    assert ratio > 2 and all(value == pytest.approx(ratio, abs=0.5 / dict(flat(config))[field]) for field, value in found.items())
+    config.update_from_flattened_dict(next(choice.overrides for choice in presets.imbalance(config) if choice.name == "full, imbalance 100"))
+    check.check(config)
+
+
+def test_what_is_0_stays_0_and_with_a_budget_of_steps_passes_over_the_rows_are_stretched_alone():
+    config = digits.get_config()
+    config.framework = "fclswgan"
+    config.teacher.epochs, config.fclswgan.classifier_epochs = 0, 0
+    assert stretched(config).keys() == ALWAYS - {"teacher.epochs"}
+    config.train.outer_steps, config.teacher.epochs, config.fclswgan.classifier_epochs = 200, 20, 30
+    assert stretched(config).keys() == {"teacher.epochs", "fclswgan.classifier_epochs"}
+    config.teacher.epochs = config.fclswgan.classifier_epochs = 0
+    assert not stretched(config)
+
+
+def test_every_number_of_epochs_says_what_it_is_counted_in():
+    """But for the final classifier's, most of whose rows are synthesized."""
+    named = {field.name for field in schema.FIELDS if re.search(r"(epochs|_start|_end)$|^train.decay_every$|every_epochs$", field.name)}
+    assert {field.name for field in schema.FIELDS if field.counted_in} == named - {"classifier.epochs", "classifier.zsl_epochs"}

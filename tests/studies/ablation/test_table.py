@@ -1,4 +1,5 @@
 import csv
+import html
 import math
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_the_table_pairs_by_seed_and_falls_back_on_the_classifier():
     assert of["full | x", "classifier"].against["wins"] == 0
     assert of["eszsl", "eszsl"].against["difference"] == pytest.approx(50 - harmonic(0.2, 0.6))
 
-    text = ablation_table.markdown("digits: x", entries, rows, against, "d3gzsl ablate --x", ["full, seed 2: broke"])
+    text = ablation_table.markdown("digits: x", entries, rows, against, "d3gzsl ablate --x", ablation_table.Left(["full, seed 2: broke"]))
     lines = text.splitlines()
     table = [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines if line.startswith("|")]
     assert {len(row) for row in table} == {len(table[0])}
@@ -99,7 +100,7 @@ def test_calibrated_figures_and_absent_ones():
     (entry,) = entries_of("x", results, "x/seed-0")
     assert math.isnan(entry.harmonic) and entry.calibrated == pytest.approx(0.48) and entry.epochs == 7
     rows = rows_of([entry], {"x": "x"})
-    text = ablation_table.markdown("x", [entry], rows, {"x": "x"}, "c", [])
+    text = ablation_table.markdown("x", [entry], rows, {"x": "x"}, "c")
     assert "| x | student | 1 | — | 50.0 | — | — | — | — | 48.0 | 7 |" in text and "held out inside trainval" in text
     ablation_figure.draw("x", rows)
 
@@ -112,7 +113,7 @@ def test_figures_of_folds_and_test_selected_ones():
     assert (entry.harmonic, entry.calibrated, entry.epochs) == (0.47, 0.49, 15)
     (entry,) = entries_of("x", selected_on_test(0, student=3), "x/seed-0")
     assert (entry.unseen, entry.harmonic, entry.epochs, entry.ausuc) == (0.5, 0.5, 3, 0.3)
-    text = ablation_table.markdown("x", [entry], rows_of([entry], {"x": "x"}), {"x": "x"}, "c", [])
+    text = ablation_table.markdown("x", [entry], rows_of([entry], {"x": "x"}), {"x": "x"}, "c")
     assert "TEST-SELECTED" in text
 
 
@@ -129,7 +130,7 @@ def test_a_predictor_without_epochs_to_select_from_does_not_stand_among_test_sel
     entries = entries_of("x", results, "x/seed-0")
     assert [entry.predictor for entry in entries] == ["student"]
     rows = rows_of(entries, {"x": "x"})
-    text = ablation_table.markdown("x", entries, rows, {"x": "x"}, "c", [], ["x, classifier"])
+    text = ablation_table.markdown("x", entries, rows, {"x": "x"}, "c", ablation_table.Left(missing=["x, classifier"]))
     assert "Left out, since they are evaluated once and have no epochs to select from: x, classifier." in text
     assert left_out(results_of(0, {"student": (0.5, 0.5, 0.5)}, "last")) == []
 
@@ -160,7 +161,7 @@ def test_differences_are_formed_on_the_same_data_or_under_declared_stress():
 
     entries = [*first, *of("b", {"semantics": "other"}, data={"semantics": "sent"})]
     against = {"a": "a", "b": "a"}
-    text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c", [])
+    text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c")
     assert "| b | student | 1 | 50.0 | 50.0 | 50.0 | — | 50.0 | — | — | 20 |" + " — |" * 8 in text and "comparison" not in text.partition("wins:")[2]
     assert "same data only" in text and "config.data.stress" in text
     lines = list(csv.DictReader(ablation_table.comma_separated(entries).splitlines()))
@@ -186,7 +187,7 @@ def test_what_validation_chose_in_each_run_has_a_row():
     assert row.against["difference"] == pytest.approx((48 + 50 + 48) / 3 - 37.5)
     later = next(row for row in rows if row.cell == "later")
     assert later.against["difference"] == 0.0 and later.against["n"] == 3
-    text = ablation_table.markdown("x", entries, rows, against, "c", [])
+    text = ablation_table.markdown("x", entries, rows, against, "c")
     assert "| full | chosen | 3 | 43.3 ± 5.8 | 56.7 ± 5.8 | 48.7 ± 1.2 |" in text and "| 7, 20 | base |" in text
     assert "`chosen`: in each run the predictor that validation chose" in text
     # A line a run and predictor, as without it.
@@ -215,7 +216,7 @@ def test_baselines_of_the_test_rows_do_not_stand_beside_folds_alone():
             rule_of(run(one) + baseline(other))
     entries = run("folds only") + baseline("folds only")
     assert [entry.epochs for entry in entries] == [5, None]
-    text = ablation_table.markdown("x", entries, rows_of(entries, {"a": "a", "b": "a"}), {"a": "a", "b": "a"}, "c", [])
+    text = ablation_table.markdown("x", entries, rows_of(entries, {"a": "a", "b": "a"}), {"a": "a", "b": "a"}, "c")
     assert "no test row was looked at" in text and "H is the mean of the folds'" in text
     assert "by calibrated H whatever config.eval.criterion" in text
 
@@ -227,12 +228,37 @@ def test_p_values_are_adjusted_for_the_comparisons_of_the_table():
         entries += entries_of("better", results_of(seed, {"classifier": (0.5 + seed / 100, 0.5, 0.5)}), "c")
         entries += entries_of("mixed", results_of(seed, {"classifier": (0.4 + (seed % 2 - 0.4) / 100, 0.5, 0.5)}), "d")
     against = {"base": "base", "better": "base", "mixed": "base"}
-    text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c", [])
+    text = ablation_table.markdown("x", entries, rows_of(entries, against), against, "c")
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     table = {row[0]: dict(zip(cells[0], row, strict=True)) for row in cells[1:]}
     assert (table["better"]["sign p"], table["better"]["sign p, Holm"]) == ("0.031", "0.062")
     assert table["better"]["95 % of ΔH"] != "—" and table["mixed"]["sign p, Holm"] == "1.000"
     assert "makes 2 comparisons" in text
+
+
+def test_whatever_must_be_read_with_the_table_stands_in_every_form_of_it():
+    """Failed seeds, predictors and comparisons that are not there, what a difference is, what p-values are adjusted for."""
+    entries = []
+    for seed in range(2):
+        entries += entries_of("base", results_of(seed, {"classifier": (0.3, 0.5, 0.4)}, "validation"), "b", calibration="folds")
+        both = results_of(seed, {"student": (0.4, 0.6, 0.5), "classifier": (0.5, 0.5, 0.5)}, "validation")
+        entries += entries_of("full", both, "f", prediction="auto", calibration="folds")
+    entries += entries_of("eszsl", results_of(0, {"eszsl": (0.5, 0.5, 0.6)}, "validation"), "e", True, calibration="folds")
+    against = {"base": "base", "full": "base", "eszsl": "base"}
+    left = ablation_table.Left(["full, seed 2: broke down"], ["x, classifier"], ["later (with earlier)"])
+    given = "x", entries, rows_of(entries, against), against, "d3gzsl ablate --y", left
+    forms = {".md": ablation_table.markdown(*given), **ablation_table.to_print(*given)}
+    for ending, text in forms.items():
+        text = " ".join(html.unescape(text).replace("{-}", "-").replace(r"\_", "_").replace("`", "").split())
+        for told in (
+            "full, seed 2: broke down", "no epochs to select from: x, classifier.", "the cell they are compared with is not run: later (with earlier).",
+            "is the difference in H to the cell compared with", "The table makes 4 comparisons; p-values called Holm are adjusted",
+            "Baselines have no epochs", "chosen: in each run the predictor that validation chose", "formed on the same data only",
+            "U, S and H are at that gamma too (config.eval.calibration=folds)", "d3gzsl ablate", "chosen on classes and rows held out",
+        ):  # fmt: skip
+            assert told in text, (ending, told)
+    plain = ablation_table.markdown("x", entries[:0] + entries_of("a", results_of(0, {"s": (0.5, 0.5, 0.5)}), "a"), [], {}, "c")
+    assert "that gamma too" not in plain and "Failed" not in plain
 
 
 HOSTILE = ["=1+1", "+x", "-x", "@x", "\tx", "\rx", " =x", "\uff1d1", "a|b", "a\nb", "\x1b[31mred", "half \ud83d", "`x`", "<script>", "# x"]
@@ -244,7 +270,7 @@ def test_whatever_a_name_holds_tables_stay_whole(name):
     entries = entries_of("base", results_of(0, {"student": (0.5, 0.5, 0.5)}), "a") + entries_of(name, results_of(0, {name: (0.5, 0.5, 0.5)}), name)
     against = {"base": "base", name: "base"}
     rows = rows_of(entries, against)
-    text = ablation_table.markdown(name, entries, rows, against, f"python {name}\n```", [f"{name}: broke"], [f"{name}, x"])
+    text = ablation_table.markdown(name, entries, rows, against, f"python {name}\n```", ablation_table.Left([f"{name}: broke"], [f"{name}, x"]))
     assert "\x1b" not in text and "<script>" not in text.partition("bash")[0] and text.encode()
     cells = [line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")]
     assert len(cells) == 4 and len(set(cells)) == 1

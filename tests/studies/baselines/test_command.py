@@ -44,6 +44,25 @@ def test_results_are_written_once_and_tabled(config, tmp_path, capsys):
     assert "another baseline, seed or data" in capsys.readouterr().err
 
 
+def test_figures_at_gamma_stand_where_those_with_calibration_stand(config, tmp_path, capsys):
+    """config.eval.calibration=folds, with which results hold what is at gamma first: the table is the same."""
+    calibrated = ["--set", "eval.selection=validation", "--set", "eval.calibration=folds"]
+    printed = []
+    for name, further in (("plain", []), ("at-gamma", calibrated)):
+        command = ["--config", config, "--seeds", "1", "--baselines", "eszsl", "--output", str(tmp_path / name)]
+        assert program.main(["baselines", *command, *further]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] and "—" not in printed[0]
+    found = json.loads((tmp_path / "at-gamma" / "eszsl" / "seed-0" / "results.json").read_text())
+    assert found["metrics"]["harmonic"] == found["predictions"]["eszsl"]["calibrated"]["harmonic"]
+    # The one does not pass for the other.
+    assert program.main(["baselines", *command]) == 2
+    assert "holds results of config.eval.calibration='folds', not none; name another --output" in capsys.readouterr().err
+    command[-1] = str(tmp_path / "folds-only")
+    assert program.main(["baselines", *command, *calibrated, "--set", "eval.retrain=False"]) == 0
+    assert "H without and with calibration: eszsl —, " in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_same_networks_without_synthesis(config, tmp_path, capsys):
     command = ["--config", config, "--seeds", "1", "--baselines", "no_synthesis,eszsl", "--output", str(tmp_path / "out")]

@@ -57,6 +57,26 @@ def test_figures_are_those_of_a_brute_force_evaluation(digits):
     assert entry["metrics"]["seen"] > 0.5 and entry["metrics"]["zsl"] > 1 / 3
 
 
+def test_where_runs_predict_at_gamma_a_baseline_does_too(digits):
+    """config.eval.calibration=folds: its U, S and H are those that stand beside it without, and the other way round."""
+    plain, calibrated = (
+        harness.run_baseline("eszsl", digits, folds=2, classes=0.3, config={"eval": {"calibration": kind}}) for kind in ("none", "folds")
+    )
+    before, after = (of["predictions"]["eszsl"] for of in (plain, calibrated))
+    assert after["validation"]["hyperparameters"] == before["validation"]["hyperparameters"] and after["calibrated"]["gamma"] != 0.0
+    scored = scores(digits, after["validation"]["hyperparameters"])
+    assert (after["metrics"]["unseen"], after["metrics"]["seen"]) == pytest.approx(predictions(scored, after["calibrated"]["gamma"]), abs=2e-3)
+    for key in ("unseen", "seen", "harmonic"):
+        assert after["metrics"][key] == after["calibrated"][key] == pytest.approx(before["calibrated"][key], abs=2e-3)
+        assert after["uncalibrated"][key] == pytest.approx(before["metrics"][key], abs=2e-3) and "uncalibrated" not in before
+    for key in ("zsl", "ausuc"):
+        assert after["metrics"][key] == pytest.approx(before["metrics"][key], abs=2e-3)
+    assert after["validation"]["metrics"]["harmonic"] == after["validation"]["metrics"]["calibrated"]
+    assert calibrated["metrics"] == after["metrics"] and calibrated["config"]["eval"]["calibration"] == "folds"
+    folds_only = harness.run_baseline("eszsl", digits, retrain=False, config={"eval": {"calibration": "folds"}})["metrics"]
+    assert folds_only["harmonic"] == folds_only["calibrated"]
+
+
 def test_features_are_scaled_as_the_configuration_says(digits):
     results = harness.run_baseline("eszsl", digits, config={"data": {"scaling": "standard"}})
     entry = results["predictions"]["eszsl"]
@@ -144,6 +164,12 @@ def test_what_is_refused(digits, monkeypatch):
         harness.run_baseline("eszsl", digits, criterion="best")
     with pytest.raises(UserError, match="at least 2 must stay"):
         harness.run_baseline("eszsl", digits, classes=0.9)
+    single = dataclasses.replace(digits, trainval=np.array([digits.trainval[digits.labels[digits.trainval] == c][0] for c in digits.seen_classes]))
+    with pytest.raises(UserError, match=r"baselines are chosen by H on folds: too few trainval rows .*give a larger config.eval.fold_rows"):
+        harness.run_baseline("eszsl", single)
+    (fold,) = folds.folds(single, 1, 0, 0.3, 0.2)
+    with pytest.raises(UserError, match=r"what baselines are chosen by \(calibrated\) is known of none there; hold out more rows"):
+        harness.choose(QUICK["eszsl"], [fold], 0, "calibrated")
     wild = dataclasses.replace(QUICK["class_norm"], learning_rates=(float("nan"),))
     monkeypatch.setattr(harness, "BASELINES", {"wild": wild})
     with pytest.raises(DivergenceError, match=r"digits, fold 0 broke down with \{'learning_rate': nan"):

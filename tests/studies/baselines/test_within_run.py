@@ -74,6 +74,15 @@ def test_a_temperature_changes_probabilities_and_no_answer(data):
     assert sure[0] < 0.4 < sure[1]
 
 
+def test_where_folds_hold_no_row_of_a_seen_class_a_baseline_is_chosen_by_t1(data, monkeypatch):
+    """As a run with config.eval.criterion=zsl is; H is known of no candidate there, and the first would be taken unseen."""
+    monkeypatch.setitem(fit.FAMILIES, "eszsl", ESZSL(exponents=(-3, 3, 0)))
+    benchmarks = [dataclasses.replace(of, test_seen=of.test_seen[:0]) for of in folds(data, 2, 0, 0.3, 0.2)]
+    chosen = within_run.chosen_on_folds("eszsl", benchmarks, 0, "minmax")
+    tried = within_run.choose(fit.FAMILIES["eszsl"], benchmarks, 0, "zsl").candidates
+    assert chosen["metrics"]["zsl"] == max(one["metrics"]["zsl"] for one in tried) > tried[0]["metrics"]["zsl"]
+
+
 def test_zero_shot_clip_is_the_cosine_of_raw_features(clip_like):
     arrays, family = scale_splits(clip_like), zero_shot_clip.ZeroShotClip()
     (params,) = fits(family, clip_like, arrays, [{}], 0)
@@ -109,12 +118,16 @@ def test_representations_behind_the_features_are_passed_over(clip_like):
 def test_what_an_earlier_start_chose_is_taken_where_it_was_asked_the_same(tmp_path):
     config, folder = own.get_config(), RunFolder(str(tmp_path), "x")
     one = OpenRun(Start(config), Display(quiet=True), folder, None, None)
-    assert validation._chosen_before(one) == {}
+    assert validation._chosen_before(one, "a digest") == {}
     chosen = {"hyperparameters": {"feature_ridge": 1.0}, "gamma": 0.5, "metrics": {"unseen": 0.5, "calibrated": float("nan")}}
     choice = {"epoch": 1, "classifier_epochs": 0, "gamma": 0.0, "metrics": {}}
-    content = {"prediction": "student", "choices": {"student": choice}, "asked": config.to_dict(), "baselines": {"eszsl": chosen}}
+    content = {"prediction": "student", "choices": {"student": choice}, "asked": config.to_dict(), "data": "a digest", "baselines": {"eszsl": chosen}}
     folder.write(FILE, content)
-    (found,) = validation._chosen_before(one).values()
+    (found,) = validation._chosen_before(one, "a digest").values()
     assert found["gamma"] == 0.5 and found["metrics"]["unseen"] == 0.5 and np.isnan(found["metrics"]["calibrated"])
+    assert validation._chosen_before(one, "another digest") == {}
+    folder.write(FILE, {key: value for key, value in content.items() if key != "data"})  # as an earlier version wrote it
+    assert validation._chosen_before(one, "a digest") == {}
+    folder.write(FILE, content)
     config.eval.fold_seed = 1
-    assert validation._chosen_before(one) == {}
+    assert validation._chosen_before(one, "a digest") == {}

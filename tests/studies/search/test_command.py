@@ -1,15 +1,19 @@
 """The command, with trials that train nothing; what trials train is in test_trial.py."""
 
+import dataclasses
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
 from d3gzsl_jax import main as program
-from d3gzsl_jax.config import command_line
+from d3gzsl_jax.config import check, command_line
+from d3gzsl_jax.data import load as data_load
 from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.studies.search import database, study
 from d3gzsl_jax.system import extras
+from tests import small
 from tests.conftest import ROOT
 
 DIGITS = str(ROOT / "configs" / "digits.py")
@@ -163,6 +167,72 @@ def test_settings_that_do_not_go_together_end_a_trial_and_not_the_search(trained
     assert states[300, 0] == "done" and states.get((100, 200), "broke down") == "broke down" and len(entry["trials"]) == 8
 
 
+NORMALIZED = ["--field", "data.normalize_semantics=False,True", "--field", "train.batch_size=32,64"]
+
+
+def test_data_is_read_once_and_what_cannot_be_read_ends_the_search_and_no_trial(trained, tmp_path, capsys, monkeypatch):
+    """A trial with semantics of length 1 reads them anew: by then the data may be gone, or be another."""
+    load, read = data_load.load, []
+    monkeypatch.setattr(data_load, "load", lambda name, config: read.append(config.normalize_semantics) or load(name, config))
+    assert search(tmp_path / "whole", "--trials", "6", *NORMALIZED, "--field", "data.scaling=minmax,unit") == 0
+    assert read == [False, True]
+    (entry,) = entries(tmp_path / "whole")
+    assert {trial["state"] for trial in entry["trials"]} == {"done"}
+    digests = {trial["settings"]["data.normalize_semantics"] for trial in entry["trials"]}
+    assert digests == {False, True}
+
+    def gone(name, config):
+        if config.normalize_semantics:
+            raise UserError("data.npz: no such file")
+        return load(name, config)
+
+    def other(name, config):
+        found = load(name, config)
+        return dataclasses.replace(found, features=found.features + 1.0) if config.normalize_semantics else found
+
+    told = {gone: "d3gzsl search: data.npz: no such file", other: "what is under config.data.root has changed while it was searched"}
+    for wrong, message in told.items():
+        output = tmp_path / wrong.__name__
+        database.storage_of.cache_clear()
+        monkeypatch.setattr(data_load, "load", wrong)
+        capsys.readouterr()
+        assert search(output, "--trials", "6", *NORMALIZED) == 2
+        assert message in (error := capsys.readouterr().err) and error.count("\n") == 1
+        states = [trial["state"] for trial in entries(output)[0]["trials"]]
+        assert states[-1] == "begun" and set(states[:-1]) == {"done"}, "no trial broke down"
+        monkeypatch.setattr(data_load, "load", load)
+        database.storage_of.cache_clear()
+        assert search(output, "--trials", "6", *NORMALIZED) == 0
+        assert {trial["state"] for trial in entries(output)[0]["trials"]} == {"done"}
+
+
+def test_a_configuration_file_that_is_edited_while_it_is_searched_ends_no_trial(trained, tmp_path, monkeypatch):
+    file = small.write_quick_config(tmp_path)
+    work = study.work
+
+    def edits(job):
+        Path(file).write_text("def get_config(", encoding="utf-8")
+        return work(job)
+
+    monkeypatch.setattr(study, "work", edits)
+    assert search(tmp_path / "out", configs=[file]) == 0
+    assert [trial["state"] for trial in entries(tmp_path / "out")[0]["trials"]] == ["done"] * 3
+
+
+def test_the_command_that_looks_at_the_test_rows_is_one_that_is_taken(trained, tmp_path):
+    """Whatever the file says that a run which is chosen on folds must not have."""
+    file = small.write_quick_config(
+        tmp_path, checkpoint__best="test_harmonic", eval__selection="test", classifier__fit="every", eval__retrain=True,
+    )
+    assert search(tmp_path / "out", "--trials", "1", configs=[file]) == 0
+    (entry,) = entries(tmp_path / "out")
+    config, _, _ = command_line.taken(shlex.split(entry["train"])[2:])
+    check.check(config)
+    assert (config.eval.selection, config.checkpoint.best, config.eval.retrain) == ("validation", "", True)
+    assert search(tmp_path / "other", "--trials", "1") == 0
+    assert "checkpoint.best" not in entries(tmp_path / "other")[0]["train"], "only where the file has it"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -178,6 +248,11 @@ def test_settings_that_do_not_go_together_end_a_trial_and_not_the_search(trained
         (["--config", DIGITS, "--storage", "study.db"], "--storage: must be the address of a database"),
         (["--config", DIGITS, "--storage", "nodb://me:secret@host/x"], "--storage=nodb://me:***@host/x: cannot be used"),
         (["--config", DIGITS, "--set", "seed=3"], "--set seed=3: every run is made with seeds 0, 1, ..."),
+        (["--config", DIGITS, "--set", "eval.selection=test"], "--set eval.selection=test: every trial is trained on folds alone, with eval.selection='validation'; leave"),
+        (["--config", DIGITS, "--set", "eval.retrain=True"], "--set eval.retrain=True: every trial is trained on folds alone"),
+        (["--config", DIGITS, "--set", "eval.baselines=eszsl"], "--set eval.baselines=eszsl: every trial is trained on folds alone"),
+        (["--config", DIGITS, "--set", "checkpoint.best=test_zsl"], "--set checkpoint.best=test_zsl: every trial is trained on folds alone"),
+        (["--config", DIGITS, "--set", "log.report=True"], "--set log.report=True: every trial is trained on folds alone"),
         (["--config", str(ROOT / "configs/cub.py"), "--root", "/nowhere"], "res101.mat"),
     ],
 )  # fmt: skip

@@ -9,7 +9,8 @@ from d3gzsl_jax.studies.search.fields import Searched
 
 RATE = Searched("train.learning_rate", ("train.learning_rate",), 1e-3, 1e-4, 1e-2, log=True)
 BATCH = Searched("train.batch_size", ("train.batch_size",), 64, choices=(32, 64, 128))
-CONFIG = {"framework": "wgan", "train": {"learning_rate": 1e-3, "batch_size": 64}, "data": {"root": "here"}}
+TRAIN = {"learning_rate": 1e-3, "batch_size": 64, "epochs": 20, "outer_steps": 0}
+CONFIG = {"framework": "wgan", "train": TRAIN, "data": {"root": "here"}}
 ASKED = {"config": CONFIG, "digests": {"features": "a"}, "seeds": 1}
 
 
@@ -90,6 +91,8 @@ def test_two_machines_draw_no_more_than_was_asked_for(tmp_path, monkeypatch):
         ({"pruner": "none"}, "was begun with another --pruner (median; now none)"),
         ({"digests": {"features": "b"}}, "was begun with other data; name another --output, --storage or --study"),
         ({"config": CONFIG | {"framework": "cegzsl"}}, "was begun with config.framework='wgan', now it is 'cegzsl'"),
+        ({"config": CONFIG | {"train": TRAIN | {"epochs": 40}}}, "was begun with config.train.epochs=20, now it is 40"),
+        ({"config": CONFIG | {"train": TRAIN | {"outer_steps": 9}}}, "was begun with config.train.outer_steps=0, now it is 9"),
     ],
 )  # fmt: skip
 def test_another_search_in_the_same_database_is_refused(tmp_path, changed, message):
@@ -127,3 +130,36 @@ def test_the_file_is_one_of_sqlites(tmp_path):
     database.storage_of.cache_clear()
     with sqlite3.connect(tmp_path / "study.db") as file:
         assert file.execute("select count(*) from trials").fetchone() == (2,)
+
+
+def reported(of, values, value=None):
+    """A trial that reports these values step by step, until it is stopped; how many it came to."""
+    trial = of.study.ask()
+    of.settings(trial)
+    for step, one in enumerate(values, start=1):
+        trial.report(one, step)
+        if trial.should_prune():
+            of.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            return step
+    of.study.tell(trial, value if value is not None else values[-1])
+    return len(values)
+
+
+def test_a_trial_is_compared_with_others_at_the_same_step_alone(tmp_path):
+    """Two epochs of an easy fold, then two of a hard one, over which values are means: they fall, for all alike."""
+    of = trials(tmp_path)
+    for shift in (0.0, 0.01, 0.02, 0.03, 0.04):
+        assert reported(of, [0.7 + shift, 0.8 + shift, 0.5 + shift, 0.6 + shift]) == 4
+    # As good as the others on the first fold, and worse on the second: what it had on the first does not save it.
+    assert reported(of, [0.75, 0.85, 0.4, 0.41]) == 3
+    # A trial that reports where none is done has nobody to be compared with.
+    assert reported(of, [0.75, 0.85, 0.53, 0.63, 0.0]) == 5
+    assert reported(trials(tmp_path, name="few"), [0.9, 0.0]) == 2
+
+
+def test_nothing_is_stopped_early_before_five_trials_are_done(tmp_path):
+    of = trials(tmp_path)
+    for _ in range(4):
+        assert reported(of, [0.9, 0.9]) == 2
+    assert reported(of, [0.1, 0.1]) == 2 and reported(of, [0.1, 0.1]) == 1
+    assert reported(trials(tmp_path, pruner="none", name="never"), [0.1, 0.1]) == 2

@@ -119,9 +119,11 @@ def test_in_a_fold_calibrated_h_is_at_the_gamma_of_all_folds():
         assert trial._in_fold(one, criterion, 1.0, calibrates) == pytest.approx(harmonic_mean(0.5, 0.25))
 
 
-def test_every_run_of_a_trial_stops_before_the_test_rows(quick, tmp_path, monkeypatch):
+def test_every_run_of_a_trial_stops_before_the_test_rows(tmp_path, monkeypatch):
+    fields = {"eval__retrain": True, "eval__selection": "validation", "eval__baselines": "eszsl"}
+    quick = small.write_quick_config(tmp_path, **fields)
     asked = []
     monkeypatch.setattr(jobs, "train", lambda config, folder, display, listener: asked.append(config) or {"interrupted": True})
-    assert search(quick, tmp_path / "out", "--trials", "1", "--set", "eval.retrain=True", "--set", "eval.selection=test") == 130
+    assert search(quick, tmp_path / "out", "--trials", "1") == 130
     (config,) = asked
     assert (config.eval.selection, config.eval.retrain, config.eval.baselines) == ("validation", False, "")
