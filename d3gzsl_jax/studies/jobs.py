@@ -198,8 +198,8 @@ def _train_together(jobs: Sequence[Job]) -> None:
 
 def prune(folder: Path) -> None:
     """Removes the checkpoints of a finished run, of its validation folds, and of what any of them trained first (ZeroDiff's first
-    stage). It cannot be trained for longer then, nor can a later run take its first stage over; what the folds were chosen by is
-    left, so that a run which stopped after validation can still go on to the test rows."""
+    stage), whose models stay. It cannot be trained for longer then; what the folds were chosen by is left, so that a run which
+    stopped after validation can still go on to the test rows."""
     for own in (folder, *folder.glob("validation/fold-*")):
         for checkpoints in (own / "checkpoints", own / contents.FIRST_STAGE / "checkpoints"):
             shutil.rmtree(checkpoints, ignore_errors=True)
