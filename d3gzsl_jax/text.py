@@ -105,6 +105,11 @@ def nearest(name: str, others: Sequence[str]) -> str:
     return next((known[other] for other in close if _DIGITS.sub("", other) != _DIGITS.sub("", given)), "")
 
 
+def did_you_mean(name: str, others: Sequence[str]) -> str:
+    """'; did you mean OTHER?' of the one that is most likely meant by `name`, see `nearest`; '' where none is."""
+    return f"; did you mean {meant}?" if (meant := nearest(name, others)) else ""
+
+
 def nearest_file(name: str, others: Sequence[str]) -> str:
     """The one of other file names that is most likely meant by `name`: in other letters, with another suffix, or nearly the same
     without the suffix, which all files of a kind have in common; '' where none is."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d3gzsl_jax.data.benchmark import GZSLData
+from d3gzsl_jax.data.formats.not_found import entries, shown
 from d3gzsl_jax.data.formats.open_npz import is_npz, write_npz
 from d3gzsl_jax.data.semantics import check_semantics
 from d3gzsl_jax.data.validate import validate
@@ -175,14 +176,24 @@ def _labels(pictures: Sequence[Picture], table: ClassTable, source: str) -> dict
         if picture.class_name is None:
             raise UserError(
                 f"{source}: {cut(picture.name)} is of no class; put it into a subfolder that is called as its class, or give a CSV "
-                "of file,class"
+                f"of file,class{_deeper(source, table.names)}"
             )
         if picture.class_name not in ids:
             meant = nearest(picture.class_name, table.names)
             hint = f"did you mean {shortened(meant)}? Call both alike" if meant else "add a line for it, or take its pictures out"
             name, of = cut(picture.name), shortened(picture.class_name)
-            raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks; {hint}")
+            deeper = _deeper(source, table.names)
+            raise UserError(f"{source}: {name} is of class {of}, which {table.path} lacks; {hint}{deeper}")
     return ids
+
+
+def _deeper(source: str, names: Sequence[str]) -> str:
+    """'; did you mean FOLDER?' where a folder in that of the pictures has one that is called as a class; else ''."""
+    classes = set(names)
+    for folder in entries(Path(source)):
+        if classes.intersection(entry.name for entry in entries(folder)):
+            return f"; did you mean {shown(folder)}?"
+    return ""
 
 
 def _numbers(pictures: Sequence[Picture], labels: dict[str, int]) -> np.ndarray:

@@ -154,10 +154,17 @@ def numbers(*rows):
     return lambda of: (of / "classes.csv").write_text("".join(["class,red,green\n", *lines]))
 
 
+def in_a_folder_more(of):
+    (of / "pictures").rename(of / "all")
+    (of / "pictures").mkdir()
+    (of / "all").rename(of / "pictures" / "all")
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "told"),
     [
         (lambda of: (of / "pictures" / "top.png").write_text("x"), (), "top.png is of no class; put it into a subfolder"),
+        (in_a_folder_more, (), "did you mean .*pictures/all[?]$"),
         (lambda of: write_pictures(of / "pictures" / "A", 1), (), "A/000.png is of class 'A', which .*classes.csv lacks"),
         (lambda of: write_pictures(of / "pictures" / "aa", 1), (), "did you mean 'a'"),
         (lambda of: write_pictures(of / "pictures" / "A_", 1), (), "is of class 'A_', .* did you mean 'a'[?] Call both alike"),

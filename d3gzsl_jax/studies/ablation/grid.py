@@ -18,6 +18,7 @@ from d3gzsl_jax.studies.ablation.source import Source, folds_of
 from d3gzsl_jax.studies.configurations import prepared, read
 from d3gzsl_jax.studies.overrides import assignment, configured
 from d3gzsl_jax.system.options import require_same
+from d3gzsl_jax.text import did_you_mean
 
 _BETWEEN = ", "  # parts of a cell's name
 
@@ -89,7 +90,9 @@ def named_cells(
         UserError: something is not known, makes no sense, or is there twice; or selection rules or datasets differ.
     """
     if preset and preset not in (known := (*FILE_PRESETS, *PRESETS)):
-        raise UserError(f"--preset {preset}: expected one of {', '.join(known)}; --list shows their cells")
+        raise UserError(
+            f"--preset {preset}: expected one of {', '.join(known)}{did_you_mean(preset, known)}; --list shows their cells"
+        )
     if only and not preset:
         raise UserError(f"--only {only}: chooses among the cells of a preset; give --preset, or leave it out")
     axes, lists = [], dict[str, str]()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.text import did_you_mean
 
 FITTED = ("eszsl", "regressor", "class_norm")
 """Those of `harness.BASELINES`."""
@@ -21,5 +22,5 @@ def chosen(text: str, known: Sequence[str]) -> list[str]:
         raise UserError(f"--baselines names none; give some of {', '.join(known)}, or leave it out")
     for name in names:
         if name not in known:
-            raise UserError(f"--baselines {name}: expected some of {', '.join(known)}")
+            raise UserError(f"--baselines {name}: expected some of {', '.join(known)}{did_you_mean(name, known)}")
     return names
