@@ -136,7 +136,7 @@ EVAL = (
     Field(
         "eval.folds", 1,
         "Folds of validation; in each, other seen classes are held out. 0: by the number of seen classes, 4 of up to 12, 3 of up "
-        "to 40, 2 of up to 100, then 1.", low=0, read_with=_ON_FOLDS,
+        "to 40, 2 of up to 100, then 1.", low=0, high=100, read_with=_ON_FOLDS,
     ),
     Field(
         "eval.baselines", "",

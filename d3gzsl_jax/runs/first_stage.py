@@ -52,6 +52,7 @@ def config_of(run: Run) -> ConfigDict:
         config.data.scaling = "minmax"
     config.update_from_flattened_dict(WITHOUT_D3)
     config.eval.selection, config.eval.retrain, config.eval.baselines = "last", True, ""
+    config.eval.calibration, config.eval.model_predicts = "none", "result"  # which folds decide, and it has none
     config.classifier.fit, config.classifier.zsl = "last", "restricted"
     config.checkpoint.best, config.log.report = "", False
     return config
