@@ -64,6 +64,7 @@ class OpenRuns:
         display: where progress goes.
         runs: each with its folder; one that is finished already has its results.
         is_fold: whether they are a fold of a validation, whose figures are for choosing only.
+        signals: what the command that they are part of was asked.
     """
 
     data: GZSLData
@@ -73,6 +74,7 @@ class OpenRuns:
     display: Display
     runs: list[OpenRun]
     is_fold: bool
+    signals: Signals
 
     @property
     def unfinished(self) -> list[OpenRun]:
@@ -86,7 +88,9 @@ class OpenRuns:
 
 
 @contextlib.contextmanager
-def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold: bool = False) -> Iterator[OpenRuns]:
+def open_runs(
+    data: GZSLData, starts: Sequence[Start], display: Display, is_fold: bool = False, signals: Signals | None = None
+) -> Iterator[OpenRuns]:
     """Builds what the configurations ask for, refuses what cannot be trained, and opens the run folders.
 
     A folder that holds an interrupted run of the same configuration and data is gone on with, to the same bits as if it had never
@@ -119,7 +123,7 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         runs = [open_run(start, data.name, digest, per_epoch, display, is_fold, held) for start in starts]
-        yield OpenRuns(data, model, sharding, digest, display, runs, is_fold)
+        yield OpenRuns(data, model, sharding, digest, display, runs, is_fold, signals or Signals())
 
 
 def train_open(
@@ -133,9 +137,9 @@ def train_open(
         overrides: which fields of the configurations were set by hand: for the record, and to tell of those that mean nothing.
 
     Raises:
-        DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint.
+        DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint, or all is finished.
     """
-    unfinished, display, signals, runs = opened.unfinished, opened.display, Signals(), []
+    unfinished, display, signals, runs = opened.unfinished, opened.display, opened.signals, []
     if not unfinished:
         return []
     display.begin_run()
@@ -181,7 +185,7 @@ def _train(runs: Sequence[Run], signals: Signals) -> list[dict[str, Any]]:
         with run.blamed():
             frozen = teacher.prepare(run, signals)
             with run.display.doing("preparing"):
-                beginning = begin(run, frozen)
+                beginning = begin(run, frozen, signals)
         ready.setdefault(beginning.step, []).append((run, frozen, beginning))
     results: dict[Run, dict[str, Any]] = {}
     # Of several seeds, an earlier start that was killed may have saved some and not others: those that begin at the same outer step
@@ -190,35 +194,42 @@ def _train(runs: Sequence[Run], signals: Signals) -> list[dict[str, Any]]:
         members, teachers, beginnings = zip(*ready.pop(step), strict=True)
         ends = _outer_steps(Group(members, beginnings), signals)
         for run, frozen, (state, steps) in zip(members, teachers, ends, strict=True):
+            signals.leave_if_terminated(f"all outer steps of {run.folder.path} are done and saved")
             results[run] = _conclude(run, frozen, state, steps)
+    signals.leave_if_terminated(f"finished {', '.join(str(run.folder.path) for run in runs)}")
     return [results[run] for run in runs]
 
 
-def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
-    """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
+def begin(run: Run, frozen: FrozenTeacher, signals: Signals) -> Beginning:
+    """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters.
+
+    Raises:
+        KeyboardInterrupt, Terminated: a signal came while a first stage was trained; the same command goes on with it.
+    """
     constants = run.constants(frozen.params)
     empty = run.setup.loop.empty_tally(run.abstract_state, constants, run.setup.example_inputs())
-    return Beginning(constants, empty, *restore_or_initialise(run, empty, functools.partial(_first_stage, run, frozen.encoder)))
+    stage = functools.partial(_first_stage, run, frozen.encoder, signals)
+    return Beginning(constants, empty, *restore_or_initialise(run, empty, stage))
 
 
-def _first_stage(run: Run, embedding: Params) -> Params:
+def _first_stage(run: Run, embedding: Params, signals: Signals) -> Params:
     """What a run freezes of the method that is trained before its own, by this page, in a folder within the run's; {} for none.
 
     Args:
         run: that is to begin.
         embedding: the teacher's, where representations are made by it.
+        signals: what the command was asked.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; the same command goes on with it.
+        KeyboardInterrupt, Terminated: it was interrupted; the same command goes on with it.
     """
     if run.model.first_stage is None:
         return {}
     if earlier := first_stage.of_earlier_run(run):
         return earlier
-    with open_runs(first_stage.data_of(run, embedding), [first_stage.asked(run)], run.display, run.is_fold) as opened:
-        ((_, results),) = opened.results(train_open(opened))
-    if results["interrupted"]:
-        raise KeyboardInterrupt
+    with open_runs(first_stage.data_of(run, embedding), [first_stage.asked(run)], run.display, run.is_fold, signals) as opened:
+        train_open(opened)
+    signals.leave_after(f"so far there is a first stage in {first_stage.folder(run)}")
     return first_stage.encoder(run, embedding) | first_stage.trained(run)
 
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from d3gzsl_jax.config.field_type import Field
 
-
 _PASSES = 100  # of an epoch, at most: each has phases of its own, and published ones have two
 
 

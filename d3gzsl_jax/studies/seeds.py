@@ -31,6 +31,7 @@ from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, of_folds
 from d3gzsl_jax.studies.start import train_runs
 from d3gzsl_jax.system import compile_cache, processes
+from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.memory import free_memory
@@ -104,9 +105,11 @@ def _train_in(
 
 
 def train_together(
-    folder: Path, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None = None
+    folder: Path, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None = None,
+    signals: Signals | None = None,
 ) -> list[dict[str, Any]]:
-    """Trains all of config.seeds, each in folder/seed-<k>, as many at a time as config.parallel.seeds says.
+    """Trains all of config.seeds, each in folder/seed-<k>, as many at a time as config.parallel.seeds says; `signals`: what the
+    command was asked, for whoever has more to do after it.
 
     Returns:
         What the results.json of each holds.
@@ -115,10 +118,13 @@ def train_together(
         UserError, DivergenceError, Terminated, KeyboardInterrupt: see `train_seeds`.
     """
     found: list[dict[str, Any]] = []
+    signals = signals or Signals()
     for seeds in list(_chunks(config, data, display)):
+        if found:
+            signals.leave_after(f"{len(found)} of {len(config.seeds)} seeds are done")
         starts = [Start(_of_seed(config, seed), str(folder / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
         with compile_cache.at_least_here():
-            found += [results for _, results in train_runs(data, starts, display, overrides)]
+            found += [results for _, results in train_runs(data, starts, display, overrides, signals)]
         alike = len({results["selection"] for results in found}) == 1
         if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
             raise KeyboardInterrupt

@@ -72,10 +72,9 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
             )
             for one in todo
         ]
-        with open_runs(benchmark, starts, opened.display, is_fold=True) as fold:
-            found = [results for _, results in fold.results(train_open(fold))]
-        if any(results["interrupted"] for results in found):
-            raise KeyboardInterrupt("the same command with the same --workdir goes on")
+        with open_runs(benchmark, starts, opened.display, is_fold=True, signals=opened.signals) as fold:
+            train_open(fold)
+        opened.signals.leave_after(f"stopped at validation fold {index + 1} of {of.folds}")
     return [_settled(opened, one, benchmarks) for one in todo]
 
 
