@@ -67,6 +67,16 @@ class Setup:
         self._of_config = unread(config, overrides or {}, unread_fields) + without_effect(config)
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
+    def described(self) -> str:
+        """Data and devices in words."""
+        data, processes = self.data, jax.process_count()
+        where = f"{jax.devices()[0].device_kind}" + (f" x {self.sharding.devices}" if self.sharding.devices > 1 else "")
+        return (
+            f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
+            f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; {where}"
+            + (f" of {processes} processes" if processes > 1 else "")
+        )
+
     @functools.cached_property
     def warnings(self) -> list[str]:
         """What of the test rows could be learned from training rows, what of the data will hardly do, and what was set and means
@@ -96,9 +106,9 @@ class Setup:
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
 
     @functools.cached_property
-    def rows(self) -> jax.Array:
-        """The training rows (N, dx), or wider with representations, on the device; not for streaming."""
-        return jax.device_put(self.arrays.train_rows)
+    def rows(self) -> tuple[jax.Array, jax.Array]:
+        """The training rows (N, dx), or wider with representations, and their labels (N,), on every device; not for streaming."""
+        return jax.device_put(self.sharding.replicate((self.arrays.train_rows, self.arrays.train_labels)))
 
     @property
     def phases(self) -> tuple[str, ...]:

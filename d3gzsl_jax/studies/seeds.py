@@ -19,7 +19,7 @@ from rich.text import Text
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.feature_settings import resolved
@@ -123,8 +123,14 @@ def train_together(
         if found:
             signals.leave_after(f"{len(found)} of {len(config.seeds)} seeds are done")
         starts = [Start(_of_seed(config, seed), str(folder / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
-        with compile_cache.at_least_here():
-            found += [results for _, results in train_runs(data, starts, display, overrides, signals)]
+        try:
+            with compile_cache.at_least_here():
+                found += [results for _, results in train_runs(data, starts, display, overrides, signals)]
+        except DivergenceError as error:
+            if len(config.seeds) == 1 or not error.seeds:
+                raise
+            bad = f"seed{'s' * (len(error.seeds) > 1)} {', '.join(map(str, error.seeds))}"
+            raise error.of(f"{error}; leave {bad} out of config.seeds to go on with the others") from None
         alike = len({results["selection"] for results in found}) == 1
         if any(results.get("interrupted") for results in found) and not (alike and len(found) == len(config.seeds)):
             raise KeyboardInterrupt

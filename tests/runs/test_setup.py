@@ -1,11 +1,17 @@
 """What a run is warned of before it is trained."""
 
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
 import pytest
 
 from configs import default
 from d3gzsl_jax.config import schema
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.keys import root_key
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.setup import Setup
 from d3gzsl_jax.training.build import build
 from d3gzsl_jax.training.sharding import Sharding
@@ -22,6 +28,22 @@ def warned(mat_folder):
         return [line for line in found if line.startswith("config.")]
 
     return of
+
+
+def test_rows_that_seeds_share_are_on_the_devices_once(mat_folder):
+    class Copies(Sharding):
+        def replicate(self, tree):
+            return jax.tree.map(jnp.array, tree)
+
+    data, config = validate(read_xlsa17(mat_folder, "CUB")), default.get_config("base")
+    config.train.batch_size, config.data.pipeline = 8, "device"
+    model, sharding = build(config, data), Copies()
+    setup = Setup(config, data, model, sharding, 2)
+    seeds = [SimpleNamespace(setup=setup, sharding=sharding, model=model, key=root_key(seed)) for seed in (0, 1)]
+    rows = [Run.constants(of, {}).rows for of in seeds]
+    assert rows[0].features is rows[1].features and rows[0].labels is rows[1].labels
+    for of in seeds:
+        assert of.real_rows == (rows[0].features, rows[0].labels)
 
 
 SET = {
