@@ -111,7 +111,7 @@ EVAL = (
         "eval.model_predicts", "result",
         "By what the run's model predicts unless told otherwise (d3gzsl predict --predictor): result, what eval.prediction says; "
         "best, a baseline of eval.baselines where the folds put it ahead. Results are the same.",
-        words=("result", "best"),
+        words=("result", "best"), read_with=_ON_FOLDS,
     ),
     Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10),
     Field("eval.batch_size", 4096, "Rows per call of a prediction.", low=1),

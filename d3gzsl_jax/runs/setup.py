@@ -19,7 +19,7 @@ from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.structures import Inputs
 from d3gzsl_jax.training import memory
-from d3gzsl_jax.training.build import Model
+from d3gzsl_jax.training.build import Model, has_teacher
 from d3gzsl_jax.training.loop import Loop
 from d3gzsl_jax.training.sharding import Sharding
 
@@ -63,8 +63,11 @@ class Setup:
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
         self._has_folds = config.eval.selection == "validation"
         self._framework = config.framework
-        unread_fields = model.objective.framework.unread_fields
-        self._of_config = unread(config, overrides or {}, unread_fields) + without_effect(config)
+        framework, given = model.objective.framework, overrides or {}
+        self._of_config = unread(config, given, framework.unread_fields, has_teacher(config, framework, data))
+        self._of_config += without_effect(config)
+        if "precision" in given and config.precision == "tf32" and jax.default_backend() == "cpu":
+            self._of_config.append("config.precision='tf32': a CPU has no such products, and computes in float32; leave it out")
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
 
     def described(self) -> str:

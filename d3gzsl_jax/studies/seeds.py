@@ -211,7 +211,9 @@ def _of_seed(config: ConfigDict, seed: int) -> ConfigDict:
 
 
 def _overrides_of_seeds(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {field: value for field, value in (overrides or {}).items() if field not in ("seed", "seeds")}
+    """Without those that say something of all seeds, and nothing of one."""
+    of_all = ("seed", "seeds", "parallel.seeds", "parallel.seeds_as")
+    return {field: value for field, value in (overrides or {}).items() if field not in of_all}
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

@@ -64,8 +64,7 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         )
     objective = build_objective(config, classes, data.feature_size, data.representation_size)
     framework = objective.framework
-    has_teacher = has_distillation(config) or (framework.takes_representations and data.representations is None)
-    teacher_batch = config.teacher.batch_size if has_teacher else 0
+    teacher_batch = config.teacher.batch_size if has_teacher(config, framework, data) else 0
     for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
@@ -78,6 +77,11 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     fitted = config.classifier.fit != "never"
     final = build_final_classifier(config, objective, data.class_count) if fitted else None
     return Model(objective, optimization, training, classes, final, build_first_stage(config, framework))
+
+
+def has_teacher(config: ConfigDict, framework: Framework, data: GZSLData) -> bool:
+    """Whether a run has a teacher: for D3, or for representations that the base method takes and the data does not have."""
+    return has_distillation(config) or (framework.takes_representations and data.representations is None)
 
 
 def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
