@@ -111,7 +111,8 @@ class Setup:
     @functools.cached_property
     def rows(self) -> tuple[jax.Array, jax.Array]:
         """The training rows (N, dx), or wider with representations, and their labels (N,), on every device; not for streaming."""
-        return jax.device_put(self.sharding.replicate((self.arrays.train_rows, self.arrays.train_labels)))
+        rows: Any = self.arrays.train_rows, self.arrays.train_labels
+        return self.sharding.replicate(rows if self.sharding.mesh else jax.device_put(rows))
 
     @property
     def phases(self) -> tuple[str, ...]:
