@@ -42,7 +42,19 @@ class AgreedError(UserError):
 
 
 class DivergenceError(ArithmeticError):
-    """Training produced NaN, infinity or an exploding loss: names the outer step and the terms. The command line exits with 3."""
+    """Training produced NaN, infinity or an exploding loss: names the outer step and the terms. The command line exits with 3.
+
+    Attributes:
+        seeds: of the runs that it says it is of; () where it does not yet.
+    """
+
+    seeds: tuple[int, ...] = ()
+
+    def of(self, message: str, *seeds: int) -> "DivergenceError":
+        """One with this message that is of these seeds besides."""
+        found = DivergenceError(message)
+        found.seeds = tuple(dict.fromkeys((*self.seeds, *seeds)))
+        return found
 
 
 class Terminated(Exception):

@@ -27,18 +27,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import check
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.frameworks.structures import Params, TrainState
 from d3gzsl_jax.precision import scope
 from d3gzsl_jax.runs import feature_settings, finish, first_stage, log, resume, teacher, wandb_run
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.group import Group
-from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, record_start
+from d3gzsl_jax.runs.opening import OpenRun, Start, open_run, put_longer_aside, record_start
 from d3gzsl_jax.runs.restore import restore_or_initialise
 from d3gzsl_jax.runs.results import method
 from d3gzsl_jax.runs.run import Run
@@ -64,6 +63,7 @@ class OpenRuns:
         display: where progress goes.
         runs: each with its folder; one that is finished already has its results.
         is_fold: whether they are a fold of a validation, whose figures are for choosing only.
+        signals: what the command that they are part of was asked.
     """
 
     data: GZSLData
@@ -73,6 +73,7 @@ class OpenRuns:
     display: Display
     runs: list[OpenRun]
     is_fold: bool
+    signals: Signals
 
     @property
     def unfinished(self) -> list[OpenRun]:
@@ -86,7 +87,9 @@ class OpenRuns:
 
 
 @contextlib.contextmanager
-def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold: bool = False) -> Iterator[OpenRuns]:
+def open_runs(
+    data: GZSLData, starts: Sequence[Start], display: Display, is_fold: bool = False, signals: Signals | None = None
+) -> Iterator[OpenRuns]:
     """Builds what the configurations ask for, refuses what cannot be trained, and opens the run folders.
 
     A folder that holds an interrupted run of the same configuration and data is gone on with, to the same bits as if it had never
@@ -119,7 +122,9 @@ def open_runs(data: GZSLData, starts: Sequence[Start], display: Display, is_fold
     digest = resume.digest(data)
     with contextlib.ExitStack() as held:
         runs = [open_run(start, data.name, digest, per_epoch, display, is_fold, held) for start in starts]
-        yield OpenRuns(data, model, sharding, digest, display, runs, is_fold)
+        for one in () if is_fold else runs:
+            processes.agreed(functools.partial(first_stage.require_earlier, one, data, model))
+        yield OpenRuns(data, model, sharding, digest, display, runs, is_fold, signals or Signals())
 
 
 def train_open(
@@ -133,9 +138,9 @@ def train_open(
         overrides: which fields of the configurations were set by hand: for the record, and to tell of those that mean nothing.
 
     Raises:
-        DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint.
+        DivergenceError: training broke down. Terminated: SIGTERM came; there is a checkpoint, or all is finished.
     """
-    unfinished, display, signals, runs = opened.unfinished, opened.display, Signals(), []
+    unfinished, display, signals, runs = opened.unfinished, opened.display, opened.signals, []
     if not unfinished:
         return []
     display.begin_run()
@@ -149,7 +154,7 @@ def train_open(
             asked = opened_run.start.config.to_dict()
             processes.agreed(functools.partial(record_start, run, asked, opened.digest, overrides, len(unfinished)))
         folders, what = ", ".join(str(run.folder.path) for run in runs), method(runs[0].settings.recorded)
-        display.say(f"{what} on {described(opened.data)}; {_where(opened.sharding)}; in {folders}")
+        display.say(f"{what} on {runs[0].setup.described()}; in {folders}")
         if not opened.is_fold:
             display.say(runs[0].setup.looks())
         with scope(runs[0].settings.precision), signals.listening(display.say):
@@ -167,58 +172,94 @@ def _build(setup: Setup, opened: OpenRun, config: ConfigDict, plan: Plan | None,
         final = build.build_final_classifier(config, setup.model.objective, setup.data.class_count)
     start = opened.start
     listener = start.listener if is_fold else None
-    run = Run(settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, start.title, listener)
+    run = Run(
+        settings, setup, opened.folder, opened.checkpoints, opened.display, final, plan, is_fold, start.title, listener,
+        start.is_within,
+    )
     if plan:
-        done = max(opened.checkpoints.steps, default=0)
-        processes.agreed(lambda: resume.check_epochs(opened.folder, done, run.evaluation_steps.last, run.per_epoch))
+        processes.agreed(lambda: put_longer_aside(run))
     return run
 
 
 def _train(runs: Sequence[Run], signals: Signals) -> list[dict[str, Any]]:
     """Teacher, outer steps and results of runs that are one program; of each, what its results.json holds."""
-    ready: dict[int, list[tuple[Run, FrozenTeacher, Beginning]]] = {}
+    results: dict[Run, dict[str, Any]] = {}
+    failed: list[DivergenceError] = []
+    # Of several seeds, an earlier start that was killed may have saved some and not others: those that begin at the same outer step
+    # go through the steps together, one group after the other. A run alone is a group of one.
+    for _, (members, teachers, beginnings) in sorted(_prepared(runs, signals).items()):
+        ends = _trained(members, beginnings, signals, failed)
+        for run, frozen, end in zip(members, teachers, ends, strict=True):
+            if end is None:
+                continue
+            signals.leave_if_terminated(f"all outer steps of {run.folder.path} are done and saved")
+            try:
+                results[run] = _conclude(run, frozen, *end)
+            except DivergenceError as error:  # which must not keep the others from being concluded
+                failed.append(error)
+        if failed:
+            raise failed[0].of("; ".join(map(str, failed)), *(seed for error in failed for seed in error.seeds))
+    signals.leave_if_terminated(f"finished {', '.join(str(run.folder.path) for run in runs)}")
+    return [results[run] for run in runs]
+
+
+def _prepared(runs: Sequence[Run], signals: Signals) -> dict[int, tuple[list[Run], list[FrozenTeacher], list[Beginning]]]:
+    """By outer step the runs that begin there, their teachers, and what they go on from."""
+    found: dict[int, tuple[list[Run], list[FrozenTeacher], list[Beginning]]] = {}
     for run in runs:
         with run.blamed():
             frozen = teacher.prepare(run, signals)
             with run.display.doing("preparing"):
-                beginning = begin(run, frozen)
-        ready.setdefault(beginning.step, []).append((run, frozen, beginning))
-    results: dict[Run, dict[str, Any]] = {}
-    # Of several seeds, an earlier start that was killed may have saved some and not others: those that begin at the same outer step
-    # go through the steps together, one group after the other. A run alone is a group of one.
-    for step in sorted(ready):
-        members, teachers, beginnings = zip(*ready.pop(step), strict=True)
-        ends = _outer_steps(Group(members, beginnings), signals)
-        for run, frozen, (state, steps) in zip(members, teachers, ends, strict=True):
-            results[run] = _conclude(run, frozen, state, steps)
-    return [results[run] for run in runs]
+                beginning = begin(run, frozen, signals)
+        members, teachers, beginnings = found.setdefault(beginning.step, ([], [], []))
+        members.append(run)
+        teachers.append(frozen)
+        beginnings.append(beginning)
+    return found
 
 
-def begin(run: Run, frozen: FrozenTeacher) -> Beginning:
-    """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters."""
+def _trained(
+    runs: list[Run], beginnings: list[Beginning], signals: Signals, failed: list[DivergenceError]
+) -> list[tuple[TrainState, int] | None]:
+    """`_outer_steps` of runs; where one breaks down, which is added to `failed`, of those whose last epoch was done before."""
+    group = Group(runs, beginnings)
+    try:
+        return [*_outer_steps(group, signals)]
+    except DivergenceError as error:
+        failed.append(error.with_traceback(None))  # whose frames would keep the states alive
+        return group.ended()
+
+
+def begin(run: Run, frozen: FrozenTeacher, signals: Signals) -> Beginning:
+    """What a run goes on from, with its frozen teacher: the newest checkpoint that is whole, else fresh parameters.
+
+    Raises:
+        KeyboardInterrupt, Terminated: a signal came while a first stage was trained; the same command goes on with it.
+    """
     constants = run.constants(frozen.params)
     empty = run.setup.loop.empty_tally(run.abstract_state, constants, run.setup.example_inputs())
-    return Beginning(constants, empty, *restore_or_initialise(run, empty, functools.partial(_first_stage, run, frozen.encoder)))
+    stage = functools.partial(_first_stage, run, frozen.encoder, signals)
+    return Beginning(constants, empty, *restore_or_initialise(run, empty, stage))
 
 
-def _first_stage(run: Run, embedding: Params) -> Params:
+def _first_stage(run: Run, embedding: Params, signals: Signals) -> Params:
     """What a run freezes of the method that is trained before its own, by this page, in a folder within the run's; {} for none.
 
     Args:
         run: that is to begin.
         embedding: the teacher's, where representations are made by it.
+        signals: what the command was asked.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; the same command goes on with it.
+        KeyboardInterrupt, Terminated: it was interrupted; the same command goes on with it.
     """
     if run.model.first_stage is None:
         return {}
     if earlier := first_stage.of_earlier_run(run):
         return earlier
-    with open_runs(first_stage.data_of(run, embedding), [first_stage.asked(run)], run.display, run.is_fold) as opened:
-        ((_, results),) = opened.results(train_open(opened))
-    if results["interrupted"]:
-        raise KeyboardInterrupt
+    with open_runs(first_stage.data_of(run, embedding), [first_stage.asked(run)], run.display, run.is_fold, signals) as opened:
+        train_open(opened)
+    signals.leave_after(f"so far there is a first stage in {first_stage.folder(run)}")
     return first_stage.encoder(run, embedding) | first_stage.trained(run)
 
 
@@ -266,17 +307,3 @@ def _conclude(run: Run, frozen: FrozenTeacher, state: TrainState, steps: int) ->
     run.folder.need("metrics.jsonl", "model")
     run.folder.require_there()
     return run.write_results(steps, figures, concluded=True)
-
-
-def described(data: GZSLData) -> str:
-    """A benchmark in words."""
-    return (
-        f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
-        f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions"
-    )
-
-
-def _where(sharding: Sharding) -> str:
-    """The devices in words."""
-    found = f"{jax.devices()[0].device_kind}" + (f" x {sharding.devices}" if sharding.devices > 1 else "")
-    return found + (f" of {jax.process_count()} processes" if jax.process_count() > 1 else "")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d3gzsl_jax import api as d3
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.runs.first_stage import BY_TEACHER
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.studies.tables.command import find
@@ -82,9 +82,12 @@ def test_a_run_that_stopped_after_it_goes_on_to_the_same_bits(base, tmp_path):
     again = d3.train(config_of(), workdir=folder)
     same(base.model, again.model)
     assert (folder / "first_stage" / "metrics.jsonl").stat().st_mtime_ns == trained
-    # And one that has a checkpoint does not look at it.
+    # And one that has a checkpoint does not look at it, and says so where it would be longer in a run as long as is asked for now.
     shutil.rmtree(folder / "first_stage")
-    further = d3.train(config_of(train__epochs=2), workdir=folder)
+    longer = r"config.zerodiff.representation_epochs=1, now it is 2; .* or give --config.zerodiff.representation_epochs=1 to go on with"
+    with pytest.raises(UserError, match=longer):
+        d3.train(config_of(train__epochs=2), workdir=folder)
+    further = d3.train(config_of(train__epochs=2, zerodiff__representation_epochs=1), workdir=folder)
     same(base.model, further.model, ("representation", "representation_encoder"))
     assert not (folder / "first_stage").exists()
 
@@ -117,6 +120,58 @@ def test_killed_in_either_stage_and_resumed_is_never_killed(base, tmp_path, monk
     assert len(starts) == 2 and starts[1]["from_step"] > 0
 
 
+def test_a_start_that_came_no_further_is_a_run_under_way(base, tmp_path, monkeypatch):
+    def checkpoint(self, state, tally, at, *arguments, **options):
+        plain(self, state, tally, at, *arguments, **options)
+        self.checkpoints.close()
+        raise Killed
+
+    plain, folder = Run.checkpoint, tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "checkpoint", checkpoint)
+        with pytest.raises(Killed):
+            d3.train(config_of(), workdir=folder)
+    files = {path: path.read_bytes() for path in folder.rglob("*.json")}
+    refused = (
+        ({"train__resume": "never"}, r"holds an earlier run, and config.train.resume=never"),
+        ({"seed": 5}, r"holds a run with config.seed=0, now it is 5"),
+        ({"zerodiff_representation__weight_x0": 2.0}, r"holds a run with config.zerodiff_representation.weight_x0=1.0, now it is 2.0"),
+        ({"train__epochs": 2}, r"holds a run with config.zerodiff.representation_epochs=1, now it is 2"),
+    )
+    for fields, said in refused:
+        with pytest.raises(UserError, match=said):
+            d3.train(config_of(**fields), workdir=folder)
+    assert files == {path: path.read_bytes() for path in folder.rglob("*.json")}
+    same(base.model, d3.train(config_of(train__resume="must"), workdir=folder).model)
+
+
+def test_what_a_start_left_that_came_to_no_checkpoint_goes_with_its_settings(tmp_path):
+    folder = tmp_path / "run"
+    d3.train(config_of(), workdir=folder)
+    for name in ("checkpoints", "first_stage/checkpoints", "results.json"):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = d3.train(config_of(seed=5), workdir=folder)
+    same(again.model, d3.train(config_of(seed=5), workdir=tmp_path / "alone").model)
+
+
+def test_that_of_a_validated_run_sees_no_test_row(base, tmp_path):
+    fields = {"eval__selection": "validation", "eval__folds": 1, "eval__calibration": "folds", "eval__baselines": "eszsl", "eval__model_predicts": "best"}
+    run = d3.train(config_of(**fields), workdir=tmp_path / "run")
+    stage = json.loads((run.folder / "first_stage" / "results.json").read_text())
+    assert run.results["concluded"] and set(stage["metrics"].values()) == {None}
+    assert not any("no rows" in line for line in stage["warnings"])
+    lines = [json.loads(line)["metrics"] for line in (run.folder / "first_stage" / "metrics.jsonl").read_text().splitlines()]
+    assert {value for metrics in lines for value in (metrics or {}).values()} <= {None}
+    same(d3.load_model(run.folder / "first_stage"), d3.load_model(base.folder / "first_stage"))
+
+
+def test_a_breakdown_within_it_says_once_what_is_left(tmp_path):
+    with pytest.raises(DivergenceError, match=r"^first stage: training stopped at outer step 0, ") as broken:
+        d3.train(config_of(guards__loss_limit=1e-6), workdir=tmp_path / "run")
+    assert str(broken.value).count("checkpoint") == 1 and str(broken.value).endswith("; there is no checkpoint yet")
+
+
 def test_a_later_run_takes_it_from_an_earlier_one_with_d3_too(base, tmp_path):
     run = d3.train(config_of("d3", zerodiff__representation_run=str(base.folder)), workdir=tmp_path / "run")
     same(base.model, run.model, ("representation", "representation_encoder"))
@@ -134,8 +189,13 @@ def test_what_is_no_such_run_is_refused(base, tmp_path):
         ({"zerodiff__representation_run": str(base.folder), "networks__generator_hidden": 12}, "networks of other sizes"),
     )
     for fields, said in refused:
-        with pytest.raises(UserError, match=said):
-            d3.train(config_of(**fields), workdir=tmp_path / "run")
+        for validated in ({}, {"eval__selection": "validation"}):  # before its folds, and before its teacher
+            with pytest.raises(UserError, match=said):
+                d3.train(config_of(**fields, **validated), workdir=tmp_path / "run")
+            assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match=r"representation_run=.*none: .* is no folder; name a zerodiff run"):
+        d3.train(config_of(zerodiff__representation_run=str(tmp_path / "none"), eval__selection="validation", eval__retrain=False), workdir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_representations_of_the_data_go_with_the_rows(tmp_path):

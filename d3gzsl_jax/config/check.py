@@ -34,7 +34,7 @@ def check(config: ConfigDict) -> None:
     for field in fields.values():
         if field.group not in frameworks:
             _check_value(config, field)
-    for field in schema.options_of(config.framework):
+    for field in schema.read_options(config.framework):
         _check_value(config, field)
     _check_names(config, fields)
     check_budget(config)
@@ -249,14 +249,21 @@ def check_counters(config: ConfigDict, updates: int, teacher_updates: int) -> No
     Raises:
         UserError: naming the field.
     """
-    train, teacher = config.train, config.teacher
+    teacher = config.teacher
     in_epochs = teacher.epochs if not teacher.updates else 0  # a budget is a number that fits
-    for field, epochs, each in (("train", train.epochs, updates), ("teacher", in_epochs, teacher_updates)):
+    of_stages = [(field, epochs, updates) for field, epochs in epochs_by_field(config).items()]
+    for field, epochs, each in (*of_stages, ("teacher.epochs", in_epochs, teacher_updates)):
         if epochs * each > WHOLE:
             raise UserError(
-                f"config.{field}.epochs={epochs}: with {each} updates an epoch on this data these are more than a 32-bit counter "
+                f"config.{field}={epochs}: with {each} updates an epoch on this data these are more than a 32-bit counter "
                 f"holds; give at most {WHOLE // each}"
             )
+
+
+def epochs_by_field(config: ConfigDict) -> dict[str, int]:
+    """By field the epochs it asks for: of the run, and of what a base method trains before it, where that is said by itself."""
+    first = config.get(config.framework, {}).get("representation_epochs", 0)
+    return {"train.epochs": config.train.epochs} | ({f"{config.framework}.representation_epochs": first} if first else {})
 
 
 def _check_value(config: ConfigDict, field: Field) -> None:
@@ -284,7 +291,7 @@ def _unknown(name: str, fields: dict[str, Field]) -> str:
 def _check_learning_rates(config: ConfigDict) -> None:
     """Refuses a schedule under which a learning rate overflows float32."""
     train = config.train
-    decays = (min(train.epochs, _SCHEDULE) - 1) // train.decay_every
+    decays = (min(max(epochs_by_field(config).values()), _SCHEDULE) - 1) // train.decay_every
     for field in ("generator_factor", "critic_factor", "student_factor", "confidence_factor"):
         if math.log(train.learning_rate) + decays * math.log(train[field]) > math.log(LARGEST):
             raise UserError(

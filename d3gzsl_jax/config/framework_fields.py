@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from d3gzsl_jax.config.field_type import Field
 
+_PASSES = 100  # of an epoch, at most: each has phases of its own, and published ones have two
+
 
 class FrameworkFields(NamedTuple):
     """What the configuration knows of a framework.
@@ -134,6 +136,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
             Field(
                 "tfvaegan.feedback_loop", 2,
                 "Passes over the data in an epoch: the second (and every other one) refines synthesized rows by feedback.", low=1,
+                high=_PASSES,
             ),
             Field("tfvaegan.weight_semantic", 0.01, "Weight of the reconstruction error of semantics, in both phases.", low=0.0),
             Field("tfvaegan.feedback_training", 1.0, "Weight of the feedback in training.", low=0.0),
@@ -230,7 +233,7 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
         "FREE", "FREE (Chen et al. 2021)",
         (
             *_vaegan("free", critic_latents="encoded"),
-            Field("free.passes", 2, "Passes over the data in an epoch, all alike.", low=1),
+            Field("free.passes", 2, "Passes over the data in an epoch, all alike.", low=1, high=_PASSES),
             Field("free.weight_semantic", 0.001, "Weight of the reconstruction error of semantics, in both phases.", low=0.0),
             Field("free.weight_center", 0.5, "Weight of the centre loss.", low=0.0),
             Field("free.center_margin", 200.0, "Margin of the centre loss.", low=0.0),

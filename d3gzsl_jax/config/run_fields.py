@@ -111,7 +111,7 @@ EVAL = (
         "eval.model_predicts", "result",
         "By what the run's model predicts unless told otherwise (d3gzsl predict --predictor): result, what eval.prediction says; "
         "best, a baseline of eval.baselines where the folds put it ahead. Results are the same.",
-        words=("result", "best"),
+        words=("result", "best"), read_with=_ON_FOLDS,
     ),
     Field("eval.every_epochs", 1, "Evaluate after every so many epochs, and after the last.", low=1, base=10, counted_in="run"),
     Field("eval.batch_size", 4096, "Rows per call of a prediction.", low=1),
@@ -136,7 +136,7 @@ EVAL = (
     Field(
         "eval.folds", 1,
         "Folds of validation; in each, other seen classes are held out. 0: by the number of seen classes, 4 of up to 12, 3 of up "
-        "to 40, 2 of up to 100, then 1.", low=0, read_with=_ON_FOLDS,
+        "to 40, 2 of up to 100, then 1.", low=0, high=100, read_with=_ON_FOLDS,
     ),
     Field(
         "eval.baselines", "",

@@ -64,6 +64,15 @@ def options_of(framework: str) -> tuple[Field, ...]:
     return tuple(field for field in FIELDS if field.group == framework)
 
 
+def read_options(framework: str) -> tuple[Field, ...]:
+    """The options that a run on a framework reads: its own, and those of what it trains first."""
+    return tuple(field for field in FIELDS if field.group in _read_groups(framework))
+
+
+def _read_groups(framework: str) -> tuple[str, ...]:
+    return (framework, FRAMEWORKS[framework].first_stage) if framework in FRAMEWORKS else (framework,)
+
+
 def defaults(variant: str = "d3") -> dict[str, Any]:
     """The default of every field by its dotted name, in one of VARIANTS."""
     return {field.name: field.value(variant == "d3") for field in FIELDS}
@@ -101,8 +110,7 @@ def is_foreign(name: str, framework: str) -> bool:
     """Whether a field is an option of another framework, which a run on this one never reads; those of what it trains first are its
     own."""
     group = name.partition(".")[0]
-    own = (framework, FRAMEWORKS[framework].first_stage) if framework in FRAMEWORKS else (framework,)
-    return group in framework_names() and group not in own
+    return group in framework_names() and group not in _read_groups(framework)
 
 
 def may_change(name: str, framework: str) -> bool:

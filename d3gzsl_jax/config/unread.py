@@ -6,11 +6,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from d3gzsl_jax.config import schema
+from d3gzsl_jax.config.check import has_distillation
 from d3gzsl_jax.config.field_type import Field
 from d3gzsl_jax.text import shortened
 
+_OF_D3 = ("train.student_factor", "train.confidence_factor")
+_OF_SEEDS = ("parallel.seeds", "parallel.seeds_as")
 
-def unread(config: ConfigDict, overrides: Mapping[str, Any], of_framework: tuple[str, ...]) -> list[str]:
+
+def unread(config: ConfigDict, overrides: Mapping[str, Any], of_framework: tuple[str, ...], has_teacher: bool) -> list[str]:
     """Fields set by hand to something else than their default that nothing reads. A file may have settings for several methods, and
     is not asked.
 
@@ -18,6 +22,7 @@ def unread(config: ConfigDict, overrides: Mapping[str, Any], of_framework: tuple
         config: checked.
         overrides: dotted names and values of what was set by hand.
         of_framework: fields that the base method does not read.
+        has_teacher: whether there is a teacher, for D3 or for what the base method takes.
     """
     told, fields = [], schema.by_name()
     for name, value in overrides.items():
@@ -28,7 +33,22 @@ def unread(config: ConfigDict, overrides: Mapping[str, Any], of_framework: tuple
             told.append(f"config.{name}={shortened(value)}: means nothing to {config.framework}; leave it out")
         elif other := _not_read_with(config, field):
             told.append(f"config.{name}={shortened(value)}: means nothing with {other}")
+        elif what := _of_no_part(config, name, has_teacher):
+            told.append(f"config.{name}={shortened(value)}: means nothing {what}")
     return told
+
+
+def _of_no_part(config: ConfigDict, name: str, has_teacher: bool) -> str:
+    """Without which part of a run, that this one does not have, a field is not read, and what to do; '' if it is read."""
+    group, _, last = name.rpartition(".")
+    of_d3 = (group == "distillation" and not last.startswith("weight_")) or name in _OF_D3
+    if (of_d3 and not has_distillation(config)) or (group == "teacher" and not has_teacher):
+        return "without D3; leave it out, or give one of config.distillation.weight_cls, _od, _be, _kl a weight above 0"
+    if group == "classifier" and last != "fit" and config.classifier.fit == "never":
+        return "to a run with config.classifier.fit='never', only to add-classes; leave it out, or give fit='last'"
+    if name in _OF_SEEDS and not config.seeds:
+        return "without config.seeds; leave it out"
+    return ""
 
 
 def _not_read_with(config: ConfigDict, field: Field) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -80,6 +81,10 @@ def parse(variant: str, frameworks: Mapping[str, Fields], options: Mapping[str, 
     for kind in (VARIANTS, tuple(frameworks)):
         if len(given := [word for word in words if word in kind]) > 1:
             raise VariantError(f"variant {variant!r} after the colon has {' and '.join(given)}; give one of {', '.join(kind)}")
+    for one, other in itertools.combinations([word for word in words if word in options], 2):
+        for field in sorted(options[one].keys() & options[other].keys()):
+            if options[one][field] != options[other][field]:
+                raise VariantError(f"variant {variant!r} after the colon has {one} and {other}, which set config.{field}; give one")
     framework = next((word for word in words if word in frameworks), next(iter(frameworks)))
     d3 = next((word for word in words if word in VARIANTS), VARIANTS[0])
     fields = dict(frameworks[framework])

@@ -1,6 +1,7 @@
 """What a generative base method offers to the training step (docs/frameworks.md shows how to add one)."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -75,6 +76,11 @@ class Framework:
         """`output`, with the method's own in the place of 'published'."""
         return self.outputs[0] if self.output == "published" else self.output
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with options that are each in their range, as in 'beta_max=300: why; what to give'; '' if nothing is."""
+        return ""
+
     # What is trained, and how.
 
     @property
@@ -87,7 +93,7 @@ class Framework:
         as many repeats, in all passes."""
         raise NotImplementedError
 
-    @property
+    @functools.cached_property
     def phases_by_pass(self) -> tuple[tuple[Phase, ...], ...]:
         """`phases` of every pass of an epoch."""
         return tuple(self.phases(number) for number in range(self.passes))

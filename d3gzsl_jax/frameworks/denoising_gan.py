@@ -81,6 +81,11 @@ class DenoisingGAN(Framework):
         return Diffusion(self.timesteps, self.beta_min, self.beta_max)
 
     @property
+    def problem(self) -> str:
+        """What is wrong with the diffusion."""
+        return self.diffusion.problem()
+
+    @property
     def embedded(self) -> int:
         """Width of the embedded inputs."""
         return self.embedding_width or self.sizes.semantics

@@ -74,6 +74,18 @@ class Diffusion:
         spread = np.log(np.maximum(beta * (of(1.0) - before) / (of(1.0) - left), of(_VARIANCE_FLOOR)))
         return clean, noised, spread
 
+    def problem(self) -> str:
+        """What is wrong with the schedule, naming `beta_max`; '' where float32 can compute with all of its tables."""
+        finite = lambda *tables: all(np.isfinite(table).all() for table in tables)  # noqa: E731
+        with np.errstate(all="ignore"):
+            if not finite(self.variance):
+                why = "nothing would be left of a row before the last noise level; give smaller rates"
+            elif not finite(self.kept, self.added, self.signal, self.noise, *self.posterior_tables):
+                why = "neighbouring noise levels would be the same; give larger rates, or fewer timesteps"
+            else:
+                return ""
+        return f"beta_max={self.beta_max:g}: with timesteps={self.steps} and beta_min={self.beta_min:g}, in 32-bit numbers, {why}"
+
     def pair(self, rows: jax.Array, level: jax.Array, diffuse: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
         """x_t and x_{t+1} (..., d) of rows x_0, t in 0..T-1; `diffuse` is the noise of x_t, `step` that of the step, (..., d)."""
         noised = _at(self.signal, level) * rows + _at(self.noise, level) * diffuse

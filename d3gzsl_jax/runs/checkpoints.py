@@ -141,13 +141,27 @@ class Checkpoints:
             try:
                 return step, *self.restore(step, abstract)
             except UserError as error:
-                aside = self.folder / f"damaged-{step}"
-                shutil.rmtree(aside, ignore_errors=True)
-                os.rename(self.folder / str(step), aside)
-                self._manager.reload()
-                self._values.pop(step, None)
-                self._say(f"warning: {error}; skipped, and put aside as {aside.name}")
+                self._say(f"warning: {error}; skipped, and put aside as {self._rename(step, 'damaged')}")
         return None
+
+    def put_aside(self) -> list[str]:
+        """Gives every checkpoint another name, so that there is none to go on from; returns these names.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        try:
+            return [self._rename(step, "replaced") for step in self.steps]
+        except OSError as error:
+            raise cannot_write(self.folder, error) from None
+
+    def _rename(self, step: int, kind: str) -> str:
+        aside = self.folder / f"{kind}-{step}"
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(self.folder / str(step), aside)
+        self._manager.reload()
+        self._values.pop(step, None)
+        return aside.name
 
     def restore(self, step: int, abstract: Any) -> tuple[Any, dict[str, Any]]:
         """`training` and `history` of one step.

@@ -19,10 +19,10 @@ from d3gzsl_jax.frameworks.representations import ENCODER
 from d3gzsl_jax.frameworks.structures import Params
 from d3gzsl_jax.runs import model_files, resume
 from d3gzsl_jax.runs.contents import FIRST_STAGE
-from d3gzsl_jax.runs.opening import Start
+from d3gzsl_jax.runs.opening import OpenRun, Start
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system import paths, processes
-from d3gzsl_jax.training.build import first_stage_shapes
+from d3gzsl_jax.training.build import Model, first_stage_shapes
 from d3gzsl_jax.training.states import same_shapes
 
 BY_TEACHER = "embedding of the frozen teacher"
@@ -37,7 +37,7 @@ def folder(run: Run) -> Path:
 
 def asked(run: Run) -> Start:
     """The first stage of a run, as a run that is asked for; what it says has the title of the run before it."""
-    return Start(config_of(run), str(folder(run)), "first stage: ")
+    return Start(config_of(run), str(folder(run)), "first stage: ", is_within=True)
 
 
 def config_of(run: Run) -> ConfigDict:
@@ -52,6 +52,7 @@ def config_of(run: Run) -> ConfigDict:
         config.data.scaling = "minmax"
     config.update_from_flattened_dict(WITHOUT_D3)
     config.eval.selection, config.eval.retrain, config.eval.baselines = "last", True, ""
+    config.eval.calibration, config.eval.model_predicts = "none", "result"  # which folds decide, and it has none
     config.classifier.fit, config.classifier.zsl = "last", "restricted"
     config.checkpoint.best, config.log.report = "", False
     return config
@@ -68,7 +69,8 @@ def encoder(run: Run, embedding: Params) -> Params:
 
 
 def data_of(run: Run, embedding: Params) -> GZSLData:
-    """The benchmark with representations in the place of features."""
+    """The benchmark with representations in the place of features; without test rows where validation chose for the run, which
+    looks at them once, at its own end."""
     data = run.data
     provenance = dict(data.provenance) | {"feature_file": data.provenance.get("representations", BY_TEACHER)}
     provenance.pop("representations", None)
@@ -76,9 +78,13 @@ def data_of(run: Run, embedding: Params) -> GZSLData:
     keys = dict(data.keys) | {"features": data.key("representations")}
     if rows is None:
         rows = _embedded(run, embedding, run.arrays.scaling.apply(data.features))
-    return dataclasses.replace(
+    found = dataclasses.replace(
         data, name=f"{data.name}, representations", features=rows, representations=None, provenance=provenance, keys=keys
     )
+    if run.plan is None:
+        return found
+    none = np.zeros(0, np.int64)
+    return dataclasses.replace(found, test_seen=none, test_unseen=none, declared_unseen=data.unseen_classes.astype(np.int64))
 
 
 def _embedded(run: Run, embedding: Params, features: np.ndarray) -> np.ndarray:
@@ -103,6 +109,25 @@ def trained(run: Run) -> Params:
     return processes.arrays_of_first(processes.agreed(read), shapes)
 
 
+def require_earlier(opened: OpenRun, data: GZSLData, model: Model) -> None:
+    """Refuses an earlier run that the configuration names and that nothing can be taken from, before anything is trained. A run
+    with a checkpoint holds what it took, and needs the earlier run no more.
+
+    Args:
+        opened, data, model: of a whole run, with a first stage or without.
+
+    Raises:
+        UserError: see `of_earlier_run`.
+    """
+    config, goes_on = opened.start.config, opened.results is not None or bool(opened.checkpoints.steps)
+    if model.first_stage is None or goes_on or not _given(config) or not processes.is_first():
+        return
+    if config.eval.retrain:
+        _taken(config, data, model)
+    elif not (place := _place_in(config)).is_dir():  # its folds take from folds, which need no model beside them
+        raise UserError(f"{_option(config)}: {place} is no folder; name a {config.framework} run, or leave it out")
+
+
 def of_earlier_run(run: Run) -> Params:
     """What is frozen of the first stage of an earlier run, and of its encoder, where config names one; {} where it does not.
 
@@ -112,41 +137,53 @@ def of_earlier_run(run: Run) -> Params:
     Raises:
         UserError: there is no such run, or it is of other data, or of other networks.
     """
-    settings = run.settings
-    given = settings.config[settings.framework].representation_run
-    if not given:
+    config, fold = run.settings.config, run.folder.path.name if run.is_fold else ""
+    if not _given(config):
         return {}
-    option = f"config.{settings.framework}.representation_run={given}"
-    shapes = first_stage_shapes(run.model.first_stage, run.model.objective, not run.encodes)
+    found = processes.agreed(lambda: _taken(config, run.data, run.model, fold) if processes.is_first() else None)
+    if not processes.told_by_first(bool(found)):
+        run.display.say(f"{_option(config)}: holds no {fold} of the same data; its first stage is trained here")
+        return {}
+    return processes.arrays_of_first(found, _shapes(run.data, run.model))
 
-    def read() -> Params | None:
-        if not processes.is_first():
-            return None
-        place = _place_in(paths.clean(given, f"--config.{settings.framework}.representation_run"), run)
-        if run.is_fold and not place.is_dir():
+
+def _taken(config: ConfigDict, data: GZSLData, model: Model, fold: str = "") -> Params:
+    """What `of_earlier_run` says, read; {} of a fold that is not there, or is of other data."""
+    option, place = _option(config), _place_in(config, fold)
+    if fold and not place.is_dir():
+        return {}
+    fields = model_files.read(place)
+    if fields["config"].framework != config.framework:
+        raise UserError(f"{option}: holds a {fields['config'].framework} model; name a {config.framework} run")
+    if fields["data_digest"] != resume.digest(data):
+        if fold:
             return {}
-        fields = model_files.read(place)
-        if fields["config"].framework != settings.framework:
-            raise UserError(f"{option}: holds a {fields['config'].framework} model; name a {settings.framework} run")
-        if fields["data_digest"] != resume.digest(run.data):
-            if run.is_fold:
-                return {}
-            raise UserError(f"{option}: was trained on other data; leave it out, and the first stage is trained anew")
-        found = {group: fields["params"].get(group, {}) for group in shapes}
-        if not same_shapes(found, shapes):
-            raise UserError(f"{option}: its first stage has networks of other sizes; leave it out, or give the sizes it has")
-        return found
-
-    found = processes.agreed(read)
-    there = processes.told_by_first(bool(found))
-    return processes.arrays_of_first(found, shapes) if there else {}
+        raise UserError(f"{option}: was trained on other data; leave it out, and the first stage is trained anew")
+    shapes = _shapes(data, model)
+    found = {group: fields["params"].get(group, {}) for group in shapes}
+    if not same_shapes(found, shapes):
+        raise UserError(f"{option}: its first stage has networks of other sizes; leave it out, or give the sizes it has")
+    return found
 
 
-def _place_in(earlier: Path, run: Run) -> Path:
+def _shapes(data: GZSLData, model: Model) -> Params:
+    return first_stage_shapes(model.first_stage, model.objective, data.representations is not None)
+
+
+def _given(config: ConfigDict) -> str:
+    return str(config[config.framework].representation_run)
+
+
+def _option(config: ConfigDict) -> str:
+    return f"config.{config.framework}.representation_run={_given(config)}"
+
+
+def _place_in(config: ConfigDict, fold: str = "") -> Path:
     """The folder of an earlier run, or runs of several seeds, that this run takes from: its own seed's, and its own fold's."""
-    of_seed = earlier / f"seed-{run.settings.seed}"
+    earlier = paths.clean(_given(config), f"--config.{config.framework}.representation_run")
+    of_seed = earlier / f"seed-{config.seed}"
     place = of_seed if of_seed.is_dir() else earlier
-    return place / "validation" / run.folder.path.name if run.is_fold else place
+    return place / "validation" / fold if fold else place
 
 
 def named(data: GZSLData, takes: bool) -> GZSLData:

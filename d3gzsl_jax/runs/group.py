@@ -3,12 +3,13 @@
 Each keeps its own folder, checkpoints, log and results, which are those of the run alone; only the outer steps are joint.
 """
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
 
 from d3gzsl_jax.data.calls import Call, Calls, EvaluationSteps
-from d3gzsl_jax.errors import Terminated
+from d3gzsl_jax.errors import DivergenceError, Terminated
 from d3gzsl_jax.frameworks.structures import Inputs, TrainState
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.system.signals import Signals
@@ -22,14 +23,14 @@ class Group:
 
     Args:
         runs: with one `Setup`, and settings that differ in their seed and number of epochs alone.
-        beginnings: what each goes on from; their states are given away.
+        beginnings: what each goes on from; the list is emptied, for they are given away.
 
     Attributes:
         lead: the run whose setup, stream of batches and display serve all.
         evaluation_steps: after which outer steps one of them is evaluated.
     """
 
-    def __init__(self, runs: Sequence[Run], beginnings: Sequence[Beginning]) -> None:
+    def __init__(self, runs: Sequence[Run], beginnings: list[Beginning]) -> None:
         self.runs, self.lead = list(runs), runs[0]
         self._states = States(self.lead.setup.loop, beginnings, self.lead.settings.seeds_as)
         self.evaluation_steps = EvaluationSteps.union([run.evaluation_steps for run in self.runs])
@@ -84,7 +85,7 @@ class Group:
         self._states.advance(inputs, start, count)
         if not self._states.all_good():
             for index, run in live:
-                with run.blamed():
+                with self._blamed(index):
                     self._states.tally_of(index).check(run.settings.loss_limit, run.setup.phases)
         self._length.took(time.monotonic() - sent)
         self.lead.display.advance(count)
@@ -112,7 +113,7 @@ class Group:
             if self._evaluated[index] == self.step or not (whole or (leaving and run.looks_early)):
                 continue
             now = self._now(index)
-            with run.blamed(), self.lead.display.doing("evaluating"):
+            with self._blamed(index), self.lead.display.doing("evaluating"):
                 run.evaluate(*now, whole, due)
             self._evaluated[index] = self.step
             if self.step == run.evaluation_steps.last:
@@ -135,8 +136,29 @@ class Group:
                 + (f"saved {where}; the same command goes on from there" if all(saved) else "it could not be saved")
             )
         self._evaluate(leaving=True)
-        ends = [self._now(index) for index in range(len(self.runs))]
-        return [(run.sharding.local(state), step) for run, (state, _, step) in zip(self.runs, ends, strict=True)]
+        return [self._end(index) for index in range(len(self.runs))]
+
+    def ended(self) -> list[tuple[TrainState, int] | None]:
+        """What `leave` returns of the runs whose last epoch is done; None of the others, where one of them broke down."""
+        return [self._end(index) if index in self._ended else None for index in range(len(self.runs))]
+
+    def _end(self, index: int) -> tuple[TrainState, int]:
+        state, _, step = self._now(index)
+        return self.runs[index].sharding.local(state), step
+
+    @contextlib.contextmanager
+    def _blamed(self, index: int) -> Iterator[None]:
+        """`Run.blamed`; where that run breaks down the others are saved, so that they can be gone on with without it."""
+        try:
+            with self.runs[index].blamed():
+                yield
+        except DivergenceError:
+            for other, run in self._live():
+                if other != index:
+                    with contextlib.suppress(DivergenceError):  # one that broke down as well is not saved
+                        self._states.tally_of(other).check(run.settings.loss_limit)
+                        run.checkpoint(*self._now(other), wait=True)
+            raise
 
     def _live(self) -> list[tuple[int, Run]]:
         return [(index, run) for index, run in enumerate(self.runs) if index not in self._ended]

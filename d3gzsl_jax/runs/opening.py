@@ -14,6 +14,7 @@ from d3gzsl_jax.data import batches
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import resume
 from d3gzsl_jax.runs.checkpoints import Checkpoints
+from d3gzsl_jax.runs.contents import FIRST_STAGE, TEACHER
 from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.environment import environment, revision
 from d3gzsl_jax.runs.folder import RunFolder
@@ -31,12 +32,14 @@ class Start(NamedTuple):
         title: what begins every line on it, '' where it is alone.
         listener: called with fold and epoch after each evaluation of a whole epoch of a fold of a validation; what it raises
             ends the run. None for none.
+        is_within: whether it is trained within another run, which says what there is to say of the data.
     """
 
     config: ConfigDict
     workdir: str = ""
     title: str = ""
     listener: Callable[..., None] | None = None
+    is_within: bool = False
 
 
 class OpenRun(NamedTuple):
@@ -95,6 +98,21 @@ def open_run(
     return OpenRun(start, display, folder, checkpoints, results)
 
 
+def put_longer_aside(run: Run) -> None:
+    """Puts the checkpoints of a run aside that has come further than validation chooses now, on longer folds or others: it is
+    trained anew, as the run that was asked for so at once."""
+    done, chosen = max(run.checkpoints.steps, default=0), run.evaluation_steps.last
+    if done <= chosen:
+        return
+    if (results := run.folder.read("results.json")) is not None:
+        run.folder.write("results.json", results | {"concluded": False})  # else the next start would ask for their checkpoint
+    names = run.checkpoints.put_aside()
+    run.display.say(
+        f"warning: validation chooses {chosen / run.per_epoch:g} epochs, and the run in {run.folder.path} has done "
+        f"{done / run.per_epoch:g}: it is trained anew; its checkpoints are put aside as {', '.join(names)}"
+    )
+
+
 def record_start(
     run: Run, config: Mapping[str, Any], digest: str, overrides: Mapping[str, Any] | None, runs: int
 ) -> None:
@@ -110,7 +128,8 @@ def record_start(
     folder, reached = run.folder, max(run.checkpoints.steps, default=0)
     folder.require_space(runs * run.bytes_of_checkpoint * run.settings.kept)
     if not run.checkpoints.steps and resume.why_another(folder, config, digest):
-        folder.remove("teacher")  # of a start that got no further, with other settings
+        for name in (TEACHER, FIRST_STAGE):  # of a start that got no further, with other settings
+            folder.remove(name)
     folder.write("config.json", saved_config.content(config))
     folder.write("overrides.json", dict(overrides or {}))
     here = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment(), "git": revision(), "from_step": reached}

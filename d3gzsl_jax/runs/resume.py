@@ -10,6 +10,7 @@ from d3gzsl_jax.data.benchmark import GZSLData, sha256_of
 from d3gzsl_jax.data.semantics import normalize_semantics
 from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.runs import json_files
+from d3gzsl_jax.runs.contents import FIRST_STAGE
 from d3gzsl_jax.runs.file_schemas import WholeResults
 from d3gzsl_jax.runs.folder import RunFolder, plain
 from d3gzsl_jax.text import LONGEST_VALUE, one_line, shortened
@@ -45,13 +46,14 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
     """
     resume, where = config["train"]["resume"], f"--workdir={folder.path}"
     results = folder.read("results.json")
-    folds = any((folder.path / "validation").glob("fold-*"))  # of a run that has not come further than its validation
+    stage = _has_first_stage(folder)
+    before = stage or any((folder.path / "validation").glob("fold-*"))  # of a run that has come no further yet
     is_done = results is not None and is_finished(results, config)
-    if resume == "must" and not (has_checkpoint or folds or is_done):
+    if resume == "must" and not (has_checkpoint or before or is_done):
         raise UserError(f"{where}: holds no checkpoint, and config.train.resume=must; with auto a run starts where it cannot go on")
-    if resume == "never" and (results is not None or has_checkpoint or folds):
+    if resume == "never" and (results is not None or has_checkpoint or before):
         raise UserError(f"{where}: holds an earlier run, and config.train.resume=never; name another folder, or remove it")
-    if results is None and not has_checkpoint:
+    if results is None and not (has_checkpoint or stage):
         return
     if folder.read("config.json") is None or (results is not None and results.get("epochs") is None):
         raise UserError(f"{where}: holds results or checkpoints of no run of this program; name another folder")
@@ -61,6 +63,11 @@ def check(folder: RunFolder, config: Mapping[str, Any], data_digest: str, has_ch
         return
     if results.get("concluded") is not False:  # what was not is made anew, as the whole run would have made it
         raise UserError(f"{where}: holds the results of a run without a checkpoint to go on from; name another folder")
+
+
+def _has_first_stage(folder: RunFolder) -> bool:
+    """Whether what is trained before the run has got as far as a checkpoint."""
+    return any(path.name.isdigit() for path in (folder.path / FIRST_STAGE / "checkpoints").glob("*"))
 
 
 def is_finished(results: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
@@ -132,10 +139,17 @@ def another_length(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | N
 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first field that may not differ and does, as (field, before, now); the schema says which may."""
-    old, new = dict(flat(before)), dict(flat(now))
+    """The first field that may not differ and does, as (field, before, now); the schema says which may. Where a first stage is as
+    long as its run, its length is compared: a run that is trained on keeps the stage it has, and would not be the longer run."""
+    old, new = (_with_length_of_stage(dict(flat(of))) for of in (before, now))
     framework = new.get("framework", "")
     for field in sorted(old.keys() | new.keys()):
         if old.get(field) != new.get(field) and not schema.may_change(field, framework):
             return field, old.get(field), new.get(field)
     return None
+
+
+def _with_length_of_stage(fields: dict[str, Any]) -> dict[str, Any]:
+    """Flat fields with the number that 0 epochs of a first stage stand for."""
+    name = f"{fields.get('framework')}.representation_epochs"
+    return fields | {name: fields.get("train.epochs")} if fields.get(name) == 0 else fields

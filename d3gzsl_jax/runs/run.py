@@ -48,19 +48,20 @@ class Run:
         is_fold: whether this is a fold of a validation.
         title: begins its messages where there are others; '' where there are none.
         listener: called with the epoch after each evaluation of a whole one; None for none.
+        is_within: whether it is trained within another run, which says what there is to say of the data.
     """
 
     def __init__(
         self, settings: RunSettings, setup: Setup, folder: RunFolder, checkpoints: Checkpoints, display: Display,
         final_classifier: FinalClassifier | None, plan: Plan | None = None, is_fold: bool = False, title: str = "",
-        listener: Callable[[int], None] | None = None,
+        listener: Callable[[int], None] | None = None, is_within: bool = False,
     ) -> None:
         self.settings, self.setup, self.folder, self.checkpoints, self.display = settings, setup, folder, checkpoints, display
         self.data, self.model, self.arrays, self.evaluator = setup.data, setup.model, setup.arrays, setup.evaluator
         self.sharding, self.final_classifier, self.plan, self.is_fold, self.title = (
             setup.sharding, final_classifier, plan, is_fold, title,
         )  # fmt: skip
-        self._listener = listener
+        self._listener, self._is_within = listener, is_within
         self.key = root_key(settings.seed)
         self.per_epoch = self.model.optimization.steps_per_epoch
         self.evaluation_steps = EvaluationSteps(self.per_epoch, ((settings.every_epochs, settings.epochs),))
@@ -96,9 +97,11 @@ class Run:
         try:
             yield
         except DivergenceError as error:
+            if error.seeds:  # of its first stage, which has said what is left
+                raise error.of(f"{self.title}{error}") from None
             newest = self.checkpoints.newest()
             good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
-            raise DivergenceError(f"{self.title}{error}; {good}") from None
+            raise error.of(f"{self.title}{error}; {good}", self.settings.seed) from None
 
     def frozen(self) -> Params:
         """What the base method fits beforehand and freezes."""
@@ -107,19 +110,17 @@ class Run:
     def constants(self, teacher: Params) -> Constants:
         """Root key, teacher, classes and, unless streaming, all training rows with their teacher outputs, on the device, where
         `real_rows` are from here on."""
-        rows = merged = None
-        if self.setup.mode != "stream":
-            features = self.setup.rows
-            if teacher:
-                size, of = self.settings.evaluation_batch, self.model.teacher
-                parts = [_teacher_outputs(of, teacher, features[i : i + size]) for i in range(0, len(features), size)]
-                merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
-            rows = Batch(features=features, labels=jnp.asarray(self.arrays.train_labels), teacher=merged)
-        constants = Constants(root=self.key, teacher=teacher, classes=self.model.classes, rows=rows)
-        constants = self.sharding.replicate(constants)
-        if constants.rows is not None:
-            self.real_rows = self.sharding.local((constants.rows.features, constants.rows.labels))
-        return constants
+        if self.setup.mode == "stream":
+            return self.sharding.replicate(Constants(root=self.key, teacher=teacher, classes=self.model.classes, rows=None))
+        self.real_rows = features, _ = self.sharding.local(self.setup.rows)
+        merged = None
+        if teacher:
+            size, of = self.settings.evaluation_batch, self.model.teacher
+            parts = [_teacher_outputs(of, teacher, features[i : i + size]) for i in range(0, len(features), size)]
+            merged = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+        root, teacher, classes, merged = self.sharding.replicate((self.key, teacher, self.model.classes, merged))
+        features, labels = self.setup.rows  # of all seeds: they lie on a device once
+        return Constants(root=root, teacher=teacher, classes=classes, rows=Batch(features=features, labels=labels, teacher=merged))
 
     def feed(self, calls: Calls) -> Iterator[Inputs]:
         """What each call of the loop is given."""
@@ -135,7 +136,7 @@ class Run:
 
     def open_log(self, first: int) -> None:
         """Opens the log at outer step `first`; lines of evaluations before it stay."""
-        of_data = [] if self.is_fold else self.setup.warnings  # a fold holds nothing the whole does not
+        of_data = [] if self.is_fold or self._is_within else self.setup.warnings  # they hold nothing the whole does not
         self.journal.begin(
             first, lambda line: line.get("kind") == "epoch" and line["step"] < first and line["step"] in self.evaluation_steps,
             of_data

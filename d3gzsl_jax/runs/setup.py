@@ -19,7 +19,7 @@ from d3gzsl_jax.data.scaling import scale_splits
 from d3gzsl_jax.evaluation.evaluate import Evaluator
 from d3gzsl_jax.frameworks.structures import Inputs
 from d3gzsl_jax.training import memory
-from d3gzsl_jax.training.build import Model
+from d3gzsl_jax.training.build import Model, has_teacher
 from d3gzsl_jax.training.loop import Loop
 from d3gzsl_jax.training.sharding import Sharding
 
@@ -63,9 +63,22 @@ class Setup:
         self.seen_index = np.searchsorted(data.seen_classes, self.arrays.train_labels).astype(np.int32)
         self._has_folds = config.eval.selection == "validation"
         self._framework = config.framework
-        unread_fields = model.objective.framework.unread_fields
-        self._of_config = unread(config, overrides or {}, unread_fields) + without_effect(config)
+        framework, given = model.objective.framework, overrides or {}
+        self._of_config = unread(config, given, framework.unread_fields, has_teacher(config, framework, data))
+        self._of_config += without_effect(config)
+        if "precision" in given and config.precision == "tf32" and jax.default_backend() == "cpu":
+            self._of_config.append("config.precision='tf32': a CPU has no such products, and computes in float32; leave it out")
         self._check_step = functools.partial(memory.check_step, config=config, data=data, runs=runs, devices=sharding.devices)
+
+    def described(self) -> str:
+        """Data and devices in words."""
+        data, processes = self.data, jax.process_count()
+        where = f"{jax.devices()[0].device_kind}" + (f" x {self.sharding.devices}" if self.sharding.devices > 1 else "")
+        return (
+            f"{data.name}: {len(data.trainval)} training rows of {data.feature_size} features, {len(data.seen_classes)} seen and "
+            f"{len(data.unseen_classes)} unseen classes, {data.semantic_size} semantic dimensions; {where}"
+            + (f" of {processes} processes" if processes > 1 else "")
+        )
 
     @functools.cached_property
     def warnings(self) -> list[str]:
@@ -96,9 +109,10 @@ class Setup:
         return ["the framework is for semantics of length 1, which these are not: see --config.data.normalize_semantics"]
 
     @functools.cached_property
-    def rows(self) -> jax.Array:
-        """The training rows (N, dx), or wider with representations, on the device; not for streaming."""
-        return jax.device_put(self.arrays.train_rows)
+    def rows(self) -> tuple[jax.Array, jax.Array]:
+        """The training rows (N, dx), or wider with representations, and their labels (N,), on every device; not for streaming."""
+        rows: Any = self.arrays.train_rows, self.arrays.train_labels
+        return self.sharding.replicate(rows if self.sharding.mesh else jax.device_put(rows))
 
     @property
     def phases(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from d3gzsl_jax.studies.start import train
 from d3gzsl_jax.studies.validation import fold_config
 from d3gzsl_jax.studies.worker_pool import Failed, attempt
 from d3gzsl_jax.system import compile_cache
+from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.system.startup import configure
 from d3gzsl_jax.text import one_line, shortened
 
@@ -138,8 +139,10 @@ def work(job: Job, listener: Callable[[int, int], None] | None = None) -> float:
     try:
         if job.baseline:
             _baseline(job)
-        elif train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)), listener=listener)["interrupted"]:
-            raise KeyboardInterrupt
+        else:
+            signals = Signals()
+            train(ConfigDict(job.config), job.folder, Display(Console(quiet=True)), listener=listener, signals=signals)
+            _stop_if(signals)
     finally:
         jax.clear_caches()  # else a process gathers the programs of all its jobs, until it gets no more memory for one
     if job.prune:
@@ -191,8 +194,14 @@ def _train_together(jobs: Sequence[Job]) -> None:
     configure(keep_compiled=first.keep_compiled)
     config = ConfigDict(first.config | {"seeds": tuple(job.seed for job in jobs)})
     data = load(config.dataset, config.data)
-    found = train_together(Path(first.folder).parent, config, data, Display(Console(quiet=True)))
-    if any(results["interrupted"] for results in found):
+    signals = Signals()
+    train_together(Path(first.folder).parent, config, data, Display(Console(quiet=True)), signals=signals)
+    _stop_if(signals)
+
+
+def _stop_if(signals: Signals) -> None:
+    """Ends a study after a job that ctrl-C came in, also one that was finished all the same."""
+    if signals.interrupted:
         raise KeyboardInterrupt
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from d3gzsl_jax.config import check, saved_config
 from d3gzsl_jax.data.benchmark import GZSLData
 from d3gzsl_jax.data.load import load
-from d3gzsl_jax.errors import UserError
+from d3gzsl_jax.errors import DivergenceError, UserError
 from d3gzsl_jax.evaluation.statistics import FEWEST, interval
 from d3gzsl_jax.runs.display import METRICS, Display
 from d3gzsl_jax.runs.feature_settings import resolved
@@ -31,6 +31,7 @@ from d3gzsl_jax.runs.storage import bucket
 from d3gzsl_jax.runs.unknown_figures import FOLDS, explained, of_folds
 from d3gzsl_jax.studies.start import train_runs
 from d3gzsl_jax.system import compile_cache, processes
+from d3gzsl_jax.system.signals import Signals
 from d3gzsl_jax.text import cut, visible
 from d3gzsl_jax.training import build as model_module
 from d3gzsl_jax.training.memory import free_memory
@@ -105,9 +106,11 @@ def _train_in(
 
 
 def train_together(
-    folder: Path, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None = None
+    folder: Path, config: ConfigDict, data: GZSLData, display: Display, overrides: Mapping[str, Any] | None = None,
+    signals: Signals | None = None,
 ) -> list[dict[str, Any]]:
-    """Trains all of config.seeds, each in folder/seed-<k>, as many at a time as config.parallel.seeds says.
+    """Trains all of config.seeds, each in folder/seed-<k>, as many at a time as config.parallel.seeds says; `signals`: what the
+    command was asked, for whoever has more to do after it.
 
     Returns:
         What the results.json of each holds.
@@ -116,10 +119,19 @@ def train_together(
         UserError, DivergenceError, Terminated, KeyboardInterrupt: see `train_seeds`.
     """
     found: list[dict[str, Any]] = []
+    signals = signals or Signals()
     for seeds in list(_chunks(config, data, display)):
+        if found:
+            signals.leave_after(f"{len(found)} of {len(config.seeds)} seeds are done")
         starts = [Start(_of_seed(config, seed), str(folder / f"seed-{seed}"), f"seed {seed}: ") for seed in seeds]
-        with compile_cache.at_least_here():
-            found += [results for _, results in train_runs(data, starts, display, overrides)]
+        try:
+            with compile_cache.at_least_here():
+                found += [results for _, results in train_runs(data, starts, display, overrides, signals)]
+        except DivergenceError as error:
+            if len(config.seeds) == 1 or not error.seeds:
+                raise
+            bad = f"seed{'s' * (len(error.seeds) > 1)} {', '.join(map(str, error.seeds))}"
+            raise error.of(f"{error}; leave {bad} out of config.seeds to go on with the others") from None
         stopped = [bool(results.get("interrupted")) for results in found]
         alike = len({(results["selection"], results["epochs"], of) for results, of in zip(found, stopped, strict=True)}) == 1
         if any(stopped) and not (alike and len(found) == len(config.seeds)):
@@ -201,7 +213,9 @@ def _of_seed(config: ConfigDict, seed: int) -> ConfigDict:
 
 
 def _overrides_of_seeds(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {field: value for field, value in (overrides or {}).items() if field not in ("seed", "seeds")}
+    """Without those that say something of all seeds, and nothing of one."""
+    of_all = ("seed", "seeds", "parallel.seeds", "parallel.seeds_as")
+    return {field: value for field, value in (overrides or {}).items() if field not in of_all}
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

@@ -26,6 +26,7 @@ from d3gzsl_jax.runs.validation_plan import FILE, Plan, describe, plan_of, repor
 from d3gzsl_jax.studies.baselines import within_run
 from d3gzsl_jax.system import processes
 from d3gzsl_jax.train import OpenRuns, open_runs, train_open
+from d3gzsl_jax.training import build
 
 
 def validate_and_train(opened: OpenRuns, overrides: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -59,6 +60,9 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
     """
     todo, data, of = opened.unfinished, opened.data, opened.runs[0].start.config.eval
     benchmarks = processes.agreed(lambda: sizes.folds_of(opened.runs[0].start.config, data))
+    # What a fold is too small for is said before the first one is trained.
+    of_fold = fold_config(opened.runs[0].start.config)
+    processes.agreed(lambda: [build.build(of_fold, benchmark) for benchmark in benchmarks] and None)
     as_they_are = " (figures by epoch are without calibration)" if check.calibrates(opened.runs[0].start.config) else ""
     for index, benchmark in enumerate(benchmarks):
         opened.display.say(
@@ -72,10 +76,9 @@ def validate_on_folds(opened: OpenRuns) -> list[Plan]:
             )
             for one in todo
         ]
-        with open_runs(benchmark, starts, opened.display, is_fold=True) as fold:
-            found = [results for _, results in fold.results(train_open(fold))]
-        if any(results["interrupted"] for results in found):
-            raise KeyboardInterrupt("the same command with the same --workdir goes on")
+        with open_runs(benchmark, starts, opened.display, is_fold=True, signals=opened.signals) as fold:
+            train_open(fold)
+        opened.signals.leave_after(f"stopped at validation fold {index + 1} of {of.folds}")
     return [_settled(opened, one, benchmarks) for one in todo]
 
 

@@ -10,7 +10,10 @@ from d3gzsl_jax.system import processes
 
 
 class Signals:
-    """What a run was asked. `interrupted`: ctrl-C, finish with what there is; `terminated`: SIGTERM, save and leave.
+    """What a command was asked. `interrupted`: ctrl-C, finish with what there is; `terminated`: SIGTERM, save and leave.
+
+    There is one of a command, however many runs follow one another in it, so that what comes while one of them is concluded counts
+    before the next begins.
 
     In a run of many processes a signal may reach one of them, or all at different moments: there it counts from the next `settle`.
     """
@@ -34,6 +37,26 @@ class Signals:
             raise KeyboardInterrupt
         if self.terminated:
             raise Terminated("SIGTERM: nothing was trained yet; the same command starts again")
+
+    def leave_after(self, done: str) -> None:
+        """Stops between two parts of a command, where that was asked; `done`: what is finished, for the message.
+
+        Raises:
+            KeyboardInterrupt, Terminated: it was.
+        """
+        self.leave_if_terminated(done)
+        if self.interrupted:
+            raise KeyboardInterrupt(f"{done}; the same command goes on")
+
+    def leave_if_terminated(self, done: str) -> None:
+        """Stops where SIGTERM came, which is asked of all processes; `done`: what is there to go on from, for the message.
+
+        Raises:
+            Terminated: it did.
+        """
+        self.settle()
+        if self.terminated:
+            raise Terminated(f"SIGTERM: {done}; the same command goes on")
 
     def settle(self, number: int = 0) -> int:
         """Agrees with the other processes on what was asked so far, and on `number`: returns that of the first process."""

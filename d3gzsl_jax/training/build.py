@@ -64,8 +64,7 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
         )
     objective = build_objective(config, classes, data.feature_size, data.representation_size)
     framework = objective.framework
-    has_teacher = has_distillation(config) or (framework.takes_representations and data.representations is None)
-    teacher_batch = config.teacher.batch_size if has_teacher else 0
+    teacher_batch = config.teacher.batch_size if has_teacher(config, framework, data) else 0
     for field, size in (("train.batch_size", train.batch_size), ("teacher.batch_size", teacher_batch)):
         if size > rows:
             raise UserError(f"config.{field}={size}: larger than the {rows} trainval rows of {data.name}; lower it")
@@ -78,6 +77,11 @@ def build(config: ConfigDict, data: GZSLData) -> Model:
     fitted = config.classifier.fit != "never"
     final = build_final_classifier(config, objective, data.class_count) if fitted else None
     return Model(objective, optimization, training, classes, final, build_first_stage(config, framework))
+
+
+def has_teacher(config: ConfigDict, framework: Framework, data: GZSLData) -> bool:
+    """Whether a run has a teacher: for D3, or for representations that the base method takes and the data does not have."""
+    return has_distillation(config) or (framework.takes_representations and data.representations is None)
 
 
 def build_optimization(config: ConfigDict, objective: Objective, rows: int) -> Optimization:
@@ -135,6 +139,7 @@ def build_objective(config: ConfigDict, classes: Classes, features: int, represe
         sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, output=networks.output,
         **config.get(config.framework, {}),
     )
+    _check_together(config.framework, framework)
     check_phases(framework.phases_by_pass)
     for update in (update for phases in framework.phases_by_pass for phase in phases for update in phase.updates):
         if type(framework).loss is Framework.loss and not hasattr(framework, f"{update.name}_loss"):
@@ -146,7 +151,7 @@ def build_first_stage(config: ConfigDict, framework: Framework) -> Framework | N
     """The method that is trained before `framework`, on representations as its features; None where there is none.
 
     Raises:
-        UserError: an option differs that both must have alike.
+        UserError: an option differs that both must have alike, or cannot be computed with.
     """
     if not (name := framework.first_stage):
         return None
@@ -156,7 +161,19 @@ def build_first_stage(config: ConfigDict, framework: Framework) -> Framework | N
         if options[option] != (needed := getattr(framework, option)):
             raise UserError(f"config.{name}.{option}={options[option]}: must be {needed}, as config.{config.framework}.{option} is")
     sizes = dataclasses.replace(framework.sizes, features=framework.sizes.representation, representation=0)
-    return FRAMEWORKS[name](sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **options)
+    stage = FRAMEWORKS[name](sizes=sizes, gradient_penalty_weight=config.train.gradient_penalty_weight, **options)
+    _check_together(name, stage)
+    return stage
+
+
+def _check_together(name: str, framework: Framework) -> None:
+    """Refuses options of a method that are each in their range, and cannot be computed with.
+
+    Raises:
+        UserError: naming one of them.
+    """
+    if problem := framework.problem:
+        raise UserError(f"config.{name}.{problem}")
 
 
 def first_stage_shapes(stage: Framework | None, objective: Objective, represented: bool) -> Params:

@@ -1,6 +1,5 @@
 """The states of one or several runs that go through outer steps as one program."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -46,19 +45,18 @@ class States:
 
     Args:
         loop: what each of them would be trained by alone.
-        beginnings: one a run; their states are given away.
+        beginnings: one a run; the list is emptied: whoever keeps one of several keeps its arrays twice on the device.
         seeds_as: how several are gone through, see `JointLoop`.
     """
 
-    def __init__(self, loop: Loop, beginnings: Sequence[Beginning], seeds_as: str) -> None:
+    def __init__(self, loop: Loop, beginnings: list[Beginning], seeds_as: str) -> None:
         self.step = beginnings[0].step
         self._joint = JointLoop.of(loop, seeds_as, len(beginnings)) if len(beginnings) > 1 else None
         self._loop = self._joint or loop
         pack = self._joint.stack if self._joint else lambda trees: trees[0]
-        self._state = pack([one.state for one in beginnings])
-        self._tally = pack([one.tally for one in beginnings])
-        self._constants = pack([one.constants for one in beginnings])
-        empty = pack([one.empty for one in beginnings])
+        columns = {name: [getattr(one, name) for one in beginnings] for name in ("state", "tally", "constants", "empty")}
+        beginnings.clear()
+        self._state, self._tally, self._constants, empty = (pack(columns.pop(name)) for name in list(columns))
         self._empty = empty if self._joint and self._joint.spread else loop.sharding.replicate(empty)
 
     def compile(self, inputs: Inputs, start: int, count: int) -> Compiled:

@@ -93,6 +93,37 @@ def test_options_of_a_base_method_are_checked_where_it_is_used(framework, field,
         check.check(config)
 
 
+@pytest.mark.parametrize("framework", [name for name in schema.framework_names() if schema.FRAMEWORKS[name].first_stage])
+def test_options_of_what_is_trained_first_are_checked(framework):
+    stage = schema.FRAMEWORKS[framework].first_stage
+    for field in schema.options_of(stage):
+        for value in ("foo", float("nan"), -3, None):
+            config = changed(field.name, value)
+            config.framework = framework
+            with pytest.raises(UserError, match=rf"^config.{field.name}=.*: (must be|expected one of) "):
+                check.check(config)
+
+
+def test_epochs_of_what_is_trained_first_are_among_those_that_are_checked():
+    config = changed("train.critic_factor", 1e10)
+    config.framework, config.train.epochs = "zerodiff", 20
+    check.check(config)
+    config.zerodiff.representation_epochs = 2000
+    with pytest.raises(UserError, match=r"config.train.critic_factor=10000000000.0: after 99 times the learning rate would be more"):
+        check.check(config)
+    config.zerodiff.representation_epochs = 100_000
+    with pytest.raises(UserError, match=r"^config.zerodiff.representation_epochs=100000: with 30000 updates an epoch .* give at most 71582"):
+        check.check_counters(config, 30_000, 0)
+
+
+@pytest.mark.parametrize(("framework", "field"), [("tfvaegan", "tfvaegan.feedback_loop"), ("free", "free.passes"), ("wgan", "eval.folds")])
+def test_what_would_be_built_for_hours_is_refused(framework, field):
+    config = changed(field, 101)
+    config.framework = framework
+    with pytest.raises(UserError, match=rf"^config.{field}=101: must be at least [01] and at most 100"):
+        check.check(config)
+
+
 def test_an_option_no_base_method_has_is_named():
     config = default.get_config()
     config.framework = "cegzsl"

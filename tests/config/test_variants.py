@@ -74,7 +74,7 @@ def test_published_figures_have_a_source_and_agree(name):
 
 
 TABLE = {"wgan": {}, "cegzsl": {"train.epochs": 3, "data.semantics": "sent"}}
-OPTIONS = {"att": {"data.semantics": "att"}}
+OPTIONS = {"att": {"data.semantics": "att"}, "sent": {"data.semantics": "sent"}, "other": {"data.semantics": "att", "train.epochs": 5}}
 
 
 def test_words_in_any_order():
@@ -90,10 +90,12 @@ def test_words_in_any_order():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("bse", "unknown variant 'bse' after the colon, expected one of d3, base, wgan, cegzsl, att; did you mean 'base'"),
+        ("bse", "unknown variant 'bse' after the colon, expected one of d3, base, wgan, cegzsl, att, sent, other; did you mean 'base'"),
         ("cegzsl,", "unknown variant '' after the colon"),
         ("wgan,cegzsl", "variant 'wgan,cegzsl' after the colon has wgan and cegzsl; give one of wgan, cegzsl"),
         ("base,d3", "has base and d3; give one of d3, base"),
+        ("cegzsl,att,sent", "variant 'cegzsl,att,sent' after the colon has att and sent, which set config.data.semantics; give one"),
+        ("sent,other,att", "has sent and other, which set config.data.semantics; give one"),
     ],
 )
 def test_other_words_are_refused(text, message):

@@ -93,3 +93,21 @@ def test_an_embedding_of_time_is_cosines_then_sines(width):
     for t in range(3):
         angles = [t * 10000 ** (-k / half) for k in range(half)]
         np.testing.assert_allclose(found[t], [*np.cos(angles), *np.sin(angles), *[0.0] * (width % 2)], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "low", "high", "why"),
+    [
+        (4, 0.1, 300.0, "nothing would be left of a row before the last noise level; give smaller rates"),
+        (1000, 0.1, 40.0, "nothing would be left"), (4, 300.0, 20.0, "nothing would be left"), (4, 3e38, 3e38, "nothing would be left"),
+        (4, 0.0, 1e-9, "neighbouring noise levels would be the same; give larger rates"), (1000, 0.0, 1e-3, "neighbouring noise levels"),
+    ],
+)  # fmt: skip
+def test_rates_that_float32_cannot_compute_with_are_said(steps, low, high, why):
+    said = Diffusion(steps, low, high).problem()
+    assert said.startswith(f"beta_max={high:g}: with timesteps={steps} and beta_min={low:g}, in 32-bit numbers, ") and why in said
+
+
+@pytest.mark.parametrize(("steps", "low", "high"), [(1, 0.1, 20.0), (4, 0.1, 20.0), (1000, 0.1, 20.0), (4, 0.0, 40.0), (2, 1.0, 0.5)])
+def test_other_rates_are_not(steps, low, high):
+    assert Diffusion(steps, low, high).problem() == ""

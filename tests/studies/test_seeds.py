@@ -1,20 +1,27 @@
 """Seeds trained together are the seeds trained alone."""
 
+import gc
 import io
 import json
 import signal
+import weakref
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from rich.console import Console
 
 from configs import digits
+from d3gzsl_jax import train as train_module
 from d3gzsl_jax.errors import DivergenceError, Terminated, UserError
 from d3gzsl_jax.runs.display import Display
+from d3gzsl_jax.runs.journal import Journal
 from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.studies import seeds as seeds_module
 from d3gzsl_jax.studies.seeds import interval, summary, train_seeds
 from d3gzsl_jax.studies.start import train_on
+from d3gzsl_jax.training.states import States
 from tools.robustness.kills import difference
 
 pytestmark = pytest.mark.slow
@@ -207,6 +214,67 @@ def test_validation_is_each_seeds_own(data, tmp_path):
 def test_a_breakdown_names_the_seed(data, tmp_path):
     with pytest.raises(DivergenceError, match=r"seed 3: training stopped at outer step 0, .*; there is no checkpoint yet"):
         together(data, tmp_path / "joint", guards__loss_limit=0.3)
+
+
+@pytest.mark.optimized
+def test_seeds_beside_one_that_breaks_down_are_saved(data, tmp_path, finished, monkeypatch):
+    """And go on without it to the bits of each alone."""
+    root, _, _ = finished
+    plain, fields = States.tally_of, {"checkpoint__every_minutes": 1e3}
+
+    def tally_of(self, index):
+        found = plain(self, index)
+        return found.replace(bad_step=jnp.int32(self.step - 1)) if index == 0 and self.step >= 24 else found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(States, "tally_of", tally_of)
+        patch.setattr(States, "all_good", lambda self: self.step < 24)
+        said = r"^seed 3: training stopped at outer step 23, .*; there is no checkpoint yet; leave seed 3 out of config.seeds to go on with the others$"
+        with pytest.raises(DivergenceError, match=said):
+            together(data, tmp_path / "joint", **fields)
+    steps = lambda seed: [path.name for path in (tmp_path / "joint" / f"seed-{seed}").glob("checkpoints/*")]  # noqa: E731
+    assert steps(3) == [] and steps(0) == ["24"]
+    said = []
+    together(data, tmp_path / "joint", said, seeds=(0,))
+    assert any("going on from outer step 24" in line for line in said)
+    assert difference(root / "alone-0", tmp_path / "joint" / "seed-0") is None
+
+
+def test_a_seed_whose_end_breaks_down_keeps_no_other_from_being_concluded(data, tmp_path, monkeypatch):
+    plain = Journal.finish
+
+    def finish(self, *arguments):
+        if self._settings.seed == SEEDS[0]:
+            raise DivergenceError("the final classifier broke down")
+        return plain(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "finish", finish)
+        with pytest.raises(DivergenceError, match=r"^seed 3: the final .*checkpoints/32; leave seed 3 out of config.seeds to go on with the others$"):
+            together(data, tmp_path / "joint")
+    results = json.loads((tmp_path / "joint" / "seed-0" / "results.json").read_text())
+    assert results["concluded"] and not json.loads((tmp_path / "joint" / "seed-3" / "results.json").read_text())["concluded"]
+    assert together(data, tmp_path / "joint", seeds=(0,))["runs"][0]["predictions"]["result"] == results["metrics"]
+
+
+def test_what_a_seed_begins_with_is_on_the_device_once(data, tmp_path, monkeypatch):
+    """What is stacked of all of them is not kept beside."""
+    begin, outer_steps, begun, alive = train_module.begin, train_module._outer_steps, [], []
+
+    def noted(*arguments):
+        found = begin(*arguments)
+        begun.extend(map(weakref.ref, jax.tree.leaves((found.state.params, found.state.opt_state, found.constants.rows.teacher))))
+        return found
+
+    def counted(*arguments):
+        gc.collect()
+        alive.append(sum(one() is not None for one in begun))
+        return outer_steps(*arguments)
+
+    monkeypatch.setattr(train_module, "begin", noted)
+    monkeypatch.setattr(train_module, "_outer_steps", counted)
+    together(data, tmp_path / "joint", train__epochs=1, teacher__epochs=1)
+    assert len(begun) > 40 and alive == [0]
 
 
 def test_chunks(data, monkeypatch):

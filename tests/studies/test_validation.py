@@ -21,6 +21,7 @@ from d3gzsl_jax.runs.display import Display
 from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots
 from d3gzsl_jax.runs.model import load_model
 from d3gzsl_jax.runs.report.write import write_page
+from d3gzsl_jax.runs.run import Run
 from d3gzsl_jax.runs.validation_plan import Plan
 from d3gzsl_jax.studies import validation
 from d3gzsl_jax.studies.ablation.rows import entries_of
@@ -178,6 +179,44 @@ def test_growing_epochs_validates_on(data, tmp_path):
     longer = run(data, tmp_path / "run", train__epochs=6)  # and looks at the test rows this time
     alone = run(data, tmp_path / "alone", train__epochs=6)
     assert longer["selection"] == "validation" and longer["predictions"] == alone["predictions"]
+
+
+def test_a_run_that_folds_choose_a_shorter_length_for_is_trained_anew(data, tmp_path, monkeypatch):
+    """As the run that was asked for the longer folds at once; also where it is killed before it has a checkpoint."""
+    plain, checkpoint, folder = validation.make_plan, Run.checkpoint, tmp_path / "run"
+
+    def choosing(epoch):
+        of_epoch = lambda trial: {name: {one: of for one, of in found.items() if one[0] == epoch} for name, found in trial.items()}  # noqa: E731
+        monkeypatch.setattr(validation, "make_plan", lambda trials, *others: plain([of_epoch(trial) for trial in trials], *others))
+
+    choosing(4)
+    assert run(data, folder)["epochs"] == 4
+    choosing(2)
+
+    def killed(self, *arguments, **options):
+        if not self.is_fold:
+            raise KeyboardInterrupt
+        return checkpoint(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, folder, train__epochs=6)
+    assert "it was stopped at its end" in table.read(folder / "results.json")
+    steps = 4 * 16
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == [f"replaced-{steps}"]
+    assert run(data, folder, train__epochs=6)["epochs"] == 2
+    run(data, tmp_path / "alone", train__epochs=6)
+    shutil.rmtree(folder / "checkpoints" / f"replaced-{steps}")
+    assert difference(tmp_path / "alone", folder) is None
+
+
+def test_a_batch_that_a_later_fold_is_too_small_for_is_refused_before_the_first(data, tmp_path):
+    rows = lambda seed: [len(of.trainval) for of in folds(data, 4, seed, 0.3, 0.2)]  # noqa: E731
+    seed = next(seed for seed in range(100) if rows(seed)[0] > min(rows(seed)))
+    with pytest.raises(UserError, match=rf"config.train.batch_size={rows(seed)[0]}: larger than the .* trainval rows of digits, fold [123]"):
+        run(data, tmp_path / "run", eval__folds=4, eval__fold_seed=seed, train__batch_size=rows(seed)[0])
+    assert not (tmp_path / "run").exists()
 
 
 def test_test_selection_is_named_so(data, tmp_path):

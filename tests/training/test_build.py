@@ -8,13 +8,16 @@ from configs import default
 from d3gzsl_jax.data.formats.xlsa17 import read_xlsa17
 from d3gzsl_jax.data.load import load
 from d3gzsl_jax.data.validate import validate
+from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.frameworks.base import Sizes
 from d3gzsl_jax.frameworks.cegzsl import CEGZSL
 from d3gzsl_jax.frameworks.fclswgan import FCLSWGAN
 from d3gzsl_jax.frameworks.final_classifier import FinalClassifier
+from d3gzsl_jax.frameworks.registry import FRAMEWORKS
 from d3gzsl_jax.frameworks.softmax import SoftmaxTraining
 from d3gzsl_jax.frameworks.wgan import WGAN
 from d3gzsl_jax.training import build
+from tests import small
 from tools.parity_parts.released_rates import RELEASED_DECAY_EVERY, RELEASED_FACTORS
 
 
@@ -129,3 +132,23 @@ def test_the_seed_decides_the_initial_parameters(mat_folder):
     built = build.build(odd_config(), validate(read_xlsa17(mat_folder, "CUB")))
     init = lambda seed: jax.tree.leaves(built.objective.framework.init(jax.random.key(seed)))  # noqa: E731
     assert any((a != b).any() for a, b in zip(init(0), init(1), strict=True))
+
+
+@pytest.mark.parametrize("stage", ["zerodiff", "zerodiff_representation"])
+def test_a_diffusion_that_float32_cannot_compute_with_is_refused(stage):
+    config, data = default.get_config("base"), small.simulated()
+    config.framework, config.train.batch_size, config.teacher.batch_size = "zerodiff", 8, 8
+    config[stage].beta_max = 300.0
+    with pytest.raises(UserError, match=rf"^config.{stage}.beta_max=300: with timesteps=4 and beta_min=0.1, in 32-bit numbers, nothing"):
+        build.build(config, data)
+
+
+@pytest.mark.parametrize(("framework", "option"), [("tfvaegan", "feedback_loop"), ("free", "passes")])
+def test_the_most_passes_are_built_once(framework, option, monkeypatch):
+    config, data = default.get_config("base"), small.simulated()
+    config.framework, config.train.batch_size = framework, 8
+    config[framework][option] = 100
+    made, plain = [], FRAMEWORKS[framework].phases
+    monkeypatch.setattr(FRAMEWORKS[framework], "phases", lambda self, number: (made.append(number), plain(self, number))[1])
+    model = build.build(config, data)
+    assert len(model.objective.framework.phases_by_pass) == 100 and len(made) == 100

@@ -121,7 +121,7 @@ def training(config: ConfigDict, seeds: range, turns: int, steps: int) -> dict[s
             where = RunFolder(f"{folder}/{seed}", data.name)
             checkpoints = Checkpoints(where.path / "checkpoints", 1, "", 1e9, display.say)
             runs.append(Run(RunSettings.of(own), setup, where, checkpoints, display, model.final_classifier))
-            begun.append(begin(runs[-1], prepare(runs[-1], Signals())))
+            begun.append(begin(runs[-1], prepare(runs[-1], Signals()), Signals()))
 
         def alone() -> None:
             for one in begun:

@@ -57,7 +57,8 @@ def seconds_per_step(config: ConfigDict, data: GZSLData) -> float:
     shapes = first_stage_shapes(model.first_stage, objective, data.representations is not None)
     frozen = jax.tree.map(lambda leaf: 0.02 * jax.random.normal(key, leaf.shape, leaf.dtype), shapes)
     state = initial_state(objective, model.optimization, key, frozen)
-    rows = Batch(features=setup.rows, labels=jnp.asarray(setup.arrays.train_labels), teacher=None)
+    features, labels = setup.rows
+    rows = Batch(features=features, labels=labels, teacher=None)
     constants = Constants(root=key, teacher={}, classes=model.classes, rows=rows)
     tally, spent = setup.loop.empty_tally(state, constants, None), []
     for number in (0, *range(framework.passes)):  # the first call compiles

@@ -220,7 +220,7 @@ def test_of_seeds_together_one_that_breaks_down_does_not_take_the_others_along(q
             raise DivergenceError("loss is nan after outer step 3")
         return train(config, folder, display, **named)
 
-    def breaks_together(folder, config, *others):
+    def breaks_together(folder, config, *others, **named):
         asked.append(tuple(config.seeds))
         raise DivergenceError("loss is nan after outer step 2")
 
