@@ -66,11 +66,14 @@ def _not_read_with(config: ConfigDict, field: Field) -> str:
 
 def without_effect(config: ConfigDict) -> list[str]:
     """Terms of the base method whose weight, which grows from epoch X_start to X_end, is 0 in every epoch of the run."""
-    of, last = config.get(config.framework, {}), config.train.epochs - 1
+    of, epochs = config.get(config.framework, {}), config.train.epochs
     names = [name.removesuffix("_end") for name in of if name.endswith("_end")]
-    return [
-        f"config.{config.framework}.{name}_start={of[f'{name}_start']}: a run of {config.train.epochs} epochs ends before the "
-        f"weight of this term rises from 0; lower it, and {name}_end, or raise config.train.epochs"
-        for name in names
-        if of[f"{name}_start"] >= last and of.get(f"{name}_factor", 1.0) > 0.0
-    ]
+    rises = "before the weight of this term rises from 0"
+    found = []
+    for name in names:
+        if of[f"{name}_start"] >= epochs - 1 and of.get(f"{name}_factor", 1.0) > 0.0:
+            told = f"a run of {epochs} epochs ends {rises}; lower it, and {name}_end, or raise config.train.epochs"
+            if config.eval.selection == "validation":  # nobody asked for so few
+                told = f"the folds chose {epochs} epochs, which end {rises}: what they chose is without it"
+            found.append(f"config.{config.framework}.{name}_start={of[f'{name}_start']}: {told}")
+    return found

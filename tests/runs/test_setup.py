@@ -129,6 +129,9 @@ def test_a_term_that_a_short_run_never_has_is_told(warned):
     (line,) = warned("cadavae", {"train.epochs": 22})
     assert line.startswith("config.cadavae.cross_start=21: a run of 22 epochs ends before the weight of this term rises from 0; ")
     assert len(warned("cadavae", {"train.epochs": 7})) == 2
+    (line,) = warned("cadavae", {"train.epochs": 22, "eval.selection": "validation"})
+    assert line == "config.cadavae.cross_start=21: the folds chose 22 epochs, which end before the weight of this term rises from 0: " \
+        "what they chose is without it"
     assert warned("cadavae", {"train.epochs": 23}) == []
     assert warned("cadavae", {"train.epochs": 22, "cadavae.cross_factor": 0.0}) == []
 
