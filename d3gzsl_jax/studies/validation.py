@@ -2,6 +2,7 @@
 
 import functools
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,12 +115,13 @@ def _chosen_baselines(one: OpenRun, benchmarks: Sequence[GZSLData], digest: str)
     before = processes.told_by_first(_chosen_before(one, digest) if processes.is_first() else None) if names else {}
     found = {}
     for name in names:
+        chosen, since = before.get(name), time.monotonic()
         with one.display.doing(f"fitting the baseline {name}"):
-            chosen = before.get(name)
             found[name] = chosen or within_run.chosen_on_folds(
                 name, benchmarks, of.seed, of.data.scaling, check.calibrates(of)
             )
-        one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])}")
+        took = "as before" if chosen else f"{time.monotonic() - since:.0f} s"
+        one.display.say(f"baseline {name} on validation: calibrated H {percent(found[name]['metrics']['calibrated'])} ({took})")
     return found
 
 
