@@ -137,7 +137,8 @@ def summary_text(of: Sequence[Comparison], models: Sequence[MixedModel]) -> str:
     if not models:
         return f"D3 was tried on {told}."
     all_of = next(iter(models[-1].effects.values()))
-    return f"Over {told} D3 changes H by **{signed(all_of.mean)} points** (95 %: {signed_between(all_of.low, all_of.high)})."
+    mean = signed(all_of.mean) if round(all_of.mean, 1) else "0.0"  # no sign of what rounds to nothing
+    return f"Over {told} D3 changes H by **{mean} points** (95 %: {signed_between(all_of.low, all_of.high)})."
 
 
 _OF_FILES: dict[str, Callable[[Any], Table]] = {
