@@ -219,7 +219,8 @@ FRAMEWORKS: dict[str, FrameworkFields] = {
                 "representations; in the order v, s, c.", words=("v", "s", "c", "vs", "vc", "sc", "vcs"),
             ),
             Field(
-                "zerodiff.representation_epochs", 0, "Epochs of the first stage; 0: as many as train.epochs.", low=0, high=100_000,
+                "zerodiff.representation_epochs", 0,
+                "Epochs of the first stage; 0: as many as train.epochs, which may then not grow.", low=0, high=100_000,
                 counted_in="run",
             ),
             Field(
