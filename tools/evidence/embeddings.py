@@ -11,7 +11,7 @@ taken, for each. No test row is looked at. tools/evidence/report.py makes the ta
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,21 +158,34 @@ def folds(run: RunWithFolds) -> Iterator[tuple[str, TrainedModel, GZSLData]]:
         yield run.framework, d3.load_model(run.folder / "validation" / f"fold-{number}"), fold
 
 
-def compared(runs: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """`MEASURES` of every fold of every seed, by method and kind.
+def gathered(runs: Path, measured_of: Iterable[tuple[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, Any]:
+    """`MEASURES` of every fold, or run, of every seed, as lists by method and kind.
+
+    Args:
+        runs: the folder, for the message.
+        measured_of: of each its method, and the measures by kind.
 
     Raises:
-        UserError: there is no run with D3 and folds.
+        UserError: there is none.
     """
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for framework, model, fold in (one for run in runs_with_folds(runs) for one in folds(run)):
-        of_method = found.setdefault(framework, {kind: {name: [] for name in MEASURES} for kind in KINDS})
-        for kind, (_, _, of) in on_fold(model, fold).items():
+    for framework, kinds in measured_of:
+        of_method = found.setdefault(framework, {kind: {name: [] for name in MEASURES} for kind in kinds})
+        for kind, of in kinds.items():
             for name in MEASURES:
                 of_method[kind][name].append(of[name])
     if not found:
         raise UserError(f"{runs}: holds no run with D3 and config.eval.selection=validation")
     return found
+
+
+def compared(runs: Path) -> dict[str, Any]:
+    """`gathered` of every fold."""
+    all_folds = (one for run in runs_with_folds(runs) for one in folds(run))
+    return gathered(
+        runs,
+        ((name, {kind: of for kind, (_, _, of) in on_fold(model, fold).items()}) for name, model, fold in all_folds),
+    )
 
 
 def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> Table:

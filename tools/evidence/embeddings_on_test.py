@@ -11,7 +11,7 @@ table <!-- begin embeddings_on_test --> of it.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.config.framework_fields import FRAMEWORKS
 from d3gzsl_jax.data.benchmark import GZSLData
-from d3gzsl_jax.errors import UserError
 from d3gzsl_jax.evaluation.statistics import paired
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.studies.tables.cells import signed, signed_between, with_deviation
@@ -44,23 +43,20 @@ def on_test_rows(model: TrainedModel, data: GZSLData, chosen: Mapping[str, tuple
     return {kind: measured(one, data, model.seen, model.unseen) for kind, one in with_gamma.items()}
 
 
-def compared(runs: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """`MEASURES` of the test rows, of every seed by method and kind.
+def compared(runs: Path) -> dict[str, Any]:
+    """`embeddings.gathered` of the test rows of every run.
 
     Raises:
         UserError: there is no run with D3 and folds.
     """
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for run in embeddings.runs_with_folds(runs):
-        _, model, fold = next(embeddings.folds(run))
-        chosen = embeddings.on_fold(model, fold)
-        of_method = found.setdefault(run.framework, {kind: {name: [] for name in MEASURES} for kind in KINDS})
-        for kind, of in on_test_rows(d3.load_model(run.folder), run.data, chosen).items():
-            for name in MEASURES:
-                of_method[kind][name].append(of[name])
-    if not found:
-        raise UserError(f"{runs}: holds no run with D3 and config.eval.selection=validation")
-    return found
+
+    def of_runs() -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+        for run in embeddings.runs_with_folds(runs):
+            _, model, fold = next(embeddings.folds(run))
+            chosen = embeddings.on_fold(model, fold)
+            yield run.framework, on_test_rows(d3.load_model(run.folder), run.data, chosen)
+
+    return embeddings.gathered(runs, of_runs())
 
 
 def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> Table:
