@@ -52,7 +52,7 @@ HEAVIEST = (
     "test_main.py", "test_devices.py", "test_resuming.py", "training/test_step.py", "training/test_joint_loop.py",
     "studies/test_seeds.py", "tools/test_parity.py", "studies/ablation/test_command.py", "studies/test_validation.py",
     "studies/search/test_trial.py",
-    "runs/test_model.py", "test_convert.py", "tools/test_oracle.py", "runs/test_ending.py", "training/test_sharding.py",
+    "runs/test_model.py", "convert/test_convert.py", "tools/test_oracle.py", "runs/test_ending.py", "training/test_sharding.py",
     "test_first_stage.py", "tools/test_parity_zerodiff.py", "tools/test_parity_generators.py", "test_wheel.py", "test_train.py",
     "runs/storage/test_digests.py", "runs/storage/test_bucket.py", "test_docs.py",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is done with a run or a saved model after training: evaluate, predict, synthesize, add classes.
+"""The commands for a run or a saved model: evaluate, predict, synthesize, add classes; their options, and what is refused.
 
 Nothing heavy is imported before the options are known to be right.
 """
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d3gzsl_jax.config.run_fields import BASELINES
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs import contents
+from d3gzsl_jax.runs import contents, model_actions
 from d3gzsl_jax.system import paths
 from d3gzsl_jax.system.options import Parser, flag, one_of, whole
 
 if TYPE_CHECKING:
     from d3gzsl_jax.runs.display import Display
-    from d3gzsl_jax.runs.model import TrainedModel
 
 _CODES = "0 done, 2 bad input (one line says what), 141 nobody reads the output any more."
 OPTIONS: Mapping[str, dict[str, Any]] = {
@@ -81,120 +80,36 @@ class Mode(NamedTuple):
     suffixes: Mapping[str, tuple[str, ...]] = {}
 
 
-def _evaluate(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.runs.reopen import evaluate
-
-    evaluate(options["workdir"], options["checkpoint"] or "last", display, options["data_root"])
-
-
-def _predict(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.encoders.pictures import require_outside
-    from d3gzsl_jax.runs import picture_rows
-    from d3gzsl_jax.runs.gallery.write import MOST
-    from d3gzsl_jax.runs.predict_file import outputs, predict_file, predict_pictures, why_no_accuracy
-    from d3gzsl_jax.runs.truth import truth_of
-
-    of, predictor = options, options["predictor"] or ""
-    source = Path(of["images"] or of["input"])
-    to = outputs(of["output"], of["accuracy"], of["gallery"], [source, Path(of["workdir"])])
-    if of["images"]:
-        for option, path in (("--output", to.table), ("--accuracy", to.accuracy), ("--gallery", to.gallery)):
-            if path is not None:
-                require_outside(path, option, source)
-    pictures = picture_rows.pictures_of(source) if of["images"] else []
-    model = _model(of, display, predictor in ("", "classifier"), predictor if predictor in BASELINES else "")
-    if not pictures:
-        further = of["representations"], of["names"], of["accuracy"], of["gallery"]
-        predict_file(model, source, of["output"], display, of["top"], predictor, of["key"], *further)
-        return
-    model.check_predictor(predictor)
-    model.check_top(of["top"])
-    why_no_accuracy(model, truth_of([one.class_name for one in pictures], model.class_names), to)  # refuses, if it is asked for
-    encoder = picture_rows.encoder_of(model, of["image_encoder"])
-    found = picture_rows.picture_rows(pictures, encoder, display, of["bad"], bool(to.gallery) and len(pictures) <= MOST)
-    predict_pictures(model, found, to, display, of["top"], predictor)
-
-
-def _synthesize(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.data.formats.class_files import parse_class_list
-    from d3gzsl_jax.runs.synthesize_file import output_file, write_synthesized
-
-    target = output_file(options["output"], "--output", [Path(options["workdir"])])
-    model = _model(options, display, classifier=False)
-    ids = parse_class_list(options["classes"], model.class_names, model.seen, model.unseen, "--classes")
-    write_synthesized(model, ids, options["count"], options["seed"], target)
-    display.say(f"wrote {target}: {options['count']} rows of {model.feature_size} features for each of {len(ids)} classes")
-
-
-def _add_classes(options: dict[str, Any], display: "Display") -> None:
-    from d3gzsl_jax.data.formats.class_files import check_width, read_classes
-    from d3gzsl_jax.encoders.texts import split
-    from d3gzsl_jax.runs.described_classes import new_semantics, table_of
-    from d3gzsl_jax.runs.encoded_model import check_made_alike
-    from d3gzsl_jax.runs.model import load_model
-    from d3gzsl_jax.runs.model_files import output_folder
-    from d3gzsl_jax.runs.reopen import data_of
-
-    source = options["classes"] or options["semantics"]
-    output = output_folder(options["output"], "--output", [Path(options["workdir"]), Path(source)])
-    if options["classes"] and options["text_encoder"]:
-        split(options["text_encoder"])
-    table = table_of(source) if options["classes"] else None  # what is wrong with it is told before a model is loaded
-    model = load_model(options["workdir"])
-    if table:
-        semantics, names = new_semantics(model, table, options["text_encoder"], display.say)
-    else:
-        semantics, names = read_classes(source, options["key"])
-        if options["key"] in ("", "semantics"):
-            check_made_alike(model, Path(source), "text")
-        check_width(semantics, model.semantics.shape[1], source)
-    grown = model.add_classes(semantics, names, data_of(model.config, options["data_root"]))
-    grown.write(output)
-    ids = f"{len(model.class_names)}" + (f" to {len(grown.class_names) - 1}" if len(names) > 1 else "")
-    display.say(f"wrote {output}: a model that knows {len(grown.class_names)} classes; new: {ids}, {', '.join(names)}")
-
-
-def _model(options: dict[str, Any], display: "Display", classifier: bool, baseline: str = "") -> "TrainedModel":
-    folder, which = options["workdir"], options["checkpoint"]
-    if which:
-        from d3gzsl_jax.runs.reopen import model_at
-
-        return model_at(folder, which, display, options["data_root"], classifier, baseline)
-    from d3gzsl_jax.runs.model import load_model
-
-    return load_model(folder)
-
-
 _OF_MODEL = {"workdir": "folder of a run or a saved model", "checkpoint": "the model of a checkpoint: last, best, or an outer step"}
 MODES: Mapping[str, Mode] = {
     "evaluate": Mode(
-        _evaluate, ("workdir",), ("checkpoint", "data_root"),
+        model_actions.evaluate, ("workdir",), ("checkpoint", "data_root"),
         "Evaluates a checkpoint on the test rows, its final classifier fitted anew: the figures of the run, to the\nbit. They are "
         "printed and written to RUN/evaluation-STEP.json.\n\n    d3gzsl evaluate --workdir=runs/digits --checkpoint=last",
         {"checkpoint": "which checkpoint: last, best, or an outer step (default: last)"},
     ),
     "predict": Mode(
-        _predict, ("workdir",),
+        model_actions.predict, ("workdir",),
         (
             "output", "images", "input", "checkpoint", "data_root", "predictor", "top", "gallery", "accuracy", "bad",
             "image_encoder", "names", "key", "representations",
         ),
         "Classes of pictures, or of raw feature rows, with probabilities, as CSV, or as JSON by the file's name. Where pictures\n"
         "lie in folders named like classes, or a file says of which class its rows are, the accuracy is told, too.\n\n"
-        "    d3gzsl predict --workdir=runs/mine --images=pictures --output=classes.csv --gallery=predictions.html\n"
-        "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=classes.csv --top=5",
+        "    d3gzsl predict --workdir=runs/mine --images=pictures --output=predicted.csv --gallery=predictions.html\n"
+        "    d3gzsl predict --workdir=runs/digits --input=features.npy --output=predicted.csv --top=5",
         _OF_MODEL | {"output": "the .csv or .json to write; with --images and --gallery it may be left out"}, ("images", "input"),
         writes={"images": ("output", "gallery"), "input": ("output",)},
         suffixes={"output": (".csv", ".json"), "gallery": (".html", ".htm"), "accuracy": (".json",)},
     ),
     "synthesize": Mode(
-        _synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
+        model_actions.synthesize, ("workdir", "output"), ("checkpoint", "data_root", "classes", "count", "seed"),
         "Feature rows that the generator makes of classes, as .npz.\n\n"
         "    d3gzsl synthesize --workdir=runs/digits --output=rows.npz --classes=unseen --count=100",
         _OF_MODEL | {"output": "the .npz to write"},
     ),
     "add_classes": Mode(
-        _add_classes, ("workdir", "output"), ("classes", "semantics", "data_root", "text_encoder", "key"),
+        model_actions.add_classes, ("workdir", "output"), ("classes", "semantics", "data_root", "text_encoder", "key"),
         "A model that knows further classes, by what is said of them alone: descriptions, or attributes with the columns of the\n"
         "model's own, as in the CSV of d3gzsl embed, or vectors. The run's data is read. To what it wrote it adds more.\n\n"
         "    d3gzsl add-classes --workdir=runs/mine --classes=new.csv --output=models/with-new\n"

@@ -11,7 +11,7 @@ from d3gzsl_jax.frameworks.torch_layout import networks
 from d3gzsl_jax.main import main
 from d3gzsl_jax.runs import torch_files, torch_layout
 from tests.conftest import GOLDEN
-from tests.test_convert import assert_same, convert, linear
+from tests.convert.weights import assert_same, convert, linear
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import pytest
 from d3gzsl_jax import api as d3
 from d3gzsl_jax.data.digits import read_digits
 from d3gzsl_jax.main import main
-from tests.test_convert import assert_same, convert, linear
-from tests.test_convert_generators import decoded, leaky
+from tests.convert.test_generators import decoded, leaky
+from tests.convert.weights import assert_same, convert, linear
 
 pytestmark = pytest.mark.slow
 
