@@ -183,7 +183,7 @@ def test_what_is_no_such_run_is_refused(base, tmp_path):
     other = d3.train(config_of(framework="wgan"), workdir=tmp_path / "wgan")
     refused = (
         ({"zerodiff__representation_run": str(other.folder)}, "holds a wgan model; name a zerodiff run"),
-        ({"zerodiff__representation_run": str(tmp_path / "none")}, "no saved model"),
+        ({"zerodiff__representation_run": str(tmp_path / "none")}, "none: no such folder; name that of a run"),
         ({"zerodiff__representation_run": str(base.folder), "data__leave_out": "9"}, "was trained on other data"),
         ({"zerodiff__timesteps": 3}, r"config.zerodiff_representation.timesteps=4: must be 3, as config.zerodiff.timesteps is"),
         ({"zerodiff__representation_run": str(base.folder), "networks__generator_hidden": 12}, "networks of other sizes"),

@@ -123,7 +123,12 @@ def test_every_run_of_a_trial_stops_before_the_test_rows(tmp_path, monkeypatch):
     fields = {"eval__retrain": True, "eval__selection": "validation", "eval__baselines": "eszsl"}
     quick = small.write_quick_config(tmp_path, **fields)
     asked = []
-    monkeypatch.setattr(jobs, "train", lambda config, folder, display, listener: asked.append(config) or {"interrupted": True})
+
+    def stopped(config, *_, **__):
+        asked.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "train", stopped)
     assert search(quick, tmp_path / "out", "--trials", "1") == 130
     (config,) = asked
     assert (config.eval.selection, config.eval.retrain, config.eval.baselines) == ("validation", False, "")
