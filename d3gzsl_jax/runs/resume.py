@@ -127,15 +127,15 @@ def why_another(folder: RunFolder, config: Mapping[str, Any], data_digest: str) 
     return other_data if known != data_digest else None
 
 
-def another_length(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def another_length(before: Mapping[str, Any], now: Mapping[str, Any], elsewhere: str = "name another folder") -> str | None:
     """What to say where epochs are parts of a budget of outer steps, and those of the run in the folder are of another length; a
-    run that is trained on has more of them. None where they are the same."""
+    run that is trained on has more of them. None where they are the same. `elsewhere`: what to do to train apart from it."""
     parts = [(train.get("outer_steps", 0), train.get("epochs", 1)) for train in (before.get("train") or {}, now["train"])]
     (old, old_epochs), (new, new_epochs) = parts
     if old * new_epochs == new * old_epochs:
         return None
     told = f"config.train.outer_steps={old} in {old_epochs} epochs, now it is {new} in {new_epochs}"
-    return f"holds a run with {told}; to train it on raise both in the same ratio, or name another folder"
+    return f"holds a run with {told}; to train it on raise both in the same ratio, or {elsewhere}"
 
 
 def disagreement(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

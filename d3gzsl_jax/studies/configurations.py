@@ -36,6 +36,12 @@ def prepared(config: ConfigDict, report: bool = False) -> ConfigDict:
     return config
 
 
+def data_key(config: ConfigDict) -> str:
+    """What of a configuration says which data `load` returns: configurations with equal ones need it read once."""
+    fields = {name: value for name, value in config.data.to_dict().items() if name not in ("scaling", "pipeline")}
+    return json.dumps([config.dataset, plain(fields)], sort_keys=True)
+
+
 def read(configs: Mapping[str, ConfigDict], with_baselines: bool = False) -> dict[str, Known]:
     """What each becomes with its data, each data read once.
 
@@ -50,7 +56,7 @@ def read(configs: Mapping[str, ConfigDict], with_baselines: bool = False) -> dic
 
     by_data: dict[str, list[str]] = {}
     for name, config in configs.items():
-        by_data.setdefault(json.dumps([config.dataset, plain(config.data.to_dict())], sort_keys=True), []).append(name)
+        by_data.setdefault(data_key(config), []).append(name)
     found: dict[str, Known] = {}
     for same in by_data.values():
         first = configs[same[0]]

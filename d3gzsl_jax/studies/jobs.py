@@ -90,12 +90,13 @@ class Job(NamedTuple):
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Refuses what a folder holds that was made with settings other than these now; {} for what says nothing of them."""
-        told, now = "", saved_config.with_added(plain(dict(now)))
-        if before and not self.baseline and (length := another_length(before, now)):
-            told = length.replace("name another folder", "name another --output")
-        elif before and (difference := disagreement(before, now)):
+        if not before:
+            return
+        elsewhere, now = "name another --output", saved_config.with_added(plain(dict(now)))
+        told = None if self.baseline else another_length(before, now, elsewhere)
+        if not told and (difference := disagreement(before, now)):
             field, old, new = difference
-            told = f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; name another --output"
+            told = f"holds a run with config.{one_line(field)}={shortened(old)}, now it is {shortened(new)}; {elsewhere}"
         if told:
             raise UserError(f"{self.folder}: {told}")
 

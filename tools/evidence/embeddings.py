@@ -40,6 +40,7 @@ from d3gzsl_jax.runs.fold_evaluations import classifier_snapshots
 from d3gzsl_jax.runs.model import TrainedModel
 from d3gzsl_jax.runs.reopen import run_config
 from d3gzsl_jax.runs.sizes import folds_of
+from d3gzsl_jax.studies.configurations import data_key
 from d3gzsl_jax.studies.tables.cells import with_deviation
 from d3gzsl_jax.studies.tables.command import find
 from d3gzsl_jax.studies.tables.writer import Cell, Column, Table
@@ -146,16 +147,16 @@ def runs_with_folds(runs: Path) -> Iterator[RunWithFolds]:
         if "seed" not in results or not results["distillation"] or results["selection"] != "validation":
             continue
         config = run_config(path.parent)
-        name = f"{config.dataset} {config.data}"
+        name = data_key(config)
         if name not in data:
             data[name] = d3.load_data(config)
         yield RunWithFolds(path.parent, results["framework"], data[name], config)
 
 
-def folds(run: RunWithFolds) -> Iterator[tuple[str, TrainedModel, GZSLData]]:
-    """The base method of a run, the model of each of its folds, and the fold."""
+def folds(run: RunWithFolds) -> Iterator[tuple[TrainedModel, GZSLData]]:
+    """The model of each fold of a run, and the fold."""
     for number, fold in enumerate(folds_of(run.config, run.data)):
-        yield run.framework, d3.load_model(run.folder / "validation" / f"fold-{number}"), fold
+        yield d3.load_model(run.folder / "validation" / f"fold-{number}"), fold
 
 
 def gathered(runs: Path, measured_of: Iterable[tuple[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, Any]:
@@ -181,11 +182,8 @@ def gathered(runs: Path, measured_of: Iterable[tuple[str, Mapping[str, Mapping[s
 
 def compared(runs: Path) -> dict[str, Any]:
     """`gathered` of every fold."""
-    all_folds = (one for run in runs_with_folds(runs) for one in folds(run))
-    return gathered(
-        runs,
-        ((name, {kind: of for kind, (_, _, of) in on_fold(model, fold).items()}) for name, model, fold in all_folds),
-    )
+    all_folds = ((run.framework, on_fold(*one)) for run in runs_with_folds(runs) for one in folds(run))
+    return gathered(runs, ((name, {kind: of for kind, (_, _, of) in best.items()}) for name, best in all_folds))
 
 
 def table(of_benchmarks: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> Table:

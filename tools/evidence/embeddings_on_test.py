@@ -52,8 +52,7 @@ def compared(runs: Path) -> dict[str, Any]:
 
     def of_runs() -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
         for run in embeddings.runs_with_folds(runs):
-            _, model, fold = next(embeddings.folds(run))
-            chosen = embeddings.on_fold(model, fold)
+            chosen = embeddings.on_fold(*next(embeddings.folds(run)))
             yield run.framework, on_test_rows(d3.load_model(run.folder), run.data, chosen)
 
     return embeddings.gathered(runs, of_runs())

@@ -1,6 +1,5 @@
 """From options to the configurations of a search, each with the fields it is searched by, and the runs of a trial."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +9,7 @@ from ml_collections import ConfigDict
 from d3gzsl_jax.config import check
 from d3gzsl_jax.config.load import flat, split
 from d3gzsl_jax.errors import UserError
-from d3gzsl_jax.runs.folder import plain
-from d3gzsl_jax.studies.configurations import known, prepared
+from d3gzsl_jax.studies.configurations import data_key, known, prepared
 from d3gzsl_jax.studies.overrides import configured, with_fields
 from d3gzsl_jax.studies.search.fields import Searched, searched
 from d3gzsl_jax.text import folder_name
@@ -73,8 +71,7 @@ class Data:
         """
         from d3gzsl_jax.data.load import load  # loads JAX, which --help does not need
 
-        fields = {name: value for name, value in config.data.to_dict().items() if name not in ("scaling", "pipeline")}
-        key = json.dumps([config.dataset, plain(fields)], sort_keys=True)
+        key = data_key(config)
         if key not in self._read:
             try:
                 self._read[key] = load(config.dataset, config.data)
